@@ -1,0 +1,43 @@
+"""The two things that travel through the program: annotated images and detections."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """One annotated image.
+
+    Attributes:
+        image: path of the image file.
+        size: width and height in pixels, as displayed (after the EXIF rotation).
+        boxes: float32 `[N, 4]`, xyxy in pixels of the image as displayed.
+        labels: int32 `[N]`, indices into the data set's class names.
+        difficult: bool `[N]`; such objects are neither positives nor negatives.
+    """
+
+    image: Path
+    size: tuple[int, int]
+    boxes: np.ndarray
+    labels: np.ndarray
+    difficult: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Detections:
+    """What a detector found in one image, best score first.
+
+    Attributes:
+        boxes: float32 `[N, 4]`, xyxy in pixels of the image they belong to.
+        scores: float32 `[N]` in 0..1.
+        labels: int32 `[N]`, indices into the class names.
+    """
+
+    boxes: np.ndarray
+    scores: np.ndarray
+    labels: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.scores)
