@@ -1,0 +1,70 @@
+"""From the command line to options and back to an exit status. Imports nothing heavy."""
+
+import dataclasses
+import sys
+import typing
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, TypeVar
+
+import tyro
+
+from utils.errors import UserError
+
+Options = TypeVar("Options")
+
+
+def parse(default: Options, description: str, argv: Sequence[str] | None = None) -> Options:
+    """Read command-line flags over the values of `default`.
+
+    Args:
+        default: an instance of a dataclass whose fields were made by `yolo4.options.option`.
+        description: what the command does, for `--help`.
+        argv: the arguments; `sys.argv[1:]` when None.
+
+    Returns:
+        A new instance. `--help` and usage errors leave the program (status 0 and 2).
+    """
+    grouped = tyro.cli(
+        _grouped_type(default),
+        args=argv,
+        description=description,
+        config=(tyro.conf.OmitArgPrefixes, tyro.conf.HelptextFromCommentsOff),
+    )
+    values: dict[str, Any] = {}
+    for group in dataclasses.fields(grouped):
+        part = getattr(grouped, group.name)
+        values |= {f.name: getattr(part, f.name) for f in dataclasses.fields(part)}
+    return type(default)(**values)
+
+
+def _grouped_type(default: Any) -> type:
+    """The flat options as one nested dataclass per group: tyro then prints a box for each."""
+    hints = typing.get_type_hints(type(default))
+    groups: dict[str, list] = {}
+    for field in dataclasses.fields(default):
+        argument = Annotated[hints[field.name], tyro.conf.arg(help=field.metadata["help"])]
+        if field.metadata["positional"]:
+            argument = tyro.conf.Positional[argument]
+        member = (field.name, argument, dataclasses.field(default=getattr(default, field.name)))
+        groups.setdefault(field.metadata["group"], []).append(member)
+    parts = []
+    for name, members in groups.items():
+        part = dataclasses.make_dataclass(name, members)
+        part.__doc__ = ""
+        parts.append((name, part, dataclasses.field(default_factory=part)))
+    return dataclasses.make_dataclass("Options", parts)
+
+
+def run_command(command: Callable[[], int | None]) -> None:
+    """Run a command and leave the program with its exit status.
+
+    A `UserError` is printed as one line on standard error, with status 2; Ctrl-C gives 130.
+    """
+    try:
+        sys.exit(command() or 0)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)

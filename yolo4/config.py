@@ -1,0 +1,156 @@
+"""Every hyperparameter of training: its meaning, unit and allowed values, in one flat dataclass."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Literal
+
+from utils.errors import UserError
+from yolo4.options import check_ranges, from_mapping, option
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """All settings of a training run. `train.py` makes a flag of each field."""
+
+    # --- data
+    data: tuple[str, ...] = option(
+        (), "data set: folders or files; none makes the sample data set", "data"
+    )
+    classes: str | None = option(
+        None, "file of class names, one per line; None: as in the data", "data"
+    )
+    on_bad_data: Literal["skip", "error"] = option(
+        "skip", "set bad records aside and report them, or stop", "data"
+    )
+    workers: int = option(2, "threads that load and augment images", "data", low=1, high=256)
+    # --- network
+    input_size: int | tuple[int, int] = option(
+        416, "pixels, multiples of 32: a side, or height and width", "network", low=32
+    )
+    width: float = option(1.0, "channels, relative to YOLOv4", "network", low=0.05, high=4)
+    depth: float = option(1.0, "residual blocks, relative to YOLOv4", "network", low=0.05, high=4)
+    anchors: str = option(
+        "coco", "'coco', 'auto' (k-means on the training boxes) or a file", "network"
+    )
+    weights: str | None = option(None, "weights to start from: a .weights.h5 or a run", "network")
+    # --- loss
+    confidence_loss: Literal["focal", "bce", "balanced_bce", "focal_star", "ohem"] = option(
+        "focal", "the elementwise confidence loss", "loss"
+    )
+    focal_alpha: float = option(
+        0.25, "weight of positives, 1 - alpha of negatives (focal, balanced_bce)", "loss", 0, 1
+    )
+    focal_gamma: float = option(
+        2.0, "focusing: 0 is cross entropy (focal, focal_star)", "loss", low=0, high=10
+    )
+    focal_beta: float = option(1.0, "shift of the logit (focal_star)", "loss", low=-10, high=10)
+    ohem_ratio: float = option(3.0, "hardest negatives per positive (ohem)", "loss", 0, 1e6)
+    box_loss: Literal["ciou", "diou", "giou"] = option("ciou", "the box term", "loss")
+    box_gain: float = option(5.0, "multiplier of the box term", "loss", low=0)
+    confidence_gain: float = option(1.0, "multiplier of the confidence term", "loss", low=0)
+    class_gain: float = option(1.0, "multiplier of the class term", "loss", low=0)
+    label_smoothing: float = option(
+        0.0, "moves class targets from 0 and 1 towards 1/2", "loss", low=0, high=0.5
+    )
+    ignore_threshold: float = option(
+        0.7, "IoU with any object above which a negative is ignored", "loss", low=0, high=1
+    )
+    anchor_match_threshold: float | None = option(
+        0.213,
+        "shape IoU above which further anchors answer for an object; None: best only",
+        "loss",
+        low=0,
+        high=1,
+    )
+    confidence_prior: float = option(
+        0.01, "confidence of the untrained network", "loss", low=1e-6, high=0.5
+    )
+    # --- optimisation
+    epochs: int = option(100, "passes over the training images", "optimisation", low=1)
+    batch_size: int = option(8, "images per step", "optimisation", low=1)
+    freeze_epochs: int = option(0, "first epochs with a frozen backbone", "optimisation", low=0)
+    freeze_batch_size: int = option(16, "images per step while frozen", "optimisation", low=1)
+    optimizer: Literal["sgd", "adam", "adamw"] = option(
+        "adamw", "sgd is with Nesterov momentum", "optimisation"
+    )
+    learning_rate: float = option(
+        1e-3, "peak, for a batch of 16; scaled in proportion to the batch", "optimisation", 0, 10
+    )
+    momentum: float = option(
+        0.937, "of sgd; beta 1 of adam and adamw", "optimisation", low=0, high=0.9999
+    )
+    weight_decay: float = option(5e-4, "decay of the kernels", "optimisation", low=0, high=1)
+    lr_schedule: Literal["cosine", "step"] = option(
+        "cosine", "step: divided by 10 after 80% and 90% of the epochs", "optimisation"
+    )
+    warmup_epochs: float = option(2.0, "epochs of linear rise at the start", "optimisation", low=0)
+    min_lr_fraction: float = option(
+        0.01, "last learning rate, relative to the peak", "optimisation", low=0, high=1
+    )
+    gradient_clip: float | None = option(
+        10.0, "largest global norm of the gradient; None: off", "optimisation", low=0
+    )
+    accumulate: int = option(1, "steps whose gradients make one update", "optimisation", low=1)
+    ema: float | None = option(
+        0.998, "momentum of the average of the weights; None: off", "optimisation", 0, 0.99999
+    )
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = option(
+        "auto", "auto: bfloat16 where the processor is good at it", "optimisation"
+    )
+    seed: int = option(0, "of weights, splits, order and augmentation", "optimisation", low=0)
+    # --- augmentation
+    mosaic: float = option(0.5, "probability of four images in one", "augmentation", 0, 1)
+    mixup: float = option(0.15, "probability of a blend of two images", "augmentation", 0, 1)
+    special_aug_ratio: float = option(
+        0.7, "part of the epochs with mosaic and mixup", "augmentation", low=0, high=1
+    )
+    flip: float = option(0.5, "probability of a mirror image", "augmentation", low=0, high=1)
+    scale: float = option(0.4, "zoom by a factor of 1 - scale to 1 + scale", "augmentation", 0, 0.9)
+    translate: float = option(0.1, "shift, relative to the input size", "augmentation", 0, 0.9)
+    hue: float = option(0.015, "change of hue, in turns", "augmentation", low=0, high=0.5)
+    saturation: float = option(0.6, "relative change of saturation", "augmentation", 0, 1)
+    value: float = option(0.4, "relative change of brightness", "augmentation", low=0, high=1)
+    # --- the run
+    run_dir: str | None = option(None, "folder of the run; None: logs/<date and time>", "run")
+    eval_period: int = option(5, "epochs between measurements of validation mAP", "run", low=1)
+    early_stopping: int | None = option(
+        None, "stop after so many epochs without a better mAP; None: never", "run", low=1
+    )
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
+        for side in self.input_shape:
+            if side % 32:
+                raise UserError(f"--input-size is {side}; it must be a multiple of 32")
+        if self.freeze_epochs > self.epochs:
+            raise UserError(
+                f"--freeze-epochs is {self.freeze_epochs}, more than --epochs {self.epochs}"
+            )
+
+    @property
+    def input_shape(self) -> tuple[int, int]:
+        """Height and width of the network's input in pixels."""
+        size = self.input_size
+        return size if isinstance(size, tuple) else (size, size)
+
+    def save(self, path: Path) -> None:
+        """Write the settings as JSON."""
+        path.write_text(json.dumps(dataclasses.asdict(self), indent=2) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: Path) -> "Config":
+        """Read settings that `save` wrote.
+
+        Raises:
+            UserError: the file is missing, is not JSON, or has an unknown or bad setting.
+        """
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise UserError(f"{path}: no such file; is {path.parent} a run folder?") from None
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+            raise UserError(f"{path}: not JSON: {error}") from None
+        if not isinstance(values, dict):
+            raise UserError(f"{path}: found a {type(values).__name__}, expected a JSON object")
+        return from_mapping(cls, values, where=str(path))
