@@ -1,0 +1,208 @@
+"""Average precision by the rules of the Pascal VOC challenge.
+
+Per class, detections are taken by falling score. Each looks at the object of its class and image
+with which it has the highest IoU, found or not. Below the IoU threshold the detection is wrong;
+if the object is `difficult` the detection is not counted at all; if the object has been found
+already it is wrong (a duplicate); else it is right. `difficult` objects need not be found.
+Boxes are continuous: their width is x2 - x1, without the extra pixel of the VOC devkit.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from utils.records import Detections, Record
+from utils.score_curve import ScoreCurve
+
+# Bounds the memory of the matching: box pairs whose IoU is worked out at once.
+_PAIRS_AT_ONCE = 1 << 21
+
+
+@dataclass(frozen=True, eq=False)
+class VocScores:
+    """Everything at one IoU threshold.
+
+    Attributes:
+        iou_threshold: a detection needs at least this IoU with an object.
+        classes: a curve per class, in the order of the class names.
+        overall: one curve of all classes' detections and objects together.
+    """
+
+    iou_threshold: float
+    classes: tuple[ScoreCurve, ...]
+    overall: ScoreCurve
+
+    @cached_property
+    def ap(self) -> np.ndarray:
+        """float64 `[C]`: area under each class's curve; nan for a class without objects."""
+        return np.array([curve.average_precision for curve in self.classes])
+
+    @cached_property
+    def ap_11_point(self) -> np.ndarray:
+        """float64 `[C]`: VOC2007's 11-point AP; nan for a class without objects."""
+        return np.array([curve.average_precision_11_point for curve in self.classes])
+
+    @property
+    def map(self) -> float:
+        """Mean of `ap` over the classes that have objects; nan when none has."""
+        return _mean(self.ap)
+
+    @property
+    def map_11_point(self) -> float:
+        """Mean of `ap_11_point` over the classes that have objects; nan when none has."""
+        return _mean(self.ap_11_point)
+
+
+@dataclass(frozen=True, eq=False)
+class VocResult:
+    """The evaluation at IoU 0.5 and at every other threshold asked for.
+
+    Attributes:
+        class_names: names of the C classes.
+        by_iou: scores by IoU threshold, in rising order; 0.5 is always among them.
+    """
+
+    class_names: tuple[str, ...]
+    by_iou: dict[float, VocScores]
+
+    @property
+    def main(self) -> VocScores:
+        """The scores at IoU 0.5."""
+        return self.by_iou[0.5]
+
+    @property
+    def map(self) -> float:
+        """Mean AP, area under the curve, at IoU 0.5."""
+        return self.main.map
+
+    @property
+    def classes_without_objects(self) -> tuple[str, ...]:
+        """Names of the classes that the means leave out: there is nothing to find."""
+        pairs = zip(self.class_names, self.main.classes, strict=True)
+        return tuple(name for name, curve in pairs if curve.objects == 0)
+
+
+def evaluate_voc(
+    detections: Sequence[Detections],
+    records: Sequence[Record],
+    class_names: Sequence[str],
+    iou_thresholds: Sequence[float] = (0.5,),
+) -> VocResult:
+    """Score detections against annotated images.
+
+    Args:
+        detections: what was found in each record's image, boxes in pixels of that image.
+        records: the annotated images, in the same order.
+        class_names: names of the classes that the labels index.
+        iou_thresholds: fractions in (0, 1]; 0.5 is added where it is missing.
+
+    Returns:
+        Curves, AP and mean AP at each threshold.
+
+    Raises:
+        ValueError: when the two sequences differ in length or a label has no class name.
+    """
+    if len(detections) != len(records):
+        raise ValueError(f"{len(detections)} detections for {len(records)} records")
+    found = _flatten(detections, len(class_names))
+    truth = _flatten(records, len(class_names))
+    scores = _concatenate([d.scores for d in detections], np.float64)
+    difficult = _concatenate([r.difficult for r in records], bool)
+    order = np.argsort(-scores, kind="stable")
+    labels, scores = found.labels[order], scores[order]
+    iou, best = _best_objects(found.boxes[order], found.keys[order], truth)
+    objects = np.bincount(truth.labels[~difficult], minlength=len(class_names))
+    by_iou = {}
+    for threshold in sorted({0.5, *map(float, iou_thresholds)}):
+        counts, is_right = _judge(iou >= threshold, best, difficult)
+        curves = []
+        for label, number in enumerate(objects):
+            mine = counts & (labels == label)
+            curves.append(ScoreCurve(scores[mine], is_right[mine], int(number)))
+        overall = ScoreCurve(scores[counts], is_right[counts], int(objects.sum()))
+        by_iou[threshold] = VocScores(threshold, tuple(curves), overall)
+    return VocResult(tuple(class_names), by_iou)
+
+
+@dataclass(frozen=True, eq=False)
+class _Boxes:
+    """Boxes of all images in one row; `keys` is equal where image and class are."""
+
+    boxes: np.ndarray
+    labels: np.ndarray
+    keys: np.ndarray
+
+
+def _flatten(images: Sequence[Detections | Record], class_count: int) -> _Boxes:
+    labels = _concatenate([image.labels for image in images], np.int64)
+    if len(labels) and not 0 <= labels.min() <= labels.max() < class_count:
+        raise ValueError(f"labels {labels.min()}..{labels.max()} for {class_count} class names")
+    boxes = _concatenate([np.reshape(image.boxes, (-1, 4)) for image in images], np.float64)
+    image_of = np.repeat(np.arange(len(images)), [len(image.labels) for image in images])
+    return _Boxes(boxes.reshape(-1, 4), labels, image_of * class_count + labels)
+
+
+def _concatenate(parts: Sequence[np.ndarray], dtype: type) -> np.ndarray:
+    return np.concatenate(parts).astype(dtype) if len(parts) else np.zeros(0, dtype)
+
+
+def _best_objects(
+    boxes: np.ndarray, keys: np.ndarray, truth: _Boxes
+) -> tuple[np.ndarray, np.ndarray]:
+    """For each box the object of equal key with the highest IoU, the first one of equals.
+
+    Returns:
+        That IoU, float64 `[N]`, -1 where no object has the key; int64 `[N]` indices into `truth`.
+    """
+    by_key = np.argsort(truth.keys, kind="stable")
+    first, end = (np.searchsorted(truth.keys, keys, side, by_key) for side in ("left", "right"))
+    iou, best = np.full(len(boxes), -1.0), np.zeros(len(boxes), np.int64)
+    chosen = np.flatnonzero(end > first)
+    for rows in _chunks(chosen, (end - first)[chosen]):
+        counts = (end - first)[rows]
+        starts = np.cumsum(counts) - counts
+        within = np.arange(counts.sum()) - np.repeat(starts, counts)
+        objects = by_key[np.repeat(first[rows], counts) + within]
+        values = _iou(boxes[np.repeat(rows, counts)], truth.boxes[objects])
+        iou[rows] = highest = np.maximum.reduceat(values, starts)
+        missed = np.where(values == np.repeat(highest, counts), within, len(values))
+        best[rows] = objects[starts + np.minimum.reduceat(missed, starts)]
+    return iou, best
+
+
+def _chunks(rows: np.ndarray, counts: np.ndarray) -> list[np.ndarray]:
+    """The rows in pieces of about `_PAIRS_AT_ONCE` pairs, where row i makes `counts[i]` pairs."""
+    piece = np.cumsum(counts) // _PAIRS_AT_ONCE
+    pieces = np.split(rows, np.flatnonzero(np.diff(piece)) + 1)
+    return [p for p in pieces if len(p)]
+
+
+def _iou(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """IoU of box i with other i, both `[N, 4]` xyxy; 0 for two boxes without area."""
+    overlap = np.minimum(boxes[:, 2:], others[:, 2:]) - np.maximum(boxes[:, :2], others[:, :2])
+    intersection = np.clip(overlap, 0.0, None).prod(axis=1)
+    areas = [(b[:, 2:] - b[:, :2]).prod(axis=1) for b in (boxes, others)]
+    union = areas[0] + areas[1] - intersection
+    return np.divide(intersection, union, out=np.zeros(len(union)), where=union > 0)
+
+
+def _judge(
+    hits: np.ndarray, best: np.ndarray, difficult: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Which detections count and which are right; all in order of falling score, bool `[N]`."""
+    hit_rows = np.flatnonzero(hits)
+    on_difficult = difficult[best[hit_rows]]
+    counts = np.ones(len(hits), bool)
+    counts[hit_rows[on_difficult]] = False
+    finders = hit_rows[~on_difficult]
+    first_finder = np.unique(best[finders], return_index=True)[1]
+    is_right = np.zeros(len(hits), bool)
+    is_right[finders[first_finder]] = True
+    return counts, is_right
+
+
+def _mean(values: np.ndarray) -> float:
+    measured = values[~np.isnan(values)]
+    return float(measured.mean()) if len(measured) else float("nan")
