@@ -49,7 +49,7 @@ class ScoreCurve:
 
     @cached_property
     def recall(self) -> np.ndarray:
-        """float64 `[K]`: share of the objects that the first 1, 2, ... K find; nan without objects."""
+        """float64 `[K]`: share of the objects that the first 1, 2, ... K find; or nan."""
         if self.objects == 0:
             return np.full(len(self.scores), np.nan)
         return self.true_positives / self.objects
