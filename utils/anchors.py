@@ -1,0 +1,185 @@
+"""Anchor boxes: the nine of YOLOv4, text files of them, and k-means on one's own boxes."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from utils.errors import UserError
+from utils.image import Letterbox
+from utils.records import Record
+
+ANCHOR_COUNT = 9
+
+# Width and height in pixels, as in Darknet's yolov4.cfg: three for each of the strides 8, 16, 32.
+COCO_ANCHORS = np.array(
+    [
+        [12, 16], [19, 36], [40, 28],
+        [36, 75], [76, 55], [72, 146],
+        [142, 110], [192, 243], [459, 401],
+    ],
+    dtype=np.float32,
+)  # fmt: skip
+
+# Clustering looks at no more boxes than this: more would not move an anchor by a pixel.
+_MOST_BOXES = 10_000
+_RESTARTS = 4
+_MOST_UPDATES = 200
+
+
+def box_sizes(records: Sequence[Record], input_size: tuple[int, int]) -> np.ndarray:
+    """Measure the training boxes as the network sees them, that is after the letterbox.
+
+    Difficult objects are left out: no anchor answers for them.
+
+    Args:
+        records: the annotated images.
+        input_size: height and width of the network's input in pixels.
+
+    Returns:
+        float32 `[N, 2]`, width and height in input pixels.
+    """
+    sizes = [np.zeros((0, 2), np.float32)]
+    for record in records:
+        scale = Letterbox.fit(record.size, input_size).scale
+        boxes = record.boxes[~record.difficult]
+        sizes.append((boxes[:, 2:] - boxes[:, :2]) * np.float32(scale))
+    return np.concatenate(sizes).astype(np.float32)
+
+
+def shape_iou(sizes_wh: np.ndarray, anchors: np.ndarray) -> np.ndarray:
+    """Compute the IoU of shapes, all laid on one corner.
+
+    Args:
+        sizes_wh: `[N, 2]`, width and height.
+        anchors: `[K, 2]`, width and height.
+
+    Returns:
+        `[N, K]` in 0..1.
+    """
+    width = np.minimum(sizes_wh[:, None, 0], anchors[None, :, 0])
+    height = np.minimum(sizes_wh[:, None, 1], anchors[None, :, 1])
+    intersection = width * height
+    areas = sizes_wh.prod(axis=1)[:, None] + anchors.prod(axis=1)[None, :]
+    return intersection / (areas - intersection)
+
+
+def mean_best_iou(sizes_wh: np.ndarray, anchors: np.ndarray) -> float:
+    """Tell how well anchors fit boxes: the IoU with the best anchor, averaged over the boxes.
+
+    Args:
+        sizes_wh: `[N, 2]`, width and height of the boxes, at least one.
+        anchors: `[K, 2]`, width and height.
+
+    Raises:
+        UserError: there is no box.
+    """
+    if len(sizes_wh) == 0:
+        raise UserError("There is no box to fit anchors to.")
+    return float(shape_iou(sizes_wh, anchors).max(axis=1).mean())
+
+
+def kmeans_anchors(sizes_wh: np.ndarray, k: int = ANCHOR_COUNT, seed: int = 0) -> np.ndarray:
+    """Find the `k` anchors that fit the boxes, by k-means with the distance 1 - IoU.
+
+    The best of several seeded starts (k-means++) by `mean_best_iou`.
+
+    Args:
+        sizes_wh: `[N, 2]`, width and height of the boxes at the input size.
+        k: the number of anchors.
+        seed: the same seed and boxes give the same anchors.
+
+    Returns:
+        float32 `[k, 2]`, width and height, smallest area first.
+
+    Raises:
+        UserError: the boxes have fewer than `k` distinct sizes.
+    """
+    rng = np.random.default_rng(seed)
+    sizes = np.asarray(sizes_wh, np.float64)
+    if len(sizes) > _MOST_BOXES:
+        sizes = sizes[rng.choice(len(sizes), _MOST_BOXES, replace=False)]
+    distinct = len(np.unique(sizes, axis=0))
+    if distinct < k:
+        raise UserError(
+            f"{k} anchors need boxes of at least {k} different sizes, the training boxes have "
+            f"{distinct}: use the default (COCO) anchors."
+        )
+    starts = [_refine(sizes, _spread(sizes, k, rng)) for _ in range(_RESTARTS)]
+    best = max(starts, key=lambda anchors: mean_best_iou(sizes, anchors))
+    return best[np.argsort(best.prod(axis=1))].astype(np.float32)
+
+
+def _spread(sizes: np.ndarray, k: int, rng: np.random.Generator) -> np.ndarray:
+    """Pick `k` boxes far from each other: k-means++ seeding."""
+    chosen = [int(rng.integers(len(sizes)))]
+    distance = np.full(len(sizes), np.inf)
+    while len(chosen) < k:
+        distance = np.minimum(distance, 1 - shape_iou(sizes, sizes[chosen[-1:]])[:, 0])
+        weight = np.square(distance)
+        chosen.append(int(rng.choice(len(sizes), p=weight / weight.sum())))
+    return sizes[chosen]
+
+
+def _refine(sizes: np.ndarray, anchors: np.ndarray) -> np.ndarray:
+    """Move each anchor to the median of the boxes nearest to it until none changes side."""
+    nearest = None
+    for _ in range(_MOST_UPDATES):
+        iou = shape_iou(sizes, anchors)
+        previous, nearest = nearest, iou.argmax(axis=1)
+        if previous is not None and np.array_equal(previous, nearest):
+            break
+        anchors = anchors.copy()
+        worst_first = iter(iou.max(axis=1).argsort())
+        for cluster in range(len(anchors)):
+            members = sizes[nearest == cluster]
+            # A cluster that lost all its boxes starts again at the box that fits worst.
+            anchors[cluster] = (
+                np.median(members, axis=0) if len(members) else sizes[next(worst_first)]
+            )
+    return anchors
+
+
+def format_anchors(anchors: np.ndarray) -> str:
+    """Write anchors as the text that `read_anchors` reads, such as `12,16 19,36 40,28`."""
+    return " ".join(f"{width:.6g},{height:.6g}" for width, height in anchors)
+
+
+def read_anchors(path: str | Path, count: int = ANCHOR_COUNT) -> np.ndarray:
+    """Read a text file of anchors, `width,height` pairs such as `12,16 19,36 40,28`.
+
+    The first third belongs to stride 8, the next to 16, the last to 32. Darknet's spelling with
+    nothing but commas is read as well.
+
+    Args:
+        path: the text file.
+        count: how many anchors it has to hold.
+
+    Returns:
+        float32 `[count, 2]`, width and height in input pixels, in the file's order.
+
+    Raises:
+        UserError: the file is missing, is not such a text, or holds another number of anchors.
+    """
+    try:
+        words = Path(path).read_text(encoding="utf-8").replace(",", " ").split()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot read the anchors: {error}") from error
+    values = [_positive(path, word) for word in words]
+    if len(values) != 2 * count:
+        raise UserError(
+            f"{path}: found {len(values)} numbers; {count} anchors are {2 * count} numbers, "
+            f"written like `{format_anchors(COCO_ANCHORS[:3])}`."
+        )
+    return np.array(values, np.float32).reshape(count, 2)
+
+
+def _positive(path: str | Path, word: str) -> float:
+    """Read one side of an anchor."""
+    try:
+        value = float(word)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < np.inf:
+        raise UserError(f"{path}: `{word}` is not a width or height: give pixels above 0.")
+    return value
