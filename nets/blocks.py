@@ -1,0 +1,136 @@
+"""The blocks that CSPDarknet53 and PANet are made of."""
+
+from collections.abc import Iterator
+
+from keras import KerasTensor, layers, ops
+from keras.saving import register_keras_serializable
+
+from nets.compiled import compiled
+
+
+@ops.custom_gradient
+def _mish(x: KerasTensor) -> tuple:
+    """Value and gradient in closed form, so that only `x` is kept for the backward pass.
+
+    With `e = exp(x)` and `n = e (e + 2)`, `tanh(softplus(x)) = n / (n + 2)`.
+    """
+
+    def gradient(upstream: KerasTensor) -> KerasTensor:
+        z = ops.cast(x, "float32")
+        e, tanh_softplus, n = _tanh_softplus(z)
+        slope = 4 * e * (e + 1) / ops.square(n + 2)
+        return upstream * ops.cast(tanh_softplus + z * slope, x.dtype)
+
+    z = ops.cast(x, "float32")
+    return ops.cast(z * _tanh_softplus(z)[1], x.dtype), gradient
+
+
+def _tanh_softplus(z: KerasTensor) -> tuple:
+    e = ops.exp(ops.minimum(z, 20.0))  # beyond 20 the result is 1 in float32; exp would overflow
+    n = e * (e + 2)
+    return e, n / (n + 2), n
+
+
+@register_keras_serializable(package="yolo4")
+class Mish(layers.Layer):
+    """Mish, `x tanh(softplus(x))` (Misra 2019, eq. 1), of a tensor of any shape."""
+
+    def call(self, x: KerasTensor) -> KerasTensor:
+        """The activation of `x`."""
+        return _fused_mish(x)
+
+    def compute_output_spec(self, x: KerasTensor) -> KerasTensor:
+        """Shape and type of `x`; said here, Keras need not trace `call` to learn it."""
+        return KerasTensor(x.shape, dtype=self.compute_dtype)
+
+
+_fused_mish = compiled(_mish)
+
+
+def conv_bn_act(
+    x: KerasTensor,
+    filters: int,
+    kernel: int,
+    activation: str,
+    names: Iterator[str],
+    stride: int = 1,
+) -> KerasTensor:
+    """Convolution without bias, batch norm, activation.
+
+    Args:
+        x: features `[B, H, W, C]`.
+        filters: number of output channels.
+        kernel: side of the kernel, 1 or 3.
+        activation: "mish" or "leaky".
+        names: gives the layer's name; `conv_n` is the n-th convolution of yolov4.cfg.
+        stride: 1, or 2 to halve height and width.
+
+    Returns:
+        Features `[B, H / stride, W / stride, filters]`.
+    """
+    name = next(names)
+    if stride == 2:
+        # Darknet pads one pixel all around; with an even input only the top and left are read.
+        x = layers.ZeroPadding2D(((1, 0), (1, 0)), name=f"{name}_pad")(x)
+    x = layers.Conv2D(
+        filters,
+        kernel,
+        stride,
+        padding="valid" if stride == 2 else "same",
+        use_bias=False,
+        kernel_initializer="he_normal",
+        name=name,
+    )(x)
+    x = layers.BatchNormalization(momentum=0.97, epsilon=1e-5, name=f"{name}_norm")(x)
+    if activation == "mish":
+        return Mish(name=f"{name}_mish")(x)
+    return layers.LeakyReLU(negative_slope=0.1, name=f"{name}_leaky")(x)
+
+
+def csp_stage(
+    x: KerasTensor, filters: int, blocks: int, names: Iterator[str], split: bool = True
+) -> KerasTensor:
+    """One stage of CSPDarknet53: halve the resolution, then residual blocks on a part.
+
+    The features are projected onto two paths; only one goes through the residual blocks, and both
+    are joined at the end (Wang et al. 2020, CSPNet, figure 2b).
+
+    Args:
+        x: features `[B, H, W, C]`.
+        filters: output channels.
+        blocks: number of residual blocks.
+        names: names of the convolutions, see `conv_bn_act`.
+        split: False in the first stage, whose paths keep all channels.
+
+    Returns:
+        Features `[B, H / 2, W / 2, filters]`.
+    """
+    path = filters // 2 if split else filters
+    bottleneck = path if split else filters // 2
+    x = conv_bn_act(x, filters, 3, "mish", names, stride=2)
+    shortcut = conv_bn_act(x, path, 1, "mish", names)
+    x = conv_bn_act(x, path, 1, "mish", names)
+    for _ in range(blocks):
+        residual = conv_bn_act(x, bottleneck, 1, "mish", names)
+        residual = conv_bn_act(residual, path, 3, "mish", names)
+        x = layers.Add()([x, residual])
+    x = conv_bn_act(x, path, 1, "mish", names)
+    x = layers.Concatenate()([x, shortcut])
+    return conv_bn_act(x, filters, 1, "mish", names)
+
+
+def spp(x: KerasTensor) -> KerasTensor:
+    """Spatial pyramid pooling: maxima over 13, 9 and 5 pixels beside the features themselves.
+
+    Two 5x5 maxima in a row are one over 9x9, three are one over 13x13, so each pool reads the last.
+
+    Args:
+        x: features `[B, H, W, C]`.
+
+    Returns:
+        Features `[B, H, W, 4 C]`.
+    """
+    pool5 = layers.MaxPooling2D(5, strides=1, padding="same")(x)
+    pool9 = layers.MaxPooling2D(5, strides=1, padding="same")(pool5)
+    pool13 = layers.MaxPooling2D(5, strides=1, padding="same")(pool9)
+    return layers.Concatenate()([pool13, pool9, pool5, x])

@@ -1,0 +1,109 @@
+"""From logits to boxes, confidences and class scores."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from keras import KerasTensor, ops
+
+STRIDES = (8, 16, 32)
+SCALE_X_Y = (1.2, 1.1, 1.05)  # grid sensitivity of each stride, from yolov4.cfg
+_LARGEST_LOG_SIDE = 8.0  # a side of 3000 anchors; beyond, exp would overflow to no purpose
+
+
+class Predictors(NamedTuple):
+    """Where each of the N predictors of all levels stands, in the order of the flat logits.
+
+    Attributes:
+        cells: `[N, 2]`, column and row of its cell.
+        strides: `[N, 1]`, side of its cell in input pixels.
+        scales: `[N, 1]`, its `scale_x_y`.
+        anchors: `[N, 2]`, width and height of its anchor in input pixels.
+    """
+
+    cells: KerasTensor
+    strides: KerasTensor
+    scales: KerasTensor
+    anchors: KerasTensor
+
+
+def predictors(
+    grids: Sequence[tuple[int, int]],
+    anchors: Sequence[Sequence[float]],
+    scale_x_y: Sequence[float] = SCALE_X_Y,
+) -> Predictors:
+    """Lay out the predictors of all levels, level by level, row by row, cell by cell.
+
+    Args:
+        grids: rows and columns of each level, strides 8, 16, 32.
+        anchors: `[9, 2]`, width and height in input pixels, small to large, three a level.
+        scale_x_y: grid sensitivity of each level.
+
+    Returns:
+        N = sum of rows * columns * 3 predictors.
+    """
+    per_level = len(anchors) // len(grids)
+    cells, strides, scales, sizes = [], [], [], []
+    for level, (rows, columns) in enumerate(grids):
+        column, row = ops.meshgrid(ops.arange(columns), ops.arange(rows))
+        cell = ops.reshape(ops.stack([column, row], axis=-1), (-1, 1, 2))
+        cell = ops.reshape(ops.tile(cell, (1, per_level, 1)), (-1, 2))
+        cells.append(ops.cast(cell, "float32"))
+        count = rows * columns
+        level_anchors = ops.cast(anchors[level * per_level : (level + 1) * per_level], "float32")
+        sizes.append(ops.tile(level_anchors, (count, 1)))
+        strides.append(ops.full((count * per_level, 1), float(STRIDES[level])))
+        scales.append(ops.full((count * per_level, 1), float(scale_x_y[level])))
+    return Predictors(*(ops.concatenate(parts) for parts in (cells, strides, scales, sizes)))
+
+
+def flatten(logits: Sequence[KerasTensor]) -> KerasTensor:
+    """Logits of all levels, each `[B, H, W, A, 5 + C]`, as one float32 `[B, N, 5 + C]`."""
+    numbers = logits[0].shape[-1]
+    return ops.concatenate(
+        [
+            ops.reshape(ops.cast(level, "float32"), (ops.shape(level)[0], -1, numbers))
+            for level in logits
+        ],
+        axis=1,
+    )
+
+
+def grids(logits: Sequence[KerasTensor]) -> list[tuple[int, int]]:
+    """Rows and columns of each level."""
+    return [tuple(ops.shape(level)[1:3]) for level in logits]
+
+
+def decode_boxes(raw: KerasTensor, where: Predictors) -> KerasTensor:
+    """Boxes of logits (Redmon and Farhadi 2018, YOLOv3, section 2.1, with `scale_x_y`).
+
+    Args:
+        raw: tx, ty, tw, th, `[..., 4]`.
+        where: the predictors, whose arrays broadcast against `raw`.
+
+    Returns:
+        xyxy in input pixels, `[..., 4]`.
+    """
+    offset = ops.sigmoid(raw[..., :2]) * where.scales - (where.scales - 1) / 2
+    centers = (where.cells + offset) * where.strides
+    half = ops.exp(ops.minimum(raw[..., 2:4], _LARGEST_LOG_SIDE)) * where.anchors / 2
+    return ops.concatenate([centers - half, centers + half], axis=-1)
+
+
+def decode(
+    logits: Sequence[KerasTensor],
+    anchors: Sequence[Sequence[float]],
+    scale_x_y: Sequence[float] = SCALE_X_Y,
+) -> tuple[KerasTensor, KerasTensor, KerasTensor]:
+    """What the network says about every predictor.
+
+    Args:
+        logits: p3, p4, p5, each `[B, H, W, A, 5 + C]`.
+        anchors: `[9, 2]`, width and height in input pixels.
+        scale_x_y: grid sensitivity of each level.
+
+    Returns:
+        Boxes `[B, N, 4]`, xyxy in input pixels; confidence `[B, N]`; class scores `[B, N, C]`.
+    """
+    flat = flatten(logits)
+    boxes = decode_boxes(flat[..., :4], predictors(grids(logits), anchors, scale_x_y))
+    return boxes, ops.sigmoid(flat[..., 4]), ops.sigmoid(flat[..., 5:])

@@ -1,0 +1,185 @@
+"""The confidence losses, and the YOLOv4 loss that they are one term of."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+
+from keras import KerasTensor, ops
+
+from nets import boxes as overlaps
+from nets.assign import assign, ignored
+from nets.compiled import compiled
+from nets.decode import SCALE_X_Y, Predictors, decode_boxes, flatten, grids, predictors
+
+Elementwise = Callable[[KerasTensor, KerasTensor], KerasTensor]
+TERMS = ("box", "confidence", "class")
+
+
+def _signed(logits: KerasTensor, targets: KerasTensor) -> KerasTensor:
+    """x_t: the logit, with its sign turned where the target is 0, so that p_t = sigmoid(x_t)."""
+    return (2 * targets - 1) * logits
+
+
+def _alpha_t(targets: KerasTensor, alpha: float) -> KerasTensor:
+    return targets * alpha + (1 - targets) * (1 - alpha)
+
+
+def bce(logits: KerasTensor, targets: KerasTensor) -> KerasTensor:
+    """Binary cross entropy `-log p_t` of logits and targets 0 or 1, elementwise."""
+    return ops.softplus(-_signed(logits, targets))
+
+
+def balanced_bce(logits: KerasTensor, targets: KerasTensor, alpha: float) -> KerasTensor:
+    """Alpha-balanced cross entropy `-alpha_t log p_t` (Lin et al. 2017, eq. 3), elementwise."""
+    return _alpha_t(targets, alpha) * bce(logits, targets)
+
+
+def focal(logits: KerasTensor, targets: KerasTensor, alpha: float, gamma: float) -> KerasTensor:
+    """Focal loss `-alpha_t (1 - p_t)^gamma log p_t` (Lin et al. 2017, eq. 5), elementwise.
+
+    The power is taken in the logarithm, where it neither underflows nor has an infinite slope.
+    """
+    focus = ops.exp(-gamma * ops.softplus(_signed(logits, targets)))
+    return _alpha_t(targets, alpha) * focus * bce(logits, targets)
+
+
+def focal_star(logits: KerasTensor, targets: KerasTensor, gamma: float, beta: float) -> KerasTensor:
+    """Focal* `-log sigma(gamma x_t + beta) / gamma` (Lin et al. 2017, appendix A), elementwise."""
+    return ops.softplus(-(gamma * _signed(logits, targets) + beta)) / gamma
+
+
+def ohem(logits: KerasTensor, targets: KerasTensor, keep: KerasTensor, ratio: float) -> KerasTensor:
+    """BCE of positives and of the hardest `ratio` negatives per positive, 0 elsewhere.
+
+    Hard negative mining as in SSD (Liu et al. 2016, section 2.2), over the whole batch, so that
+    images without objects take part.
+
+    Args:
+        logits: `[B, N]`.
+        targets: `[B, N]`, 0 or 1.
+        keep: `[B, N]`, 0 for ignored negatives, which are never chosen.
+        ratio: negatives per positive; at least one negative is chosen.
+    """
+    values = bce(logits, targets)
+    hardness = ops.reshape(ops.where((targets == 0) & (keep > 0), values, -1.0), (-1,))
+    wanted = ops.maximum(ops.cast(ops.sum(targets) * ratio, "int32"), 1)
+    order = ops.argsort(-ops.stop_gradient(hardness))
+    place = ops.argsort(order)
+    hard = (place < wanted) & (hardness >= 0)
+    return values * ops.maximum(targets, ops.cast(ops.reshape(hard, ops.shape(values)), "float32"))
+
+
+def confidence_loss(
+    name: str, alpha: float, gamma: float, beta: float, ohem_ratio: float
+) -> Callable[[KerasTensor, KerasTensor, KerasTensor], KerasTensor]:
+    """The confidence loss `name` as a function of logits, targets and keep, all `[B, N]`."""
+    if name == "ohem":
+        return partial(ohem, ratio=ohem_ratio)
+    elementwise: dict[str, Elementwise] = {
+        "bce": bce,
+        "balanced_bce": partial(balanced_bce, alpha=alpha),
+        "focal": partial(focal, alpha=alpha, gamma=gamma),
+        "focal_star": partial(focal_star, gamma=gamma, beta=beta),
+    }
+    chosen = elementwise[name]
+    return lambda logits, targets, keep: keep * chosen(logits, targets)
+
+
+class YOLOv4Loss:
+    """`box_gain * box + confidence_gain * confidence + class_gain * class`.
+
+    Each term is a sum over the batch divided by the number of positives in it, at least 1. The box
+    term is `1 - CIoU` (or DIoU, GIoU) and the class term BCE, both of the predictors that answer
+    for an object; the confidence term is over all predictors but the ignored ones.
+
+    Args:
+        anchors: `[9, 2]`, width and height in input pixels.
+        confidence: what `confidence_loss` makes.
+        box_loss: "ciou", "diou" or "giou".
+        box_gain: multiplier of the box term.
+        confidence_gain: multiplier of the confidence term.
+        class_gain: multiplier of the class term.
+        label_smoothing: moves class targets from 0 and 1 towards 1/2.
+        ignore_threshold: IoU with any object above which a negative is ignored.
+        anchor_match_threshold: see `nets.assign.assign`.
+        scale_x_y: grid sensitivity of strides 8, 16, 32.
+    """
+
+    def __init__(
+        self,
+        anchors: Sequence[Sequence[float]],
+        confidence: Callable[[KerasTensor, KerasTensor, KerasTensor], KerasTensor],
+        box_loss: str = "ciou",
+        box_gain: float = 1.0,
+        confidence_gain: float = 1.0,
+        class_gain: float = 1.0,
+        label_smoothing: float = 0.0,
+        ignore_threshold: float = 0.7,
+        anchor_match_threshold: float | None = None,
+        scale_x_y: Sequence[float] = SCALE_X_Y,
+    ) -> None:
+        self.anchors = [[float(side) for side in anchor] for anchor in anchors]
+        self.confidence = confidence
+        self.overlap = getattr(overlaps, box_loss)
+        self.gains = {"box": box_gain, "confidence": confidence_gain, "class": class_gain}
+        self.label_smoothing = label_smoothing
+        self.ignore_threshold = ignore_threshold
+        self.anchor_match_threshold = anchor_match_threshold
+        self.scale_x_y = scale_x_y
+        self._fused = compiled(self._terms)
+
+    def __call__(
+        self, targets: Mapping[str, KerasTensor], logits: Sequence[KerasTensor]
+    ) -> dict[str, KerasTensor]:
+        """The terms "box", "confidence" and "class", times their gains; their sum is the loss.
+
+        Args:
+            targets: "boxes" `[B, M, 4]`, xyxy in input pixels; "labels" int `[B, M]`, -1 pads;
+                "difficult" bool `[B, M]`, objects that are neither positives nor negatives.
+            logits: p3, p4, p5, each `[B, H, W, A, 5 + C]`.
+        """
+        values = self._fused(targets["boxes"], targets["labels"], targets["difficult"], *logits)
+        return dict(zip(TERMS, values, strict=True))
+
+    def _terms(
+        self,
+        boxes: KerasTensor,
+        labels: KerasTensor,
+        difficult: KerasTensor,
+        *logits: KerasTensor,
+    ) -> tuple[KerasTensor, ...]:
+        flat = flatten(logits)
+        where = predictors(grids(logits), self.anchors, self.scale_x_y)
+        boxes = ops.cast(boxes, "float32")
+        present = labels >= 0
+        counts = present & ~ops.cast(difficult, "bool")
+        found = assign(boxes, counts, self.anchors, grids(logits), self.anchor_match_threshold)
+        answers = ops.cast(found.answers, "float32")
+
+        predicted = ops.stop_gradient(decode_boxes(flat[..., :4], where))
+        ignore = ignored(predicted, boxes, present, self.ignore_threshold)
+        keep = ops.maximum(found.positive, 1 - ops.cast(ignore, "float32"))
+        answering = ops.take_along_axis(flat, found.predictor[..., None], axis=1)
+        terms = {
+            "box": ops.sum(answers * self._box_term(answering, found.predictor, where, boxes)),
+            "confidence": ops.sum(self.confidence(flat[..., 4], found.positive, keep)),
+            "class": ops.sum(answers * self._class_term(answering[..., 5:], labels)),
+        }
+        positives = ops.maximum(ops.sum(answers), 1)
+        return tuple(self.gains[name] * terms[name] / positives for name in TERMS)
+
+    def _box_term(
+        self, answering: KerasTensor, predictor: KerasTensor, where: Predictors, boxes: KerasTensor
+    ) -> KerasTensor:
+        """1 - overlap of each candidate's predicted box and its object, `[B, K]`."""
+        places = Predictors(*(ops.take(part, predictor, axis=0) for part in where))
+        objects = ops.repeat(boxes, len(self.anchors), axis=1)
+        return 1 - self.overlap(decode_boxes(answering[..., :4], places), objects)
+
+    def _class_term(self, logits: KerasTensor, labels: KerasTensor) -> KerasTensor:
+        """BCE of each candidate's class logits, summed over classes, `[B, K]`."""
+        labels = ops.repeat(labels, len(self.anchors), axis=1)
+        targets = ops.one_hot(ops.cast(labels, "int32"), logits.shape[-1], dtype="float32")
+        smoothing = self.label_smoothing
+        smooth = targets * (1 - smoothing) + smoothing / 2
+        # Cross entropy with a soft target: softplus(x) - y x.
+        return ops.sum(ops.softplus(logits) - smooth * logits, axis=-1)
