@@ -29,6 +29,12 @@ class ImageError(UserError):
     """An image file that cannot be read; the message names the file and says why."""
 
 
+def is_image_name(name: str) -> bool:
+    """Whether a file's name has an image's suffix and is not hidden (as macOS's "._" files are)."""
+    suffix = f".{name.rpartition('.')[2].lower()}"
+    return suffix in IMAGE_SUFFIXES and not name.startswith(".")
+
+
 def read_image(path: str | Path) -> np.ndarray:
     """Read an image file as it is displayed.
 
@@ -79,12 +85,15 @@ def decode_image(data: bytes, name: str | Path) -> np.ndarray:
 
 
 def exif_orientation(data: bytes) -> int:
-    """The EXIF orientation (1 to 8) in the bytes of a readable image file; 1 where none is given.
+    """The EXIF orientation (1 to 8) in the bytes of an image file; 1 where none can be read.
 
     5 to 8 swap width and height.
     """
-    with Image.open(io.BytesIO(data)) as image:
-        orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
+    except Exception:  # Pillow raises nearly any type on a damaged EXIF block
+        return 1
     return orientation if orientation in range(1, 9) else 1
 
 

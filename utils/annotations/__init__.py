@@ -1,0 +1,8 @@
+"""Annotated images in every usual format: found, read, checked and split."""
+
+from utils.annotations.dataset import DataSet, load_dataset
+from utils.annotations.report import ScanReport
+from utils.annotations.source import Kind, Problem
+from utils.annotations.text import read_class_names
+
+__all__ = ["DataSet", "Kind", "Problem", "ScanReport", "load_dataset", "read_class_names"]

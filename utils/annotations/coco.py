@@ -1,0 +1,185 @@
+"""COCO JSON: boxes as x, y, width, height in pixels from 0; crowds count as difficult."""
+
+import json
+import os
+from collections import defaultdict
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from utils.annotations.source import (
+    Annotation,
+    Entry,
+    Kind,
+    Problem,
+    RawObject,
+    Source,
+    split_in_name,
+    split_of,
+)
+from utils.annotations.text import decode_text
+from utils.errors import UserError
+from utils.image import is_image_name
+
+
+def read_coco(root: Path) -> Source | None:
+    """Read a folder with COCO JSON files in it, in `annotations`, or in a folder of each split.
+
+    COCO's own files for other tasks (captions, keypoints) are left alone.
+
+    Returns:
+        None where there are no COCO files.
+    """
+    places = [sorted(root.glob(pattern)) for pattern in ("[aA]nnotations/*.json", "*/*.json")]
+    files = sorted(root.glob("*.json")) + next(filter(None, places), [])
+    instances = [path for path in files if path.name.startswith("instances")]
+    return read_coco_files(instances or files, root) if files else None
+
+
+def read_coco_files(files: Sequence[Path], root: Path, required: bool = False) -> Source | None:
+    """Read COCO JSON files, split by their names or those of their folders.
+
+    Args:
+        files: the JSON files.
+        root: the folder to look for images in.
+        required: whether a file that is no COCO object file is an error rather than left out.
+
+    Returns:
+        None where none of them is one.
+
+    Raises:
+        UserError: a file is no JSON, or has boxes for classes that it does not name.
+    """
+    source = Source("COCO JSON")
+    images = _ImagesBelow(root)
+    names: dict[str, None] = {}
+    for path in files:
+        content = _load(path)
+        if not _is_coco(content):
+            if required:
+                raise UserError(f"{path}: no COCO file: 'images', 'annotations', 'categories' lack")
+            source.notes.append(f"{path} holds no COCO objects and was left out")
+            continue
+        categories = _categories(content, path)
+        names.update(dict.fromkeys(categories.values()))
+        folders = path.parent.relative_to(root).parts if path.is_relative_to(root) else ()
+        split = split_of([path.stem, *reversed(folders)])
+        source.splits[split] += _entries(source, path, content, categories, images)
+    source.class_names = tuple(names)
+    return source if source.splits else None
+
+
+def _load(path: Path) -> object:
+    try:
+        return json.loads(decode_text(path.read_bytes()))
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from error
+    except json.JSONDecodeError as error:
+        raise UserError(f"{path}, line {error.lineno}: bad JSON, {error.msg}") from error
+
+
+def _is_coco(content: object) -> bool:
+    keys = ("images", "annotations", "categories")
+    lists = [content.get(key) for key in keys] if isinstance(content, dict) else [None]
+    return all(isinstance(items, list) for items in lists) and all(
+        isinstance(item, dict) for items in lists for item in items
+    )
+
+
+def _categories(content: dict, path: Path) -> dict[int, str]:
+    """Names by category id, in the order of the ids, which may have gaps."""
+    try:
+        named = {
+            category["id"]: str(category["name"]).strip() for category in content["categories"]
+        }
+    except (KeyError, TypeError) as error:
+        raise UserError(f"{path}: a category without 'id' or 'name'") from error
+    return dict(sorted(named.items(), key=lambda item: (isinstance(item[0], str), item[0])))
+
+
+def _entries(
+    source: Source,
+    path: Path,
+    content: dict,
+    categories: dict[int, str],
+    images: "_ImagesBelow",
+) -> list[Entry]:
+    """An entry per image of one file; what cannot be matched becomes a problem of the source."""
+    by_image = defaultdict(list)
+    for number, item in enumerate(content["annotations"], start=1):
+        by_image[item.get("image_id")].append(
+            (f"annotation {item.get('id', f'no. {number}')}", item)
+        )
+    entries = []
+    for number, item in enumerate(content["images"], start=1):
+        where, name = f"image {item.get('id', f'no. {number}')}", str(item.get("file_name", ""))
+        found = by_image.pop(item.get("id"), [])
+        image = images.find(name, path)
+        if image is None:
+            detail = f"no file {name!r} below {images.root}" if name else "no 'file_name'"
+            source.problems.append(Problem(Kind.MISSING_IMAGE, path, where, detail))
+            continue
+        size = (item.get("width"), item.get("height"))
+        size = size if all(isinstance(side, int) and side > 0 for side in size) else None
+        entries.append(Entry(image, path, partial(_annotate, found, categories, size, path)))
+    for image_id, found in by_image.items():
+        detail = f"its image_id {image_id!r} is not among the images"
+        source.problems += [Problem(Kind.BAD_OBJECT, path, where, detail) for where, _ in found]
+    return entries
+
+
+def _annotate(
+    found: list[tuple[str, dict]],
+    categories: dict[int, str],
+    size: tuple[int, int] | None,
+    path: Path,
+) -> Annotation:
+    """The objects of one image."""
+    objects, problems = [], []
+    for where, item in found:
+        if item.get("category_id") not in categories:
+            detail = f"category_id {item.get('category_id')!r} is not among the categories"
+            problems.append(Problem(Kind.UNKNOWN_CLASS, path, where, detail))
+            continue
+        name = categories[item["category_id"]]
+        try:
+            x, y, width, height = map(float, item["bbox"])
+        except (KeyError, TypeError, ValueError):
+            detail = f"{name}: bbox {item.get('bbox')!r} is not four numbers"
+            problems.append(Problem(Kind.BAD_OBJECT, path, where, detail))
+            continue
+        corners = (x, y, x + width, y + height)
+        objects.append(RawObject(name, corners, where, bool(item.get("iscrowd"))))
+    return Annotation(objects, problems, size)
+
+
+class _ImagesBelow:
+    """Finds the images of a COCO file, wherever below the root they lie."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._by_name: dict[str, list[Path]] | None = None
+
+    def find(self, name: str, json_file: Path) -> Path | None:
+        """The image file of that name: as a path first, then by name anywhere below the root.
+
+        Of several, the one whose path ends as the name does and speaks of the file's split.
+        """
+        if not name:
+            return None
+        for folder in (json_file.parent, self.root, self.root / "images"):
+            if (folder / name).is_file():
+                return folder / name
+        if self._by_name is None:
+            self._by_name = defaultdict(list)
+            for folder, _, files in os.walk(self.root):
+                for file in filter(is_image_name, files):
+                    self._by_name[file].append(Path(folder, file))
+        wanted = split_in_name(json_file.stem)
+        name = name.replace("\\", "/")
+
+        def rank(path: Path) -> tuple:
+            splits = {split_in_name(part) for part in path.relative_to(self.root).parts[:-1]}
+            return (not path.as_posix().endswith(name), wanted not in splits, path)
+
+        return min(self._by_name.get(name.rsplit("/", 1)[-1], []), key=rank, default=None)

@@ -1,0 +1,142 @@
+"""Which image belongs to training, validation and test."""
+
+from collections import Counter
+from dataclasses import replace
+from hashlib import blake2b
+
+from utils.annotations.check import Checked
+from utils.annotations.source import UNSPLIT, Entry, Kind, Problem, Source
+
+SPLITS = ("train", "val", "test")
+_TENTH = 0.1
+
+
+def merge(sources: list[Source], notes: list[str]) -> dict[str, list[Entry]]:
+    """Join several data sets split by split; images of no split join train if splits exist.
+
+    Returns:
+        Entries under train, val, test, or all under UNSPLIT.
+    """
+    joined: dict[str, list[Entry]] = {}
+    for source in sources:
+        for split, entries in _without_trainval(source.splits, notes).items():
+            joined.setdefault(split, []).extend(entries)
+    if UNSPLIT in joined and len(joined) > 1:
+        unsplit = joined.pop(UNSPLIT)
+        joined.setdefault("train", []).extend(unsplit)
+        notes.append(f"{len(unsplit)} images of no split joined train")
+    return joined
+
+
+def _without_trainval(splits: dict[str, list[Entry]], notes: list[str]) -> dict[str, list[Entry]]:
+    """Use trainval for what of train and val is missing; where both exist it is not needed."""
+    splits = {split: entries for split, entries in splits.items() if entries}
+    both = splits.pop("trainval", [])
+    if not both or {"train", "val"} <= splits.keys():
+        return splits
+    missing, present = ("train", "val") if "val" in splits else ("val", "train")
+    if present not in splits:
+        return {"train": both, **splits}
+    taken = {entry.image for entry in splits[present]}
+    rest = [entry for entry in both if entry.image not in taken]
+    if rest:
+        splits[missing] = rest
+        notes.append(f"{missing} is what trainval has beside {present}")
+    return splits
+
+
+def complete(
+    splits: dict[str, list[Checked]], seed: int, notes: list[str]
+) -> dict[str, list[Checked]]:
+    """Make the splits that are missing: 80/10/10 where there are none, a tenth of train for val.
+
+    An image's place depends on the seed and its own bytes alone, not on names or order.
+    """
+    splits = {split: items for split, items in splits.items() if items}
+    train = splits.get("train", [])
+    if train and _digests(train) == _digests(splits.get("val", [])):
+        del splits["val"]
+        notes.append("val is the same images as train and was not used")
+    if UNSPLIT in splits:
+        everything = splits.pop(UNSPLIT)
+        test, rest = (
+            _take_tenth(everything, seed, "test") if len(everything) > 2 else ([], everything)
+        )
+        val, train = _take_tenth(rest, seed, "val")
+        splits = {"train": train, "val": val, "test": test}
+        notes.append(f"there was no split: made one of 80/10/10 percent with seed {seed}")
+    elif train and "val" not in splits:
+        splits["val"], splits["train"] = _take_tenth(train, seed, "val")
+        notes.append(f"there was no val split: took a tenth of train with seed {seed}")
+    return {split: splits[split] for split in SPLITS if splits.get(split)}
+
+
+def _take_tenth(items: list[Checked], seed: int, name: str) -> tuple[list[Checked], list[Checked]]:
+    """Take a tenth, at least one image but never the only one; the taken and the rest, in order.
+
+    Copies of one image stay together.
+    """
+
+    def key(digest: bytes) -> bytes:
+        return blake2b(digest, key=f"{name} {seed}".encode(), digest_size=16).digest()
+
+    digests = sorted(_digests(items), key=key)
+    part = min(len(digests) - 1, max(1, round(len(digests) * _TENTH)))
+    taken = set(digests[:part])
+    return [i for i in items if i.digest in taken], [i for i in items if i.digest not in taken]
+
+
+def _digests(items: list[Checked]) -> set[bytes]:
+    return {item.digest for item in items}
+
+
+def remove_leaks(
+    splits: dict[str, list[Checked]], notes: list[str]
+) -> tuple[dict[str, list[Checked]], list[Problem]]:
+    """Keep an image that stands in several splits in one only: test before val before train."""
+    owner: dict[bytes, tuple[str, Checked]] = {}
+    problems: list[Problem] = []
+    kept: dict[str, list[Checked]] = {}
+    same = "test" in splits and _digests(splits["test"]) == _digests(splits.get("val", []))
+    if same:
+        notes.append("test is the same images as val")
+    for split in reversed(SPLITS):
+        items, others = splits.get(split, []), dict(owner)
+        if same and split == "val":
+            others = {}
+        kept[split] = [item for item in items if item.digest not in others]
+        for item in items:
+            if item.digest in others:
+                where, other = others[item.digest]
+                detail = f"in {split}, and in {where} as {other.entry.image}: kept in {where}"
+                problems.append(Problem(Kind.LEAK, item.entry.image, "", detail))
+            owner.setdefault(item.digest, (split, item))
+    return {split: kept[split] for split in SPLITS if kept[split]}, problems
+
+
+def join_repeats(
+    splits: dict[str, list[Checked]],
+) -> tuple[dict[str, list[Checked]], list[Problem]]:
+    """Make one of several listings of an image file in a split, with the objects of all."""
+    problems: list[Problem] = []
+    joined: dict[str, list[Checked]] = {}
+    for split, items in splits.items():
+        counts = Counter(item.digest for item in items)
+        first: dict[object, Checked] = {}
+        for item in items:
+            repeated = counts[item.digest] > 1
+            key = item.entry.image.resolve() if repeated else item.entry.image
+            if key in first:
+                detail = f"again in {split}"
+                problems.append(Problem(Kind.LISTED_TWICE, item.entry.image, "", detail))
+                first[key] = _join(first[key], item)
+            else:
+                first[key] = item
+        joined[split] = list(first.values())
+    return joined, problems
+
+
+def _join(one: Checked, other: Checked) -> Checked:
+    known = {(item.category, item.corners) for item in one.objects}
+    more = [item for item in other.objects if (item.category, item.corners) not in known]
+    return replace(one, objects=one.objects + more)

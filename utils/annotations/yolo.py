@@ -1,0 +1,187 @@
+"""YOLO txt data sets: a data.yaml, or folders of images and text files.
+
+An image without a text file is background.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from functools import partial
+from pathlib import Path
+
+import yaml
+
+from utils.annotations.source import (
+    UNSPLIT,
+    Entry,
+    Kind,
+    Problem,
+    Source,
+    split_in_name,
+    split_of,
+    split_of_folder,
+)
+from utils.annotations.text import read_class_names, read_text, require_distinct
+from utils.annotations.yolo_txt import holds_objects, label_file, read_yolo_txt
+from utils.errors import UserError
+from utils.image import is_image_name
+
+_SPLIT_KEYS = {"train": "train", "val": "val", "valid": "val", "test": "test"}
+
+
+def read_yolo_folder(root: Path) -> Source | None:
+    """Read a folder with a data.yaml, or with images and their text files.
+
+    Without a yaml file, the text files lie in folders `labels` where the images lie in `images`,
+    or beside the images; folders named train, val (valid) and test are splits; the class names
+    stand in classes.txt or a .names file, else the classes are called by their numbers.
+
+    Returns:
+        None where there is neither.
+    """
+    for path in sorted([*root.glob("*.yaml"), *root.glob("*.yml")]):
+        if _is_data_yaml(_load_yaml(path)):
+            return read_yolo_yaml(path)
+    images = sorted(path for path in root.rglob("*") if is_image_name(path.name))
+    if not any(label_file(image).is_file() for image in images):
+        return None
+    by_split = defaultdict(list)
+    for image in images:
+        by_split[split_of_folder(image.parent, root)].append(image)
+    lists = [path for path in sorted(root.glob("*.txt")) if is_image_list(path)]
+    if lists and by_split.keys() == {UNSPLIT}:
+        return read_yolo_lists(lists)
+    source = Source("YOLO txt", class_names=_names_beside(root, images))
+    _fill(source, by_split)
+    return source
+
+
+def is_image_list(path: Path) -> bool:
+    """Whether a text file is named after a split and begins with the path of an image."""
+    first = next(iter(read_text(path).strip().split("\n")), "").strip()
+    return split_in_name(path.stem) is not None and _listed_image(path, first) is not None
+
+
+def read_yolo_lists(files: Sequence[Path]) -> Source:
+    """Read text files that list images, a path per line, split by their names."""
+    source = Source("YOLO txt (lists of images)")
+    by_split = defaultdict(list)
+    for path in files:
+        by_split[split_of([path.stem])] += _images_of(path, source)
+    images = [image for images in by_split.values() for image in images]
+    source.class_names = _names_beside(files[0].parent, images)
+    _fill(source, by_split)
+    return source
+
+
+def read_yolo_yaml(path: Path) -> Source:
+    """Read the data set that a data.yaml (path, train, val, test, names) describes.
+
+    Raises:
+        UserError: the file is no such description, or names a folder that is not there.
+    """
+    content = _load_yaml(path)
+    if not _is_data_yaml(content):
+        raise UserError(f"{path}: no data set: 'names', and one of 'train', 'val', 'test' lack")
+    by_split = {}
+    source = Source("YOLO txt (data.yaml)", class_names=_names(content, path))
+    for key, split in _SPLIT_KEYS.items():
+        value = content.get(key)
+        if not value:
+            continue
+        for item in value if isinstance(value, list) else [value]:
+            place = _locate(str(item), content, path)
+            if place is None and split == "test":
+                source.notes.append(f"{path} names the test images {item}, which are not there")
+            elif place is None:
+                raise UserError(f"{path}: {key}: {item}: no such folder or list of images")
+            else:
+                by_split.setdefault(split, []).extend(_images_of(place, source))
+    _fill(source, by_split)
+    return source
+
+
+def _load_yaml(path: Path) -> object:
+    try:
+        return yaml.safe_load(read_text(path))
+    except yaml.YAMLError as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"{path}: bad YAML, {reason}") from error
+
+
+def _is_data_yaml(content: object) -> bool:
+    return isinstance(content, dict) and "names" in content and bool(_SPLIT_KEYS.keys() & content)
+
+
+def _names(content: dict, path: Path) -> tuple[str, ...]:
+    """The class names of a data.yaml: a list, or a mapping of the numbers from 0."""
+    names = content["names"]
+    if isinstance(names, dict) and sorted(names, key=str) == sorted(range(len(names)), key=str):
+        names = [names[number] for number in range(len(names))]
+    if not isinstance(names, list) or not names:
+        raise UserError(f"{path}: 'names' is neither a list nor a mapping numbered from 0")
+    if content.get("nc", len(names)) != len(names):
+        raise UserError(f"{path}: nc is {content['nc']}, but there are {len(names)} names")
+    names = tuple(str(name).strip() for name in names)
+    require_distinct(names, str(path))
+    return names
+
+
+def _locate(item: str, content: dict, path: Path) -> Path | None:
+    """Where the images of a split are: below `path`, the yaml file's folder, or here.
+
+    Exports of Roboflow write `../train/images` for what lies beside the yaml file.
+    """
+    bases = [path.parent / str(content.get("path") or ""), Path(str(content.get("path") or ""))]
+    candidates = [base / item for base in (*bases, path.parent)]
+    candidates.append(path.parent / item.removeprefix("../"))
+    return next((place for place in candidates if place.exists()), None)
+
+
+def _images_of(place: Path, source: Source) -> list[Path]:
+    """The images in a folder, or those that a text file lists."""
+    if place.is_dir():
+        return sorted(path for path in place.rglob("*") if is_image_name(path.name))
+    images = []
+    for number, line in enumerate(map(str.strip, read_text(place).splitlines()), start=1):
+        image = _listed_image(place, line)
+        if image is not None:
+            images.append(image)
+        elif line:
+            detail = f"{line}: no such file"
+            source.problems.append(Problem(Kind.MISSING_IMAGE, place, f"line {number}", detail))
+    return images
+
+
+def _listed_image(file: Path, line: str) -> Path | None:
+    """The image that a line names, from the list file's folder or from the current one."""
+    places = [file.parent / line, Path(line)] if is_image_name(line) else []
+    return next((place for place in places if place.is_file()), None)
+
+
+def _names_beside(root: Path, images: Sequence[Path]) -> tuple[str, ...] | None:
+    """The class names in classes.txt or a .names file at the root or where the labels are."""
+    folders = dict.fromkeys([root, root / "labels", *(label_file(p).parent for p in images)])
+    for folder in folders:
+        for path in (folder / "classes.txt", *sorted(folder.glob("*.names"))):
+            if path.is_file():
+                return read_class_names(path)
+    return None
+
+
+def _fill(source: Source, by_split: dict[str, Iterable[Path]]) -> None:
+    """Make the entries, and note images without a text file and text files without an image."""
+    labels, unlabelled = set(), 0
+    for split, images in by_split.items():
+        for image in images:
+            label = label_file(image)
+            labels.add(label)
+            unlabelled += not label.is_file()
+            reader = partial(read_yolo_txt, label, source.class_names)
+            source.splits[split].append(Entry(image, label, reader))
+    if unlabelled:
+        source.notes.append(f"{unlabelled} images have no text file: taken as background")
+    for folder in sorted({label.parent for label in labels}):
+        for path in sorted(set(folder.glob("*.txt")) - labels):
+            if holds_objects(path):
+                detail = "no image belongs to this text file"
+                source.problems.append(Problem(Kind.MISSING_IMAGE, path, "", detail))
