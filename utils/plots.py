@@ -22,7 +22,7 @@ _COLOURS = {"precision": "#1f77b4", "recall": "#e07b00", "F1": "#2ca02c"}
 # More entries than this stand in a second column.
 _LEGEND_ROWS = 22
 # More classes than this are left out of a picture with a panel per class.
-_PANELS = 19
+_PANELS = 11
 # The areas under more curves than this would only hide one another.
 _FILLED = 5
 
@@ -82,7 +82,7 @@ def plot_score_thresholds(scores: VocScores, class_names: Sequence[str], path: s
     """Precision, recall and F1 against the score threshold, with the best F1, written as PNG.
 
     All classes together stand in the first panel; each class with objects has one of its own, the
-    19 with the most objects where there are more.
+    11 with the most objects where there are more.
 
     Args:
         scores: evaluation at one IoU threshold.

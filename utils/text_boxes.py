@@ -1,0 +1,169 @@
+"""Detections and ground truth of any detector, as text: one file per image, one line per box.
+
+A detection is `class score x1 y1 x2 y2`, an object `class x1 y1 x2 y2`, followed by `difficult`
+or `1` where it is difficult (or `0` where not). Coordinates are pixels; class names may contain
+spaces. The files of an image have the same name in both folders, and `.txt`.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from utils.annotations.text import read_text
+from utils.errors import UserError
+from utils.records import Detections, Record
+
+_FLAGS = {"difficult": True, "1": True, "0": False}
+
+Numbers = tuple[float, ...]
+Row = TypeVar("Row")
+
+
+@dataclass(frozen=True, eq=False)
+class TextBoxes:
+    """Two folders, read.
+
+    Attributes:
+        class_names: every name that occurs, sorted.
+        records: the annotated images, in the order of their names.
+        detections: what was found in each of them.
+        without_detections: names of the images that have no detection file.
+        without_area: where objects without area stand, `file:line`; they are left out.
+    """
+
+    class_names: tuple[str, ...]
+    records: list[Record]
+    detections: list[Detections]
+    without_detections: tuple[str, ...]
+    without_area: tuple[str, ...]
+
+
+def read_text_boxes(detections: str | Path, ground_truth: str | Path) -> TextBoxes:
+    """Read a folder of detection files and a folder of ground-truth files, folders within too.
+
+    Raises:
+        UserError: a folder is missing, the ground truth is empty, a detection file has no
+            ground-truth file, or a line is malformed (the message names file and line).
+    """
+    found_files, truth_files = _text_files(Path(detections)), _text_files(Path(ground_truth))
+    if not truth_files:
+        raise UserError(f"{ground_truth}: no .txt file is there; one per image is needed")
+    strangers = sorted(found_files.keys() - truth_files.keys())
+    if strangers:
+        file, others = found_files[strangers[0]], len(strangers) - 1
+        raise UserError(
+            f"{file}: there is no {strangers[0]}.txt in {ground_truth}"
+            + (f", nor for {others} other detection files" if others else "")
+            + "; an image without objects needs an empty file"
+        )
+    truth = {name: _read(file, _object) for name, file in truth_files.items()}
+    found = {name: _read(file, _detection) for name, file in found_files.items()}
+    names = {row[0] for rows in (*truth.values(), *found.values()) for row in rows.values()}
+    labels = {name: label for label, name in enumerate(sorted(names))}
+    flat = [
+        f"{truth_files[name]}:{line}"
+        for name, rows in truth.items()
+        for line, (_, box, _) in rows.items()
+        if not _area(box)
+    ]
+    return TextBoxes(
+        class_names=tuple(labels),
+        records=[_record(name, rows, labels) for name, rows in truth.items()],
+        detections=[_detections(found.get(name, {}), labels) for name in truth],
+        without_detections=tuple(name for name in truth if name not in found),
+        without_area=tuple(flat),
+    )
+
+
+def _text_files(folder: Path) -> dict[str, Path]:
+    """The text files of a folder, by their path within it without the ending, sorted."""
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder")
+    files = (f for f in folder.rglob("[!.]*") if f.suffix.lower() == ".txt" and f.is_file())
+    return dict(sorted((f.relative_to(folder).with_suffix("").as_posix(), f) for f in files))
+
+
+def _read(file: Path, parse: Callable[[list[str]], Row]) -> dict[int, Row]:
+    """Parse the lines of a file, by line number."""
+    rows = {}
+    for number, line in enumerate(read_text(file).splitlines(), start=1):
+        if line.strip():
+            try:
+                rows[number] = parse(line.split())
+            except ValueError as error:
+                raise UserError(f"{file}:{number}: {line.strip()!r}: {error}") from error
+    return rows
+
+
+def _object(words: list[str]) -> tuple[str, Numbers, bool]:
+    """Name, box and whether difficult, of a ground-truth line."""
+    form = "an object is: class x1 y1 x2 y2 [difficult]"
+    if words[-1] in _FLAGS:
+        try:
+            name, box = _split(words[:-1], 4, form)
+            _check_box(box)
+            return name, box, _FLAGS[words[-1]]
+        except ValueError:
+            # The last word was y2 perhaps.
+            if words[-1] == "difficult":
+                raise
+    name, box = _split(words, 4, form)
+    _check_box(box)
+    return name, box, False
+
+
+def _detection(words: list[str]) -> tuple[str, Numbers, float]:
+    """Name, box and score of a detection line."""
+    name, (score, *box) = _split(words, 5, "a detection is: class score x1 y1 x2 y2")
+    _check_box(box)
+    return name, tuple(box), score
+
+
+def _split(words: list[str], count: int, form: str) -> tuple[str, Numbers]:
+    """The name and the numbers at the line's end."""
+    try:
+        numbers = tuple(float(word) for word in words[-count:])
+    except ValueError as error:
+        raise ValueError(form) from error
+    if len(words) <= count or not all(map(math.isfinite, numbers)):
+        raise ValueError(form)
+    return " ".join(words[:-count]), numbers
+
+
+def _check_box(box: Numbers) -> None:
+    x1, y1, x2, y2 = box
+    if x2 < x1 or y2 < y1:
+        raise ValueError("x2 and y2 must not be below x1 and y1")
+
+
+def _area(box: Numbers) -> float:
+    return (box[2] - box[0]) * (box[3] - box[1])
+
+
+def _record(
+    name: str, rows: dict[int, tuple[str, Numbers, bool]], labels: dict[str, int]
+) -> Record:
+    solid = [row for row in rows.values() if _area(row[1])]
+    boxes = np.array([box for _, box, _ in solid], np.float32).reshape(-1, 4)
+    # The image is not there to be asked; nothing measured depends on its size.
+    width, height = boxes[:, 2:].max(axis=0, initial=1.0).tolist()
+    return Record(
+        image=Path(name),
+        size=(math.ceil(width), math.ceil(height)),
+        boxes=boxes,
+        labels=np.array([labels[c] for c, _, _ in solid], np.int32),
+        difficult=np.array([difficult for _, _, difficult in solid], bool),
+    )
+
+
+def _detections(rows: dict[int, tuple[str, Numbers, float]], labels: dict[str, int]) -> Detections:
+    best_first = sorted(rows.values(), key=lambda row: -row[2])
+    return Detections(
+        boxes=np.array([box for _, box, _ in best_first], np.float32).reshape(-1, 4),
+        scores=np.array([score for _, _, score in best_first], np.float32),
+        labels=np.array([labels[c] for c, _, _ in best_first], np.int32),
+    )
