@@ -1,0 +1,24 @@
+"""Measure a trained network, or any detector's text files: VOC and COCO average precision.
+
+Edit CONFIG and run `python get_map.py`, or give flags: `python get_map.py --run logs/my_run`.
+"""
+
+from yolo4.cli import parse, run_command
+from yolo4.evaluation import EvaluateOptions, measure
+
+CONFIG = EvaluateOptions(
+    run=None,  # a folder like "logs/my_run"; None: the latest run
+    data=(),  # folders or files of a data set; none: the one the run trained on
+    split=None,  # "train", "val" or "test"; None: test if there is one, else val
+    output=None,  # folder for metrics.json and the plots; None: in the run's folder
+    iou_thresholds=(0.5, 0.75),  # overlap that makes a detection right
+)
+
+
+def main() -> None:
+    """Measure what the settings and the command line name."""
+    measure(parse(CONFIG, __doc__))
+
+
+if __name__ == "__main__":
+    run_command(main)
