@@ -1,0 +1,69 @@
+"""Shows where in an image a network is confident of an object."""
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from utils.image import Letterbox
+
+
+class HeatMap(NamedTuple):
+    """Confidence over an image.
+
+    Attributes:
+        grid: float32 `[H / 8, W / 8]` of 0..1, over the network's input of H by W pixels.
+        fit: how the image lies in that input.
+    """
+
+    grid: np.ndarray
+    fit: Letterbox
+
+    def over_source(self) -> np.ndarray:
+        """The confidence at each pixel of the source, float32 `[height, width]` of 0..1."""
+        height, width = self.fit.input_size
+        whole = cv2.resize(self.grid, (width, height), interpolation=cv2.INTER_LINEAR)
+        columns, rows = self.fit.resized
+        top, left = self.fit.pad_y, self.fit.pad_x
+        return cv2.resize(whole[top : top + rows, left : left + columns], self.fit.source_size)
+
+
+def confidence_grid(confidence: np.ndarray, input_size: tuple[int, int]) -> np.ndarray:
+    """The highest confidence of all predictors at each cell of the finest level.
+
+    Args:
+        confidence: `[N]` in the order of `nets.decode.predictors`: level by level, row by row,
+            cell by cell.
+        input_size: height and width of the network's input in pixels.
+
+    Returns:
+        float32 `[height / 8, width / 8]`.
+    """
+    from nets.decode import STRIDES
+
+    shapes = [(input_size[0] // stride, input_size[1] // stride) for stride in STRIDES]
+    anchors = len(confidence) // sum(rows * columns for rows, columns in shapes)
+    ends = np.cumsum([rows * columns * anchors for rows, columns in shapes])
+    levels = np.split(np.asarray(confidence, np.float32), ends[:-1])
+    finest = np.zeros(shapes[0], np.float32)
+    for level, (rows, columns) in zip(levels, shapes, strict=True):
+        best = level.reshape(rows, columns, anchors).max(axis=2)
+        smooth = cv2.resize(best, shapes[0][::-1], interpolation=cv2.INTER_LINEAR)
+        finest = np.maximum(finest, smooth)
+    return finest
+
+
+def draw_heat(image: np.ndarray, heat: HeatMap) -> np.ndarray:
+    """Lay the confidence over an image as colours, blue for 0 to red for 1.
+
+    Args:
+        image: uint8 `[H, W, 3]` RGB, the source of the map; it is not changed.
+        heat: its confidence.
+
+    Returns:
+        uint8 `[H, W, 3]` RGB.
+    """
+    confidence = np.clip(heat.over_source(), 0, 1)
+    coloured = cv2.applyColorMap(np.uint8(np.rint(255 * confidence)), cv2.COLORMAP_JET)
+    share = (0.35 + 0.35 * confidence)[..., None]
+    return np.uint8(np.rint(image * (1 - share) + coloured[..., ::-1] * share))

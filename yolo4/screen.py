@@ -1,0 +1,47 @@
+"""Shows pictures in a window, where there is a screen."""
+
+import subprocess
+import sys
+from typing import Self
+
+import cv2
+import numpy as np
+
+_TITLE = "detections"
+_PROBE = "import cv2; cv2.namedWindow('probe'); cv2.destroyAllWindows()"
+_PROBE_SECONDS = 20
+_ESCAPE = 27
+
+
+class Screen:
+    """A window. `open` gives one, or says on standard error that there is no screen."""
+
+    @classmethod
+    def open(cls) -> Self | None:
+        """A window, or None where none can be opened."""
+        # Without a screen some builds of OpenCV end the whole program: another one tries first.
+        try:
+            probe = subprocess.run(
+                [sys.executable, "-c", _PROBE], capture_output=True, timeout=_PROBE_SECONDS
+            )
+        except subprocess.TimeoutExpired:
+            probe = None
+        if probe is None or probe.returncode != 0:
+            print("--show: no window can be opened here; the results are in files", file=sys.stderr)
+            return None
+        cv2.namedWindow(_TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
+        return cls()
+
+    def show(self, image: np.ndarray, wait: bool) -> bool:
+        """Show uint8 `[H, W, 3]` RGB; False when the person pressed q or Escape.
+
+        Args:
+            image: the picture.
+            wait: until a key is pressed.
+        """
+        cv2.imshow(_TITLE, cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+        return cv2.waitKey(0 if wait else 1) & 0xFF not in (ord("q"), _ESCAPE)
+
+    def close(self) -> None:
+        """Close the window."""
+        cv2.destroyWindow(_TITLE)
