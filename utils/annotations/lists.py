@@ -19,6 +19,7 @@ from utils.annotations.source import (
     split_of,
 )
 from utils.annotations.text import read_class_names, read_text
+from utils.annotations.yolo import is_image_list
 from utils.errors import UserError
 from utils.image import IMAGE_SUFFIXES
 
@@ -30,8 +31,10 @@ _BOX = re.compile(r"\s[^\s,]+(,[^\s,]+){4}(\s|$)")
 
 def find_list_files(root: Path) -> Source | None:
     """Read the list files that lie in a folder; None where there are none."""
-    files = [path for path in sorted(root.glob("*.txt")) if is_list_file(path)]
-    return read_list_files(files) if files else None
+    files = sorted(root.glob("*.txt"))
+    if not any(map(is_list_file, files)):
+        return None
+    return read_list_files([path for path in files if is_list_file(path) or is_image_list(path)])
 
 
 def is_list_file(path: Path) -> bool:

@@ -8,7 +8,6 @@ from utils.annotations.check import Checked
 from utils.annotations.source import UNSPLIT, Entry, Kind, Problem, Source
 
 SPLITS = ("train", "val", "test")
-_TENTH = 0.1
 
 
 def merge(sources: list[Source], notes: list[str]) -> dict[str, list[Entry]]:
@@ -59,30 +58,30 @@ def complete(
         notes.append("val is the same images as train and was not used")
     if UNSPLIT in splits:
         everything = splits.pop(UNSPLIT)
-        test, rest = (
-            _take_tenth(everything, seed, "test") if len(everything) > 2 else ([], everything)
-        )
-        val, train = _take_tenth(rest, seed, "val")
+        tenth = _tenth(everything)
+        test, rest = _take(everything, tenth if len(everything) > 2 else 0, f"test {seed}")
+        val, train = _take(rest, tenth, f"val {seed}")
         splits = {"train": train, "val": val, "test": test}
         notes.append(f"there was no split: made one of 80/10/10 percent with seed {seed}")
     elif train and "val" not in splits:
-        splits["val"], splits["train"] = _take_tenth(train, seed, "val")
+        splits["val"], splits["train"] = _take(train, _tenth(train), f"val {seed}")
         notes.append(f"there was no val split: took a tenth of train with seed {seed}")
     return {split: splits[split] for split in SPLITS if splits.get(split)}
 
 
-def _take_tenth(items: list[Checked], seed: int, name: str) -> tuple[list[Checked], list[Checked]]:
-    """Take a tenth, at least one image but never the only one; the taken and the rest, in order.
+def _tenth(items: list[Checked]) -> int:
+    """A tenth of the distinct images, at least one."""
+    return max(1, round(len(_digests(items)) / 10))
 
-    Copies of one image stay together.
+
+def _take(items: list[Checked], count: int, key: str) -> tuple[list[Checked], list[Checked]]:
+    """Take some distinct images and all their copies, but never all images.
+
+    Returns:
+        The taken and the others, each in the order given.
     """
-
-    def key(digest: bytes) -> bytes:
-        return blake2b(digest, key=f"{name} {seed}".encode(), digest_size=16).digest()
-
-    digests = sorted(_digests(items), key=key)
-    part = min(len(digests) - 1, max(1, round(len(digests) * _TENTH)))
-    taken = set(digests[:part])
+    digests = sorted(_digests(items), key=lambda digest: blake2b(digest, key=key.encode()).digest())
+    taken = set(digests[: min(count, len(digests) - 1)])
     return [i for i in items if i.digest in taken], [i for i in items if i.digest not in taken]
 
 

@@ -154,7 +154,7 @@ def _images_of(place: Path, source: Source) -> list[Path]:
 
 def _listed_image(file: Path, line: str) -> Path | None:
     """The image that a line names, from the list file's folder or from the current one."""
-    places = [file.parent / line, Path(line)] if is_image_name(line) else []
+    places = [file.parent / line, Path(line)] if is_image_name(Path(line).name) else []
     return next((place for place in places if place.is_file()), None)
 
 
