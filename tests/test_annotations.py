@@ -158,6 +158,31 @@ def test_val_that_is_train_is_replaced(tmp_path):
     assert "val is the same images as train" in data.report.text
 
 
+def test_val_and_test_that_are_train_are_not_used(tmp_path):
+    names = [f"i{n}" for n in range(10)]
+    lists = {"train": names, "val": names, "test": names}
+    data = load(write_voc(tmp_path, {name: [CAT] for name in names}, lists))
+    assert [len(data.splits[split]) for split in ("train", "val")] == [9, 1]
+    assert "test" not in data.splits
+
+
+def test_val_that_test_holds_is_made_anew(tmp_path):
+    names = [f"i{n}" for n in range(10)]
+    lists = {"train": names[:6], "val": names[6:8], "test": names[6:]}
+    data = load(write_voc(tmp_path, {name: [CAT] for name in names}, lists))
+    assert [len(data.splits[split]) for split in ("train", "val", "test")] == [5, 1, 4]
+    assert kinds(data) == {Kind.LEAK: 2}
+
+
+def test_other_json_and_yaml_files_do_not_disturb(tmp_path):
+    write_image(tmp_path / "images" / "a.jpg")
+    write_text(tmp_path / "labels" / "a.txt", "0 .5 .5 .5 .5")
+    write_text(tmp_path / ".vscode" / "train.json", "// a comment")
+    write_text(tmp_path / "settings.json", "// a comment")
+    write_text(tmp_path / "hooks.yaml", "{{ template }}: [")
+    assert list(all_records(load(tmp_path))) == ["a"]
+
+
 def test_val_that_is_test_may_stay(tmp_path):
     root = write_voc(
         tmp_path, {"a": [CAT], "b": [CAT]}, {"train": ["a"], "val": ["b"], "test": ["b"]}

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from functools import partial
@@ -21,6 +22,9 @@ from utils.annotations.text import decode_text
 from utils.errors import UserError
 from utils.image import is_image_name
 
+# Other JSON files may lie about, but a broken one of these is a broken data set.
+_MEANT = re.compile("train|val|test|coco|instances|annotation", re.IGNORECASE)
+
 
 def read_coco(root: Path) -> Source | None:
     """Read a folder with COCO JSON files in it, in `annotations`, or in a folder of each split.
@@ -30,7 +34,7 @@ def read_coco(root: Path) -> Source | None:
     Returns:
         None where there are no COCO files.
     """
-    places = [sorted(root.glob(pattern)) for pattern in ("[aA]nnotations/*.json", "*/*.json")]
+    places = [sorted(root.glob(pattern)) for pattern in ("[aA]nnotations/*.json", "[!.]*/*.json")]
     files = sorted(root.glob("*.json")) + next(filter(None, places), [])
     instances = [path for path in files if path.name.startswith("instances")]
     return read_coco_files(instances or files, root) if files else None
@@ -54,10 +58,10 @@ def read_coco_files(files: Sequence[Path], root: Path, required: bool = False) -
     images = _ImagesBelow(root)
     names: dict[str, None] = {}
     for path in files:
-        content = _load(path)
+        content = _load(path, required or _MEANT.search(path.name) is not None)
         if not _is_coco(content):
             if required:
-                raise UserError(f"{path}: no COCO file: 'images', 'annotations', 'categories' lack")
+                raise UserError(f"{path}: not COCO, needs 'images', 'annotations', 'categories'")
             source.notes.append(f"{path} holds no COCO objects and was left out")
             continue
         categories = _categories(content, path)
@@ -69,12 +73,15 @@ def read_coco_files(files: Sequence[Path], root: Path, required: bool = False) -
     return source if source.splits else None
 
 
-def _load(path: Path) -> object:
+def _load(path: Path, meant: bool) -> object:
+    """The content of a JSON file; None where it is broken and not meant to be annotations."""
     try:
         return json.loads(decode_text(path.read_bytes()))
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from error
     except json.JSONDecodeError as error:
+        if not meant:
+            return None
         raise UserError(f"{path}, line {error.lineno}: bad JSON, {error.msg}") from error
 
 

@@ -18,8 +18,6 @@ from utils.annotations.text import require_distinct
 from utils.errors import UserError
 from utils.records import Record
 
-_THREADS = 4
-
 
 @dataclass(frozen=True)
 class DataSet:
@@ -73,8 +71,9 @@ def load_dataset(
     problems += found
     checked, found = join_repeats(checked)
     problems += found
-    checked, found = remove_leaks(complete(checked, seed, notes), notes)
+    checked, found = remove_leaks(checked, notes)
     problems += found
+    checked = complete(checked, seed, notes)
     names = _class_names(sources, checked, class_names)
     labels = {name: label for label, name in enumerate(names)} | {n: n for n in range(len(names))}
     splits = {
@@ -110,7 +109,7 @@ def _check_all(
     """Check each entry once, in threads, the order kept; images set aside are left out."""
     entries = list(dict.fromkeys(entry for items in splits.values() for entry in items))
     bar = tqdm(total=len(entries), desc="checking images", unit="image", disable=not progress)
-    pool = ThreadPoolExecutor(_THREADS)
+    pool = ThreadPoolExecutor()
     results: dict[Entry, Checked] = {}
     try:
         for result in pool.map(check, entries):
@@ -180,7 +179,9 @@ def _require_usable(
     shown = ", ".join(map(str, paths))
     first = f" ({describe_first(problems)})" if problems else ""
     if problems and on_bad_data == "error":
-        raise UserError(f"{describe_first(problems)}. Mend the data, or set it aside with skip")
+        raise UserError(
+            f"{describe_first(problems)}. Mend it, or have bad data set aside (on-bad-data skip)"
+        )
     if not any(splits.values()):
         raise UserError(f"{shown}: no usable image{first}")
     if not any(len(record.labels) for records in splits.values() for record in records):

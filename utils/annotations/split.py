@@ -51,11 +51,7 @@ def complete(
 
     An image's place depends on the seed and its own bytes alone, not on names or order.
     """
-    splits = {split: items for split, items in splits.items() if items}
-    train = splits.get("train", [])
-    if train and _digests(train) == _digests(splits.get("val", [])):
-        del splits["val"]
-        notes.append("val is the same images as train and was not used")
+    splits = dict(splits)
     if UNSPLIT in splits:
         everything = splits.pop(UNSPLIT)
         tenth = _tenth(everything)
@@ -63,9 +59,12 @@ def complete(
         val, train = _take(rest, tenth, f"val {seed}")
         splits = {"train": train, "val": val, "test": test}
         notes.append(f"there was no split: made one of 80/10/10 percent with seed {seed}")
-    elif train and "val" not in splits:
+    elif "train" in splits and "val" not in splits:
+        train = splits["train"]
         splits["val"], splits["train"] = _take(train, _tenth(train), f"val {seed}")
         notes.append(f"there was no val split: took a tenth of train with seed {seed}")
+    if "train" in splits and not splits["val"]:
+        notes.append("a single image is too few for a val split")
     return {split: splits[split] for split in SPLITS if splits.get(split)}
 
 
@@ -92,25 +91,36 @@ def _digests(items: list[Checked]) -> set[bytes]:
 def remove_leaks(
     splits: dict[str, list[Checked]], notes: list[str]
 ) -> tuple[dict[str, list[Checked]], list[Problem]]:
-    """Keep an image that stands in several splits in one only: test before val before train."""
-    owner: dict[bytes, tuple[str, Checked]] = {}
-    problems: list[Problem] = []
-    kept: dict[str, list[Checked]] = {}
-    same = "test" in splits and _digests(splits["test"]) == _digests(splits.get("val", []))
+    """Keep an image that stands in several splits in one only: test before val before train.
+
+    Splits that are the same as a whole are somebody's intention: val and test may be the same;
+    a val or test that is train measures nothing and is not used.
+    """
+    splits, problems = dict(splits), []
+    for split in ("val", "test"):
+        if _same(splits, split, "train"):
+            del splits[split]
+            notes.append(f"{split} is the same images as train and was not used")
+    same = _same(splits, "val", "test")
     if same:
         notes.append("test is the same images as val")
+    owners: dict[bytes, tuple[str, Checked]] = {}
     for split in reversed(SPLITS):
-        items, others = splits.get(split, []), dict(owner)
-        if same and split == "val":
-            others = {}
-        kept[split] = [item for item in items if item.digest not in others]
-        for item in items:
+        others = {} if same and split == "val" else dict(owners)
+        for item in splits.get(split, []):
             if item.digest in others:
                 where, other = others[item.digest]
                 detail = f"in {split}, and in {where} as {other.entry.image}: kept in {where}"
                 problems.append(Problem(Kind.LEAK, item.entry.image, "", detail))
-            owner.setdefault(item.digest, (split, item))
-    return {split: kept[split] for split in SPLITS if kept[split]}, problems
+            owners.setdefault(item.digest, (split, item))
+        if split in splits:
+            splits[split] = [item for item in splits[split] if item.digest not in others]
+    return {split: items for split, items in splits.items() if items}, problems
+
+
+def _same(splits: dict[str, list[Checked]], one: str, other: str) -> bool:
+    digests = _digests(splits.get(one, []))
+    return bool(digests) and digests == _digests(splits.get(other, []))
 
 
 def join_repeats(

@@ -39,7 +39,7 @@ def read_yolo_folder(root: Path) -> Source | None:
         None where there is neither.
     """
     for path in sorted([*root.glob("*.yaml"), *root.glob("*.yml")]):
-        if _is_data_yaml(_load_yaml(path)):
+        if "names" in read_text(path) and _is_data_yaml(_load_yaml(path)):
             return read_yolo_yaml(path)
     images = sorted(path for path in root.rglob("*") if is_image_name(path.name))
     if not any(label_file(image).is_file() for image in images):
@@ -81,7 +81,9 @@ def read_yolo_yaml(path: Path) -> Source:
     """
     content = _load_yaml(path)
     if not _is_data_yaml(content):
-        raise UserError(f"{path}: no data set: 'names', and one of 'train', 'val', 'test' lack")
+        raise UserError(
+            f"{path}: not a YOLO data set, needs 'names' and one of 'train', 'val', 'test'"
+        )
     by_split = {}
     source = Source("YOLO txt (data.yaml)", class_names=_names(content, path))
     for key, split in _SPLIT_KEYS.items():
