@@ -9,11 +9,15 @@ import cv2
 import numpy as np
 import pytest
 
+from utils.anchors import COCO_ANCHORS, format_anchors
+from utils.annotations import load_dataset
 from utils.errors import UserError
 from utils.image import ImageError
 from utils.records import Detections, Record
-from yolo4.evaluation import EvaluateOptions, choose_split, detect_records, write_results
+from yolo4.detector import Detector
+from yolo4.evaluation import EvaluateOptions, choose_split, detect_records, measure, write_results
 from yolo4.metrics import evaluate
+from yolo4.sample_data import make_sample_data
 
 NAMES = ("cat", "ostrich, big", "tree")
 
@@ -158,3 +162,49 @@ def test_choose_split():
 def test_options_are_checked(options, message):
     with pytest.raises(UserError, match=message):
         EvaluateOptions(**options)
+
+
+class TestRun:
+    @pytest.fixture
+    def run(self, tmp_path, monkeypatch):
+        """The latest run, without weights, and a detector that knows the test split by heart."""
+        monkeypatch.chdir(tmp_path)
+        data = make_sample_data("data", train=2, val=2, test=3)
+        dataset = load_dataset(data, progress=False)
+        run = Path("logs/mine")
+        run.mkdir(parents=True)
+        (run / "config.json").write_text(json.dumps({"data": [str(data)]}))
+        (run / "classes.txt").write_text("\n".join(dataset.class_names))
+        (run / "anchors.txt").write_text(format_anchors(COCO_ANCHORS))
+        (run / "best.weights.h5").touch()
+
+        class Oracle:
+            def __init__(self, path, **settings):
+                assert (Path(path), settings["score_threshold"]) == (run, 0.001)
+                self.records = iter(dataset.splits["test"])
+
+            def detect_batch(self, images):
+                records = [next(self.records) for _ in images]
+                assert all(i.shape[1::-1] == r.size for i, r in zip(images, records, strict=True))
+                return [Detections(r.boxes, r.labels * 0 + 0.5, r.labels) for r in records]
+
+        monkeypatch.setattr(Detector, "from_run", Oracle)
+        return run
+
+    def test_without_options_the_latest_run_is_measured_on_its_test_split(self, run, capsys):
+        metrics = measure(EvaluateOptions())
+        assert (metrics.images, metrics.map50, metrics.coco["AP"]) == (3, 1, 1)
+        values = json.loads((run / "evaluation" / "test" / "metrics.json").read_text())
+        assert values["source"] == {"run": "logs/mine", "data": "data", "split": "test"}
+        assert values["voc"]["map"] == 1
+        assert "3 images, split test" in capsys.readouterr().out
+
+    def test_data_split_and_output_can_be_named(self, run):
+        (run.parent / "other").mkdir()
+        options = {"run": str(run), "data": ("data",), "split": "val", "output": "out"}
+        metrics = measure(EvaluateOptions(**options))
+        assert metrics.images == 2
+        assert metrics.map50 < 1
+        assert Path("out/metrics.json").is_file()
+        with pytest.raises(UserError, match="no split 'all'"):
+            measure(EvaluateOptions(split="all"))

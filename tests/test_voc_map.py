@@ -83,8 +83,9 @@ class TestScoreCurve:
         c = ScoreCurve(np.array([0.5, 0.5]), np.array([True, False]), 1)
         assert c.best_f1().f1 == pytest.approx(2 / 3)
 
-    def test_without_detections_f1_is_zero(self):
-        best = curve("", 3).best_f1()
+    @pytest.mark.parametrize("pattern", ["", "FF"])
+    def test_where_nothing_is_right_f1_is_zero_and_no_threshold_best(self, pattern):
+        best = curve(pattern, 3).best_f1()
         assert (best.recall, best.f1) == (0, 0)
         assert np.isnan([best.threshold, best.precision]).all()
 

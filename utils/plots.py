@@ -103,7 +103,7 @@ def plot_score_thresholds(scores: VocScores, class_names: Sequence[str], path: s
         best = curve.best_f1()
         title = axes.set_title("", loc="left", fontsize=10, color=INK)
         if np.isnan(best.threshold):
-            write_name(title, f"{_short(name, 20)}: nothing detected")
+            write_name(title, f"{_short(name, 20)}: nothing right")
         else:
             axes.plot(best.threshold, best.f1, "o", color=_COLOURS["F1"], markersize=6)
             axes.axvline(best.threshold, color=_COLOURS["F1"], linewidth=0.8, linestyle=":")

@@ -93,8 +93,8 @@ class ScoreCurve:
         return precision, right / self.objects, 2.0 * right / (kept + self.objects)
 
     def best_f1(self) -> OperatingPoint:
-        """The threshold with the highest F1; of equals the highest score."""
-        if self.objects == 0 or len(self.scores) == 0:
+        """The threshold with the highest F1, the highest of equals; nan when nothing is right."""
+        if self.objects == 0 or not self.is_right.any():
             nothing = 0.0 if self.objects else float("nan")
             return OperatingPoint(float("nan"), float("nan"), nothing, nothing)
         thresholds = np.unique(self.scores)[::-1]

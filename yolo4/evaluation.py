@@ -140,15 +140,16 @@ def _of_run(options: EvaluateOptions) -> tuple[Metrics, dict[str, str], Path]:
     dataset = load_dataset(data, run.class_names(), options.on_bad_data, config.seed)
     split = choose_split(dataset.splits, options.split)
     records = dataset.splits[split]
+    # Only now, so that a mistake in what was named is told before the network is loaded.
     from yolo4.detector import Detector
 
     detector = Detector.from_run(
         run.folder,
-        options.score_threshold,
-        options.nms_threshold,
-        options.nms,
-        options.max_detections,
-        options.batch_size,
+        score_threshold=options.score_threshold,
+        iou_threshold=options.nms_threshold,
+        nms=options.nms,
+        max_detections=options.max_detections,
+        batch_size=options.batch_size,
     )
     print(f"measuring {run.folder} on {len(records)} images, split {split}")
     found = detect_records(detector.detect_batch, records, options.batch_size)
