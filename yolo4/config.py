@@ -134,13 +134,13 @@ class Config:
         size = self.input_size
         return size if isinstance(size, tuple) else (size, size)
 
-    def save(self, path: Path) -> None:
-        """Write the settings as JSON."""
-        path.write_text(json.dumps(dataclasses.asdict(self), indent=2) + "\n", encoding="utf-8")
+    def to_json(self) -> str:
+        """The settings as a JSON object."""
+        return json.dumps(dataclasses.asdict(self), indent=2, ensure_ascii=False) + "\n"
 
     @classmethod
     def load(cls, path: Path) -> "Config":
-        """Read settings that `save` wrote.
+        """Read settings that `to_json` wrote.
 
         Raises:
             UserError: the file is missing, is not JSON, or has an unknown or bad setting.
@@ -154,3 +154,17 @@ class Config:
         if not isinstance(values, dict):
             raise UserError(f"{path}: found a {type(values).__name__}, expected a JSON object")
         return from_mapping(cls, values, where=str(path))
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainOptions(Config):
+    """The settings, and the one thing about a training that is not a setting of it."""
+
+    resume: str | None = option(
+        None, "go on with this run, logs/<run>, with its own settings", "run"
+    )
+
+    def settings(self) -> Config:
+        """The settings alone."""
+        names = [field.name for field in dataclasses.fields(Config)]
+        return Config(**{name: getattr(self, name) for name in names})

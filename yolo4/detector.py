@@ -65,6 +65,7 @@ class Detector:
         self.nms: Literal["iou", "diou"] = nms
         self.max_detections = max_detections
         self.batch_size = batch_size
+        self._batches = {False: 0, True: 0}  # so far: of one image, and of more
 
     @classmethod
     def from_run(
@@ -164,7 +165,11 @@ class Detector:
 
     def _stack(self, pixels: list[np.ndarray]) -> np.ndarray:
         """The batch, filled up with black images to one of the two sizes that are compiled."""
-        size = 1 if len(pixels) == 1 else self.batch_size
+        batches = self._batches
+        batches[len(pixels) > 1] += 1
+        # One image behind full batches is not worth compiling the network again; a second one is.
+        is_straggler = batches[True] > 0 and batches[False] == 1
+        size = 1 if len(pixels) == 1 and not is_straggler else self.batch_size
         batch = np.zeros((size, *self.input_size, 3), np.uint8)
         batch[: len(pixels)] = pixels
         return batch

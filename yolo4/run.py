@@ -56,6 +56,26 @@ class Run:
         """What resuming needs: weights, optimizer and counters at the end of an epoch."""
         return self.folder / "state.npz"
 
+    @property
+    def curves_picture(self) -> Path:
+        """Loss and mAP over the epochs."""
+        return self.folder / "curves.png"
+
+    @property
+    def batch_picture(self) -> Path:
+        """The first augmented batch with its boxes."""
+        return self.folder / "first_batch.png"
+
+    @property
+    def detections_picture(self) -> Path:
+        """Validation images with what the best weights find in them."""
+        return self.folder / "validation_detections.png"
+
+    @property
+    def events_folder(self) -> Path:
+        """TensorBoard events."""
+        return self.folder / "tensorboard"
+
     def config(self) -> Config:
         """The settings of the run."""
         return Config.load(self.config_file)

@@ -1,0 +1,167 @@
+"""Builds the network of a run, with its precision and its weights."""
+
+import os
+import re
+import warnings
+from pathlib import Path
+
+import h5py
+import keras
+import numpy as np
+
+from nets.losses import YOLOv4Loss, confidence_loss
+from nets.yolov4 import ANCHORS_PER_LEVEL, YOLOv4
+from utils.errors import UserError
+from yolo4.config import Config
+from yolo4.run import Run, open_run
+
+_POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
+_BOX_NUMBERS = 5
+
+
+def set_precision(precision: str) -> str:
+    """Set the precision of layers built from now on.
+
+    Args:
+        precision: "float32", "bfloat16", "float16", or "auto": bfloat16 on a processor with AMX,
+            else float32.
+
+    Returns:
+        The precision chosen.
+    """
+    if precision == "auto":
+        precision = "bfloat16" if _has_amx() else "float32"
+    keras.mixed_precision.set_global_policy(_POLICIES[precision])
+    return precision
+
+
+def _has_amx() -> bool:
+    """Whether this processor multiplies bfloat16 matrices in hardware (Linux tells)."""
+    cpuinfo = Path("/proc/cpuinfo")
+    return cpuinfo.is_file() and re.search(r"\bamx_bf16\b", cpuinfo.read_text()) is not None
+
+
+def build_model(config: Config, class_count: int, fixed_size: bool = True) -> YOLOv4:
+    """The network that the settings describe, untrained.
+
+    Args:
+        config: settings.
+        class_count: number of classes.
+        fixed_size: build it for the input size of the settings alone; else for any.
+    """
+    shape = config.input_shape if fixed_size else (None, None)
+    return YOLOv4(class_count, config.width, config.depth, shape, config.confidence_prior)
+
+
+def build_criterion(config: Config, anchors: np.ndarray) -> YOLOv4Loss:
+    """The loss that the settings describe, for anchors `[9, 2]` in input pixels."""
+    return YOLOv4Loss(
+        anchors,
+        confidence_loss(
+            config.confidence_loss,
+            alpha=config.focal_alpha,
+            gamma=config.focal_gamma,
+            beta=config.focal_beta,
+            ohem_ratio=config.ohem_ratio,
+        ),
+        box_loss=config.box_loss,
+        box_gain=config.box_gain,
+        confidence_gain=config.confidence_gain,
+        class_gain=config.class_gain,
+        label_smoothing=config.label_smoothing,
+        ignore_threshold=config.ignore_threshold,
+        anchor_match_threshold=config.anchor_match_threshold,
+    )
+
+
+def save_weights(model: YOLOv4, path: Path) -> None:
+    """Write the network's weights, without the optimizer's, whole or not at all."""
+    passing = path.with_name(f".{os.getpid()}.weights.h5")
+    try:
+        keras.Model(model.inputs, model.outputs).save_weights(passing)
+        passing.replace(path)
+    finally:
+        passing.unlink(missing_ok=True)
+
+
+def load_run_model(run: Run) -> YOLOv4:
+    """The network of a run with its best weights, or the last where none were measured yet.
+
+    Raises:
+        UserError: there are no weights yet, or they are of another network or class count.
+    """
+    config, class_count = run.config(), len(run.class_names())
+    path = run.best_weights if run.best_weights.is_file() else run.last_weights
+    if not path.is_file():
+        raise UserError(f"{run.folder}: no weights yet; has its training finished an epoch?")
+    found = class_count_of(path)
+    if found != class_count:
+        raise UserError(
+            f"{path} is for {found} classes, but {run.classes_file} names {class_count}"
+        )
+    model = build_model(config, class_count)
+    try:
+        keras.Model(model.inputs, model.outputs).load_weights(path)
+    except (ValueError, KeyError, OSError):
+        raise UserError(
+            f"{path} is not of a network of width {config.width} and depth {config.depth}, "
+            f"as {run.config_file} says"
+        ) from None
+    return model
+
+
+def start_from(model: YOLOv4, weights: str) -> str:
+    """Load the weights that fit, and say which do not.
+
+    Args:
+        model: the network to fill.
+        weights: a `.weights.h5` file, or a run, whose best weights are taken.
+
+    Returns:
+        One or two lines for the log.
+
+    Raises:
+        UserError: there is no such file, it is not a weights file, or nothing in it fits.
+    """
+    path = Path(weights)
+    if path.is_dir():
+        path = open_run(path).best_weights
+    class_count_of(path)
+    before = [layer.kernel.numpy() for layer in model.convolutions()]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what did not fit is told below, by name
+        keras.Model(model.inputs, model.outputs).load_weights(path, skip_mismatch=True)
+    left = [
+        layer.name
+        for layer, old in zip(model.convolutions(), before, strict=True)
+        if np.array_equal(layer.kernel.numpy(), old)
+    ]
+    total = len(before)
+    if len(left) == total:
+        raise UserError(f"{path}: none of its weights fit a network of this width and depth")
+    text = f"loaded {total - len(left)} of {total} convolutions from {path}"
+    return text + (f"\nnot loaded, as their shapes differ: {', '.join(left)}" if left else "")
+
+
+def class_count_of(path: Path) -> int:
+    """The class count that a weights file was made for.
+
+    Raises:
+        UserError: there is no such file, or it does not hold weights of this network.
+    """
+    if not path.is_file():
+        raise UserError(f"{path}: no such weights file")
+    try:
+        with h5py.File(path) as file:
+            layers = file["layers"].values()
+            # Of all convolutions only those of the three heads have a bias.
+            biases = [
+                layer["vars"]["1"].shape[0]
+                for layer in layers
+                if "conv2d" in layer.name and "1" in layer["vars"]
+            ]
+    except (OSError, KeyError):
+        biases = []
+    if len(biases) != 3:
+        raise UserError(f"{path}: not a .weights.h5 file of this network")
+    return biases[0] // ANCHORS_PER_LEVEL - _BOX_NUMBERS

@@ -1,0 +1,39 @@
+"""Keeps the log lines of a starting TensorFlow off the screen."""
+
+import contextlib
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def quiet_start() -> Iterator[None]:
+    """Import Keras and its backend within this block.
+
+    TensorFlow's C++ parts write to the file descriptor of standard error before any setting of
+    theirs is read. What they wrote is shown after all when the block ends in an exception.
+    """
+    # 3: warnings and errors of TensorFlow's C++ parts are not about this program; what fails raises.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.stderr.flush()
+    screen = os.dup(2)
+    with tempfile.TemporaryFile() as hidden:
+        os.dup2(hidden.fileno(), 2)
+        try:
+            yield
+            _initialise_devices()
+        except BaseException:
+            hidden.seek(0)
+            os.write(screen, hidden.read())
+            raise
+        finally:
+            sys.stderr.flush()
+            os.dup2(screen, 2)
+            os.close(screen)
+
+
+def _initialise_devices() -> None:
+    import keras
+
+    keras.ops.zeros(())

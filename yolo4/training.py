@@ -1,0 +1,250 @@
+"""Trains a network as the settings say, from the start or from where a run stopped."""
+
+import dataclasses
+import math
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from nets.yolov4 import YOLOv4
+from utils.anchors import (
+    COCO_ANCHORS,
+    box_sizes,
+    format_anchors,
+    kmeans_anchors,
+    mean_best_iou,
+    read_anchors,
+)
+from utils.annotations import load_dataset, read_class_names
+from utils.augment import Augmentation
+from utils.dataset import TrainingSet
+from utils.errors import UserError
+from utils.files import write_whole
+from utils.records import Record
+from yolo4 import model as models
+from yolo4.callbacks import Keeper, ProgressBar, StopOnNonFinite, Validation
+from yolo4.config import Config
+from yolo4.feeding import TrainingBatches
+from yolo4.pictures import save_batch
+from yolo4.run import RUNS, Run, open_run
+from yolo4.sample_data import make_sample_data
+from yolo4.schedule import EpochSchedule
+from yolo4.state import Progress, load_progress, load_state, save_state
+from yolo4.validation import Validator
+
+SAMPLE_DATA = Path("model_data/sample")
+_LR_BATCH = 16  # Config.learning_rate is for this many images per update
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Task:
+    """A run with all it needs to begin or go on.
+
+    Attributes:
+        run: its folder.
+        config: its settings.
+        class_names: names of the classes.
+        anchors: float32 `[9, 2]`, width and height in input pixels.
+        train: training images.
+        val: validation images.
+    """
+
+    run: Run
+    config: Config
+    class_names: tuple[str, ...]
+    anchors: np.ndarray
+    train: list[Record]
+    val: list[Record]
+
+
+def train(config: Config) -> Run:
+    """Train from the start.
+
+    Raises:
+        UserError: bad data or settings, or the run folder is in use; nothing is written then.
+        NonFiniteLossError: the training diverged.
+    """
+    task = _begin(config)
+    chosen = models.set_precision(config.precision)
+    keras.utils.set_random_seed(config.seed)
+    model = models.build_model(config, len(task.class_names))
+    print(f"network: {model.count_params():,} weights, {chosen}, input {_size_text(config)}")
+    if config.weights:
+        print(models.start_from(model, config.weights))
+    _create_folder(task)
+    _fit(task, model, Progress(training_images=len(task.train)))
+    return task.run
+
+
+def resume(folder: str | Path) -> Run:
+    """Go on with a run after its last finished epoch, as if it had never stopped.
+
+    Raises:
+        UserError: no such run, it has no state, or its data has changed.
+        NonFiniteLossError: the training diverged.
+    """
+    run = open_run(folder)
+    config, progress = run.config(), load_progress(run.state_file)
+    if progress.epoch >= config.epochs:
+        raise UserError(f"{folder}: all its {config.epochs} epochs are done")
+    names = run.class_names()
+    dataset = load_dataset(config.data, names, config.on_bad_data, config.seed)
+    splits = dataset.splits
+    task = Task(run, config, names, run.anchors(), splits.get("train", []), splits.get("val", []))
+    if len(task.train) != progress.training_images:
+        raise UserError(
+            f"{', '.join(config.data)}: {len(task.train)} training images now, "
+            f"{progress.training_images} when the run began; resuming needs the same data"
+        )
+    models.set_precision(config.precision)
+    keras.utils.set_random_seed(config.seed)
+    print(f"going on with {folder} after epoch {progress.epoch} of {config.epochs}")
+    _fit(task, models.build_model(config, len(names)), progress)
+    return run
+
+
+def _begin(config: Config) -> Task:
+    """Read the data and settle class names, anchors and the run's folder."""
+    run = Run(Path(config.run_dir or RUNS / time.strftime("%Y-%m-%d_%H-%M-%S")))
+    if run.config_file.exists():
+        raise UserError(
+            f"{run.folder}: there is a run already; name another --run-dir or --resume this one"
+        )
+    data = config.data or (str(make_sample_data(SAMPLE_DATA)),)
+    config = dataclasses.replace(config, data=data, run_dir=str(run.folder))
+    names = read_class_names(config.classes) if config.classes else None
+    dataset = load_dataset(config.data, names, config.on_bad_data, config.seed)
+    splits = dataset.splits
+    anchors = _choose_anchors(config, splits.get("train", []))
+    return Task(
+        run, config, dataset.class_names, anchors, splits.get("train", []), splits.get("val", [])
+    )
+
+
+def _choose_anchors(config: Config, records: list[Record]) -> np.ndarray:
+    sizes = box_sizes(records, config.input_shape)
+    fit = f"anchors: mean best IoU with the training boxes {mean_best_iou(sizes, COCO_ANCHORS):.3f}"
+    if config.anchors == "coco":
+        print(f"{fit} (COCO's; --anchors auto may fit better)")
+        return COCO_ANCHORS
+    automatic = config.anchors == "auto"
+    anchors = kmeans_anchors(sizes, seed=config.seed) if automatic else read_anchors(config.anchors)
+    print(f"{fit} for COCO's, {mean_best_iou(sizes, anchors):.3f} for {config.anchors}:")
+    print(f"  {format_anchors(anchors)}")
+    return anchors
+
+
+def _create_folder(task: Task) -> None:
+    try:
+        write_whole(task.run.classes_file, "".join(f"{name}\n" for name in task.class_names))
+        write_whole(task.run.anchors_file, format_anchors(task.anchors) + "\n")
+        write_whole(task.run.config_file, task.config.to_json())
+    except OSError as error:
+        raise UserError(f"{task.run.folder}: cannot be written: {error}") from error
+
+
+def _fit(task: Task, model: YOLOv4, progress: Progress) -> None:
+    """Train the phases that are left: first with a frozen backbone, then everything."""
+    config, run = task.config, task.run
+    model.criterion = models.build_criterion(config, task.anchors)
+    dataset = _training_set(task)
+    validator = Validator(task.val, task.class_names, config.input_shape, config.batch_size)
+    begun_at = progress.epoch
+    phases = (
+        (0, config.freeze_epochs, config.freeze_batch_size, True),
+        (config.freeze_epochs, config.epochs, config.batch_size, False),
+    )
+    for first, last, batch_size, frozen in phases:
+        if not first <= progress.epoch < last:
+            continue
+        _compile(config, model, dataset, first, batch_size, frozen)
+        if progress.epoch or begun_at:
+            load_state(run.state_file, model, optimizer=progress.epoch > first)
+        if progress.epoch == 0:
+            save_state(run.state_file, model, progress)
+            save_batch(run.batch_picture, *dataset.batch(0, 0, batch_size), task.class_names)
+        if frozen:
+            print(f"the backbone is frozen up to epoch {last}")
+        callbacks = [
+            StopOnNonFinite(),
+            ProgressBar(config.epochs, batch_size),
+            Validation(config, run, validator, progress),
+            keras.callbacks.TensorBoard(run.events_folder, write_graph=False),
+            Keeper(run, progress, config.epochs),
+        ]
+        batches = TrainingBatches(dataset, batch_size, progress.epoch, config.workers)
+        try:
+            model.fit(
+                batches,
+                initial_epoch=progress.epoch,
+                epochs=last,
+                shuffle=False,
+                verbose=0,
+                callbacks=callbacks,
+            )
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(
+                f"\nstopped; everything up to the end of epoch {progress.epoch} is saved. "
+                f"Go on with: python train.py --resume {run.folder}"
+            ) from None
+        if model.stop_training:
+            break
+
+
+def _training_set(task: Task) -> TrainingSet:
+    config = task.config
+    names = [field.name for field in dataclasses.fields(Augmentation)]
+    return TrainingSet(
+        task.train,
+        config.input_shape,
+        config.seed,
+        Augmentation(**{name: getattr(config, name) for name in names}),
+        epochs_with_special=math.ceil(config.special_aug_ratio * config.epochs),
+    )
+
+
+def _compile(
+    config: Config,
+    model: YOLOv4,
+    dataset: TrainingSet,
+    first_epoch: int,
+    batch_size: int,
+    frozen: bool,
+) -> None:
+    """Freeze or unfreeze, and give the model a fresh optimizer for a phase."""
+    model.freeze_backbone(frozen)
+    schedule = EpochSchedule(
+        config.learning_rate * batch_size * config.accumulate / _LR_BATCH,
+        config.lr_schedule,
+        config.epochs,
+        config.warmup_epochs,
+        config.min_lr_fraction,
+        first_epoch,
+        dataset.steps(batch_size),
+    )
+    shared = {
+        "learning_rate": schedule,
+        "weight_decay": config.weight_decay or None,
+        "global_clipnorm": config.gradient_clip,
+        "use_ema": config.ema is not None,
+        "ema_momentum": config.ema or 0.99,
+        "gradient_accumulation_steps": config.accumulate if config.accumulate > 1 else None,
+    }
+    if config.optimizer == "sgd":
+        optimizer = keras.optimizers.SGD(momentum=config.momentum, nesterov=True, **shared)
+    else:
+        kind = {"adam": keras.optimizers.Adam, "adamw": keras.optimizers.AdamW}[config.optimizer]
+        optimizer = kind(beta_1=config.momentum, **shared)
+    if config.weight_decay:
+        optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    # XLA for the whole step is slower than oneDNN's convolutions on a CPU.
+    on_gpu = bool(keras.distribution.list_devices("gpu"))
+    model.compile(optimizer=optimizer, jit_compile="auto" if on_gpu else False)
+    model.optimizer.build(model.trainable_variables)
+
+
+def _size_text(config: Config) -> str:
+    height, width = config.input_shape
+    return f"{width}x{height}"
