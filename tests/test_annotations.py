@@ -115,7 +115,7 @@ def test_images_of_no_split_join_train(tmp_path):
     two = write_voc(tmp_path / "two", {"c": [DOG]})
     data = load(one, two)
     assert stems(data) == {"train": ["a", "c"], "val": ["b"]}
-    assert "1 images of no split joined train" in data.report.text
+    assert "images of no split, joined to train: 1" in data.report.text
 
 
 def test_image_in_two_splits_is_kept_for_the_measurement(tmp_path):

@@ -91,6 +91,14 @@ def test_class_beyond_the_names(folder):
     assert "line 1, object 2: class 2, but there are 2 classes" in data.report.text
 
 
+def test_a_class_number_that_is_a_slip_of_the_pen(folder):
+    path = write_text(
+        folder / "train.txt", LINES[0] + "\npictures/odd.jpg folder/b.png 1,2,3,4,5e9"
+    )
+    with pytest.raises(UserError, match="class number 5000000000"):
+        load(path)
+
+
 def test_two_class_files_are_refused(folder):
     path = write_text(folder / "train.txt", "\n".join(LINES))
     for name in ("a", "b"):

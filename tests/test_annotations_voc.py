@@ -221,7 +221,7 @@ def test_what_is_missing_is_told_and_the_rest_goes_on(tmp_path):
     }
     assert "train.txt, line 3: nope: no such file in Annotations" in data.report.text
     assert "d.jpg: the file is empty" in data.report.text
-    assert "1 annotation files are in no list" in data.report.text
+    assert "annotation files in no list of ImageSets/Main: 1" in data.report.text
 
 
 def test_truncated_image_is_set_aside(tmp_path):

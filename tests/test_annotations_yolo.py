@@ -128,7 +128,7 @@ def test_missing_and_empty_text_files_are_background(tmp_path):
     data = load(tmp_path, on_bad_data="error")
     counts = {stem: len(record.labels) for stem, record in all_records(data).items()}
     assert counts == {"a": 1, "b": 0, "c": 0}
-    assert "1 images have no text file: taken as background" in data.report.text
+    assert "images without a text file, taken as background: 1" in data.report.text
 
 
 def test_text_file_without_an_image_is_told(tmp_path):

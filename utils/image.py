@@ -2,6 +2,7 @@
 
 import io
 import re
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,9 @@ IMAGE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm"}
     | {".pgm", ".jp2"}
 )
+
+# Pillow warns of damaged metadata, which nothing here reads; damaged pixels are an error.
+warnings.filterwarnings("ignore", module=r"PIL\.")
 
 _GREY = 128
 _EXIF_ORIENTATION = 0x0112

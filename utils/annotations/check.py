@@ -139,7 +139,7 @@ def check_box(
         return [], problems
     if max(-x1, -y1, x2 - size[0], y2 - size[1]) > _ROUNDING_PIXELS:
         note(Kind.BEYOND)
-    return [replace(item, corners=corners)], problems
+    return [item if corners == item.corners else replace(item, corners=corners)], problems
 
 
 def _clip(x1: float, y1: float, x2: float, y2: float, size: tuple[int, int]) -> tuple:

@@ -19,6 +19,9 @@ from utils.errors import UserError
 from utils.records import Record
 
 
+_MOST_NUMBERED_CLASSES = 10_000
+
+
 @dataclass(frozen=True)
 class DataSet:
     """A checked data set.
@@ -67,12 +70,8 @@ def load_dataset(
     sources = _read_all(paths)
     notes = [note for source in sources for note in source.notes]
     problems = [problem for source in sources for problem in source.problems]
-    checked, found = _check_all(merge(sources, notes), progress)
-    problems += found
-    checked, found = join_repeats(checked)
-    problems += found
-    checked, found = remove_leaks(checked, notes)
-    problems += found
+    checked = _check_all(merge(sources, notes), problems, progress)
+    checked = remove_leaks(join_repeats(checked, problems), notes, problems)
     checked = complete(checked, seed, notes)
     names = _class_names(sources, checked, class_names)
     labels = {name: label for label, name in enumerate(names)} | {n: n for n in range(len(names))}
@@ -104,8 +103,8 @@ def _read_all(paths: list[Path]) -> list[Source]:
 
 
 def _check_all(
-    splits: dict[str, list[Entry]], progress: bool
-) -> tuple[dict[str, list[Checked]], list[Problem]]:
+    splits: dict[str, list[Entry]], problems: list[Problem], progress: bool
+) -> dict[str, list[Checked]]:
     """Check each entry once, in threads, the order kept; images set aside are left out."""
     entries = list(dict.fromkeys(entry for items in splits.values() for entry in items))
     bar = tqdm(total=len(entries), desc="checking images", unit="image", disable=not progress)
@@ -118,12 +117,11 @@ def _check_all(
     finally:
         pool.shutdown(cancel_futures=True)
         bar.close()
-    problems = [problem for result in results.values() for problem in result.problems]
-    sound = {
+    problems += [problem for result in results.values() for problem in result.problems]
+    return {
         split: [results[entry] for entry in items if results[entry].size is not None]
         for split, items in splits.items()
     }
-    return sound, problems
 
 
 def _class_names(
@@ -143,6 +141,8 @@ def _class_names(
             "one data set names its classes, another numbers them: give the class names, or put a"
             " classes.txt beside the numbered one"
         )
+    if numbers and max(numbers) >= _MOST_NUMBERED_CLASSES:
+        raise UserError(f"class number {max(numbers)} occurs: mend it, or give the class names")
     if numbers:
         return tuple(map(str, range(max(numbers) + 1)))
     return tuple(dict.fromkeys([*own, *sorted(names)]))

@@ -23,7 +23,7 @@ def merge(sources: list[Source], notes: list[str]) -> dict[str, list[Entry]]:
     if UNSPLIT in joined and len(joined) > 1:
         unsplit = joined.pop(UNSPLIT)
         joined.setdefault("train", []).extend(unsplit)
-        notes.append(f"{len(unsplit)} images of no split joined train")
+        notes.append(f"images of no split, joined to train: {len(unsplit)}")
     return joined
 
 
@@ -89,14 +89,14 @@ def _digests(items: list[Checked]) -> set[bytes]:
 
 
 def remove_leaks(
-    splits: dict[str, list[Checked]], notes: list[str]
-) -> tuple[dict[str, list[Checked]], list[Problem]]:
+    splits: dict[str, list[Checked]], notes: list[str], problems: list[Problem]
+) -> dict[str, list[Checked]]:
     """Keep an image that stands in several splits in one only: test before val before train.
 
     Splits that are the same as a whole are somebody's intention: val and test may be the same;
     a val or test that is train measures nothing and is not used.
     """
-    splits, problems = dict(splits), []
+    splits = dict(splits)
     for split in ("val", "test"):
         if _same(splits, split, "train"):
             del splits[split]
@@ -115,7 +115,7 @@ def remove_leaks(
             owners.setdefault(item.digest, (split, item))
         if split in splits:
             splits[split] = [item for item in splits[split] if item.digest not in others]
-    return {split: items for split, items in splits.items() if items}, problems
+    return {split: items for split, items in splits.items() if items}
 
 
 def _same(splits: dict[str, list[Checked]], one: str, other: str) -> bool:
@@ -124,10 +124,9 @@ def _same(splits: dict[str, list[Checked]], one: str, other: str) -> bool:
 
 
 def join_repeats(
-    splits: dict[str, list[Checked]],
-) -> tuple[dict[str, list[Checked]], list[Problem]]:
+    splits: dict[str, list[Checked]], problems: list[Problem]
+) -> dict[str, list[Checked]]:
     """Make one of several listings of an image file in a split, with the objects of all."""
-    problems: list[Problem] = []
     joined: dict[str, list[Checked]] = {}
     for split, items in splits.items():
         counts = Counter(item.digest for item in items)
@@ -142,7 +141,7 @@ def join_repeats(
             else:
                 first[key] = item
         joined[split] = list(first.values())
-    return joined, problems
+    return joined
 
 
 def _join(one: Checked, other: Checked) -> Checked:

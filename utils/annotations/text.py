@@ -62,6 +62,8 @@ def _guess(data: bytes) -> str:
     letter is followed by a plain one: text of mostly everyday characters is GBK. A few everyday
     characters also make valid UTF-8, but then of letters that nobody mixes: "Сè" is 小猫.
     """
+    if data.isascii():
+        return data.decode("ascii")
     everyday = _everyday_chinese(data)
     try:
         text = data.decode("utf-8")

@@ -176,7 +176,7 @@ def _read_lists(
                 source.splits[split].append(entries[stem])
     unlisted = len(xml_files.keys() - entries.keys())
     if unlisted:
-        source.notes.append(f"{unlisted} annotation files are in no list of ImageSets/Main")
+        source.notes.append(f"annotation files in no list of ImageSets/Main: {unlisted}")
 
 
 def _listed_stem(line: str, xml_files: dict[str, Path]) -> str | None:

@@ -181,7 +181,7 @@ def _fill(source: Source, by_split: dict[str, Iterable[Path]]) -> None:
             reader = partial(read_yolo_txt, label, source.class_names)
             source.splits[split].append(Entry(image, label, reader))
     if unlabelled:
-        source.notes.append(f"{unlabelled} images have no text file: taken as background")
+        source.notes.append(f"images without a text file, taken as background: {unlabelled}")
     for folder in sorted({label.parent for label in labels}):
         for path in sorted(set(folder.glob("*.txt")) - labels):
             if holds_objects(path):
