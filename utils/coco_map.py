@@ -1,6 +1,6 @@
 """Average precision by the rules of COCO, worked out by faster-coco-eval."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from faster_coco_eval import COCO, COCOeval_faster
@@ -33,17 +33,9 @@ def evaluate_coco(
     """
     if len(detections) != len(records):
         raise ValueError(f"{len(detections)} detections for {len(records)} records")
-    truth = COCO(
-        {
-            "images": [
-                {"id": i, "width": record.size[0], "height": record.size[1]}
-                for i, record in enumerate(records)
-            ],
-            "categories": [{"id": i, "name": name} for i, name in enumerate(class_names)],
-            "annotations": _annotations(records),
-        }
-    )
-    evaluation = COCOeval_faster(truth, truth.loadRes(_results(detections)), "bbox")
+    truth = _dataset(_objects(records), records, class_names)
+    found = _dataset(_found(detections), records, class_names)
+    evaluation = COCOeval_faster(truth, found, "bbox")
     evaluation.run()
     values = (float(value) for value in evaluation.stats[: len(COCO_METRICS)])
     # COCO's mark for "nothing to measure" is -1.
@@ -53,33 +45,28 @@ def evaluate_coco(
     }
 
 
-def _annotations(records: Sequence[Record]) -> list[dict]:
-    rows = []
+def _objects(records: Sequence[Record]) -> Iterator[dict]:
     for image, record in enumerate(records):
-        columns = (_xywh(record.boxes), record.labels.tolist(), record.difficult.tolist())
-        for box, label, difficult in zip(*columns, strict=True):
-            rows.append(
-                {
-                    "id": len(rows) + 1,
-                    "image_id": image,
-                    "category_id": label,
-                    "bbox": box,
-                    "area": box[2] * box[3],
-                    "iscrowd": int(difficult),
-                }
-            )
-    return rows
+        for row, difficult in zip(_rows(image, record), record.difficult.tolist(), strict=True):
+            yield row | {"iscrowd": int(difficult)}
 
 
-def _results(detections: Sequence[Detections]) -> list[dict]:
-    rows = []
+def _found(detections: Sequence[Detections]) -> Iterator[dict]:
     for image, found in enumerate(detections):
-        columns = (_xywh(found.boxes), found.labels.tolist(), found.scores.tolist())
-        for box, label, score in zip(*columns, strict=True):
-            rows.append({"image_id": image, "category_id": label, "bbox": box, "score": score})
-    return rows
+        for row, score in zip(_rows(image, found), found.scores.tolist(), strict=True):
+            yield row | {"iscrowd": 0, "score": score}
 
 
-def _xywh(boxes: np.ndarray) -> list[list[float]]:
-    boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
-    return np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], axis=1).tolist()
+def _rows(image: int, boxed: Record | Detections) -> Iterator[dict]:
+    corners, ends = np.split(np.asarray(boxed.boxes, np.float64).reshape(-1, 4), 2, axis=1)
+    boxes_xywh = np.concatenate([corners, ends - corners], axis=1).tolist()
+    for box, label in zip(boxes_xywh, boxed.labels.tolist(), strict=True):
+        yield {"image_id": image, "category_id": label, "bbox": box, "area": box[2] * box[3]}
+
+
+def _dataset(rows: Iterable[dict], records: Sequence[Record], class_names: Sequence[str]) -> COCO:
+    # COCO takes an id of 0 for none.
+    numbered = [row | {"id": number} for number, row in enumerate(rows, start=1)]
+    images = [{"id": i, "width": r.size[0], "height": r.size[1]} for i, r in enumerate(records)]
+    categories = [{"id": i, "name": name} for i, name in enumerate(class_names)]
+    return COCO({"images": images, "categories": categories, "annotations": numbered})
