@@ -140,6 +140,34 @@ def test_text_file_without_an_image_is_told(tmp_path):
     assert "gone.txt: no image belongs to this text file" in data.report.text
 
 
+def test_images_that_no_list_names_keep_their_text_files(tmp_path):
+    for name in "abc":
+        write_pair(tmp_path / f"images/{name}.jpg", tmp_path / f"labels/{name}.txt")
+    write_text(tmp_path / "train.txt", "images/a.jpg\n")
+    write_text(tmp_path / "val.txt", "images/b.jpg\n")
+    data = load(tmp_path)
+    assert stems(data) == {"train": ["a"], "val": ["b"]}
+    assert kinds(data) == {}
+
+
+def test_other_pictures_are_not_background(tmp_path):
+    for name in "abc":
+        write_pair(tmp_path / f"images/train/{name}.jpg", tmp_path / f"labels/train/{name}.txt")
+    write_image(tmp_path / "images" / "negatives" / "d.jpg")
+    write_image(tmp_path / "docs" / "logo.png")
+    data = load(tmp_path)
+    assert set(all_records(data)) == set("abcd")
+    assert "images in folders without any text file, not used: 1" in data.report.text
+
+
+def test_data_yaml_comes_before_xml_left_beside_the_images(tmp_path):
+    for name in "ab":
+        write_pair(tmp_path / f"train/{name}.jpg", tmp_path / f"train/{name}.txt")
+        write_text(tmp_path / f"train/{name}.xml", "<annotation/>")
+    write_text(tmp_path / "data.yaml", "train: train\nnames: [x, y]")
+    assert load(tmp_path).class_names == ("x", "y")
+
+
 def test_lines(tmp_path):
     lines = ["0 .5 .5 .2 .2", "", "1 0.1 0.2 0.9 0.2 0.5 0.8", "1.0 0.5 0.5 1 1"]
     annotation = read_yolo_txt(write_text(tmp_path / "a.txt", "\n".join(lines)), ("x", "y"))

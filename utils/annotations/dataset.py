@@ -18,7 +18,6 @@ from utils.annotations.text import require_distinct
 from utils.errors import UserError
 from utils.records import Record
 
-
 _MOST_NUMBERED_CLASSES = 10_000
 
 

@@ -7,6 +7,7 @@ from utils.annotations.lists import find_list_files, is_list_file, read_list_fil
 from utils.annotations.source import Source
 from utils.annotations.voc import read_labelimg, read_voc
 from utils.annotations.yolo import (
+    find_yolo_yaml,
     is_image_list,
     read_yolo_folder,
     read_yolo_lists,
@@ -14,7 +15,14 @@ from utils.annotations.yolo import (
 )
 from utils.errors import UserError
 
-_FOLDER_FORMATS = (read_voc, read_coco, read_labelimg, read_yolo_folder, find_list_files)
+_FOLDER_FORMATS = (
+    read_voc,
+    find_yolo_yaml,
+    read_coco,
+    read_labelimg,
+    read_yolo_folder,
+    find_list_files,
+)
 _LOOKED_FOR = (
     "Annotations/ with JPEGImages/ (Pascal VOC), annotations/*.json (COCO), XML files beside images"
     " (LabelImg), data.yaml or images/ with labels/ (YOLO txt), list files with lines of"

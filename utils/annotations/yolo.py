@@ -21,36 +21,47 @@ from utils.annotations.source import (
     split_of_folder,
 )
 from utils.annotations.text import read_class_names, read_text, require_distinct
-from utils.annotations.yolo_txt import holds_objects, label_file, read_yolo_txt
+from utils.annotations.yolo_txt import holds_objects, image_stems, label_file, read_yolo_txt
 from utils.errors import UserError
 from utils.image import is_image_name
 
 _SPLIT_KEYS = {"train": "train", "val": "val", "valid": "val", "test": "test"}
 
 
-def read_yolo_folder(root: Path) -> Source | None:
-    """Read a folder with a data.yaml, or with images and their text files.
-
-    Without a yaml file, the text files lie in folders `labels` where the images lie in `images`,
-    or beside the images; folders named train, val (valid) and test are splits; the class names
-    stand in classes.txt or a .names file, else the classes are called by their numbers.
-
-    Returns:
-        None where there is neither.
-    """
+def find_yolo_yaml(root: Path) -> Source | None:
+    """Read the data set that a yaml file in a folder describes; None where there is none."""
     for path in sorted([*root.glob("*.yaml"), *root.glob("*.yml")]):
         if "names" in read_text(path) and _is_data_yaml(_load_yaml(path)):
             return read_yolo_yaml(path)
+    return None
+
+
+def read_yolo_folder(root: Path) -> Source | None:
+    """Read a folder of images and their text files.
+
+    The text files lie in folders `labels` where the images lie in `images`, or beside the images.
+    Folders named train, val (valid) and test are splits; where there are none, lists of images
+    train.txt and so on. The class names stand in classes.txt or a .names file; without one the
+    classes are called by their numbers.
+
+    Returns:
+        None where no image has a text file.
+    """
     images = sorted(path for path in root.rglob("*") if is_image_name(path.name))
-    if not any(label_file(image).is_file() for image in images):
+    folders = {image.parent for image in images if label_file(image).is_file()}
+    if not folders:
         return None
-    by_split = defaultdict(list)
-    for image in images:
-        by_split[split_of_folder(image.parent, root)].append(image)
     lists = [path for path in sorted(root.glob("*.txt")) if is_image_list(path)]
-    if lists and by_split.keys() == {UNSPLIT}:
+    if lists and {split_of_folder(folder, root) for folder in folders} == {UNSPLIT}:
         return read_yolo_lists(lists)
     source = Source("YOLO txt", class_names=_names_beside(root, images))
+    by_split = defaultdict(list)
+    for image in images:
+        if image.parent in folders or "images" in image.relative_to(root).parts:
+            by_split[split_of_folder(image.parent, root)].append(image)
+    unused = len(images) - sum(map(len, by_split.values()))
+    if unused:
+        source.notes.append(f"images in folders without any text file, not used: {unused}")
     _fill(source, by_split)
     return source
 
@@ -172,18 +183,19 @@ def _names_beside(root: Path, images: Sequence[Path]) -> tuple[str, ...] | None:
 
 def _fill(source: Source, by_split: dict[str, Iterable[Path]]) -> None:
     """Make the entries, and note images without a text file and text files without an image."""
-    labels, unlabelled = set(), 0
+    folders, unlabelled = set(), 0
     for split, images in by_split.items():
         for image in images:
             label = label_file(image)
-            labels.add(label)
+            folders.add(label.parent)
             unlabelled += not label.is_file()
             reader = partial(read_yolo_txt, label, source.class_names)
             source.splits[split].append(Entry(image, label, reader))
     if unlabelled:
         source.notes.append(f"images without a text file, taken as background: {unlabelled}")
-    for folder in sorted({label.parent for label in labels}):
-        for path in sorted(set(folder.glob("*.txt")) - labels):
-            if holds_objects(path):
+    for folder in sorted(folders):
+        stems = image_stems(folder)
+        for path in sorted(folder.glob("*.txt")):
+            if path.stem not in stems and holds_objects(path):
                 detail = "no image belongs to this text file"
                 source.problems.append(Problem(Kind.MISSING_IMAGE, path, "", detail))

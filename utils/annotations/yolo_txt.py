@@ -9,19 +9,32 @@ from pathlib import Path
 
 from utils.annotations.source import Annotation, Kind, Problem, RawObject
 from utils.annotations.text import read_text
+from utils.image import is_image_name
+
+_IMAGE_FOLDERS = ("images", "jpegimages")
 
 
 def label_file(image: Path) -> Path:
     """The text file of an image: its place with the last `images` made `labels`, or beside it."""
-    parts = list(image.with_suffix(".txt").parts)
-    for position in range(len(parts) - 2, -1, -1):
-        if parts[position].lower() in ("images", "jpegimages"):
-            parts[position] = "labels"
-            mirrored = Path(*parts)
-            if mirrored.is_file() or not image.with_suffix(".txt").is_file():
-                return mirrored
+    beside = image.with_suffix(".txt")
+    for folder in image.parents:
+        if folder.name.lower() in _IMAGE_FOLDERS:
+            mirrored = folder.with_name("labels") / beside.relative_to(folder)
+            return beside if beside.is_file() and not mirrored.is_file() else mirrored
+    return beside
+
+
+def image_stems(folder: Path) -> set[str]:
+    """The stems of the images that the text files in a folder may belong to."""
+    places = [folder]
+    for labels in (folder, *folder.parents):
+        if labels.name == "labels" and labels.parent.is_dir():
+            below = folder.relative_to(labels)
+            siblings = labels.parent.iterdir()
+            places += [path / below for path in siblings if path.name.lower() in _IMAGE_FOLDERS]
             break
-    return image.with_suffix(".txt")
+    files = (path for place in places if place.is_dir() for path in place.iterdir())
+    return {path.stem for path in files if is_image_name(path.name)}
 
 
 def holds_objects(path: Path) -> bool:
