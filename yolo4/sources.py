@@ -137,7 +137,8 @@ def _matches(pattern: str, output: Path) -> Iterator[tuple[str, Kind, Path]]:
     except ValueError as error:
         raise UserError(f"{pattern}: not a file pattern: {error}") from None
     files: dict[Path, None] = {}
-    for match in matches:
+    shown = [m for m in matches if not any(p[0] == "." for p in m.relative_to(root).parts)]
+    for match in shown:
         inside = _in_folder(match, output) if match.is_dir() else [match]
         files.update(dict.fromkeys(file for file in inside if _is_wanted(file)))
     if not files:
