@@ -8,43 +8,43 @@ from keras.saving import register_keras_serializable
 from nets.compiled import compiled
 
 
-@ops.custom_gradient
-def _mish(x: KerasTensor) -> tuple:
-    """Value and gradient in closed form, so that only `x` is kept for the backward pass.
+def _mish_slope(x: KerasTensor, upstream: KerasTensor) -> KerasTensor:
+    """Gradient of Mish in closed form.
 
-    With `e = exp(x)` and `n = e (e + 2)`, `tanh(softplus(x)) = n / (n + 2)`.
+    With `e = exp(x)` and `n = e (e + 2)`, `tanh(softplus(x)) = n / (n + 2)`, whose slope is
+    `4 e (e + 1) / (n + 2)^2`.
     """
-
-    def gradient(upstream: KerasTensor) -> KerasTensor:
-        z = ops.cast(x, "float32")
-        e, tanh_softplus, n = _tanh_softplus(z)
-        slope = 4 * e * (e + 1) / ops.square(n + 2)
-        return upstream * ops.cast(tanh_softplus + z * slope, x.dtype)
-
     z = ops.cast(x, "float32")
-    return ops.cast(z * _tanh_softplus(z)[1], x.dtype), gradient
-
-
-def _tanh_softplus(z: KerasTensor) -> tuple:
     e = ops.exp(ops.minimum(z, 20.0))  # beyond 20 the result is 1 in float32; exp would overflow
     n = e * (e + 2)
-    return e, n / (n + 2), n
+    slope = n / (n + 2) + z * 4 * e * (e + 1) / ops.square(n + 2)
+    return ops.cast(ops.cast(upstream, "float32") * slope, x.dtype)
+
+
+_fused_mish_slope = compiled(_mish_slope)
+
+
+@ops.custom_gradient
+def mish(x: KerasTensor) -> tuple:
+    """Mish, `x tanh(softplus(x))` (Misra 2019, eq. 1), of a tensor of any shape.
+
+    The backward pass needs `x` alone. With nothing between its three operations kept for it,
+    TensorFlow on a CPU runs the forward pass as one operation of oneDNN.
+    """
+    return x * ops.tanh(ops.softplus(x)), lambda upstream: _fused_mish_slope(x, upstream)
 
 
 @register_keras_serializable(package="yolo4")
 class Mish(layers.Layer):
-    """Mish, `x tanh(softplus(x))` (Misra 2019, eq. 1), of a tensor of any shape."""
+    """The activation `mish`."""
 
     def call(self, x: KerasTensor) -> KerasTensor:
         """The activation of `x`."""
-        return _fused_mish(x)
+        return mish(x)
 
     def compute_output_spec(self, x: KerasTensor) -> KerasTensor:
         """Shape and type of `x`; said here, Keras need not trace `call` to learn it."""
         return KerasTensor(x.shape, dtype=self.compute_dtype)
-
-
-_fused_mish = compiled(_mish)
 
 
 def conv_bn_act(
