@@ -15,6 +15,7 @@ _USUAL_FPS = 25.0
 # Containers tell the number of frames only roughly.
 _COMPLETE = 0.9
 _QUIET = "-8"  # AV_LOG_QUIET of FFmpeg
+_SILENT = 0  # LOG_LEVEL_SILENT of OpenCV
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,11 +71,13 @@ def _open_capture(source: Source) -> cv2.VideoCapture:
     """OpenCV's reader, which says nothing itself where the source cannot be opened."""
     is_webcam = source.kind is Kind.LIVE and source.name.isdecimal()
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", _QUIET)
-    before = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    # OpenCV 4.10 has it here, later ones there.
+    set_level = cv2.setLogLevel if hasattr(cv2, "setLogLevel") else cv2.utils.logging.setLogLevel
+    before = set_level(_SILENT)
     try:
         return cv2.VideoCapture(int(source.name) if is_webcam else source.name)
     finally:
-        cv2.utils.logging.setLogLevel(before)
+        set_level(before)
 
 
 def _read_frames(source: Source, stop: threading.Event) -> Iterator[Picture]:
