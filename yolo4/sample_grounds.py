@@ -5,7 +5,7 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from yolo4.sample_art import Rng, vary
+from yolo4.sample_art import Rng, as_rgb, vary
 
 
 def to_pixels(picture: np.ndarray) -> np.ndarray:
@@ -45,7 +45,7 @@ def wood(rng: Rng, height: int, width: int) -> np.ndarray:
     rows = np.arange(height)
     tone = rng.normal(0, 9, height)[(rows // plank).astype(int)]
     seam = np.where(rows % plank < 1.5, -45, 0)
-    return to_pixels(base + (rings + (tone + seam)[:, None])[..., None])
+    return to_pixels(as_rgb(rings + (tone + seam)[:, None]) + base)
 
 
 def cloth(rng: Rng, height: int, width: int) -> np.ndarray:
@@ -59,15 +59,14 @@ def cloth(rng: Rng, height: int, width: int) -> np.ndarray:
     share = (across[None, :] * 0.30 + down[:, None] * 0.30).astype(np.float32)
     weave = (np.arange(width)[None, :] + np.arange(height)[:, None]) % 3 * 3.0
     folds = 9 * noise(rng, height, width, height / 3, width / 3)
-    mixed = base * (1 - share[..., None]) + dye * share[..., None]
-    return to_pixels(mixed + (folds - weave)[..., None])
+    return to_pixels(base + as_rgb(share) * (dye - base) + as_rgb(folds - weave))
 
 
 def moss(rng: Rng, height: int, width: int) -> np.ndarray:
     """Short grass, uint8 `[H, W, 3]`."""
     base = vary(rng, [(86, 102, 52), (104, 108, 66), (68, 88, 58)][rng.integers(3)], 8)
     patches = 10 * noise(rng, height, width, height / 4, width / 4)
-    picture = to_pixels(base + (patches + 5 * noise(rng, height, width, 3, 3))[..., None])
+    picture = to_pixels(base + as_rgb(patches + 5 * noise(rng, height, width, 3, 3)))
     count = height * width // 120
     foot = rng.uniform(0, 1, (count, 2)) * (width, height)
     blade = np.stack([foot, foot + rng.normal(0, 3, (count, 2)) - (0, 6)], 1).round().astype(int)
@@ -81,7 +80,7 @@ def sand(rng: Rng, height: int, width: int) -> np.ndarray:
     """Sand or stone, uint8 `[H, W, 3]`."""
     base = vary(rng, [(198, 180, 148), (150, 148, 146), (172, 160, 146)][rng.integers(3)], 10)
     spread = sum(cell**0.5 * 2.2 * noise(rng, height, width, cell, cell) for cell in (1, 3, 9, 32))
-    return to_pixels(base + spread[..., None])
+    return to_pixels(base + as_rgb(spread))
 
 
 GROUNDS: tuple[Callable[[Rng, int, int], np.ndarray], ...] = (wood, cloth, moss, sand)

@@ -102,9 +102,9 @@ class _Scene:
         drop = max(1, len(sprite.cover) // 16)
         shadow = cv2.GaussianBlur(np.roll(cover, (drop, drop), (0, 1)), (0, 0), max(1, drop * 0.9))
         there, part = self._windows(corner - reach, len(cover))
-        below = self.picture[there] * (1 - 0.5 * shadow[part][..., None])
-        share = cover[part][..., None]
-        self.picture[there] = grounds.to_pixels(below * (1 - share) + colour[part] * share)
+        below = self.picture[there] * art.as_rgb(1 - 0.5 * shadow[part])
+        above = colour[part] - below
+        self.picture[there] = grounds.to_pixels(below + above * art.as_rgb(cover[part]))
 
     def objects(self) -> list[SceneObject]:
         """What the picture shows, in the order it was laid down."""
@@ -140,5 +140,6 @@ def _develop(rng: art.Rng, picture: np.ndarray) -> np.ndarray:
     side = len(picture)
     light = 1 + 0.10 * grounds.noise(rng, side, side, side, side)
     tint = (1 + rng.normal(0, 0.03, 3)) * rng.uniform(0.85, 1.10)
-    grain = rng.standard_normal((side, side, 1), np.float32) * np.float32(rng.uniform(1, 4))
-    return grounds.to_pixels(picture * light[..., None] * tint.astype(np.float32) + grain)
+    grain = rng.standard_normal((side, side), np.float32) * np.float32(rng.uniform(1, 4))
+    lit = cv2.merge([np.float32(share) * light for share in tint])
+    return grounds.to_pixels(picture * lit + art.as_rgb(grain))
