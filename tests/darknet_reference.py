@@ -22,7 +22,7 @@ r-2 p9 r-4 p13 r-1,-3,-5,-6 c512x1l c1024x3l c512x1l c256x1l u r85 c256x1l r-1,-
 c512x3l c256x1l c512x3l c256x1l c128x1l u r54 c128x1l r-1,-3 c128x1l c256x3l c128x1l c256x3l
 c128x1l c256x3l c255x1 y r-4 c256x3l/2 r-1,-16 c256x1l c512x3l c256x1l c512x3l c256x1l c512x3l
 c255x1 y r-4 c512x3l/2 r-1,-37 c512x1l c1024x3l c512x1l c1024x3l c512x1l c1024x3l c255x1 y
-""".split()
+""".split()  # noqa: SIM905
 ANCHORS = "12,16, 19,36, 40,28, 36,75, 76,55, 72,146, 142,110, 192,243, 459,401"
 _ACTIVATIONS = {"m": "mish", "l": "leaky", "": "linear"}
 _CONVOLUTION = re.compile(r"c(\d+)x(\d)([ml]?)(/2)?$")
