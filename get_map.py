@@ -5,8 +5,9 @@ Edit CONFIG and run `python get_map.py`, or give flags: `python get_map.py --run
 
 from yolo4.cli import parse, run_command
 from yolo4.evaluation import EvaluateOptions, measure
+from yolo4.options import from_mapping
 
-CONFIG = EvaluateOptions(
+CONFIG = dict(
     run=None,  # a folder like "logs/my_run"; None: the latest run
     data=(),  # folders or files of a data set; none: the one the run trained on
     split=None,  # "train", "val" or "test"; None: test if there is one, else val
@@ -15,10 +16,5 @@ CONFIG = EvaluateOptions(
 )
 
 
-def main() -> None:
-    """Measure what the settings and the command line name."""
-    measure(parse(CONFIG, __doc__))
-
-
 if __name__ == "__main__":
-    run_command(main)
+    run_command(lambda: measure(parse(from_mapping(EvaluateOptions, CONFIG, "CONFIG"), __doc__)))

@@ -4,9 +4,10 @@ Edit CONFIG and run `python predict.py`, or give flags: `python predict.py photo
 """
 
 from yolo4.cli import parse, run_command
+from yolo4.options import from_mapping
 from yolo4.prediction import PredictOptions, predict
 
-CONFIG = PredictOptions(
+CONFIG = dict(
     sources=(),  # files, folders, "glob patterns", videos, webcam numbers, stream addresses
     run=None,  # a folder like "logs/my_run"; None: the latest run
     output="output",
@@ -20,4 +21,4 @@ CONFIG = PredictOptions(
 )
 
 if __name__ == "__main__":
-    run_command(lambda: predict(parse(CONFIG, __doc__)))
+    run_command(lambda: predict(parse(from_mapping(PredictOptions, CONFIG, "CONFIG"), __doc__)))

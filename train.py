@@ -1,10 +1,9 @@
 """Train YOLOv4. Edit CONFIG or give flags: `python train.py --help`."""
 
 from yolo4.cli import run_command
-from yolo4.config import Config
 from yolo4.train_command import train_command
 
-CONFIG = Config(
+CONFIG = dict(
     # Your data: VOC, LabelImg, COCO, YOLO or list files. () draws a small sample data set.
     data=(),
     # The confidence loss: "focal", "bce", "balanced_bce", "focal_star" or "ohem".

@@ -55,13 +55,16 @@ def _grouped_type(default: Any) -> type:
     return dataclasses.make_dataclass("Options", parts)
 
 
-def run_command(command: Callable[[], int | None]) -> None:
-    """Run a command and leave the program with its exit status.
+def run_command(command: Callable[[], object]) -> None:
+    """Run a command and leave the program with the status it returns, 0 where that is no number.
 
     A `UserError` is printed as one line on standard error, with status 2; Ctrl-C gives 130.
     """
+    # A line at a time, so that a log file can be followed while it grows.
+    sys.stdout.reconfigure(line_buffering=True)
     try:
-        sys.exit(command() or 0)
+        status = command()
+        sys.exit(status if isinstance(status, int) else 0)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)

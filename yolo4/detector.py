@@ -97,7 +97,10 @@ class Detector:
         input_size = opened.config().input_shape
 
         # Keras takes seconds to import, so what a person can mend is found out first.
-        from yolo4.inference import network_of_run
+        from yolo4.quiet import quiet_start
+
+        with quiet_start():
+            from yolo4.inference import network_of_run
 
         return cls(
             network_of_run(opened, anchors).infer,

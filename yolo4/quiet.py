@@ -13,7 +13,11 @@ def quiet_start() -> Iterator[None]:
 
     TensorFlow's C++ parts write to the file descriptor of standard error before any setting of
     theirs is read. What they wrote is shown after all when the block ends in an exception.
+    Where Keras is imported already, nothing is changed.
     """
+    if "keras" in sys.modules:
+        yield
+        return
     # 3: even their errors are about other machines than this; what really fails raises.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()

@@ -1,20 +1,23 @@
 """The command behind `train.py`. Imports nothing slow before the arguments are understood."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from utils.errors import UserError
 from yolo4.cli import parse
 from yolo4.config import Config, TrainOptions
-from yolo4.options import flag
+from yolo4.options import flag, from_mapping
 from yolo4.run import open_run
 
 
-def train_command(config: Config, description: str, argv: Sequence[str] | None = None) -> None:
-    """Train with `config` changed by command-line flags, or resume a run.
+def train_command(
+    settings: Mapping[str, Any], description: str, argv: Sequence[str] | None = None
+) -> None:
+    """Train with `settings` changed by command-line flags, or resume a run.
 
     Args:
-        config: the values where no flag is given.
+        settings: values of `Config` where no flag is given.
         description: for `--help`.
         argv: the arguments; `sys.argv[1:]` when None.
 
@@ -22,7 +25,7 @@ def train_command(config: Config, description: str, argv: Sequence[str] | None =
         UserError: something in the arguments, the data or the run folder is wrong.
         NonFiniteLossError: the training diverged.
     """
-    default = TrainOptions(**dataclasses.asdict(config))
+    default = from_mapping(TrainOptions, settings, "CONFIG")
     options = parse(default, description, argv)
     if options.resume is not None:
         _refuse_new_settings(options, default)

@@ -17,7 +17,7 @@ from utils.anchors import (
     mean_best_iou,
     read_anchors,
 )
-from utils.annotations import load_dataset, read_class_names
+from utils.annotations import DataSet, load_dataset, read_class_names
 from utils.augment import Augmentation
 from utils.dataset import TrainingSet
 from utils.errors import UserError
@@ -91,8 +91,7 @@ def resume(folder: str | Path) -> Run:
         raise UserError(f"{folder}: all its {config.epochs} epochs are done")
     names = run.class_names()
     dataset = load_dataset(config.data, names, config.on_bad_data, config.seed)
-    splits = dataset.splits
-    task = Task(run, config, names, run.anchors(), splits.get("train", []), splits.get("val", []))
+    task = Task(run, config, names, run.anchors(), *_splits(dataset))
     if len(task.train) != progress.training_images:
         raise UserError(
             f"{', '.join(config.data)}: {len(task.train)} training images now, "
@@ -116,11 +115,21 @@ def _begin(config: Config) -> Task:
     config = dataclasses.replace(config, data=data, run_dir=str(run.folder))
     names = read_class_names(config.classes) if config.classes else None
     dataset = load_dataset(config.data, names, config.on_bad_data, config.seed)
-    splits = dataset.splits
-    anchors = _choose_anchors(config, splits.get("train", []))
-    return Task(
-        run, config, dataset.class_names, anchors, splits.get("train", []), splits.get("val", [])
-    )
+    train, val = _splits(dataset)
+    anchors = _choose_anchors(config, train)
+    return Task(run, config, dataset.class_names, anchors, train, val)
+
+
+def _splits(dataset: DataSet) -> tuple[list[Record], list[Record]]:
+    """Training and validation images; both have to be there, and an object to learn from."""
+    for split in ("train", "val"):
+        if not dataset.splits.get(split):
+            there = ", ".join(dataset.splits)
+            raise UserError(f"the data has no usable image for {split}; its splits: {there}")
+    train, val = dataset.splits["train"], dataset.splits["val"]
+    if all(record.difficult.all() for record in train):
+        raise UserError("the training images hold no object that is not difficult")
+    return train, val
 
 
 def _choose_anchors(config: Config, records: list[Record]) -> np.ndarray:

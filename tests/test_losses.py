@@ -1,0 +1,305 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from nets.losses import (
+    TERMS,
+    YOLOv4Loss,
+    balanced_bce,
+    bce,
+    confidence_loss,
+    focal,
+    focal_star,
+    ohem,
+)
+from nets.yolov4 import YOLOv4
+
+ANCHORS = [[4, 4], [8, 8], [8, 16], [16, 16], [24, 16], [16, 32], [32, 32], [48, 32], [64, 64]]
+ARMS = ["bce", "balanced_bce", "focal", "focal_star", "ohem"]
+
+logit_arrays = arrays(np.float32, (2, 20), elements=st.floats(-30, 30, width=32))
+target_arrays = arrays(np.bool_, (2, 20))
+
+
+def arm(name, alpha=0.25, gamma=2.0):
+    return confidence_loss(name, alpha=alpha, gamma=gamma, beta=1.0, ohem_ratio=3.0)
+
+
+def value_and_slope(function, logits):
+    logits = tf.convert_to_tensor(logits)
+    with tf.GradientTape() as tape:
+        tape.watch(logits)
+        value = function(logits)
+    return value.numpy(), tape.gradient(value, logits).numpy()
+
+
+def logit(p):
+    return np.float32(np.log(p / (1 - p)))
+
+
+# --- the elementwise losses
+
+
+@given(logit_arrays, target_arrays)
+def test_focal_with_gamma_0_and_alpha_half_is_half_of_bce(logits, targets):
+    targets = targets.astype(np.float32)
+    value, slope = value_and_slope(lambda x: 2 * focal(x, targets, 0.5, 0.0), logits)
+    expected, expected_slope = value_and_slope(lambda x: bce(x, targets), logits)
+    np.testing.assert_array_equal(value, expected)
+    np.testing.assert_allclose(slope, expected_slope, rtol=1e-6, atol=1e-9)
+
+
+@given(logit_arrays, target_arrays, st.floats(0, 1, width=32), st.floats(0, 5, width=32))
+def test_focal_is_keras_focal_unreduced(logits, targets, alpha, gamma):
+    logits = np.clip(logits, -10, 10)  # Keras clips probabilities at its epsilon
+    targets = targets.astype(np.float32)
+    theirs = [
+        keras.losses.binary_focal_crossentropy(
+            targets[..., None],
+            logits[..., None],
+            apply_class_balancing=True,
+            alpha=alpha,
+            gamma=gamma,
+            from_logits=True,
+        )
+    ]
+    np.testing.assert_allclose(focal(logits, targets, alpha, gamma), theirs[0], 1e-3, 1e-6)
+
+
+@given(logit_arrays, target_arrays)
+def test_bce_is_keras_bce_unreduced(logits, targets):
+    targets = targets.astype(np.float32)
+    theirs = keras.losses.binary_crossentropy(
+        targets[..., None], logits[..., None], from_logits=True
+    )
+    np.testing.assert_allclose(bce(logits, targets), theirs, rtol=1e-5, atol=1e-6)
+
+
+@given(logit_arrays, target_arrays, st.floats(0.5, 5, width=32))
+def test_focal_gradient_is_the_papers_closed_form(logits, targets, gamma):
+    # Lin et al. 2017, appendix B: dFL/dx = y (1 - p_t)^gamma (gamma p_t log p_t + p_t - 1).
+    alpha = 0.25
+    logits = np.clip(logits, -12, 12)
+    _, slope = value_and_slope(lambda x: focal(x, targets.astype(np.float32), alpha, gamma), logits)
+    sign = np.where(targets, 1.0, -1.0)
+    p = 1 / (1 + np.exp(-sign * logits.astype(np.float64)))
+    alpha_t = np.where(targets, alpha, 1 - alpha)
+    expected = alpha_t * sign * (1 - p) ** gamma * (gamma * p * np.log(p) + p - 1)
+    np.testing.assert_allclose(slope, expected, rtol=1e-3, atol=1e-7)
+
+
+@pytest.mark.parametrize(("p", "times"), [(0.9, 100), (0.968, 1000)])
+def test_the_papers_examples_of_how_much_easy_examples_lose(p, times):
+    # Section 3.2: with gamma 2 an example at p_t = 0.9 loses 100 times, at 0.968 about 1000 times.
+    x, one = logit(p)[None], np.ones(1, np.float32)
+    ratio = float(bce(x, one)[0]) / float(2 * focal(x, one, 0.5, 2.0)[0])
+    assert ratio == pytest.approx(times, rel=0.03)
+
+
+def test_alpha_weighs_positives_and_its_rest_negatives():
+    x, one, zero = np.array([0.7], np.float32), np.ones(1, np.float32), np.zeros(1, np.float32)
+    for function in (lambda t: balanced_bce(x, t, 0.3), lambda t: focal(x, t, 0.3, 0.0)):
+        assert float(function(one)[0]) == pytest.approx(0.3 * np.log(1 + np.exp(-0.7)), rel=1e-6)
+        assert float(function(zero)[0]) == pytest.approx(0.7 * np.log(1 + np.exp(0.7)), rel=1e-6)
+
+
+def test_focal_star_by_its_formula():
+    # -log sigmoid(gamma x_t + beta) / gamma at x = 0.5: x_t is 0.5 for a positive, else -0.5.
+    x = np.array([0.5, 0.5], np.float32)
+    expected = [np.log(1 + np.exp(-(2 * 0.5 + 1))) / 2, np.log(1 + np.exp(-(-2 * 0.5 + 1))) / 2]
+    np.testing.assert_allclose(focal_star(x, np.array([1, 0.0], np.float32), 2.0, 1.0), expected)
+
+
+@pytest.mark.parametrize("name", ARMS)
+def test_finite_in_value_and_gradient_far_out(name):
+    logits = np.array([[-1e4, 1e4, -1e4, 1e4, 0, -88, 88, -104]], np.float32)
+    targets = np.array([[0, 0, 1, 1, 1, 1, 0, 0]], np.float32)
+    keep = np.ones_like(targets)
+    for gamma in (0.5, 1.0, 2.0, 5.0):
+        value, slope = value_and_slope(
+            lambda x, g=gamma: arm(name, gamma=g)(x, targets, keep), logits
+        )
+        assert np.isfinite(value).all()
+        assert np.isfinite(slope).all()
+
+
+# --- hard negative mining
+
+
+def test_ohem_keeps_positives_and_the_hardest_three_negatives_of_each():
+    logits = np.array([[5, -1, 4, 3, 2, 1, 0, -3]], np.float32)
+    targets = np.array([[0, 1, 0, 0, 0, 0, 0, 0]], np.float32)
+    keep = np.array([[0, 1, 1, 1, 1, 1, 1, 1]], np.float32)  # the hardest one is ignored
+    chosen = np.asarray(ohem(logits, targets, keep, ratio=3.0)) > 0
+    np.testing.assert_array_equal(chosen, [[0, 1, 1, 1, 1, 0, 0, 0]])
+    values = np.asarray(ohem(logits, targets, keep, ratio=3.0))
+    np.testing.assert_allclose(values[chosen], np.asarray(bce(logits, targets))[chosen])
+
+
+def test_ohem_counts_exactly_among_equal_negatives():
+    logits, targets = np.zeros((2, 50), np.float32), np.zeros((2, 50), np.float32)
+    targets[0, 0] = targets[1, 7] = 1
+    chosen = np.asarray(ohem(logits, targets, np.ones_like(logits), ratio=3.0)) > 0
+    assert chosen.sum() == 2 + 6
+
+
+# --- the whole loss
+
+
+def logits_of(seed, classes=3, batch=2):
+    rng = np.random.default_rng(seed)
+    shapes = [(batch, 64 // s, 64 // s, 3, 5 + classes) for s in (8, 16, 32)]
+    return [rng.normal(0, 1, shape).astype(np.float32) for shape in shapes]
+
+
+def targets_of(images, size=4):
+    """Targets of images, each a list of (box, label, difficult)."""
+    boxes = np.zeros((len(images), size, 4), np.float32)
+    labels = np.full((len(images), size), -1, np.int32)
+    difficult = np.zeros((len(images), size), bool)
+    for row, objects in enumerate(images):
+        for place, (box, label, hard) in enumerate(objects):
+            boxes[row, place], labels[row, place], difficult[row, place] = box, label, hard
+    return {"boxes": boxes, "labels": labels, "difficult": difficult}
+
+
+IMAGES = [[([16, 8, 24, 16], 2, False), ([10, 20, 50, 60], 0, False)], []]
+
+
+def loss_of(name="focal", **options):
+    return YOLOv4Loss(ANCHORS, arm(name), **options)
+
+
+def terms(criterion, targets, logits):
+    return {k: float(v) for k, v in criterion(targets, [tf.constant(x) for x in logits]).items()}
+
+
+def test_switching_the_confidence_loss_leaves_box_and_class_bit_identical():
+    values = {name: terms(loss_of(name), targets_of(IMAGES), logits_of(0)) for name in ARMS}
+    for name in ARMS:
+        assert values[name]["box"] == values["bce"]["box"]
+        assert values[name]["class"] == values["bce"]["class"]
+    assert len({values[name]["confidence"] for name in ARMS}) == len(ARMS)
+
+
+def test_confidence_by_hand():
+    # All confidences 0: every kept predictor costs log 2; boxes are the anchors in their cells.
+    logits = [np.zeros_like(x) for x in logits_of(0)]
+    object_box = [16, 8, 24, 16]  # exactly the second anchor of its stride-8 cell
+    found = terms(
+        loss_of("bce", ignore_threshold=0.49),
+        targets_of([[(object_box, 1, False)]]),
+        [x[:1] for x in logits],
+    )
+    # Of the others only the (8, 16) anchor of that cell overlaps by 0.5; 4 x 4 by 0.25.
+    kept = (64 + 16 + 4) * 3 - 1
+    assert found["confidence"] == pytest.approx(kept * np.log(2), rel=1e-5)
+    assert found["box"] == pytest.approx(0, abs=1e-6)
+    assert found["class"] == pytest.approx(3 * np.log(2), rel=1e-6)
+
+
+def test_terms_are_divided_by_the_positives_of_the_batch():
+    one = targets_of([[([16, 8, 24, 16], 0, False)]])
+    same_twice = {name: np.repeat(value, 2, axis=0) for name, value in one.items()}
+    logits = [x[:1] for x in logits_of(1)]
+    twice = [np.repeat(x, 2, axis=0) for x in logits]
+    for name in ("bce", "focal"):
+        single, double = (
+            terms(loss_of(name), one, logits),
+            terms(loss_of(name), same_twice, twice),
+        )
+        assert single == pytest.approx(double, rel=1e-5)
+
+
+def test_gains_multiply_their_own_term():
+    plain = terms(loss_of(), targets_of(IMAGES), logits_of(2))
+    gained = terms(
+        loss_of(box_gain=2, confidence_gain=3, class_gain=5), targets_of(IMAGES), logits_of(2)
+    )
+    factors = dict(zip(TERMS, (2, 3, 5), strict=True))
+    assert gained == pytest.approx({k: factors[k] * v for k, v in plain.items()}, rel=1e-5)
+
+
+def test_without_objects_only_confidence_counts_and_nothing_divides_by_zero():
+    for name in ARMS:
+        found = terms(loss_of(name), targets_of([[], []]), logits_of(3))
+        assert found["box"] == found["class"] == 0
+        assert found["confidence"] > 0
+
+
+def test_difficult_objects_are_neither_positive_nor_negative():
+    box = [16, 8, 24, 16]
+    logits = [np.zeros((1, 64 // s, 64 // s, 3, 8), np.float32) for s in (8, 16, 32)]
+    nothing = terms(loss_of("bce"), targets_of([[]]), logits)
+    difficult = terms(loss_of("bce"), targets_of([[(box, 1, True)]]), logits)
+    assert difficult["box"] == difficult["class"] == 0
+    # The one predictor whose box is the object's is left out of the negatives.
+    assert nothing["confidence"] - difficult["confidence"] == pytest.approx(np.log(2), rel=1e-3)
+
+
+def test_padding_first_in_the_middle_or_last_is_the_same():
+    objects = IMAGES[0]
+    last = targets_of([objects])
+    first = {name: value[:, [2, 0, 3, 1]] for name, value in last.items()}
+    logits = [x[:1] for x in logits_of(4)]
+    assert terms(loss_of(), first, logits) == pytest.approx(
+        terms(loss_of(), last, logits), rel=1e-6
+    )
+
+
+def test_class_term_is_keras_bce_with_label_smoothing():
+    logits = [x[:1] for x in logits_of(5)]
+    found = terms(loss_of(label_smoothing=0.1), targets_of([[([16, 8, 24, 16], 2, False)]]), logits)
+    answering = logits[0][0, 1, 2, 1, 5:]
+    theirs = keras.losses.binary_crossentropy(
+        np.array([0, 0, 1.0]), answering, from_logits=True, label_smoothing=0.1
+    )
+    assert found["class"] == pytest.approx(3 * float(theirs), rel=1e-5)
+
+
+@pytest.mark.parametrize("name", ["giou", "diou", "ciou"])
+def test_box_term_is_one_minus_overlap(name):
+    from nets import boxes
+    from nets.decode import decode
+
+    logits = [x[:1] for x in logits_of(6)]
+    box = np.array([16, 8, 24, 16], np.float32)
+    found = terms(loss_of(box_loss=name), targets_of([[(box, 2, False)]]), logits)
+    predicted = np.asarray(decode(logits, ANCHORS)[0])[0, (1 * 8 + 2) * 3 + 1]
+    assert found["box"] == pytest.approx(1 - float(getattr(boxes, name)(predicted, box)), rel=1e-5)
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16", "mixed_float16"])
+def test_finite_at_extreme_logits_under_every_policy(policy, precision_policy):
+    precision_policy(policy)
+    for name in ARMS:
+        for extreme in (1e4, -1e4):
+            logits = [tf.constant(np.full_like(x, extreme)) for x in logits_of(7)]
+            with tf.GradientTape() as tape:
+                tape.watch(logits)
+                values = loss_of(name)(targets_of(IMAGES), logits)
+                total = sum(values.values())
+            assert all(np.isfinite(float(value)) for value in values.values())
+            assert all(np.isfinite(slope).all() for slope in tape.gradient(total, logits))
+
+
+@pytest.mark.parametrize("name", ARMS)
+def test_the_loss_falls_on_one_repeated_batch(name):
+    keras.utils.set_random_seed(0)
+    model = YOLOv4(3, width=0.125, depth=0.1, input_shape=(64, 64))
+    model.criterion = loss_of(name)
+    model.compile(optimizer=keras.optimizers.Adam(2e-3), jit_compile=False)
+    images = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
+    data = tf.data.Dataset.from_tensors((images, targets_of(IMAGES))).repeat(25)
+    history = [
+        model.fit(data, verbose=0).history[term][0]
+        for _ in range(2)
+        for term in ("loss", "confidence")
+    ]
+    assert history[2] < 0.8 * history[0]
+    assert history[3] < history[1]
+    assert np.isfinite(history).all()
