@@ -1,9 +1,13 @@
 """Feeds a training set to Keras."""
 
+import contextlib
+from collections.abc import Iterator
+
 import keras
 import numpy as np
 
 from utils.dataset import Targets, TrainingSet
+from utils.errors import UserError
 
 
 class TrainingBatches(keras.utils.PyDataset):
@@ -21,13 +25,40 @@ class TrainingBatches(keras.utils.PyDataset):
         self.dataset = dataset
         self.batch_size = batch_size
         self.epoch = epoch
+        self._begun = False
+        self._error: UserError | None = None
 
     def __len__(self) -> int:
         return self.dataset.steps(self.batch_size)
 
     def __getitem__(self, step: int) -> tuple[np.ndarray, Targets]:
-        return self.dataset.batch(step, self.epoch, self.batch_size)
+        try:
+            return self.dataset.batch(step, self.epoch, self.batch_size)
+        except UserError as error:
+            self._error = error
+            raise
+
+    def on_epoch_begin(self) -> None:
+        """Keras calls this when an epoch begins."""
+        self._begun = True
 
     def on_epoch_end(self) -> None:
-        """Go on to the next epoch; Keras calls this when no worker is running."""
-        self.epoch += 1
+        """Go on to the next epoch; Keras calls this when no worker is running.
+
+        It calls this once before the first epoch as well, which does not count.
+        """
+        self.epoch += self._begun
+        self._begun = False
+
+    @contextlib.contextmanager
+    def own_errors(self) -> Iterator[None]:
+        """Within the block, an image that can't be read raises the UserError that says so.
+
+        Without it, TensorFlow passes it on as an error of its own with a long traceback.
+        """
+        try:
+            yield
+        except Exception:
+            if self._error is not None:
+                raise self._error from None
+            raise

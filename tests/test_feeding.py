@@ -1,0 +1,94 @@
+"""Feeding Keras: `fit` itself sees exactly the batches of the data set, epoch after epoch."""
+
+import cv2
+import keras
+import numpy as np
+import pytest
+
+from utils.augment import Augmentation
+from utils.dataset import TrainingSet
+from utils.errors import UserError
+from utils.image import ImageError
+from utils.records import Record
+from yolo4.feeding import TrainingBatches
+
+SIZE = (32, 32)
+BATCH = 2
+
+
+@pytest.fixture(scope="module")
+def records(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("images")
+    rng = np.random.default_rng(0)
+    found = []
+    for i in range(7):
+        path = folder / f"{i}.png"
+        cv2.imwrite(str(path), rng.integers(0, 256, (40, 40, 3), dtype=np.uint8))
+        boxes = np.array([[4, 4, 20 + i, 30]], np.float32)
+        found.append(Record(path, (40, 40), boxes, np.array([i % 2], np.int32), np.zeros(1, bool)))
+    return found
+
+
+def training_set(records):
+    """Mosaic and mixup in the first two epochs only, so that a wrong epoch number shows."""
+    return TrainingSet(records, SIZE, 3, Augmentation(), epochs_with_special=2)
+
+
+class RecordingModel(keras.Model):
+    """Keeps every batch that `fit` gives it; its loss is nothing."""
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        self.seen.append((np.array(x), {name: np.array(value) for name, value in y.items()}))
+        return keras.ops.sum(y_pred) * 0.0
+
+
+def fit(batches, first, last):
+    """What `fit` sees from epoch `first` to before `last`."""
+    images = keras.Input((*SIZE, 3))
+    model = RecordingModel(images, keras.layers.Dense(1)(images))
+    model.seen = []
+    model.compile("sgd", run_eagerly=True)
+    with batches.own_errors():
+        model.fit(batches, initial_epoch=first, epochs=last, shuffle=False, verbose=0)
+    return model.seen
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize("first", [0, 2])
+def test_fit_sees_each_batch_of_each_epoch_in_order(records, workers, first):
+    dataset = training_set(records)
+    seen = fit(TrainingBatches(dataset, BATCH, first, workers), first, first + 3)
+    steps = dataset.steps(BATCH)
+    assert len(seen) == 3 * steps
+    for i, (images, targets) in enumerate(seen):
+        wanted_images, wanted = dataset.batch(i % steps, first + i // steps, BATCH)
+        np.testing.assert_array_equal(images, wanted_images)
+        for name in ("boxes", "labels", "difficult"):
+            np.testing.assert_array_equal(targets[name], wanted[name])
+
+
+def test_going_on_sees_what_an_uninterrupted_training_sees(records):
+    whole = fit(TrainingBatches(training_set(records), BATCH, 0, 2), 0, 4)
+    parts = fit(TrainingBatches(training_set(records), BATCH, 0, 1), 0, 1)
+    parts += fit(TrainingBatches(training_set(records), BATCH, 1, 3), 1, 4)
+    for (images, _), (others, _) in zip(whole, parts, strict=True):
+        np.testing.assert_array_equal(images, others)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_unreadable_image_comes_out_as_the_error_that_names_it(records, workers, tmp_path):
+    gone = tmp_path / "gone.png"
+    bad = Record(gone, (40, 40), records[0].boxes, records[0].labels, records[0].difficult)
+    dataset = TrainingSet([*records, *records, bad], SIZE, 0, Augmentation(mosaic=0, mixup=0), 0)
+    order = dataset.order(0, BATCH)
+    assert np.argwhere(order == len(dataset) - 1)[0, 0] > 2, "Keras looks into the first itself"
+    with pytest.raises(ImageError, match=r"gone\.png"):
+        fit(TrainingBatches(dataset, BATCH, 0, workers), 0, 1)
+
+
+def test_other_errors_stay_as_they_are(records):
+    batches = TrainingBatches(training_set(records), BATCH, 0, 1)
+    with pytest.raises(ZeroDivisionError), batches.own_errors():
+        raise ZeroDivisionError
+    with pytest.raises(UserError, match="mine"), batches.own_errors():
+        raise UserError("mine")
