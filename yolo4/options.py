@@ -2,11 +2,21 @@
 
 import dataclasses
 import difflib
+import math
+import types
 import typing
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from utils.errors import UserError
+
+_WORDS = {
+    int: "a whole number",
+    float: "a number",
+    str: "a text",
+    bool: "True or False",
+    types.NoneType: "None",
+}
 
 
 def option(
@@ -37,40 +47,62 @@ def flag(name: str) -> str:
 
 
 def check_ranges(options: Any) -> None:
-    """Refuse numbers outside the `low` and `high` of their option, and unlisted choices.
+    """Refuse values of another type than their option's, unlisted choices, numbers out of range.
 
     Raises:
         UserError: names the flag, the value and what is allowed.
     """
-    types = typing.get_type_hints(type(options))
+    hints = typing.get_type_hints(type(options))
     for field in dataclasses.fields(options):
-        value = getattr(options, field.name)
-        if typing.get_origin(types[field.name]) is typing.Literal:
-            choices = typing.get_args(types[field.name])
-            if value not in choices:
-                raise UserError(
-                    f"{flag(field.name)} is {value!r}; it takes {' | '.join(map(repr, choices))}"
-                )
-        for number in value if isinstance(value, tuple) else (value,):
-            _check_range(field, number)
+        value, hint = getattr(options, field.name), hints[field.name]
+        if not _fits(value, hint):
+            raise UserError(f"{flag(field.name)} is {value!r}; it takes {_describe(hint)}")
+        for part in value if isinstance(value, tuple) else (value,):
+            if isinstance(part, int | float):
+                _check_range(field, part)
 
 
-def _check_range(field: dataclasses.Field, number: Any) -> None:
-    low, high = field.metadata["low"], field.metadata["high"]
-    if (low is None and high is None) or number is None:
-        return
-    is_number = isinstance(number, int | float) and not isinstance(number, bool)
-    # Written so that NaN, which compares as false, is refused too.
-    inside = is_number and (low is None or number >= low) and (high is None or number <= high)
-    if not inside:
-        wanted = (
-            f"at least {low}"
-            if high is None
-            else f"at most {high}"
-            if low is None
-            else f"{low} to {high}"
+def _fits(value: Any, hint: Any) -> bool:
+    """Whether a value is of the type; True is no number, and a whole number is a float too."""
+    origin, parts = typing.get_origin(hint), typing.get_args(hint)
+    if origin is typing.Literal:
+        return value in parts
+    if origin in (typing.Union, types.UnionType):
+        return any(_fits(value, part) for part in parts)
+    if origin is tuple:
+        if isinstance(value, tuple) and parts[-1] is ...:
+            parts = parts[:1] * len(value)
+        return (
+            isinstance(value, tuple) and len(value) == len(parts) and all(map(_fits, value, parts))
         )
-        raise UserError(f"{flag(field.name)} is {number!r}; it must be a number, {wanted}")
+    if hint in (int, float):
+        return isinstance(value, int | hint) and not isinstance(value, bool)
+    return isinstance(value, hint)
+
+
+def _describe(hint: Any) -> str:
+    """What `_fits`, in words."""
+    origin, parts = typing.get_origin(hint), typing.get_args(hint)
+    if origin is typing.Literal:
+        return " | ".join(map(repr, parts))
+    if origin in (typing.Union, types.UnionType):
+        return " or ".join(map(_describe, parts))
+    if origin is tuple:
+        return "(" + ", ".join("..." if part is ... else _describe(part) for part in parts) + ")"
+    return _WORDS[hint]
+
+
+def _check_range(field: dataclasses.Field, number: float) -> None:
+    low, high = field.metadata["low"], field.metadata["high"]
+    # Written so that NaN, which compares as false, is refused too.
+    inside = (low is None or number >= low) and (high is None or number <= high)
+    if not (inside and math.isfinite(number)):
+        bounds = (("at least", low), ("at most", high))
+        wanted = [f"{words} {bound}" for words, bound in bounds if bound is not None]
+        raise UserError(
+            f"{flag(field.name)} is {number!r}; "
+            f"it must be a number, {' and '.join(wanted) or 'not infinite'}"
+        )
 
 
 def check_names(names: Iterable[str], known: Iterable[str], where: str) -> None:
@@ -91,9 +123,11 @@ def from_mapping(options_type: type, values: Mapping[str, Any], where: str) -> A
     """Build options from parsed JSON, with lists as tuples.
 
     Raises:
-        UserError: on an unknown key or a value outside its range.
+        UserError: on an unknown key or a value that is not allowed; begins with `where`.
     """
     check_names(values, [field.name for field in dataclasses.fields(options_type)], where)
-    return options_type(
-        **{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
-    )
+    values = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
+    try:
+        return options_type(**values)
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from None
