@@ -114,7 +114,9 @@ def open_run(folder: str | Path | None) -> Run:
 
 
 def _latest_run() -> Run:
-    weights = [*RUNS.glob("*/best.weights.h5"), *RUNS.glob("*/last.weights.h5")]
+    runs = [Run(file.parent) for file in RUNS.glob("*/config.json")]
+    weights = [file for run in runs for file in (run.best_weights, run.last_weights)]
+    weights = [file for file in weights if file.is_file()]
     if not weights:
         raise UserError(f"no trained run under {RUNS}/; run train.py first or name one with --run")
-    return open_run(max(weights, key=lambda file: file.stat().st_mtime).parent)
+    return Run(max(weights, key=lambda file: file.stat().st_mtime).parent)
