@@ -57,17 +57,26 @@ def load_progress(path: Path) -> Progress:
             return Progress(**json.loads(str(arrays["progress"])))
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; this run cannot be resumed") from None
-    except (ValueError, KeyError, TypeError, zipfile.BadZipFile):
+    except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
         raise UserError(f"{path}: not the state of a training") from None
 
 
 def load_state(path: Path, model: keras.Model, optimizer: bool) -> None:
-    """Set the weights, and with `optimizer` the optimizer's variables, as they were saved."""
-    with np.load(path) as arrays:
-        model.set_weights([arrays[f"weight_{i}"] for i in range(len(model.weights))])
-        if optimizer:
-            for i, variable in enumerate(model.optimizer.variables):
-                variable.assign(arrays[f"optimizer_{i}"])
+    """Set the weights, and with `optimizer` the optimizer's variables, as they were saved.
+
+    Raises:
+        UserError: the file is the state of another network or optimizer.
+    """
+    try:
+        with np.load(path) as arrays:
+            model.set_weights([arrays[f"weight_{i}"] for i in range(len(model.weights))])
+            if optimizer:
+                for i, variable in enumerate(model.optimizer.variables):
+                    variable.assign(arrays[f"optimizer_{i}"])
+    except (ValueError, KeyError):
+        raise UserError(
+            f"{path}: the state of another network or optimizer than config.json describes"
+        ) from None
 
 
 @contextlib.contextmanager
