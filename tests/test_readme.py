@@ -1,0 +1,185 @@
+"""The README says what the code does: settings, commands, flags, files and columns."""
+
+import ast
+import dataclasses
+import re
+import shlex
+import typing
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import get_map
+import predict
+import train
+from utils.annotations import Kind
+from utils.records import Detections, Record
+from yolo4.cli import parse
+from yolo4.config import Config, TrainOptions
+from yolo4.evaluation import EvaluateOptions
+from yolo4.options import flag, from_mapping
+from yolo4.prediction import PredictOptions
+from yolo4.run import Run
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+OPTIONS = {
+    "train.py": from_mapping(TrainOptions, train.CONFIG, "CONFIG"),
+    "predict.py": from_mapping(PredictOptions, predict.CONFIG, "CONFIG"),
+    "get_map.py": from_mapping(EvaluateOptions, get_map.CONFIG, "CONFIG"),
+}
+# Flags of the commands that are not the project's.
+FOREIGN_FLAGS = {"--help", "--logdir"}
+
+
+def blocks(language):
+    """The fenced code blocks of a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+def table(first_heading):
+    """The rows of the tables whose first column is headed so, as lists of cells."""
+    rows = []
+    for head, body in re.findall(r"^(\|.*\|)\n\|[-|]+\|\n((?:\|.*\|\n)+)", README, re.MULTILINE):
+        if head.split("|")[1].strip() == first_heading:
+            rows += [[cell.strip() for cell in line[1:-1].split("|")] for line in body.splitlines()]
+    assert rows, f"the README has no table headed {first_heading!r}"
+    return rows
+
+
+def commands():
+    """Every call of one of the scripts in the shell blocks: its name and its arguments."""
+    for block in blocks("bash"):
+        text = block.replace("\\\n", " ").replace("$seed", "0")
+        for line in re.split(r"\n|&&|;", text):
+            words = shlex.split(line, comments=True)
+            if len(words) > 1 and words[0] == "python" and words[1].endswith(".py"):
+                yield words[1], words[2:]
+
+
+def hyperparameters():
+    """The table of hyperparameters, as it has to stand in the README."""
+    hints = typing.get_type_hints(Config)
+    lines, group = ["| Flag | Default | Allowed | Meaning |", "|---|---|---|---|"], None
+    for field in dataclasses.fields(Config):
+        if field.metadata["group"] != group:
+            group = field.metadata["group"]
+            lines.append(f"| **{group}** | | | |")
+        default = f"`{field.default}`"
+        in_config = train.CONFIG.get(field.name, field.default)
+        if in_config != field.default:
+            default += f" (`{in_config}`)"
+        meaning = field.metadata["help"].replace("<", "&lt;")
+        name = flag(field.name)
+        lines.append(f"| `{name}` | {default} | {allowed(field, hints)} | {meaning} |")
+    return "\n".join(lines).replace("|  |", "| |")
+
+
+def allowed(field, hints):
+    if typing.get_origin(hints[field.name]) is typing.Literal:
+        return ", ".join(f"`{choice}`" for choice in typing.get_args(hints[field.name]))
+    low, high = field.metadata["low"], field.metadata["high"]
+    if low is None:
+        return ""
+    return f"from {low:g}" if high is None else f"{low:g} to {high:g}"
+
+
+def test_table_of_hyperparameters_is_that_of_the_code():
+    expected = hyperparameters()
+    assert README.count("| Flag | Default | Allowed | Meaning |") == 1
+    assert expected in README, f"the table in README.md should be:\n\n{expected}\n"
+
+
+def test_table_of_predict_flags_is_that_of_the_code():
+    defaults = {flag(f.name): f.default for f in dataclasses.fields(PredictOptions)}
+    rows = [row for row in table("Flag") if len(row) == 3]
+    assert len(rows) == 5
+    for name, default, _ in rows:
+        assert default == f"`{defaults[name.strip('`')]}`"
+
+
+@pytest.mark.parametrize(("script", "arguments"), list(commands()))
+def test_commands_are_understood(script, arguments):
+    parse(OPTIONS[script], "", arguments)
+
+
+def test_every_script_is_called():
+    assert {script for script, _ in commands()} == {"train.py", "predict.py", "get_map.py"}
+
+
+def test_every_flag_exists():
+    known = {flag(f.name) for options in OPTIONS.values() for f in dataclasses.fields(options)}
+    text = re.sub(r"\]\(#.*?\)", "", README)  # anchors of headings are no flags
+    assert set(re.findall(r"(?<![-\w])--[a-z][a-z-]*", text)) <= known | FOREIGN_FLAGS
+
+
+def test_every_file_of_the_project_exists():
+    linked = re.findall(r"\]\((?!#|https?:)(.*?)\)", README)
+    named = re.findall(r"`((?:nets|utils|yolo4|tests|\.ci)/[\w./]*|[\w-]+\.py)`", README)
+    assert {"nets/losses.py", "nets/assign.py", "train.py", ".ci/run"} <= set(named)
+    assert [name for name in (*linked, *named) if not (ROOT / name).exists()] == []
+
+
+def test_links_within_the_page_have_a_heading():
+    headings = re.findall(r"^#+ (.*)$", README, re.MULTILINE)
+    anchors = {re.sub(r"[^\w -]", "", h.lower()).replace(" ", "-") for h in headings}
+    assert set(re.findall(r"\]\(#(.*?)\)", README)) <= anchors
+
+
+def test_run_folder_is_that_of_the_code():
+    run = Run(Path("run"))
+    properties = [n for n, value in vars(Run).items() if isinstance(value, property)]
+    there = {getattr(run, name).name for name in properties}
+    assert {row[0].strip("`") for row in table("File")} == there
+
+
+def test_table_of_data_problems_is_that_of_the_code():
+    assert table("What is wrong") == [list(kind.value) for kind in Kind]
+
+
+def test_columns_of_the_history_are_those_of_the_code():
+    from yolo4.callbacks import COLUMNS
+
+    assert {row[0].strip("`") for row in table("Column")} == set(COLUMNS)
+
+
+def test_keys_of_metrics_are_those_of_the_code():
+    from yolo4.metrics import evaluate
+
+    box, label = np.array([[0, 0, 50, 50]], np.float32), np.zeros(1, np.int32)
+    record = Record(Path("a.jpg"), (100, 100), box, label, np.zeros(1, bool))
+    found = Detections(box, np.ones(1, np.float32), label)
+    measured = evaluate([found], [record], ["<class>"], [0.75], coco=True).to_dict()
+    measured["source"] = {}
+    measured["voc"]["by_iou"] = {"<iou>": 0}
+    best = measured["best_f1"]
+    for point in (best["overall"], best["classes"]["<class>"]):
+        assert point.keys() == {"threshold", "f1", "precision", "recall"}
+    measured["best_f1"] = {"overall": 0, "classes": {"<class>": 0}}
+    assert {row[0].strip("`") for row in table("Key")} == set(paths(measured))
+
+
+def paths(values, before=""):
+    """Dotted paths to everything in nested dictionaries that is not a dictionary with entries."""
+    for key, value in values.items():
+        if isinstance(value, dict) and value:
+            yield from paths(value, f"{before}{key}.")
+        else:
+            yield before + key
+
+
+@pytest.mark.parametrize("block", blocks("python"))
+def test_python_blocks_import_what_exists(block):
+    tree = ast.parse(block)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            module = __import__(node.module, fromlist=["*"])
+            assert all(hasattr(module, alias.name) for alias in node.names)
+
+
+def test_the_check_of_everything_runs_the_test_command():
+    command = "pip install -r requirements-dev.txt && python -m pytest"
+    assert command in README
+    lines = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if line in command.split(" && ")] == command.split(" && ")
