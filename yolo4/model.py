@@ -17,6 +17,7 @@ from yolo4.run import Run, open_run
 
 _POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
 _BOX_NUMBERS = 5
+_FOREIGN = "{}: not a .weights.h5 file of this network"
 
 
 def set_precision(precision: str) -> str:
@@ -100,13 +101,12 @@ def load_run_model(run: Run) -> YOLOv4:
             f"{path} is for {found} classes, but {run.classes_file} names {class_count}"
         )
     model = build_model(config, class_count)
-    try:
-        keras.Model(model.inputs, model.outputs).load_weights(path)
-    except (ValueError, KeyError, OSError):
+    if _convolutions_in(path) != _shapes(_convolutions(model)):
         raise UserError(
             f"{path} is not of a network of width {config.width} and depth {config.depth}, "
             f"as {run.config_file} says"
-        ) from None
+        )
+    keras.Model(model.inputs, model.outputs).load_weights(path)
     return model
 
 
@@ -121,26 +121,27 @@ def start_from(model: YOLOv4, weights: str) -> str:
         One or two lines for the log.
 
     Raises:
-        UserError: there is no such file, it is not a weights file, or nothing in it fits.
+        UserError: there is no such file, it is no weights file, or of another width or depth.
     """
     path = Path(weights)
     if path.is_dir():
         path = open_run(path).best_weights
     class_count_of(path)
-    before = [layer.kernel.numpy() for layer in model.convolutions()]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what did not fit is told below, by name
-        keras.Model(model.inputs, model.outputs).load_weights(path, skip_mismatch=True)
-    left = [
-        layer.name
-        for layer, old in zip(model.convolutions(), before, strict=True)
-        if np.array_equal(layer.kernel.numpy(), old)
-    ]
-    total = len(before)
-    if len(left) == total:
-        raise UserError(f"{path}: none of its weights fit a network of this width and depth")
-    text = f"loaded {total - len(left)} of {total} convolutions from {path}"
-    return text + (f"\nnot loaded, as their shapes differ: {', '.join(left)}" if left else "")
+    layers, found = _convolutions(model), _convolutions_in(path)
+    pairs = zip(layers, _shapes(layers), found, strict=False)
+    left = [layer for layer, wanted, shapes in pairs if shapes != wanted]
+    # Only the heads, the ones with a bias, depend on the number of classes.
+    if len(found) != len(layers) or not all(layer.use_bias for layer in left):
+        raise UserError(f"{path}: of a network of another --width or --depth than this one")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what does not fit is told below, by name
+            keras.Model(model.inputs, model.outputs).load_weights(path, skip_mismatch=True)
+    except ValueError:
+        raise UserError(f"{path}: Keras wants a name that ends in .weights.h5") from None
+    text = f"loaded {len(layers) - len(left)} of {len(layers)} convolutions from {path}"
+    names = ", ".join(layer.name for layer in left)
+    return text + (f"\nnot loaded, as their shapes differ: {names}" if left else "")
 
 
 def class_count_of(path: Path) -> int:
@@ -149,19 +150,31 @@ def class_count_of(path: Path) -> int:
     Raises:
         UserError: there is no such file, or it does not hold weights of this network.
     """
+    # Of all convolutions only those of the three heads have a bias.
+    biases = [shapes[1] for shapes in _convolutions_in(path) if len(shapes) == 2]
+    if len(biases) != 3:
+        raise UserError(_FOREIGN.format(path))
+    return biases[0][0] // ANCHORS_PER_LEVEL - _BOX_NUMBERS
+
+
+def _convolutions(model: YOLOv4) -> list[keras.layers.Conv2D]:
+    """The convolutions in the order in which a weights file numbers them."""
+    return [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
+
+
+def _shapes(layers: list[keras.layers.Conv2D]) -> list[list[tuple[int, ...]]]:
+    return [[tuple(weight.shape) for weight in layer.weights] for layer in layers]
+
+
+def _convolutions_in(path: Path) -> list[list[tuple[int, ...]]]:
+    """Shapes of the kernel, and bias if any, of each convolution, in the order of the layers."""
     if not path.is_file():
         raise UserError(f"{path}: no such weights file")
     try:
         with h5py.File(path) as file:
-            layers = file["layers"].values()
-            # Of all convolutions only those of the three heads have a bias.
-            biases = [
-                layer["vars"]["1"].shape[0]
-                for layer in layers
-                if "conv2d" in layer.name and "1" in layer["vars"]
-            ]
+            layers = file["layers"]
+            names = [name for name in layers if re.fullmatch(r"conv2d(_\d+)?", name)]
+            names.sort(key=lambda name: int(name.removeprefix("conv2d").strip("_") or 0))
+            return [[tuple(v.shape) for v in layers[name]["vars"].values()] for name in names]
     except (OSError, KeyError):
-        biases = []
-    if len(biases) != 3:
-        raise UserError(f"{path}: not a .weights.h5 file of this network")
-    return biases[0] // ANCHORS_PER_LEVEL - _BOX_NUMBERS
+        raise UserError(_FOREIGN.format(path)) from None
