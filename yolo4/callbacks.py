@@ -107,7 +107,10 @@ class Validation(keras.callbacks.Callback):
         with averaged_weights(self.model):
             if done % self.config.eval_period == 0 or done == self.config.epochs:
                 self._measure(done, logs)
+                self._stop_early(done)
             save_weights(self.model, self.run.last_weights)
+
+    def _stop_early(self, done: int) -> None:
         waited = done - self.progress.best_epoch
         if self.config.early_stopping and waited >= self.config.early_stopping:
             print(f"stopping early: no better mAP since epoch {self.progress.best_epoch}")

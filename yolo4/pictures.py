@@ -27,9 +27,10 @@ def save_batch(path: Path, images: np.ndarray, targets: Targets, names: Sequence
         names: class names.
     """
     drawn = []
-    for image, boxes, labels, difficult in zip(images, *targets.values(), strict=True):
-        shown = (labels >= 0) & ~difficult
-        drawn.append(draw_boxes(image, boxes[shown], labels[shown], names))
+    shown = (targets["labels"] >= 0) & ~targets["difficult"]
+    for row, image in enumerate(images):
+        boxes, labels = (targets[name][row][shown[row]] for name in ("boxes", "labels"))
+        drawn.append(draw_boxes(image, boxes, labels, names))
     _save_grid(path, drawn)
 
 
