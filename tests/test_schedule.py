@@ -1,10 +1,14 @@
 """The learning rate against its closed form."""
 
 import math
+from types import SimpleNamespace
 
+import keras
 import numpy as np
 import pytest
 
+from yolo4 import training
+from yolo4.config import Config
 from yolo4.schedule import EpochSchedule
 
 PEAK, EPOCHS, WARMUP, LOW, STEPS = 0.1, 20, 4, 0.05, 10
@@ -103,3 +107,21 @@ def test_a_warm_up_longer_than_the_training_only_rises(kind):
 def test_it_can_be_made_again_from_what_it_says_of_itself():
     again = EpochSchedule.from_config(schedule("step", first_epoch=3).get_config())
     assert again.arguments == schedule("step", first_epoch=3).arguments
+
+
+class OneWeight(keras.Sequential):
+    def freeze_backbone(self, frozen):
+        self.frozen = frozen
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "accumulate", "factor"), [(16, 1, 1), (8, 1, 0.5), (64, 1, 4), (4, 2, 0.5)]
+)
+def test_the_rate_of_a_training_is_scaled_by_the_images_per_update(batch_size, accumulate, factor):
+    config = Config(epochs=EPOCHS, warmup_epochs=WARMUP, learning_rate=0.02, accumulate=accumulate)
+    model = OneWeight([keras.Input((1,)), keras.layers.Dense(1)])
+    images = SimpleNamespace(steps=lambda batch_size: 320 // batch_size)
+    training._compile(config, model, images, 0, batch_size, frozen=False)
+    calls = model.optimizer.variables[0]  # `iterations` counts updates instead
+    calls.assign(WARMUP * 320 // batch_size - 1)
+    assert float(model.optimizer.learning_rate) == pytest.approx(0.02 * factor, rel=1e-5)
