@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from keras import KerasTensor, layers, ops
 from keras.saving import register_keras_serializable
 
-from nets.compiled import compiled
+from nets.compiled import compiled, normalise_batch
 
 
 def _mish_slope(x: KerasTensor, upstream: KerasTensor) -> KerasTensor:
@@ -47,6 +47,27 @@ class Mish(layers.Layer):
         return KerasTensor(x.shape, dtype=self.compute_dtype)
 
 
+@register_keras_serializable(package="yolo4")
+class BatchNorm(layers.BatchNormalization):
+    """Keras's batch normalisation, with a fused training step.
+
+    As in Darknet, the moving variance averages the unbiased variance of the batches.
+    """
+
+    def call(self, inputs: KerasTensor, training: bool | None = None) -> KerasTensor:
+        """Normalise by the batch when training, else by the moving statistics."""
+        if not (training and self.trainable):
+            return super().call(inputs, training=training)
+        y, mean, variance = normalise_batch(inputs, self.gamma, self.beta, self.epsilon)
+        for moving, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
+            moving.assign(moving * self.momentum + value * (1 - self.momentum))
+        return y
+
+    def compute_output_spec(self, inputs: KerasTensor, training: bool | None = None) -> KerasTensor:
+        """Shape and type of the output; said here, Keras need not trace `call` to learn it."""
+        return KerasTensor(inputs.shape, dtype=self.compute_dtype)
+
+
 def conv_bn_act(
     x: KerasTensor,
     filters: int,
@@ -81,7 +102,7 @@ def conv_bn_act(
         kernel_initializer="he_normal",
         name=name,
     )(x)
-    x = layers.BatchNormalization(momentum=0.97, epsilon=1e-5, name=f"{name}_norm")(x)
+    x = BatchNorm(momentum=0.97, epsilon=1e-5, name=f"{name}_norm")(x)
     if activation == "mish":
         return Mish(name=f"{name}_mish")(x)
     return layers.LeakyReLU(negative_slope=0.1, name=f"{name}_leaky")(x)

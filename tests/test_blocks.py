@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 from keras import ops
 
-from nets.blocks import Mish, mish, spp
+from nets.blocks import BatchNorm, Mish, mish, spp
+from nets.compiled import normalise_batch
 
 
 def slope(function, x):
@@ -44,3 +45,49 @@ def test_spp_is_three_maxima_side_by_side():
     x = np.random.default_rng(0).normal(size=(2, 16, 11, 3)).astype(np.float32)
     pooled = [keras.layers.MaxPooling2D(k, 1, "same")(x) for k in (13, 9, 5)]
     np.testing.assert_array_equal(spp(ops.convert_to_tensor(x)), np.concatenate([*pooled, x], -1))
+
+
+def trained_batch_norm(layer, x):
+    """Output, input gradient, gamma and beta gradients, moving statistics after a training call."""
+    import tensorflow as tf
+
+    layer.build(x.shape)
+    layer.gamma.assign(np.linspace(0.5, 1.5, x.shape[-1]))
+    x = tf.convert_to_tensor(x)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = layer(x, training=True)
+        loss = tf.reduce_sum(tf.cast(y, "float32") ** 3)
+    slopes = tape.gradient(loss, [x, layer.gamma.value, layer.beta.value])
+    return [y, *slopes, layer.moving_mean, layer.moving_variance]
+
+
+def test_fused_batch_norm_trains_as_keras_batch_norm():
+    x = np.random.default_rng(0).normal(1, 2, (4, 6, 5, 3)).astype(np.float32)
+    options = {"momentum": 0.9, "epsilon": 1e-5}
+    ours = trained_batch_norm(BatchNorm(**options), x)
+    theirs = trained_batch_norm(keras.layers.BatchNormalization(**options), x)
+    count = 4 * 6 * 5
+    theirs[-1] = 0.9 + (theirs[-1] - 0.9) * count / (count - 1)  # biased there, unbiased here
+    for a, b in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
+
+
+def test_batch_norm_uses_moving_statistics_outside_training_and_when_frozen():
+    x = np.random.default_rng(0).normal(1, 2, (4, 6, 5, 3)).astype(np.float32)
+    layer = BatchNorm(epsilon=1e-5)
+    expected = x / np.sqrt(1 + 1e-5)
+    np.testing.assert_allclose(layer(x), expected, rtol=1e-6)
+    layer.trainable = False
+    np.testing.assert_allclose(layer(x, training=True), expected, rtol=1e-6)
+    np.testing.assert_array_equal(layer.moving_mean, 0)
+
+
+def test_batch_norm_of_other_backends_is_the_fused_one(monkeypatch):
+    x = np.random.default_rng(0).normal(1, 2, (4, 6, 5, 3)).astype(np.float32)
+    gamma, beta = np.array([0.5, 1, 2], np.float32), np.array([0, 1, -1], np.float32)
+    fused = normalise_batch(ops.convert_to_tensor(x), gamma, beta, 1e-5)
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    composed = normalise_batch(ops.convert_to_tensor(x), gamma, beta, 1e-5)
+    for a, b in zip(fused, composed, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
