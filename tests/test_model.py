@@ -214,21 +214,22 @@ def test_the_class_count_is_read_from_the_file(weights):
 
 
 @pytest.mark.parametrize(
-    ("precision", "amx", "chosen"),
+    ("precision", "width", "amx", "chosen"),
     [
-        ("float32", True, "float32"),
-        ("bfloat16", False, "bfloat16"),
-        ("float16", False, "float16"),
-        ("auto", True, "bfloat16"),
-        ("auto", False, "float32"),
+        ("float32", 1.0, True, "float32"),
+        ("bfloat16", 0.25, False, "bfloat16"),
+        ("float16", 0.25, False, "float16"),
+        ("auto", 1.0, True, "bfloat16"),
+        ("auto", 1.0, False, "float32"),
+        ("auto", 0.25, True, "float32"),
     ],
 )
 def test_precision_is_that_of_layers_built_afterwards(
-    precision_policy, monkeypatch, precision, amx, chosen
+    precision_policy, monkeypatch, precision, width, amx, chosen
 ):
     precision_policy("float32")
     monkeypatch.setattr(models, "_has_amx", lambda: amx)
-    assert set_precision(precision) == chosen
+    assert set_precision(Config(precision=precision, width=width)) == chosen
     layer = keras.layers.Dense(1)
     assert layer.compute_dtype == chosen
     assert layer.variable_dtype == "float32"

@@ -42,7 +42,7 @@ class Config:
         0.25, "weight of positives, 1 - alpha of negatives (focal, balanced_bce)", "loss", 0, 1
     )
     focal_gamma: float = option(
-        2.0, "focusing: 0 is cross entropy (focal, focal_star)", "loss", low=0, high=10
+        2.0, "focusing; 0 is cross entropy for focal (focal, focal_star)", "loss", low=0, high=10
     )
     focal_beta: float = option(1.0, "shift of the logit (focal_star)", "loss", low=-10, high=10)
     ohem_ratio: float = option(3.0, "hardest negatives per positive (ohem)", "loss", 0, 1e6)
@@ -89,14 +89,14 @@ class Config:
         0.01, "last learning rate, relative to the peak", "optimisation", low=0, high=1
     )
     gradient_clip: float | None = option(
-        10.0, "largest global norm of the gradient; None: off", "optimisation", low=0
+        10.0, "largest global norm of the gradient; None: off", "optimisation", low=1e-6
     )
     accumulate: int = option(1, "steps whose gradients make one update", "optimisation", low=1)
     ema: float | None = option(
         0.998, "momentum of the average of the weights; None: off", "optimisation", 0, 0.99999
     )
     precision: Literal["auto", "float32", "bfloat16", "float16"] = option(
-        "auto", "auto: bfloat16 where the processor is good at it", "optimisation"
+        "auto", "auto: bfloat16 for width 0.75 and more on a CPU with AMX", "optimisation"
     )
     seed: int = option(0, "of weights, splits, order and augmentation", "optimisation", low=0)
     # --- augmentation
@@ -123,6 +123,8 @@ class Config:
         for side in self.input_shape:
             if side % 32:
                 raise UserError(f"--input-size is {side}; it must be a multiple of 32")
+        if self.confidence_loss == "focal_star" and self.focal_gamma == 0:
+            raise UserError("--focal-gamma is 0; focal_star divides by it, so it must be more")
         if self.freeze_epochs > self.epochs:
             raise UserError(
                 f"--freeze-epochs is {self.freeze_epochs}, more than --epochs {self.epochs}"

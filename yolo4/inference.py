@@ -44,7 +44,7 @@ def network_of_run(run: Run, anchors: np.ndarray) -> DecodedNetwork:
         UserError: there are no weights, or they do not fit the run's settings or class names.
     """
     before = keras.config.dtype_policy()
-    set_precision(run.config().precision)
+    set_precision(run.config())
     try:
         return DecodedNetwork(load_run_model(run), anchors)
     finally:

@@ -17,21 +17,24 @@ from yolo4.run import Run, open_run
 
 _POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
 _BOX_NUMBERS = 5
+_LEAST_WIDTH_FOR_BFLOAT16 = 0.75
 _FOREIGN = "{}: not a .weights.h5 file of this network"
 
 
-def set_precision(precision: str) -> str:
+def set_precision(config: Config) -> str:
     """Set the precision of layers built from now on.
 
     Args:
-        precision: "float32", "bfloat16", "float16", or "auto": bfloat16 on a processor with AMX,
-            else float32.
+        config: its `precision`. "auto" is bfloat16 for a wide network on a processor with AMX, else
+            float32: a slim network's small matrices are slower in bfloat16.
 
     Returns:
         The precision chosen.
     """
+    precision = config.precision
     if precision == "auto":
-        precision = "bfloat16" if _has_amx() else "float32"
+        wide = config.width >= _LEAST_WIDTH_FOR_BFLOAT16
+        precision = "bfloat16" if wide and _has_amx() else "float32"
     keras.mixed_precision.set_global_policy(_POLICIES[precision])
     return precision
 

@@ -1,7 +1,6 @@
 """Trains a network as the settings say, from the start or from where a run stopped."""
 
 import dataclasses
-import math
 import time
 from pathlib import Path
 
@@ -67,14 +66,14 @@ def train(config: Config) -> Run:
         NonFiniteLossError: the training diverged.
     """
     task = _begin(config)
-    chosen = models.set_precision(config.precision)
+    chosen = models.set_precision(config)
     keras.utils.set_random_seed(config.seed)
     model = models.build_model(config, len(task.class_names))
     print(f"network: {model.count_params():,} weights, {chosen}, input {_size_text(config)}")
     if config.weights:
         print(models.start_from(model, config.weights))
     _create_folder(task)
-    _fit(task, model, Progress(training_images=len(task.train)))
+    _fit(task, model, Progress(training_images=len(task.train)), resumed=False)
     return task.run
 
 
@@ -97,10 +96,10 @@ def resume(folder: str | Path) -> Run:
             f"{', '.join(config.data)}: {len(task.train)} training images now, "
             f"{progress.training_images} when the run began; resuming needs the same data"
         )
-    models.set_precision(config.precision)
+    models.set_precision(config)
     keras.utils.set_random_seed(config.seed)
     print(f"going on with {folder} after epoch {progress.epoch} of {config.epochs}")
-    _fit(task, models.build_model(config, len(names)), progress)
+    _fit(task, models.build_model(config, len(names)), progress, resumed=True)
     return run
 
 
@@ -154,13 +153,12 @@ def _create_folder(task: Task) -> None:
         raise UserError(f"{task.run.folder}: cannot be written: {error}") from error
 
 
-def _fit(task: Task, model: YOLOv4, progress: Progress) -> None:
+def _fit(task: Task, model: YOLOv4, progress: Progress, resumed: bool) -> None:
     """Train the phases that are left: first with a frozen backbone, then everything."""
     config, run = task.config, task.run
     model.criterion = models.build_criterion(config, task.anchors)
     dataset = _training_set(task)
     validator = Validator(task.val, task.class_names, config.input_shape, config.batch_size)
-    begun_at = progress.epoch
     phases = (
         (0, config.freeze_epochs, config.freeze_batch_size, True),
         (config.freeze_epochs, config.epochs, config.batch_size, False),
@@ -169,37 +167,51 @@ def _fit(task: Task, model: YOLOv4, progress: Progress) -> None:
         if not first <= progress.epoch < last:
             continue
         _compile(config, model, dataset, first, batch_size, frozen)
-        if progress.epoch or begun_at:
+        if resumed:
             load_state(run.state_file, model, optimizer=progress.epoch > first)
-        if progress.epoch == 0:
+            resumed = False
+        elif progress.epoch == 0:
             save_state(run.state_file, model, progress)
             save_batch(run.batch_picture, *dataset.batch(0, 0, batch_size), task.class_names)
         if frozen:
             print(f"the backbone is frozen up to epoch {last}")
-        callbacks = [
-            StopOnNonFinite(),
-            ProgressBar(config.epochs, batch_size),
-            Validation(config, run, validator, progress),
-            keras.callbacks.TensorBoard(run.events_folder, write_graph=False),
-            Keeper(run, progress, config.epochs),
-        ]
         batches = TrainingBatches(dataset, batch_size, progress.epoch, config.workers)
-        try:
+        _run_phase(task, model, batches, last, validator, progress)
+        if model.stop_training:
+            break
+
+
+def _run_phase(
+    task: Task,
+    model: YOLOv4,
+    batches: TrainingBatches,
+    last_epoch: int,
+    validator: Validator,
+    progress: Progress,
+) -> None:
+    config, run = task.config, task.run
+    callbacks = [
+        StopOnNonFinite(),
+        ProgressBar(config.epochs, batches.batch_size),
+        Validation(config, run, validator, progress),
+        keras.callbacks.TensorBoard(run.events_folder, write_graph=False),
+        Keeper(run, progress, config.epochs),
+    ]
+    try:
+        with batches.own_errors():
             model.fit(
                 batches,
                 initial_epoch=progress.epoch,
-                epochs=last,
+                epochs=last_epoch,
                 shuffle=False,
                 verbose=0,
                 callbacks=callbacks,
             )
-        except KeyboardInterrupt:
-            raise KeyboardInterrupt(
-                f"\nstopped; everything up to the end of epoch {progress.epoch} is saved. "
-                f"Go on with: python train.py --resume {run.folder}"
-            ) from None
-        if model.stop_training:
-            break
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            f"\nstopped; everything up to the end of epoch {progress.epoch} is saved. "
+            f"Go on with: python train.py --resume {run.folder}"
+        ) from None
 
 
 def _training_set(task: Task) -> TrainingSet:
@@ -210,7 +222,7 @@ def _training_set(task: Task) -> TrainingSet:
         config.input_shape,
         config.seed,
         Augmentation(**{name: getattr(config, name) for name in names}),
-        epochs_with_special=math.ceil(config.special_aug_ratio * config.epochs),
+        epochs_with_special=round(config.special_aug_ratio * config.epochs),
     )
 
 
@@ -238,7 +250,7 @@ def _compile(
         "weight_decay": config.weight_decay or None,
         "global_clipnorm": config.gradient_clip,
         "use_ema": config.ema is not None,
-        "ema_momentum": config.ema or 0.99,
+        "ema_momentum": 0.99 if config.ema is None else config.ema,
         "gradient_accumulation_steps": config.accumulate if config.accumulate > 1 else None,
     }
     if config.optimizer == "sgd":
