@@ -194,9 +194,10 @@ def _run_phase(
         StopOnNonFinite(),
         ProgressBar(config.epochs, batches.batch_size),
         Validation(config, run, validator, progress),
-        keras.callbacks.TensorBoard(run.events_folder, write_graph=False),
         Keeper(run, progress, config.epochs),
     ]
+    if keras.backend.backend() == "tensorflow":  # which the callback writes its events with
+        callbacks.append(keras.callbacks.TensorBoard(run.events_folder, write_graph=False))
     try:
         with batches.own_errors():
             model.fit(
