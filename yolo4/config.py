@@ -93,7 +93,7 @@ class Config:
     )
     accumulate: int = option(1, "steps whose gradients make one update", "optimisation", low=1)
     ema: float | None = option(
-        0.998, "momentum of the average of the weights; None: off", "optimisation", 0, 0.99999
+        0.98, "momentum of the average of the weights; None: off", "optimisation", 0, 0.99999
     )
     precision: Literal["auto", "float32", "bfloat16", "float16"] = option(
         "auto", "auto: bfloat16 for width 0.75 and more on a CPU with AMX", "optimisation"
