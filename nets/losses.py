@@ -61,10 +61,10 @@ def ohem(logits: KerasTensor, targets: KerasTensor, keep: KerasTensor, ratio: fl
     """
     values = bce(logits, targets)
     hardness = ops.reshape(ops.where((targets == 0) & (keep > 0), values, -1.0), (-1,))
-    wanted = ops.maximum(ops.cast(ops.sum(targets) * ratio, "int32"), 1)
+    wanted = ops.maximum(ops.sum(targets) * ratio, 1.0)
     order = ops.argsort(-ops.stop_gradient(hardness))
     place = ops.argsort(order)
-    hard = (place < wanted) & (hardness >= 0)
+    hard = (ops.cast(place, "float32") < wanted) & (hardness >= 0)
     return values * ops.maximum(targets, ops.cast(ops.reshape(hard, ops.shape(values)), "float32"))
 
 
@@ -89,7 +89,8 @@ class YOLOv4Loss:
 
     Each term is a sum over the batch divided by the number of positives in it, at least 1. The box
     term is `1 - CIoU` (or DIoU, GIoU) and the class term BCE, both of the predictors that answer
-    for an object; the confidence term is over all predictors but the ignored ones.
+    for an object; the confidence term is over all predictors but the ignored ones: those that
+    overlap an object, and those that would answer for a difficult one.
 
     Args:
         anchors: `[9, 2]`, width and height in input pixels.
@@ -151,13 +152,16 @@ class YOLOv4Loss:
         where = predictors(grids(logits), self.anchors, self.scale_x_y)
         boxes = ops.cast(boxes, "float32")
         present = labels >= 0
-        counts = present & ~ops.cast(difficult, "bool")
-        found = assign(boxes, counts, self.anchors, grids(logits), self.anchor_match_threshold)
+        difficult = ops.cast(difficult, "bool")
+        matching = (self.anchors, grids(logits), self.anchor_match_threshold)
+        found = assign(boxes, present & ~difficult, *matching)
+        spared = assign(boxes, present & difficult, *matching).positive
         answers = ops.cast(found.answers, "float32")
 
         predicted = ops.stop_gradient(decode_boxes(flat[..., :4], where))
         ignore = ignored(predicted, boxes, present, self.ignore_threshold)
-        keep = ops.maximum(found.positive, 1 - ops.cast(ignore, "float32"))
+        negative = (1 - ops.cast(ignore, "float32")) * (1 - spared)
+        keep = ops.maximum(found.positive, negative)
         answering = ops.take_along_axis(flat, found.predictor[..., None], axis=1)
         terms = {
             "box": ops.sum(answers * self._box_term(answering, found.predictor, where, boxes)),

@@ -1,6 +1,7 @@
 """What happens between the steps of a training: safety, measuring, keeping."""
 
 import csv
+import itertools
 from types import SimpleNamespace
 
 import cv2
@@ -106,9 +107,10 @@ class Measured:
 
     class_names = NAMES
 
-    def __init__(self, record, found):
+    def __init__(self, record, found, losses):
         self.records = [record]
         self.found = iter(found)
+        self.losses = iter(losses)
         self.weights = []
 
     def measure(self, model):
@@ -117,7 +119,8 @@ class Measured:
         found = Detections(
             record.boxes[:count], np.full(count, 0.5, np.float32), record.labels[:count]
         )
-        return LOSSES, evaluate([found], self.records, NAMES), [found]
+        losses = LOSSES | {"loss": next(self.losses)}
+        return losses, evaluate([found], self.records, NAMES), [found]
 
 
 @pytest.fixture
@@ -131,7 +134,8 @@ def validate(run, record, found, **config):
 
     Returns the logs by epoch, which weights were best, and the callback.
     """
-    validator, progress = Measured(record, found), Progress()
+    losses = config.pop("losses", itertools.repeat(LOSSES["loss"]))
+    validator, progress = Measured(record, found, losses), Progress()
     settings = Config(epochs=config.pop("epochs", 20), **config)
     callback = Validation(settings, run, validator, progress)
     model = network()
@@ -163,6 +167,14 @@ class TestValidation:
         assert best[5] != best[4]
         assert (callback.progress.best_map, callback.progress.best_epoch) == (1.0, 5)
         assert run.detections_picture.is_file()
+
+    def test_while_nothing_is_found_the_lower_loss_is_better(self, run, record):
+        options = {"eval_period": 1, "epochs": 4, "losses": [9.0, 7.0, 8.0, 6.0]}
+        _, best, callback = validate(run, record, [0, 0, 0, 0], **options)
+        assert best[1] != best[2]
+        assert best[2] == best[3]
+        assert best[3] != best[4]
+        assert callback.progress.best_epoch == 4
 
     def test_averaged_weights_are_measured_and_saved_and_training_keeps_its_own(self, run, record):
         _, _, callback = validate(run, record, [1, 1, 1], eval_period=1, epochs=3)

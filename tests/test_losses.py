@@ -250,6 +250,17 @@ def test_difficult_objects_are_neither_positive_nor_negative():
     assert nothing["confidence"] - difficult["confidence"] == pytest.approx(np.log(2), rel=1e-3)
 
 
+def test_what_would_answer_for_a_difficult_object_is_spared_wherever_its_box_is():
+    box = [16, 8, 24, 16]
+    logits = [np.zeros((1, 64 // s, 64 // s, 3, 8), np.float32) for s in (8, 16, 32)]
+    answering = logits[0][0, 1, 2, 1]
+    answering[:5] = [9, 9, -3, -3, 5.0]  # a tiny box in the corner, of high confidence
+    nothing = terms(loss_of("bce"), targets_of([[]]), logits)
+    difficult = terms(loss_of("bce"), targets_of([[(box, 1, True)]]), logits)
+    alone = float(np.log1p(np.exp(5.0)))
+    assert nothing["confidence"] - difficult["confidence"] == pytest.approx(alone, rel=1e-3)
+
+
 def test_padding_first_in_the_middle_or_last_is_the_same():
     objects = IMAGES[0]
     last = targets_of([objects])

@@ -1,14 +1,13 @@
 """The learning rate against its closed form."""
 
 import math
-from types import SimpleNamespace
 
 import keras
 import numpy as np
 import pytest
 
-from yolo4 import training
 from yolo4.config import Config
+from yolo4.optimizer import build_optimizer, compile_for_phase
 from yolo4.schedule import EpochSchedule
 
 PEAK, EPOCHS, WARMUP, LOW, STEPS = 0.1, 20, 4, 0.05, 10
@@ -109,19 +108,33 @@ def test_it_can_be_made_again_from_what_it_says_of_itself():
     assert again.arguments == schedule("step", first_epoch=3).arguments
 
 
-class OneWeight(keras.Sequential):
-    def freeze_backbone(self, frozen):
-        self.frozen = frozen
-
-
 @pytest.mark.parametrize(
     ("batch_size", "accumulate", "factor"), [(16, 1, 1), (8, 1, 0.5), (64, 1, 4), (4, 2, 0.5)]
 )
 def test_the_rate_of_a_training_is_scaled_by_the_images_per_update(batch_size, accumulate, factor):
     config = Config(epochs=EPOCHS, warmup_epochs=WARMUP, learning_rate=0.02, accumulate=accumulate)
-    model = OneWeight([keras.Input((1,)), keras.layers.Dense(1)])
-    images = SimpleNamespace(steps=lambda batch_size: 320 // batch_size)
-    training._compile(config, model, images, 0, batch_size, frozen=False)
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    compile_for_phase(model, config, 0, 320 // batch_size, batch_size)
     calls = model.optimizer.variables[0]  # `iterations` counts updates instead
     calls.assign(WARMUP * 320 // batch_size - 1)
     assert float(model.optimizer.learning_rate) == pytest.approx(0.02 * factor, rel=1e-5)
+
+
+@pytest.mark.parametrize("name", ["sgd", "adam", "adamw"])
+@pytest.mark.parametrize("decay", [0, 0.5])
+def test_weight_decay_acts_on_kernels_only_and_not_under_adam(name, decay):
+    config = Config(optimizer=name, weight_decay=float(decay), warmup_epochs=0.0, ema=None)
+    layer = keras.layers.Dense(1, kernel_initializer="ones", bias_initializer="ones")
+    model = keras.Sequential([keras.Input((1,)), layer])
+    compile_for_phase(model, config, 0, 10, 16)
+    still = [keras.ops.zeros_like(variable) for variable in model.trainable_variables]
+    model.optimizer.apply(still, model.trainable_variables)
+    assert float(layer.bias[0]) == 1
+    assert (float(layer.kernel[0, 0]) < 1) == (decay > 0 and name != "adam")
+
+
+def test_the_average_counts_updates_not_accumulated_steps():
+    twice = build_optimizer(Config(ema=0.81, accumulate=2), 0.1)
+    assert twice.ema_momentum == pytest.approx(0.9)
+    assert build_optimizer(Config(ema=0.81), 0.1).ema_momentum == 0.81
+    assert not build_optimizer(Config(ema=None), 0.1).use_ema

@@ -137,6 +137,18 @@ def test_a_run_killed_in_its_first_epoch_keeps_the_weights_it_started_from(
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.slow
+def test_a_run_killed_right_after_unfreezing_goes_on_as_if_it_had_never_stopped(
+    folder, settings, monkeypatch
+):
+    options = {**settings, "freeze_epochs": 1, "epochs": 2, "optimizer": "adamw"}
+    whole = training.train(Config(**options, run_dir=str(folder / "thawed")))
+    run, _ = train_until(options, folder / "thawed_killed", 1, monkeypatch)
+    parts = arrays(training.resume(run.folder))
+    for name, value in arrays(whole).items():
+        np.testing.assert_allclose(parts[name], value, rtol=1e-4, atol=1e-5, err_msg=name)
+
+
 def test_the_frozen_backbone_does_not_move_and_the_rest_does(folder, settings, monkeypatch):
     options = {**settings, "freeze_epochs": 2, "freeze_batch_size": 3, "weight_decay": 0.1}
     run, error = train_until(options, folder / "frozen", 1, monkeypatch, KeyboardInterrupt)

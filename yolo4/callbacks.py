@@ -107,7 +107,8 @@ class Validation(keras.callbacks.Callback):
         with averaged_weights(self.model):
             if done % self.config.eval_period == 0 or done == self.config.epochs:
                 self._measure(done, logs)
-                self._stop_early(done)
+                if done > self.config.freeze_epochs:
+                    self._stop_early(done)
             save_weights(self.model, self.run.last_weights)
 
     def _stop_early(self, done: int) -> None:
@@ -118,10 +119,11 @@ class Validation(keras.callbacks.Callback):
 
     def _measure(self, done: int, logs: dict[str, float]) -> None:
         losses, metrics, found = self.validator.measure(self.model)
-        score = 0.0 if math.isnan(metrics.map50) else metrics.map50
+        score, loss, progress = metrics.map50, losses["loss"], self.progress
         logs |= {f"val_{name}": value for name, value in losses.items()} | {"map50": score}
-        if score > self.progress.best_map:
-            self.progress.best_map, self.progress.best_epoch = score, done
+        # While nothing is found yet, the mAP stays at 0, and the loss tells the better weights.
+        if (score, -loss) > (progress.best_map, -progress.best_loss):
+            progress.best_map, progress.best_loss, progress.best_epoch = score, loss, done
             save_weights(self.model, self.run.best_weights)
             threshold = metrics.voc.main.overall.best_f1().threshold
             names, records = self.validator.class_names, self.validator.records

@@ -72,7 +72,7 @@ class Config:
     freeze_epochs: int = option(0, "first epochs with a frozen backbone", "optimisation", low=0)
     freeze_batch_size: int = option(16, "images per step while frozen", "optimisation", low=1)
     optimizer: Literal["sgd", "adam", "adamw"] = option(
-        "adamw", "sgd is with Nesterov momentum", "optimisation"
+        "adamw", "sgd: with Nesterov momentum; adam: without weight decay", "optimisation"
     )
     learning_rate: float = option(
         1e-3, "peak, for a batch of 16; scaled in proportion to the batch", "optimisation", 0, 10

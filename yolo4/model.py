@@ -1,6 +1,5 @@
 """Builds the network of a run, with its precision and its weights."""
 
-import os
 import re
 import warnings
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 from nets.losses import YOLOv4Loss, confidence_loss
 from nets.yolov4 import ANCHORS_PER_LEVEL, YOLOv4
 from utils.errors import UserError
+from utils.files import passing_file
 from yolo4.config import Config
 from yolo4.run import Run, open_run
 
@@ -45,16 +45,11 @@ def _has_amx() -> bool:
     return cpuinfo.is_file() and re.search(r"\bamx_bf16\b", cpuinfo.read_text()) is not None
 
 
-def build_model(config: Config, class_count: int, fixed_size: bool = True) -> YOLOv4:
-    """The network that the settings describe, untrained.
-
-    Args:
-        config: settings.
-        class_count: number of classes.
-        fixed_size: build it for the input size of the settings alone; else for any.
-    """
-    shape = config.input_shape if fixed_size else (None, None)
-    return YOLOv4(class_count, config.width, config.depth, shape, config.confidence_prior)
+def build_model(config: Config, class_count: int) -> YOLOv4:
+    """The network that the settings describe, untrained, for their input size alone."""
+    return YOLOv4(
+        class_count, config.width, config.depth, config.input_shape, config.confidence_prior
+    )
 
 
 def build_criterion(config: Config, anchors: np.ndarray) -> YOLOv4Loss:
@@ -80,12 +75,24 @@ def build_criterion(config: Config, anchors: np.ndarray) -> YOLOv4Loss:
 
 def save_weights(model: YOLOv4, path: Path) -> None:
     """Write the network's weights, without the optimizer's, whole or not at all."""
-    passing = path.with_name(f".{os.getpid()}.weights.h5")
-    try:
+    with passing_file(path) as passing:
         keras.Model(model.inputs, model.outputs).save_weights(passing)
-        passing.replace(path)
-    finally:
-        passing.unlink(missing_ok=True)
+
+
+def weights_file(weights: str | Path) -> Path:
+    """The file itself, or of a run the best weights, else the last.
+
+    Raises:
+        UserError: the folder is not a run, or has no weights yet.
+    """
+    path = Path(weights)
+    if not path.is_dir():
+        return path
+    run = open_run(path)
+    for file in (run.best_weights, run.last_weights):
+        if file.is_file():
+            return file
+    raise UserError(f"{path}: no weights yet; has its training finished an epoch?")
 
 
 def load_run_model(run: Run) -> YOLOv4:
@@ -95,9 +102,7 @@ def load_run_model(run: Run) -> YOLOv4:
         UserError: there are no weights yet, or they are of another network or class count.
     """
     config, class_count = run.config(), len(run.class_names())
-    path = run.best_weights if run.best_weights.is_file() else run.last_weights
-    if not path.is_file():
-        raise UserError(f"{run.folder}: no weights yet; has its training finished an epoch?")
+    path = weights_file(run.folder)
     found = class_count_of(path)
     if found != class_count:
         raise UserError(
@@ -126,9 +131,7 @@ def start_from(model: YOLOv4, weights: str) -> str:
     Raises:
         UserError: there is no such file, it is no weights file, or of another width or depth.
     """
-    path = Path(weights)
-    if path.is_dir():
-        path = open_run(path).best_weights
+    path = weights_file(weights)
     class_count_of(path)
     layers, found = _convolutions(model), _convolutions_in(path)
     pairs = zip(layers, _shapes(layers), found, strict=False)

@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import json
-import os
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ import keras
 import numpy as np
 
 from utils.errors import UserError
+from utils.files import passing_file
 
 
 @dataclasses.dataclass
@@ -22,6 +22,7 @@ class Progress:
         epoch: epochs done.
         training_images: images in the training split, to notice other data on resuming.
         best_map: highest validation mAP, -1 before the first.
+        best_loss: validation loss that was measured with it.
         best_epoch: the epoch it was measured after.
         history: one row per epoch, by column name.
     """
@@ -29,6 +30,7 @@ class Progress:
     epoch: int = 0
     training_images: int = 0
     best_map: float = -1.0
+    best_loss: float = 0.0
     best_epoch: int = 0
     history: list[dict[str, float]] = dataclasses.field(default_factory=list)
 
@@ -38,12 +40,8 @@ def save_state(path: Path, model: keras.Model, progress: Progress) -> None:
     arrays = {f"weight_{i}": value for i, value in enumerate(model.get_weights())}
     for i, variable in enumerate(model.optimizer.variables):
         arrays[f"optimizer_{i}"] = keras.ops.convert_to_numpy(variable)
-    passing = path.with_name(f".{os.getpid()}.npz")
-    try:
+    with passing_file(path) as passing:
         np.savez(passing, progress=json.dumps(dataclasses.asdict(progress)), **arrays)
-        passing.replace(path)
-    finally:
-        passing.unlink(missing_ok=True)
 
 
 def load_progress(path: Path) -> Progress:

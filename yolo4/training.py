@@ -26,15 +26,14 @@ from yolo4 import model as models
 from yolo4.callbacks import Keeper, ProgressBar, StopOnNonFinite, Validation
 from yolo4.config import Config
 from yolo4.feeding import TrainingBatches
+from yolo4.optimizer import compile_for_phase
 from yolo4.pictures import save_batch
 from yolo4.run import RUNS, Run, open_run
 from yolo4.sample_data import make_sample_data
-from yolo4.schedule import EpochSchedule
 from yolo4.state import Progress, load_progress, load_state, save_state
 from yolo4.validation import Validator
 
 SAMPLE_DATA = Path("model_data/sample")
-_LR_BATCH = 16  # Config.learning_rate is for this many images per update
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -66,10 +65,12 @@ def train(config: Config) -> Run:
         NonFiniteLossError: the training diverged.
     """
     task = _begin(config)
-    chosen = models.set_precision(config)
+    # Stored as chosen, so that "auto" means the same on another machine.
+    config = dataclasses.replace(task.config, precision=models.set_precision(config))
+    task = dataclasses.replace(task, config=config)
     keras.utils.set_random_seed(config.seed)
     model = models.build_model(config, len(task.class_names))
-    print(f"network: {model.count_params():,} weights, {chosen}, input {_size_text(config)}")
+    print(f"network: {model.count_params():,} weights, {config.precision}, {_size_text(config)}")
     if config.weights:
         print(models.start_from(model, config.weights))
     _create_folder(task)
@@ -106,17 +107,26 @@ def resume(folder: str | Path) -> Run:
 def _begin(config: Config) -> Task:
     """Read the data and settle class names, anchors and the run's folder."""
     run = Run(Path(config.run_dir or RUNS / time.strftime("%Y-%m-%d_%H-%M-%S")))
-    if run.config_file.exists():
+    if run.state_file.exists():
         raise UserError(
             f"{run.folder}: there is a run already; name another --run-dir or --resume this one"
         )
     data = config.data or (str(make_sample_data(SAMPLE_DATA)),)
     config = dataclasses.replace(config, data=data, run_dir=str(run.folder))
     names = read_class_names(config.classes) if config.classes else None
+    _check_files(config)
     dataset = load_dataset(config.data, names, config.on_bad_data, config.seed)
     train, val = _splits(dataset)
     anchors = _choose_anchors(config, train)
     return Task(run, config, dataset.class_names, anchors, train, val)
+
+
+def _check_files(config: Config) -> None:
+    """Find out what is wrong with files that are used later, before the images are read."""
+    if config.anchors not in ("coco", "auto"):
+        read_anchors(config.anchors)
+    if config.weights:
+        models.class_count_of(models.weights_file(config.weights))
 
 
 def _splits(dataset: DataSet) -> tuple[list[Record], list[Record]]:
@@ -125,10 +135,10 @@ def _splits(dataset: DataSet) -> tuple[list[Record], list[Record]]:
         if not dataset.splits.get(split):
             there = ", ".join(dataset.splits)
             raise UserError(f"the data has no usable image for {split}; its splits: {there}")
-    train, val = dataset.splits["train"], dataset.splits["val"]
-    if all(record.difficult.all() for record in train):
-        raise UserError("the training images hold no object that is not difficult")
-    return train, val
+    for split in ("train", "val"):
+        if all(record.difficult.all() for record in dataset.splits[split]):
+            raise UserError(f"the images for {split} hold no object that is not difficult")
+    return dataset.splits["train"], dataset.splits["val"]
 
 
 def _choose_anchors(config: Config, records: list[Record]) -> np.ndarray:
@@ -166,11 +176,14 @@ def _fit(task: Task, model: YOLOv4, progress: Progress, resumed: bool) -> None:
     for first, last, batch_size, frozen in phases:
         if not first <= progress.epoch < last:
             continue
-        _compile(config, model, dataset, first, batch_size, frozen)
-        if resumed:
+        model.freeze_backbone(frozen)
+        compile_for_phase(model, config, first, dataset.steps(batch_size), batch_size)
+        # Also between the phases: where Keras leaves the averaged weights, training goes on with
+        # the raw ones, as a resumed run does.
+        if resumed or progress.epoch > 0:
             load_state(run.state_file, model, optimizer=progress.epoch > first)
             resumed = False
-        elif progress.epoch == 0:
+        else:
             save_state(run.state_file, model, progress)
             save_batch(run.batch_picture, *dataset.batch(0, 0, batch_size), task.class_names)
         if frozen:
@@ -210,7 +223,8 @@ def _run_phase(
             )
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
-            f"\nstopped; everything up to the end of epoch {progress.epoch} is saved. "
+            f"\nstopped; everything up to the end of epoch {load_progress(run.state_file).epoch} "
+            "is saved. "
             f"Go on with: python train.py --resume {run.folder}"
         ) from None
 
@@ -225,46 +239,6 @@ def _training_set(task: Task) -> TrainingSet:
         Augmentation(**{name: getattr(config, name) for name in names}),
         epochs_with_special=round(config.special_aug_ratio * config.epochs),
     )
-
-
-def _compile(
-    config: Config,
-    model: YOLOv4,
-    dataset: TrainingSet,
-    first_epoch: int,
-    batch_size: int,
-    frozen: bool,
-) -> None:
-    """Freeze or unfreeze, and give the model a fresh optimizer for a phase."""
-    model.freeze_backbone(frozen)
-    schedule = EpochSchedule(
-        config.learning_rate * batch_size * config.accumulate / _LR_BATCH,
-        config.lr_schedule,
-        config.epochs,
-        config.warmup_epochs,
-        config.min_lr_fraction,
-        first_epoch,
-        dataset.steps(batch_size),
-    )
-    shared = {
-        "learning_rate": schedule,
-        "weight_decay": config.weight_decay or None,
-        "global_clipnorm": config.gradient_clip,
-        "use_ema": config.ema is not None,
-        "ema_momentum": 0.99 if config.ema is None else config.ema,
-        "gradient_accumulation_steps": config.accumulate if config.accumulate > 1 else None,
-    }
-    if config.optimizer == "sgd":
-        optimizer = keras.optimizers.SGD(momentum=config.momentum, nesterov=True, **shared)
-    else:
-        kind = {"adam": keras.optimizers.Adam, "adamw": keras.optimizers.AdamW}[config.optimizer]
-        optimizer = kind(beta_1=config.momentum, **shared)
-    if config.weight_decay:
-        optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    # XLA for the whole step is slower than oneDNN's convolutions on a CPU.
-    on_gpu = bool(keras.distribution.list_devices("gpu"))
-    model.compile(optimizer=optimizer, jit_compile="auto" if on_gpu else False)
-    model.optimizer.build(model.trainable_variables)
 
 
 def _size_text(config: Config) -> str:
