@@ -2,7 +2,7 @@
 
 import pytest
 
-from utils.files import write_whole
+from utils.files import passing_file, write_whole
 
 
 def test_writes_text_and_bytes_and_makes_folders(tmp_path):
@@ -25,3 +25,15 @@ def test_an_interruption_leaves_the_old_file_and_no_litter(tmp_path, monkeypatch
         write_whole(path, "new")
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("name", ["state.npz", "best.weights.h5", "film.mp4"])
+def test_what_a_killed_program_left_is_overwritten_by_the_next_write(tmp_path, name):
+    killed = passing_file(tmp_path / name)
+    killed.__enter__().write_text("half of i")
+    assert not (tmp_path / name).exists()
+    with passing_file(tmp_path / name) as passing:
+        assert [p.name for p in tmp_path.iterdir()] == [passing.name] == [f".{name}"]
+        passing.write_text("whole")
+    assert [p.name for p in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name).read_text() == "whole"

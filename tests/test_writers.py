@@ -43,13 +43,12 @@ def test_crops_hold_the_pixels_of_their_boxes(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".avi", ".mov", ".mkv", ".webm"])
-def test_a_video_takes_its_name_when_it_is_closed(tmp_path, suffix):
+def test_a_video_takes_its_name_when_the_block_ends(tmp_path, suffix):
     path = tmp_path / "deep" / f"clip{suffix}"
-    video = VideoFile(path, 12, (64, 48))
-    for value in (40, 120, 200):
-        video.write(np.full((48, 64, 3), (value, 0, 0), np.uint8))
-    assert not path.exists()
-    video.close(keep=True)
+    with VideoFile(path, 12, (64, 48)) as video:
+        for value in (40, 120, 200):
+            video.write(np.full((48, 64, 3), (value, 0, 0), np.uint8))
+        assert not path.exists()
     assert [p.name for p in path.parent.iterdir()] == [path.name]
     reader = cv2.VideoCapture(str(path))
     assert reader.get(cv2.CAP_PROP_FPS) == pytest.approx(12)
@@ -58,32 +57,39 @@ def test_a_video_takes_its_name_when_it_is_closed(tmp_path, suffix):
     np.testing.assert_allclose(reds, [40, 120, 200], atol=12)
 
 
-def test_a_video_that_is_not_kept_leaves_nothing(tmp_path):
-    video = VideoFile(tmp_path / "clip.mp4", 25, (64, 48))
-    video.write(np.zeros((48, 64, 3), np.uint8))
-    video.close(keep=False)
+@pytest.mark.parametrize("name", ["clip.mp4", "clip.ogv"])
+def test_after_an_error_nothing_is_left_of_a_video(tmp_path, name):
+    def fail():
+        with VideoFile(tmp_path / name, 25, (64, 48)) as video:
+            video.write(np.zeros((48, 64, 3), np.uint8))
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
     assert list(tmp_path.iterdir()) == []
 
 
 def test_frames_of_another_size_are_fitted(tmp_path):
-    video = VideoFile(tmp_path / "clip.mp4", 25, (64, 48))
-    video.write(np.zeros((48, 64, 3), np.uint8))
-    video.write(np.zeros((96, 128, 3), np.uint8))
-    video.close(keep=True)
+    with VideoFile(tmp_path / "clip.mp4", 25, (64, 48)) as video:
+        video.write(np.zeros((48, 64, 3), np.uint8))
+        video.write(np.zeros((96, 128, 3), np.uint8))
     reader = cv2.VideoCapture(str(tmp_path / "clip.mp4"))
     assert [reader.read()[1].shape for _ in range(2)] == [(48, 64, 3)] * 2
 
 
 def test_a_container_that_cannot_be_written_becomes_mp4(tmp_path):
-    video = VideoFile(tmp_path / "clip.ogv", 25, (64, 48))
-    video.write(np.zeros((48, 64, 3), np.uint8))
-    video.close(keep=True)
+    with VideoFile(tmp_path / "clip.ogv", 25, (64, 48)) as video:
+        video.write(np.zeros((48, 64, 3), np.uint8))
     assert [p.name for p in tmp_path.iterdir()] == ["clip.ogv.mp4"]
 
 
 def test_a_place_where_no_video_can_be_is_told(tmp_path):
-    with pytest.raises(UserError, match="cannot write a video"):
-        VideoFile(tmp_path / "clip.mp4", 25, (0, 0))
+    with (
+        pytest.raises(UserError, match=r"clip\.mp4: OpenCV cannot write a video"),
+        VideoFile(tmp_path / "clip.mp4", 25, (0, 0)),
+    ):
+        pass
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_list_of_detections(tmp_path):

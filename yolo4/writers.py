@@ -2,9 +2,9 @@
 
 import io
 import json
-import os
 import re
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from utils.errors import UserError
-from utils.files import write_whole
+from utils.files import passing_file, write_whole
 from utils.records import Detections
 
 _CODECS = {".webm": "VP80", ".flv": "FLV1", ".wmv": "WMV2", ".mpg": "PIM1", ".mpeg": "PIM1"}
@@ -49,9 +49,10 @@ def write_crops(
 
 
 class VideoFile:
-    """A video in the making, which takes its name when it is closed.
+    """A video in the making, as a context: it stands in its place when the block ends.
 
-    Its name gets `.mp4` after it where a video with its own suffix cannot be written.
+    After an exception nothing is left of it. Its name gets `.mp4` after it where a video with its
+    own suffix cannot be written.
 
     Args:
         path: the file.
@@ -59,24 +60,30 @@ class VideoFile:
         size: width and height in pixels.
 
     Raises:
-        UserError: no video can be written there.
+        UserError: on entering, when no video can be written there.
     """
 
     def __init__(self, path: Path, fps: float, size: tuple[int, int]) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path = path
+        self.fps = fps
         self.size = size
-        for self.path, codec in (
-            (path, _CODECS.get(path.suffix.lower(), _USUAL_CODEC)),
-            (path.with_name(path.name + ".mp4"), _USUAL_CODEC),
-        ):
-            # The suffix tells OpenCV which container to write, so it stays last.
-            self._passing = self.path.with_name(f".{os.getpid()}.{self.path.name}")
+
+    def __enter__(self) -> "VideoFile":
+        try:
+            self._open(self.path, _CODECS.get(self.path.suffix.lower(), _USUAL_CODEC))
+        except UserError:
+            self._open(self.path.with_name(self.path.name + ".mp4"), _USUAL_CODEC)
+        return self
+
+    def _open(self, path: Path, codec: str) -> None:
+        with ExitStack() as closing:
+            passing = closing.enter_context(passing_file(path))
             fourcc = cv2.VideoWriter.fourcc(*codec)
-            self._writer = cv2.VideoWriter(str(self._passing), fourcc, fps, size)
-            if self._writer.isOpened():
-                return
-            self._passing.unlink(missing_ok=True)
-        raise UserError(f"{path}: OpenCV cannot write a video here")
+            self._writer = cv2.VideoWriter(str(passing), fourcc, self.fps, self.size)
+            closing.callback(self._writer.release)
+            if not self._writer.isOpened():
+                raise UserError(f"{self.path}: OpenCV cannot write a video here")
+            self._closing = closing.pop_all()
 
     def write(self, frame: np.ndarray) -> None:
         """Add a frame, uint8 `[H, W, 3]` RGB, resized where it differs from the first one."""
@@ -84,12 +91,13 @@ class VideoFile:
             frame = cv2.resize(frame, self.size)
         self._writer.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
 
-    def close(self, keep: bool) -> None:
-        """Finish the file, or remove what there is of it."""
-        self._writer.release()
-        if keep:
-            self._passing.replace(self.path)
-        self._passing.unlink(missing_ok=True)
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._closing.__exit__(kind, error, traceback)
 
 
 class DetectionsFile:
@@ -105,11 +113,13 @@ class DetectionsFile:
     def __init__(self, path: Path, class_names: Sequence[str]) -> None:
         self.path = path
         self.class_names = class_names
-        self._passing = path.with_name(f".{path.name}.{os.getpid()}")
 
     def __enter__(self) -> "DetectionsFile":
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = self._passing.open("w", encoding="utf-8")
+        with ExitStack() as closing:
+            passing = closing.enter_context(passing_file(self.path))
+            self._file = closing.enter_context(passing.open("w", encoding="utf-8"))
+            closing.push(self._end)
+            self._closing = closing.pop_all()
         self._between = "[\n"
         return self
 
@@ -131,9 +141,8 @@ class DetectionsFile:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self._closing.__exit__(kind, error, traceback)
+
+    def _end(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is None:
             self._file.write("[]\n" if self._between == "[\n" else "\n]\n")
-        self._file.close()
-        if kind is None:
-            self._passing.replace(self.path)
-        self._passing.unlink(missing_ok=True)
