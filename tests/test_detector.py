@@ -29,16 +29,16 @@ def image(height=64, width=96, value=0):
     return np.full((height, width, 3), value, np.uint8)
 
 
-def test_every_pair_of_box_and_class_above_the_threshold_is_a_candidate():
+def test_every_pair_of_box_and_class_that_reaches_the_threshold_is_a_candidate():
     infer = answer(
         ((0, 0, 20, 20), 0.8, (0.9, 0.5, 0.1)),  # 0.72 apple, 0.40 leaf, 0.08 key
-        ((40, 40, 60, 60), 0.5, (0.5, 0.7, 0.6)),  # 0.25, 0.35 leaf, 0.30 key: not above
+        ((40, 40, 60, 60), 0.5, (0.5, 0.7, 0.6)),  # 0.25, 0.35 leaf, 0.30 key: just so
         ((70, 0, 90, 20), 0.29, (1.0, 1.0, 1.0)),
     )
     found = Detector(infer, NAMES, SIZE, score_threshold=0.3).detect(image())
-    assert found.labels.tolist() == [0, 1, 1]
-    np.testing.assert_allclose(found.scores, [0.72, 0.40, 0.35], rtol=1e-6)
-    assert found.boxes.tolist() == [[0, 0, 20, 20], [0, 0, 20, 20], [40, 40, 60, 60]]
+    assert found.labels.tolist() == [0, 1, 1, 2]
+    np.testing.assert_allclose(found.scores, [0.72, 0.40, 0.35, 0.30], rtol=1e-6)
+    assert found.boxes.tolist() == [[0, 0, 20, 20]] * 2 + [[40, 40, 60, 60]] * 2
     assert (found.boxes.dtype, found.scores.dtype, found.labels.dtype) == (
         np.float32,
         np.float32,
@@ -114,7 +114,7 @@ def test_agrees_with_the_plain_loop(seed, threshold):
         (row, label): confidence[row] * scores[row, label]
         for row in range(12)
         for label in range(3)
-        if confidence[row] * scores[row, label] > threshold
+        if confidence[row] * scores[row, label] >= threshold
     }
     assert sorted(found.labels.tolist()) == sorted(label for _, label in expected)
     np.testing.assert_allclose(found.scores, sorted(expected.values(), reverse=True), rtol=1e-6)

@@ -28,7 +28,7 @@ class Detector:
         class_names: names of the C classes.
         input_size: height and width of the network's input in pixels.
         score_threshold: a box is a candidate for each class whose score, confidence times class
-            score, is above this.
+            score, is at least this.
         iou_threshold: of two boxes of a class that overlap more than this, the better one stays.
         nms: how the overlap is measured, `"iou"` or `"diou"`.
         max_detections: at most so many per image.
@@ -198,10 +198,10 @@ class Detector:
         Returns:
             Boxes in pixels of the source, best score first.
         """
-        # A class score is at most 1, so what falls here could not pass the threshold below.
-        likely = np.flatnonzero(confidence > self.score_threshold)
+        # A class score is at most 1, so what falls here could not reach the threshold below.
+        likely = np.flatnonzero(confidence >= self.score_threshold)
         scores = confidence[likely, None] * class_scores[likely]
-        row, label = np.nonzero(scores > self.score_threshold)
+        row, label = np.nonzero(scores >= self.score_threshold)
         best = np.argsort(-scores[row, label], kind="stable")[:_MOST_CANDIDATES]
         row, label = row[best], label[best]
         candidates = fit.invert(boxes[likely[row]])
