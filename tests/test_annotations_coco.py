@@ -147,6 +147,31 @@ def test_faults_are_told_one_by_one(tmp_path):
     assert "image 3: no file 'gone.jpg'" in text
 
 
+@pytest.mark.parametrize("odd", [[1], {"id": 1}, None])
+def test_ids_that_are_no_ids_are_told_with_their_place(tmp_path, odd):
+    for name in "abc":
+        write_image(tmp_path / f"{name}.jpg")
+    box = [1, 1, 5, 5]
+    content = coco(["a.jpg", "b.jpg", "c.jpg"], [(1, 3, box, 0), (1, 3, box, 0), (1, odd, box, 0)])
+    content["annotations"][1]["image_id"] = odd
+    content["annotations"][0]["id"] = odd  # nothing needs this one
+    content["images"][1]["id"] = odd
+    path = write_json(tmp_path / "train.json", content)
+    data = load(tmp_path)
+    assert kinds(data) == {Kind.BAD_OBJECT: 2, Kind.BAD_ANNOTATION: 1}
+    assert sorted(all_records(data)) == ["a", "c"]
+    np.testing.assert_array_equal(all_records(data)["a"].boxes, [[1, 1, 6, 6]])
+    text = data.report.text
+    assert f"annotation 2: its image_id {odd!r} is no number or text" in text
+    assert f"annotation 3: category_id {odd!r} is no number or text" in text
+    assert f"image no. 2: b.jpg: id {odd!r} is no number or text" in text
+
+    content["categories"][1]["id"] = odd
+    write_json(path, content)
+    with pytest.raises(UserError, match=r"train\.json, category no\. 2: without a sound 'id'"):
+        load(tmp_path)
+
+
 def test_images_stored_turned_have_their_boxes_turned(tmp_path):
     write_image(tmp_path / "a.jpg", (60, 40), orientation=8)
     write_image(tmp_path / "b.jpg")

@@ -93,14 +93,22 @@ def _is_coco(content: object) -> bool:
     )
 
 
+def _is_id(value: object) -> bool:
+    return isinstance(value, int | float | str)
+
+
+def _place(kind: str, number: int, item: dict) -> str:
+    """Where an item stands: by its id, or by its number in the list."""
+    return f"{kind} {item['id']}" if _is_id(item.get("id")) else f"{kind} no. {number}"
+
+
 def _categories(content: dict, path: Path) -> dict[int, str]:
     """Names by category id, in the order of the ids, which may have gaps."""
-    try:
-        named = {
-            category["id"]: str(category["name"]).strip() for category in content["categories"]
-        }
-    except (KeyError, TypeError) as error:
-        raise UserError(f"{path}: a category without 'id' or 'name'") from error
+    named = {}
+    for number, category in enumerate(content["categories"], start=1):
+        if not _is_id(category.get("id")) or "name" not in category:
+            raise UserError(f"{path}, category no. {number}: without a sound 'id' or a 'name'")
+        named[category["id"]] = str(category["name"]).strip()
     return dict(sorted(named.items(), key=lambda item: (isinstance(item[0], str), item[0])))
 
 
@@ -112,15 +120,15 @@ def _entries(
     images: "_ImagesBelow",
 ) -> list[Entry]:
     """An entry per image of one file; what cannot be matched becomes a problem of the source."""
-    by_image = defaultdict(list)
-    for number, item in enumerate(content["annotations"], start=1):
-        by_image[item.get("image_id")].append(
-            (f"annotation {item.get('id', f'no. {number}')}", item)
-        )
+    by_image = _by_image(source, path, content)
     entries = []
     for number, item in enumerate(content["images"], start=1):
-        where, name = f"image {item.get('id', f'no. {number}')}", str(item.get("file_name", ""))
-        found = by_image.pop(item.get("id"), [])
+        where, name = _place("image", number, item), str(item.get("file_name", ""))
+        if not _is_id(item.get("id")):
+            detail = f"{name or 'no file_name'}: id {item.get('id')!r} is no number or text"
+            source.problems.append(Problem(Kind.BAD_ANNOTATION, path, where, detail))
+            continue
+        found = by_image.pop(item["id"], [])
         image = images.find(name, path)
         if image is None:
             detail = f"no file {name!r} below {images.root}" if name else "no 'file_name'"
@@ -135,6 +143,19 @@ def _entries(
     return entries
 
 
+def _by_image(source: Source, path: Path, content: dict) -> dict[object, list[tuple[str, dict]]]:
+    """Annotations and their places by image id; those without one become problems."""
+    by_image = defaultdict(list)
+    for number, item in enumerate(content["annotations"], start=1):
+        where, image_id = _place("annotation", number, item), item.get("image_id")
+        if _is_id(image_id):
+            by_image[image_id].append((where, item))
+        else:
+            detail = f"its image_id {image_id!r} is no number or text"
+            source.problems.append(Problem(Kind.BAD_OBJECT, path, where, detail))
+    return by_image
+
+
 def _annotate(
     found: list[tuple[str, dict]],
     categories: dict[int, str],
@@ -144,8 +165,12 @@ def _annotate(
     """The objects of one image."""
     objects, problems = [], []
     for where, item in found:
-        if item.get("category_id") not in categories:
-            detail = f"category_id {item.get('category_id')!r} is not among the categories"
+        if not _is_id(item.get("category_id")):
+            detail = f"category_id {item.get('category_id')!r} is no number or text"
+            problems.append(Problem(Kind.BAD_OBJECT, path, where, detail))
+            continue
+        if item["category_id"] not in categories:
+            detail = f"category_id {item['category_id']!r} is not among the categories"
             problems.append(Problem(Kind.UNKNOWN_CLASS, path, where, detail))
             continue
         name = categories[item["category_id"]]
