@@ -37,6 +37,20 @@ def test_a_run_gives_its_settings_classes_and_anchors(tmp_path):
     np.testing.assert_allclose(run.anchors(), COCO_ANCHORS)
 
 
+@pytest.mark.parametrize("names", [("é",), ("Сè",), ("Ã©", "貓")])
+def test_class_names_come_back_as_training_wrote_them(tmp_path, names):
+    run = make_run(tmp_path, "mine")
+    run.classes_file.write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
+    assert run.class_names() == names
+
+
+def test_class_names_in_another_encoding_are_told(tmp_path):
+    run = make_run(tmp_path, "mine")
+    run.classes_file.write_bytes("cat\ncafé\n".encode("latin-1"))
+    with pytest.raises(UserError, match=r"classes\.txt: not UTF-8, from byte 7 on"):
+        run.class_names()
+
+
 def test_files_of_a_run_lie_in_it_and_differ(tmp_path):
     run = Run(tmp_path)
     names = [name for name, value in vars(Run).items() if isinstance(value, property)]

@@ -84,11 +84,11 @@ class Run:
         """The class names of the run.
 
         Raises:
-            UserError: the file is missing.
+            UserError: the file is missing or is not UTF-8, as training writes it.
         """
-        from utils.annotations import read_class_names
+        from utils.annotations.text import read_class_names, read_utf8
 
-        return read_class_names(self.classes_file)
+        return read_class_names(self.classes_file, read_utf8)
 
     def anchors(self) -> np.ndarray:
         """The anchors of the run, float32 `[9, 2]`, width and height in pixels."""

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Callable
 from pathlib import Path
 
 from utils.errors import UserError
@@ -89,13 +90,31 @@ def _mixes_scripts(text: str) -> bool:
     return len(scripts - {"GREEK", "MICRO"}) > 1
 
 
-def read_class_names(path: str | Path) -> tuple[str, ...]:
+def read_utf8(path: Path) -> str:
+    """Read a text file that is UTF-8 for certain, with or without a mark.
+
+    Raises:
+        UserError: the file cannot be read, or is not UTF-8.
+    """
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not UTF-8, from byte {error.start} on") from error
+
+
+def read_class_names(path: str | Path, read: Callable[[Path], str] = read_text) -> tuple[str, ...]:
     """Read class names from a text file, one per line; blank lines are skipped.
+
+    Args:
+        path: the file.
+        read: `read_text`, which guesses the encoding, or `read_utf8`.
 
     Raises:
         UserError: the file is missing, has no name, or has a name twice.
     """
-    lines = [line.strip() for line in read_text(Path(path)).splitlines()]
+    lines = [line.strip() for line in read(Path(path)).splitlines()]
     names = tuple(line for line in lines if line)
     if not names:
         raise UserError(f"{path}: no class name in it; write one per line")
