@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-GREY = (128, 128, 128)
+from utils.image import GREY
 
 # Of an object cut by the crop at least this fraction of its area has to stay to be learned from.
 LEAST_VISIBLE = 0.2
@@ -239,4 +239,4 @@ def _warp(view: np.ndarray, tile: Tile, image: np.ndarray, placement: Placement)
     shift = placement.shift - (tile.left, tile.top) + scale / 2 - 0.5
     matrix = np.column_stack([np.diag(scale), shift])
     size = (view.shape[1], view.shape[0])
-    cv2.warpAffine(image, matrix, size, dst=view, borderValue=GREY)
+    cv2.warpAffine(image, matrix, size, dst=view, borderValue=(GREY,) * 3)

@@ -17,10 +17,12 @@ IMAGE_SUFFIXES = frozenset(
     | {".pgm", ".jp2"}
 )
 
+# What surrounds an image in the network's input.
+GREY = 128
+
 # Pillow warns of damaged metadata, which nothing here reads; damaged pixels are an error.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
-_GREY = 128
 _EXIF_ORIENTATION = 0x0112
 _JPEG_START = b"\xff\xd8\xff"
 _JPEG_END, _JPEG_SCAN = 0xD9, 0xDA
@@ -214,7 +216,7 @@ def letterbox(image: np.ndarray, input_size: tuple[int, int]) -> tuple[np.ndarra
         uint8 `[height, width, 3]` and the Letterbox that moves boxes there and back.
     """
     fit = Letterbox.fit((image.shape[1], image.shape[0]), input_size)
-    canvas = np.full((*input_size, 3), _GREY, np.uint8)
+    canvas = np.full((*input_size, 3), GREY, np.uint8)
     width, height = fit.resized
     method = cv2.INTER_AREA if width < image.shape[1] else cv2.INTER_LINEAR
     resized = cv2.resize(image, fit.resized, interpolation=method)

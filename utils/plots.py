@@ -13,7 +13,7 @@ from matplotlib.text import Text
 from utils.draw import class_colour
 from utils.files import write_whole
 from utils.fonts import font_file
-from utils.score_curve import ScoreCurve
+from utils.score_curve import ScoreCurve, percent
 from utils.voc_map import VocScores
 
 INK = "#333333"
@@ -58,7 +58,7 @@ def plot_precision_recall(scores: VocScores, class_names: Sequence[str], path: s
     columns = 1 + (len(shown) - 1) // _LEGEND_ROWS
     figure = Figure(figsize=(8 + 2 * columns, 5.6), layout="constrained")
     axes = figure.add_subplot()
-    title = f"Precision and recall at IoU {scores.iou_threshold:g}, mAP {_percent(scores.map)}"
+    title = f"Precision and recall at IoU {scores.iou_threshold:g}, mAP {percent(scores.map)}"
     style_axes(axes, title, "recall: share of the objects found", "precision")
     lines = []
     for label in shown:
@@ -73,7 +73,7 @@ def plot_precision_recall(scores: VocScores, class_names: Sequence[str], path: s
         place = {"loc": "outside right upper", "ncols": columns, "frameon": False, "fontsize": 9}
         legend = figure.legend(lines, ["AP"] * len(lines), **place)
         for text, label in zip(legend.get_texts(), shown, strict=True):
-            ap = _percent(scores.classes[label].average_precision)
+            ap = percent(scores.classes[label].average_precision)
             write_name(text, f"{_short(class_names[label])}  {ap}")
     save_figure(figure, path)
 
@@ -128,13 +128,13 @@ def plot_average_precision(scores: VocScores, class_names: Sequence[str], path: 
     order = np.argsort(np.nan_to_num(ap, nan=-1.0), kind="stable")
     figure = Figure(figsize=(8, 1.4 + 0.34 * len(ap)), layout="constrained")
     axes = figure.add_subplot()
-    title = f"Average precision at IoU {scores.iou_threshold:g}, mean {_percent(scores.map)}"
+    title = f"Average precision at IoU {scores.iou_threshold:g}, mean {percent(scores.map)}"
     style_axes(axes, title, "AP: area under the precision-recall curve", "")
     axes.grid(visible=False, axis="y")
     colours = [line_colour(label) for label in order]
     axes.barh(np.arange(len(ap)), np.nan_to_num(ap[order]), color=colours, height=0.68)
     for row, label in enumerate(order):
-        note = "no objects" if np.isnan(ap[label]) else _percent(ap[label])
+        note = "no objects" if np.isnan(ap[label]) else percent(ap[label])
         start = np.nan_to_num(ap[label]) + 0.008
         ground = {"facecolor": "white", "edgecolor": "none", "pad": 1}
         axes.text(start, row, note, va="center", fontsize=9, color=INK, bbox=ground)
@@ -179,7 +179,3 @@ def _steps(curve: ScoreCurve) -> tuple[np.ndarray, np.ndarray]:
 
 def _short(name: str, letters: int = 32) -> str:
     return name if len(name) <= letters else name[: letters - 1] + "…"
-
-
-def _percent(fraction: float) -> str:
-    return "not measured" if np.isnan(fraction) else f"{100 * fraction:.1f}%"

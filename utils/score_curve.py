@@ -6,6 +6,11 @@ from functools import cached_property
 import numpy as np
 
 
+def percent(fraction: float) -> str:
+    """A fraction in words: "12.3%", or "-" where nothing was measured."""
+    return "-" if np.isnan(fraction) else f"{100 * fraction:.1f}%"
+
+
 @dataclass(frozen=True)
 class OperatingPoint:
     """What a detector does when it keeps the detections that score at least `threshold`.

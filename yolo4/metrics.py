@@ -10,7 +10,7 @@ import numpy as np
 
 from utils.coco_map import evaluate_coco
 from utils.records import Detections, Record
-from utils.score_curve import ScoreCurve
+from utils.score_curve import ScoreCurve, percent
 from utils.voc_map import VocResult, VocScores, evaluate_voc
 
 
@@ -76,19 +76,19 @@ class Metrics:
         rows = [head]
         for name, curve in zip(names, main.classes, strict=True):
             ap = (curve.average_precision, curve.average_precision_11_point)
-            rows.append((name, str(curve.objects), *map(_percent, ap), *_best(curve)))
+            rows.append((name, str(curve.objects), *map(percent, ap), *_best(curve)))
         ap = (main.map, main.map_11_point)
         objects = str(main.overall.objects)
-        rows.append(("all classes", objects, *map(_percent, ap), *_best(main.overall)))
+        rows.append(("all classes", objects, *map(percent, ap), *_best(main.overall)))
         text = [f"{self.images} images, IoU {main.iou_threshold:g}", "", *_aligned(rows), ""]
         left_out = self.voc.classes_without_objects
         if left_out:
             text.append(f"no object to find, left out of the means: {', '.join(left_out)}")
         for iou, scores in self.voc.by_iou.items():
-            both = f"{_percent(scores.map)} (11-point {_percent(scores.map_11_point)})"
+            both = f"{percent(scores.map)} (11-point {percent(scores.map_11_point)})"
             text.append(f"VOC mAP at IoU {iou:g}: {both}")
         if self.coco is not None:
-            values = (f"{name} {_percent(value)}" for name, value in self.coco.items())
+            values = (f"{name} {percent(value)}" for name, value in self.coco.items())
             text.append("COCO: " + ", ".join(values))
         return "\n".join(text)
 
@@ -141,11 +141,7 @@ def _thresholds(curve: ScoreCurve) -> np.ndarray:
 def _best(curve: ScoreCurve) -> tuple[str, ...]:
     best = curve.best_f1()
     score = "-" if math.isnan(best.threshold) else f"{best.threshold:.3g}"
-    return (*map(_percent, (best.f1, best.precision, best.recall)), score)
-
-
-def _percent(fraction: float) -> str:
-    return "-" if math.isnan(fraction) else f"{100 * fraction:.1f}%"
+    return (*map(percent, (best.f1, best.precision, best.recall)), score)
 
 
 def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
