@@ -10,7 +10,7 @@ from yolo4.options import from_mapping
 CONFIG = dict(
     run=None,  # a folder like "logs/my_run"; None: the latest run
     data=(),  # folders or files of a data set; none: the one the run trained on
-    split=None,  # "train", "val" or "test"; None: test if there is one, else val
+    split=None,  # "train", "val", "test" or "all"; None: test if there is one, else val
     output=None,  # folder for metrics.json and the plots; None: in the run's folder
     iou_thresholds=(0.5, 0.75),  # overlap that makes a detection right
 )

@@ -15,7 +15,13 @@ from utils.errors import UserError
 from utils.image import ImageError
 from utils.records import Detections, Record
 from yolo4.detector import Detector
-from yolo4.evaluation import EvaluateOptions, choose_split, detect_records, measure, write_results
+from yolo4.evaluation import (
+    EvaluateOptions,
+    choose_records,
+    detect_records,
+    measure,
+    write_results,
+)
 from yolo4.metrics import evaluate
 from yolo4.sample_data import make_sample_data
 
@@ -137,15 +143,17 @@ class TestDetectRecords:
             detect_records(lambda images: [detections() for _ in images], records, 1, False)
 
 
-def test_choose_split():
-    one = [record()]
-    assert choose_split({"train": one, "val": one, "test": one}, None) == "test"
-    assert choose_split({"train": one, "val": one}, None) == "val"
-    assert choose_split({"train": one, "val": one}, "train") == "train"
+def test_choose_records():
+    train, val, test = [record()], [record()], [record(), record()]
+    assert choose_records({"train": train, "val": val, "test": test}, None) == ("test", test)
+    assert choose_records({"train": train, "val": val}, None) == ("val", val)
+    assert choose_records({"train": train, "val": val}, "train") == ("train", train)
+    everything = ("all", [*train, *val, *test])
+    assert choose_records({"train": train, "val": val, "test": test}, "all") == everything
     with pytest.raises(UserError, match=r"no split 'test'; it has: train, val"):
-        choose_split({"train": one, "val": one}, "test")
+        choose_records({"train": train, "val": val}, "test")
     with pytest.raises(UserError, match=r"no split 'test' or 'val'; it has: train"):
-        choose_split({"train": one}, None)
+        choose_records({"train": train}, None)
 
 
 @pytest.mark.parametrize(
@@ -206,5 +214,39 @@ class TestRun:
         assert metrics.images == 2
         assert metrics.map50 < 1
         assert Path("out/metrics.json").is_file()
-        with pytest.raises(UserError, match="no split 'all'"):
-            measure(EvaluateOptions(split="all"))
+        with pytest.raises(UserError, match="no split 'valid'"):
+            measure(EvaluateOptions(split="valid"))
+
+    def test_all_splits_together(self, run, monkeypatch):
+        class Blind:
+            def detect_batch(self, images):
+                return [detections() for _ in images]
+
+        monkeypatch.setattr(Detector, "from_run", lambda *_, **__: Blind())
+        assert measure(EvaluateOptions(split="all")).images == 7
+        values = json.loads((run / "evaluation" / "all" / "metrics.json").read_text())
+        assert (values["images"], values["source"]["split"]) == (7, "all")
+
+    def test_an_output_that_cannot_be_written_is_told_before_the_measurement(
+        self, run, monkeypatch
+    ):
+        def load(*_, **__):
+            pytest.fail("the network was loaded first")
+
+        monkeypatch.setattr(Detector, "from_run", load)
+        Path("taken").touch()
+        for output in ("taken", "taken/deeper"):
+            with pytest.raises(UserError, match=f"^--output {output}: cannot write there: .*taken"):
+                measure(EvaluateOptions(output=output))
+
+        def deny(**_):
+            raise PermissionError(13, "Permission denied")
+
+        monkeypatch.setattr("tempfile.TemporaryFile", deny)
+        with pytest.raises(UserError, match=r"--output locked: .*Permission denied"):
+            measure(EvaluateOptions(output="locked"))
+
+    def test_a_result_that_cannot_be_written_is_told(self, run):
+        Path("out/metrics.json").mkdir(parents=True)
+        with pytest.raises(UserError, match=r"--output out: cannot write there: .*directory"):
+            measure(EvaluateOptions(output="out"))

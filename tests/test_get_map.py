@@ -102,6 +102,14 @@ def test_a_mistake_is_one_line_and_status_2(example, file, text, message):
     assert not (example / "out").exists()
 
 
+def test_an_output_that_is_a_file_is_one_line_and_status_2(example):
+    (example / "out").touch()
+    run = get_map(example, *TEXT, "--output", "out")
+    assert run.returncode == 2
+    assert run.stderr.startswith("error: --output out: cannot write there: ")
+    assert run.stderr.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -277,10 +277,23 @@ def test_show_with_a_screen(here, monkeypatch):
     for number in range(40):
         write(Path(f"in/{number:02d}.png"))
     status, entries = run("in", show=True, detector=brightness_detector(batch_size=1))
-    assert status == 130
+    assert status == 0
     assert 3 <= len(entries) < 20
-    assert shown[0] == ((64, 96, 3), True)
-    assert shown[-1] == "closed"
+    assert shown == [((64, 96, 3), True)] * 3 + ["closed"]
+
+
+def test_after_q_an_unreadable_image_still_gives_status_1(here, monkeypatch):
+    class Window:
+        def show(self, image, wait):
+            return False
+
+        def close(self):
+            pass
+
+    monkeypatch.setattr("yolo4.recording.Screen.open", Window)
+    write(Path("in/b.png"))
+    Path("in/a.png").write_text("no image")
+    assert run("in", show=True)[0] == 1
 
 
 def test_without_sources_the_test_images_of_the_run_are_taken(here, monkeypatch):
@@ -292,7 +305,9 @@ def test_without_sources_the_test_images_of_the_run_are_taken(here, monkeypatch)
         folder = here / "run"
 
         def config(self):
-            return type("Config", (), {"data": (str(here / "data"),), "seed": 0})()
+            return type(
+                "Config", (), {"data": (str(here / "data"),), "seed": 0, "on_bad_data": "skip"}
+            )()
 
         def class_names(self):
             return ("apple", "key", "ladybird", "leaf")

@@ -1,22 +1,24 @@
 """Measures a detector on annotated images: a trained run, or the text files of any other."""
 
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
-
-import numpy as np
-from tqdm import tqdm
+from typing import TYPE_CHECKING, Literal
 
 from utils.errors import UserError
 from utils.files import write_whole
-from utils.image import read_image
-from utils.records import Detections, Record
-from yolo4.metrics import Metrics, evaluate
 from yolo4.options import check_ranges, option
 from yolo4.pipeline import in_batches, overlapped
 
-Detect = Callable[[list[np.ndarray]], list[Detections]]
+if TYPE_CHECKING:
+    import numpy as np
+
+    from utils.records import Detections, Record
+    from yolo4.metrics import Metrics
+
+    Detect = Callable[[list[np.ndarray]], list[Detections]]
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class EvaluateOptions:
 
     run: str | None = option(None, "run to measure, logs/<run>; None: the latest", "what")
     data: tuple[str, ...] = option((), "data set; none: the one the run trained on", "what")
-    split: str | None = option(None, "train, val or test; None: test, else val", "what")
+    split: str | None = option(None, "train, val, test or all; None: test, else val", "what")
     detections: str | None = option(
         None, "instead of a run: folder of text files, 'class score x1 y1 x2 y2'", "what"
     )
@@ -57,25 +59,26 @@ class EvaluateOptions:
             raise UserError("--detections takes the place of --run, --data and --split: drop these")
 
 
-def measure(options: EvaluateOptions) -> Metrics:
+def measure(options: EvaluateOptions) -> "Metrics":
     """Measure what the options name, write the results and print a table.
 
     The output folder receives `metrics.json`, `score_thresholds.csv` and three plots.
 
     Raises:
-        UserError: no such run, data set, split or folder, or a malformed line in a text file.
+        UserError: no such run, data set, split or folder, a malformed line in a text file, or the
+            output folder cannot be written.
     """
     from_text = options.detections is not None
-    metrics, source, default_output = (_of_text if from_text else _of_run)(options)
-    output = Path(options.output or default_output)
-    write_results(metrics, output, source)
+    metrics, source, output = (_of_text if from_text else _of_run)(options)
+    with _writing_to(output):
+        write_results(metrics, output, source)
     print(f"\n{metrics.table()}\n\nmetrics.json and plots are in {output}")
     return metrics
 
 
 def detect_records(
-    detect: Detect, records: Sequence[Record], batch_size: int = 8, progress: bool = True
-) -> list[Detections]:
+    detect: "Detect", records: "Sequence[Record]", batch_size: int = 8, progress: bool = True
+) -> "list[Detections]":
     """Run a detector over the images of records; reading goes on while it works.
 
     Args:
@@ -87,7 +90,11 @@ def detect_records(
     Raises:
         ImageError: an image cannot be read.
     """
-    found: list[Detections] = []
+    from tqdm import tqdm
+
+    from utils.image import read_image
+
+    found = []
     images = overlapped(lambda record: read_image(record.image), records, 2, 2 * batch_size)
     with tqdm(total=len(records), desc="detecting", unit="image", disable=not progress) as bar:
         for batch in in_batches(images, batch_size):
@@ -96,22 +103,30 @@ def detect_records(
     return found
 
 
-def choose_split(splits: dict[str, list[Record]], wanted: str | None) -> str:
-    """The split asked for; without one test, else val.
+def choose_records(
+    splits: "dict[str, list[Record]]", wanted: str | None
+) -> "tuple[str, list[Record]]":
+    """The split asked for and its records; without a name test, else val.
+
+    Args:
+        splits: records by split.
+        wanted: a split's name; "all" is every one of them together.
 
     Raises:
         UserError: there is no such split.
     """
+    if wanted == "all":
+        return wanted, [record for records in splits.values() for record in records]
     choices = (wanted,) if wanted else ("test", "val")
     for name in choices:
         if splits.get(name):
-            return name
+            return name, splits[name]
     there = ", ".join(name for name, records in splits.items() if records)
     missing = " or ".join(map(repr, choices))
     raise UserError(f"the data has no split {missing}; it has: {there}")
 
 
-def write_results(metrics: Metrics, folder: Path, source: dict[str, str]) -> None:
+def write_results(metrics: "Metrics", folder: Path, source: dict[str, str]) -> None:
     """Write the numbers and the plots of an evaluation.
 
     Args:
@@ -129,17 +144,36 @@ def write_results(metrics: Metrics, folder: Path, source: dict[str, str]) -> Non
     plot_average_precision(scores, names, folder / "average_precision.png")
 
 
-def _of_run(options: EvaluateOptions) -> tuple[Metrics, dict[str, str], Path]:
-    """Measure a trained run; what it was, and where the results go by default."""
+def _output_folder(options: EvaluateOptions, default: Path) -> Path:
+    """Make the folder for the results, and try whether files can be made in it."""
+    folder = Path(options.output) if options.output else default
+    with _writing_to(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    return folder
+
+
+@contextmanager
+def _writing_to(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"--output {folder}: cannot write there: {error}") from error
+
+
+def _of_run(options: EvaluateOptions) -> "tuple[Metrics, dict[str, str], Path]":
+    """Measure a trained run; what it was, and the folder for the results."""
     from utils.annotations import load_dataset
+    from yolo4.metrics import evaluate
     from yolo4.run import open_run
 
     run = open_run(options.run)
     config = run.config()
     data = options.data or config.data
     dataset = load_dataset(data, run.class_names(), options.on_bad_data, config.seed)
-    split = choose_split(dataset.splits, options.split)
-    records = dataset.splits[split]
+    split, records = choose_records(dataset.splits, options.split)
+    output = _output_folder(options, run.folder / "evaluation" / split)
     # Only now, so that a mistake in what was named is told before the network is loaded.
     from yolo4.detector import Detector
 
@@ -155,21 +189,23 @@ def _of_run(options: EvaluateOptions) -> tuple[Metrics, dict[str, str], Path]:
     found = detect_records(detector.detect_batch, records, options.batch_size)
     metrics = evaluate(found, records, dataset.class_names, options.iou_thresholds, coco=True)
     source = {"run": str(run.folder), "data": ", ".join(data), "split": split}
-    return metrics, source, run.folder / "evaluation" / split
+    return metrics, source, output
 
 
-def _of_text(options: EvaluateOptions) -> tuple[Metrics, dict[str, str], Path]:
-    """Measure two folders of text files; what they were, and where the results go by default."""
+def _of_text(options: EvaluateOptions) -> "tuple[Metrics, dict[str, str], Path]":
+    """Measure two folders of text files; what they were, and the folder for the results."""
     from utils.text_boxes import read_text_boxes
+    from yolo4.metrics import evaluate
 
     read = read_text_boxes(options.detections, options.ground_truth)
     _report("images have no detection file: nothing was found there", read.without_detections)
     _report("objects without area are left out", read.without_area)
+    output = _output_folder(options, Path("evaluation"))
     metrics = evaluate(
         read.detections, read.records, read.class_names, options.iou_thresholds, coco=True
     )
     source = {"detections": str(options.detections), "ground_truth": str(options.ground_truth)}
-    return metrics, source, Path("evaluation")
+    return metrics, source, output
 
 
 def _report(what: str, places: Sequence[str]) -> None:

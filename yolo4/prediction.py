@@ -59,8 +59,9 @@ def predict(options: PredictOptions) -> int:
     """Find objects in every source and write the results to `options.output`.
 
     Returns:
-        The exit status: 0; 1 when a source could not be read, which is reported while the others
-        go on; 130 after Ctrl-C, which finishes the files that are being written.
+        The exit status: 0, also after q on the screen; 1 when a source could not be read, which is
+        reported while the others go on; 130 after Ctrl-C, which finishes the files that are being
+        written.
 
     Raises:
         UserError: there is no such source or run, or the results cannot be written.
@@ -87,11 +88,12 @@ def predict(options: PredictOptions) -> int:
 def _images_of_run(run: "Run") -> list[Path]:
     """The images of the run's data set: the test split, or else the validation split."""
     from utils.annotations import load_dataset
-    from yolo4.evaluation import choose_split
+    from yolo4.evaluation import choose_records
 
     config = run.config()
-    splits = load_dataset(config.data, run.class_names(), seed=config.seed).splits
-    return [record.image for record in splits[choose_split(splits, None)]]
+    names = run.class_names()
+    splits = load_dataset(config.data, names, config.on_bad_data, config.seed).splits
+    return [record.image for record in choose_records(splits, None)[1]]
 
 
 def predict_with(detector: "Detector", sources: "list[Source]", options: PredictOptions) -> int:
@@ -111,7 +113,7 @@ def predict_with(detector: "Detector", sources: "list[Source]", options: Predict
     if options.count:
         print(recorder.totals())
     print(f"{pace}; results in {options.output}")
-    if stop.is_set():
+    if stop.is_set() and not recorder.dismissed:
         return 130
     return 1 if recorder.problems else 0
 

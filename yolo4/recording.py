@@ -4,6 +4,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -45,6 +46,10 @@ class Recorder:
         class_names: names of the labels.
         options: what to write and where.
         stop: set when the person at the screen wants no more.
+
+    Attributes:
+        problems: pictures that could not be read.
+        dismissed: whether it was here, with a key, that the person said so.
     """
 
     def __init__(
@@ -54,11 +59,13 @@ class Recorder:
         self.options = options
         self.stop = stop
         self.problems = 0
+        self.dismissed = False
         self._total: Counter[str] = Counter()
         self.output = Path(options.output)
         self._detections = DetectionsFile(self.output / "detections.json", class_names)
         self._screen = Screen.open() if options.show else None
         self._videos: dict[Path, VideoFile] = {}
+        self._open_videos = ExitStack()
         self._source: Source | None = None
         self._most: Counter[str] | None = None
 
@@ -72,7 +79,8 @@ class Recorder:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._finish_source(keep=kind is None)
+        self._open_videos.__exit__(kind, error, traceback)
+        self._finish_source()
         if self._screen is not None:
             self._screen.close()
         self._detections.__exit__(kind, error, traceback)
@@ -106,7 +114,7 @@ class Recorder:
         """Record a result; to be called in the order of the pictures, on the main thread."""
         picture, found = result.picture, result.found
         if picture.source != self._source:
-            self._finish_source(keep=True)
+            self._finish_source()
             self._source = picture.source
         if found is None:
             self.problems += 1
@@ -120,9 +128,10 @@ class Recorder:
         else:
             for place, frame in result.frames.items():
                 self._video(place, picture.fps, frame).write(frame)
-        if self._screen is not None:
+        if self._screen is not None and not self.stop.is_set():
             shown = result.frames[picture.source.place]
             if not self._screen.show(shown, wait=picture.source.kind is Kind.IMAGE):
+                self.dismissed = True
                 self.stop.set()
 
     def totals(self) -> str:
@@ -131,12 +140,12 @@ class Recorder:
 
     def _video(self, place: Path, fps: float, frame: np.ndarray) -> VideoFile:
         if place not in self._videos:
-            self._videos[place] = VideoFile(self.output / place, fps, frame.shape[1::-1])
+            video = VideoFile(self.output / place, fps, frame.shape[1::-1])
+            self._videos[place] = self._open_videos.enter_context(video)
         return self._videos[place]
 
-    def _finish_source(self, keep: bool) -> None:
-        for video in self._videos.values():
-            video.close(keep)
+    def _finish_source(self) -> None:
+        self._open_videos.close()
         self._videos.clear()
         if self.options.count and self._source is not None and self._most is not None:
             at_once = "" if self._source.kind is Kind.IMAGE else "most at once: "
