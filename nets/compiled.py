@@ -8,11 +8,12 @@ from keras import KerasTensor, ops
 
 
 def compiled(function: Callable) -> Callable:
-    """Fuse the operations of `function` into one XLA kernel under the TensorFlow backend.
+    """Compile `function` with XLA under the TensorFlow backend.
 
-    Only for chains of elementwise operations, which XLA fuses, and which TensorFlow would run one
-    by one over memory. Under JAX the whole training step is compiled anyway, so there, and under
-    PyTorch, the function is returned as it is.
+    For pieces without convolutions, such as an activation's slope or the whole loss: XLA fuses
+    their many small operations, which TensorFlow would run one by one over memory. Convolutions
+    are left to TensorFlow's own kernels. Under JAX the whole training step is compiled anyway, so
+    there, and under PyTorch, the function is returned as it is.
     """
     if keras.backend.backend() != "tensorflow":
         return function
