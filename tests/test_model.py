@@ -235,10 +235,6 @@ def test_precision_is_that_of_layers_built_afterwards(
     assert layer.variable_dtype == "float32"
 
 
-def test_the_network_takes_any_size_where_asked():
-    assert build_model(CONFIG, 1, fixed_size=False).input_shape == (None, None, None, 3)
-
-
 def test_the_criterion_has_every_setting_of_the_loss():
     config = Config(
         confidence_loss="focal",
