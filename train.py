@@ -17,7 +17,7 @@ CONFIG = dict(
     input_size=192,
     weights=None,
     # The training.
-    epochs=20,
+    epochs=16,
     batch_size=8,
     learning_rate=4e-3,
     warmup_epochs=1.0,

@@ -200,7 +200,7 @@ class TestStart:
         with pytest.raises(UserError, match="not a run folder"):
             start_from(two, str(tmp_path))
         run.best_weights.unlink()
-        with pytest.raises(UserError, match="no such weights file"):
+        with pytest.raises(UserError, match="no weights yet"):
             start_from(two, str(run.folder))
 
     def test_a_name_that_keras_does_not_read_is_told(self, two, weights, tmp_path):

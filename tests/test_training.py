@@ -166,9 +166,11 @@ def test_the_frozen_backbone_does_not_move_and_the_rest_does(folder, settings, m
 
 
 def test_a_loss_that_is_not_finite_stops_and_keeps_good_weights(folder, settings):
-    options = {**settings, "learning_rate": 1e30, "gradient_clip": None, "warmup_epochs": 0.0}
+    # Gains that the smallest step turns into weights beyond float32.
+    options = {"box_gain": 1e30, "learning_rate": 10.0, "gradient_clip": None, "epochs": 3}
+    config = Config(**{**settings, **options}, warmup_epochs=0.0, run_dir=str(folder / "diverged"))
     with pytest.raises(NonFiniteLossError, match=r"epoch 1, step \d.*--learning-rate"):
-        training.train(Config(**options, run_dir=str(folder / "diverged")))
+        training.train(config)
     values = arrays(training.Run(folder / "diverged"))
     assert all(np.isfinite(value).all() for value in values.values())
 

@@ -191,15 +191,15 @@ def key(rng: Rng, size: float) -> Sprite:
     """A brass or steel key; the rare class."""
     metal = vary(rng, [(206, 166, 74), (176, 178, 186)][rng.integers(2)], 8)
     canvas = _Canvas(size, metal)
-    bow = rng.uniform(0.30, 0.38)
-    canvas.polygon([(-0.09, -0.4), (0.09, -0.4), (0.09, 0.88), (-0.09, 0.88)])
+    bow = rng.uniform(0.40, 0.48)
+    canvas.polygon([(-0.12, -0.4), (0.12, -0.4), (0.12, 0.88), (-0.12, 0.88)])
     for at in (0.80, 0.60, 0.40)[: rng.integers(2, 4)]:
-        reach = rng.uniform(0.26, 0.40)
+        reach = rng.uniform(0.36, 0.50)
         tooth = [(0, at - 0.12), (reach, at - 0.12), (reach, at + 0.04), (0, at + 0.04)]
         canvas.polygon(tooth)
     canvas.polygon([(-0.16, -0.24), (0.16, -0.24), (0.16, -0.16), (-0.16, -0.16)])
-    canvas.polygon(_ellipse(0, -0.56, bow, bow))
-    canvas.hole(_ellipse(0, -0.58, bow * 0.52, bow * 0.52))
+    canvas.polygon(_ellipse(0, -0.50, bow, bow))
+    canvas.hole(_ellipse(0, -0.52, bow * 0.52, bow * 0.52))
     return canvas.finish(rng.uniform(0, 360), bevel=0.09, shine=0.6)
 
 

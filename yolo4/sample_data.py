@@ -14,7 +14,7 @@ from tqdm import tqdm
 from utils.errors import UserError
 from yolo4.sample_scene import SceneObject, draw_scene
 
-_VERSION = 2
+_VERSION = 3
 _MARKER = "sample.json"
 _SPLITS = ("train", "val", "test")
 

@@ -17,7 +17,7 @@ _CLASSES: dict[str, tuple[Callable[[art.Rng, float], art.Sprite], float, float]]
     "key": (art.key, 0.22, 0.36),
 }
 CLASS_NAMES: tuple[str, ...] = tuple(_CLASSES)
-_KEY_CHANCE = 0.45
+_KEY_CHANCE = 0.6
 _MOST_HIDDEN = 0.30
 _LEAST_IN_PICTURE = 0.80
 
