@@ -13,7 +13,7 @@ import pytest
 import get_map
 import predict
 import train
-from utils.annotations import Kind
+from utils.annotations import Kind, load_dataset
 from utils.records import Detections, Record
 from yolo4.cli import parse
 from yolo4.config import Config, TrainOptions
@@ -21,6 +21,7 @@ from yolo4.evaluation import EvaluateOptions
 from yolo4.options import flag, from_mapping
 from yolo4.prediction import PredictOptions
 from yolo4.run import Run
+from yolo4.sample_data import make_sample_data
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -101,7 +102,11 @@ def test_table_of_predict_flags_is_that_of_the_code():
 
 @pytest.mark.parametrize(("script", "arguments"), list(commands()))
 def test_commands_are_understood(script, arguments):
-    parse(OPTIONS[script], "", arguments)
+    before = dataclasses.asdict(OPTIONS[script])
+    after = dataclasses.asdict(parse(OPTIONS[script], "", arguments))  # leaves when it is not
+    changed = {flag(name) for name, value in after.items() if value != before[name]}
+    assert changed <= {*arguments, flag("sources")}
+    assert changed or not arguments
 
 
 def test_every_script_is_called():
@@ -132,6 +137,25 @@ def test_run_folder_is_that_of_the_code():
     properties = [n for n, value in vars(Run).items() if isinstance(value, property)]
     there = {getattr(run, name).name for name in properties}
     assert {row[0].strip("`") for row in table("File")} == there
+
+
+def test_report_is_that_of_the_code(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    data = make_sample_data("my_data", train=12, val=3, test=3, size=128)
+    image = data / "JPEGImages" / "train_00003.jpg"
+    image.write_bytes(image.read_bytes()[: image.stat().st_size // 2])
+    for name, right, wrong in (
+        ("train_00005", "</bndbox>", "<bndbox>"),
+        ("train_00006", "<xmax>119<", "<xmax>140<"),
+        ("val_00001", "<xmax>39<", "<xmax>7<"),
+    ):
+        xml = data / "Annotations" / f"{name}.xml"
+        xml.write_text(xml.read_text().replace(right, wrong, 1))
+    report = load_dataset([data], progress=False).report.text
+    shown = re.search(r"^Data: .*?(?=\n```)", README, re.MULTILINE | re.DOTALL)[0]
+    # How many bytes of a broken image are left depends on the version of the JPEG library.
+    of_bytes = re.compile(r"\d+ bytes")
+    assert of_bytes.sub("", report) == of_bytes.sub("", shown)
 
 
 def test_table_of_data_problems_is_that_of_the_code():
