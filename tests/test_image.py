@@ -143,6 +143,15 @@ def test_damaged_jpeg_data_is_an_error_and_silent(tmp_path, picture, capfd):
     assert capfd.readouterr().err == ""
 
 
+def test_jpeg_that_claims_a_giant_size(tmp_path, picture):
+    data = bytearray(encoded(picture, "JPEG"))
+    size = data.index(b"\xff\xc0") + 5
+    data[size : size + 4] = b"\xff\xdc\xff\xdc"
+    (tmp_path / "a.jpg").write_bytes(data)
+    with pytest.raises(ImageError, match=r"a\.jpg: unreadable"):
+        read_image(tmp_path / "a.jpg")
+
+
 @pytest.mark.parametrize("options", [{}, {"progressive": True}, {"restart_marker_blocks": 2}])
 def test_jpeg_with_bytes_after_its_end(tmp_path, picture, options, capfd):
     data = encoded(picture, "JPEG", **options)

@@ -1,5 +1,6 @@
 """Reading images of any kind as 8-bit RGB, and fitting them into the network's input."""
 
+import contextlib
 import io
 import re
 import warnings
@@ -76,9 +77,10 @@ def decode_image(data: bytes, name: str | Path) -> np.ndarray:
     # OpenCV takes 0.6 of Pillow's time for a JPEG and about the same for anything else, but it
     # reads damaged files with no error or with warnings on stderr: it gets the sound JPEGs only.
     if data.startswith(_JPEG_START) and _is_sound_jpeg(data, name):
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-        if image is not None:
-            return cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image)
+        with contextlib.suppress(cv2.error):  # a damaged size: more pixels than it takes
+            image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+            if image is not None:
+                return cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image)
     try:
         with Image.open(io.BytesIO(data)) as image:
             return _to_rgb(ImageOps.exif_transpose(image))
