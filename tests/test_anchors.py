@@ -127,7 +127,7 @@ def test_written_anchors_read_back(tmp_path):
     path = tmp_path / "anchors.txt"
     path.write_text(format_anchors(anchors))
     np.testing.assert_array_equal(read_anchors(path), anchors)
-    path.write_text("1, 2,  3, 4\n5,6\n")
+    path.write_text("\ufeff1, 2,  3, 4\n5,6\n", encoding="utf-8")
     np.testing.assert_array_equal(read_anchors(path, 3), [[1, 2], [3, 4], [5, 6]])
 
 

@@ -162,7 +162,7 @@ def read_anchors(path: str | Path, count: int = ANCHOR_COUNT) -> np.ndarray:
         UserError: the file is missing, is not such a text, or holds another number of anchors.
     """
     try:
-        words = Path(path).read_text(encoding="utf-8").replace(",", " ").split()
+        words = Path(path).read_text(encoding="utf-8-sig").replace(",", " ").split()
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot read the anchors: {error}") from error
     values = [_positive(path, word) for word in words]
