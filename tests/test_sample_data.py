@@ -98,6 +98,14 @@ def test_a_folder_with_other_things_is_left_alone(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
+@pytest.mark.parametrize("content", ["{}", "[]", '{"version": 1}'])
+def test_a_sample_file_of_another_program_is_left_alone(tmp_path, content):
+    (tmp_path / "sample.json").write_text(content)
+    with pytest.raises(UserError, match="not a sample data set"):
+        make_sample_data(tmp_path, train=1, val=0, test=0, size=96)
+    assert (tmp_path / "sample.json").read_text() == content
+
+
 @pytest.mark.parametrize("wrong", [{"size": 32}, {"train": -1}])
 def test_impossible_parameters(tmp_path, wrong):
     with pytest.raises(UserError, match="must be"):

@@ -73,9 +73,12 @@ def make_sample_data(
 def _parameters(folder: Path) -> dict[str, int] | None:
     """What the set in the folder was made with; None when there is no such set."""
     try:
-        return json.loads((folder / _MARKER).read_text(encoding="utf-8"))
+        found = json.loads((folder / _MARKER).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
+    # Another program's file of that name: what lies beside it must not be replaced.
+    is_ours = isinstance(found, dict) and found.keys() == {"version", *_SPLITS, "size", "seed"}
+    return found if is_ours else None
 
 
 def _put_in_place(fresh: Path, folder: Path, made_with: dict[str, int]) -> None:
