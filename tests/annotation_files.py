@@ -11,6 +11,8 @@ from utils.annotations import DataSet, Kind, load_dataset
 
 WIDTH, HEIGHT = 60, 40
 Object = tuple[str, float, float, float, float]
+CAT: Object = ("cat", 1, 2, 30, 20)
+DOG: Object = ("dog", 10, 5, 60, 40)
 _drawn = itertools.count()
 
 

@@ -3,6 +3,8 @@
 import pytest
 
 from tests.annotation_files import (
+    CAT,
+    DOG,
     all_records,
     kinds,
     load,
@@ -15,8 +17,6 @@ from tests.annotation_files import (
 from utils.annotations import Kind, load_dataset, read_class_names
 from utils.annotations.source import split_in_name
 from utils.errors import UserError
-
-CAT, DOG = ("cat", 1, 2, 30, 20), ("dog", 10, 5, 60, 40)
 
 
 @pytest.mark.parametrize(

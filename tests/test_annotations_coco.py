@@ -198,3 +198,49 @@ def test_classes_of_several_files_are_joined(tmp_path):
     data = load(tmp_path)
     assert data.class_names == ("b", "a", "c")
     assert data.splits["val"][0].labels.tolist() == [2]
+
+
+def test_an_image_id_that_stands_twice_is_told(tmp_path):
+    for name in "ab":
+        write_image(tmp_path / f"{name}.jpg")
+    content = coco(["a.jpg", "b.jpg"], [BOX])
+    content["images"][1]["id"] = 1
+    data = load(write_json(tmp_path / "train.json", content))
+    assert list(all_records(data)) == ["a"]
+    assert kinds(data) == {Kind.BAD_ANNOTATION: 1}
+    assert "image 1: b.jpg: id 1 stands there twice" in data.report.text
+
+
+def test_images_of_one_name_are_told_apart_by_their_folders(tmp_path):
+    for name in ("one/a.jpg", "two/a.jpg", "one/b.jpg"):
+        write_image(tmp_path / "data" / name)
+    names = ["C:\\x\\one\\a.jpg", "/home/me/two/a.jpg", "x/one/b.jpg", "x/two/b.jpg"]
+    boxes = [(i, 3, [i, i, 9, 9], 0) for i in (1, 2, 3, 4)]
+    data = load(write_json(tmp_path / "train.json", coco(names, boxes)))
+    records = [record for split in data.splits.values() for record in split]
+    found = {r.image.relative_to(tmp_path / "data").as_posix(): r.boxes[:, 0] for r in records}
+    assert found == {"one/a.jpg": [1], "two/a.jpg": [2], "one/b.jpg": [3]}
+    assert kinds(data) == {Kind.MISSING_IMAGE: 1}
+    assert "image 4: no file 'x/two/b.jpg'" in data.report.text
+
+
+@pytest.mark.parametrize("name", ["data:image/png;base64," + "A" * 5000, "a\0.jpg", None])
+def test_a_file_name_that_is_none(tmp_path, name):
+    write_image(tmp_path / "a.jpg")
+    data = load(write_json(tmp_path / "train.json", coco(["a.jpg", name], [BOX])))
+    assert kinds(data) == {Kind.MISSING_IMAGE: 1}
+
+
+@pytest.mark.parametrize("name", ["", " ", None])
+def test_a_category_without_a_name_is_an_error(tmp_path, name):
+    path = write_json(tmp_path / "train.json", coco(["a.jpg"], [], [(1, "a"), (2, name)]))
+    with pytest.raises(UserError, match=r"category no\. 2: without"):
+        load(path)
+
+
+def test_linked_folders_are_searched(root, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (root / "train2017").rename(elsewhere / "images")
+    (root / "train2017").symlink_to(elsewhere / "images")
+    (elsewhere / "images" / "loop").symlink_to(root)
+    assert stems(load(root)) == {"train": ["a", "b"], "val": ["a", "b"]}

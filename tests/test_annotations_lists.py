@@ -63,6 +63,7 @@ def test_faults_name_the_line(folder):
     lines = [
         *LINES,
         "pictures/gone.jpg 1,2,3,4,0",
+        f"{'x' * 5000}.jpg 1,2,3,4,0",
         "no image here",
         "pictures/a.jpg 1,2,3,4",
         "pictures/a.jpg 1,2,x,4,0 1,2,3,4,0.5 1,2,3,4,nan 1,2,3,4,inf 8,8,9,9,-1",
@@ -70,14 +71,14 @@ def test_faults_name_the_line(folder):
     ]
     data = load(write_text(folder / "train.txt", "\n".join(lines)))
     assert kinds(data) == {
-        Kind.MISSING_IMAGE: 1,
+        Kind.MISSING_IMAGE: 2,
         Kind.BAD_ANNOTATION: 1,
         Kind.BAD_OBJECT: 6,
         Kind.NOT_FINITE: 1,
         Kind.LISTED_TWICE: 3,
     }
     assert "train.txt, line 4: pictures/gone.jpg: no such file" in data.report.text
-    assert "train.txt, line 6, object 1: '1,2,3,4' is not x1,y1,x2,y2,class" in data.report.text
+    assert "train.txt, line 7, object 1: '1,2,3,4' is not x1,y1,x2,y2,class" in data.report.text
     joined = all_records(data)["a"]
     np.testing.assert_array_equal(joined.boxes, [[1, 2, 30, 20], [5, 6, 7.5, 8], [8, 8, 9, 9]])
 

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from tests.annotation_files import (
+    CAT,
+    DOG,
     all_records,
     kinds,
     load,
@@ -18,7 +20,6 @@ from utils.annotations.source import AnnotationError
 from utils.annotations.voc import read_xml
 from utils.errors import UserError
 
-CAT, DOG = ("cat", 1, 2, 30, 20), ("dog", 10, 5, 60, 40)
 THREE = {"a": [CAT], "b": [DOG, CAT], "c": []}
 
 
@@ -85,6 +86,20 @@ def test_names_in_another_unicode_form_and_case(tmp_path):
     write_text(tmp_path / "Annotations" / "Caf\u00e9.xml", voc_xml([CAT]))
     write_voc(tmp_path, {"b": [CAT]})
     assert len(all_records(load(tmp_path))) == 2
+
+
+def test_a_list_may_have_names_in_another_unicode_form(tmp_path):
+    root = write_voc(
+        tmp_path, {"caf\u00e9": [CAT], "b": [DOG]}, {"train": ["cafe\u0301"], "val": ["b"]}
+    )
+    assert stems(load(root)) == {"train": ["caf\u00e9"], "val": ["b"]}
+
+
+def test_folders_named_after_splits_hold_them(tmp_path):
+    for split in ("train", "valid", "test"):
+        write_image(tmp_path / split / "images" / f"{split}1.jpg")
+        write_text(tmp_path / split / "annotations" / f"{split}1.xml", voc_xml([CAT]))
+    assert stems(load(tmp_path)) == {"train": ["train1"], "val": ["valid1"], "test": ["test1"]}
 
 
 def test_folder_names_of_other_tools(tmp_path):
@@ -167,6 +182,19 @@ def test_encodings_of_western_names(tmp_path, declared, name):
     header = f'<?xml version="1.0" encoding="{declared}"?>\n' if declared else ""
     path = write_text(tmp_path / "a.xml", header + voc_xml([(name, 1, 2, 3, 4)]), "latin-1")
     assert read_xml(path).objects[0].category == name
+
+
+@pytest.mark.parametrize("declared", ["iso-8859-1", "windows-1252", "undefined", None])
+@pytest.mark.parametrize("name", ["cœur", "l’été", "žába"])
+def test_western_letters_that_latin_1_lacks(tmp_path, declared, name):
+    header = f'<?xml version="1.0" encoding="{declared}"?>\n' if declared else ""
+    path = write_text(tmp_path / "a.xml", header + voc_xml([(name, 1, 2, 3, 4)]), "cp1252")
+    assert read_xml(path).objects[0].category == name
+
+
+def test_a_class_name_is_one_line(tmp_path):
+    path = write_text(tmp_path / "a.xml", voc_xml([("\n traffic\n   light ", 1, 2, 3, 4)]))
+    assert read_xml(path).objects[0].category == "traffic light"
 
 
 @pytest.mark.parametrize(

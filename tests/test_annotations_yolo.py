@@ -75,6 +75,9 @@ def test_data_yaml_with_lists_of_images(tmp_path):
         ("train: images\nnames: 7", "'names' is neither"),
         ("train: images\nnames: {1: a}", "'names' is neither"),
         ("train: nowhere\nnames: [a]", "train: nowhere: no such folder"),
+        ("train: images\nnames: [a, ~]", "class 1 has an empty name"),
+        ("train: images\nnames: [' ', a]", "class 0 has an empty name"),
+        ("train: " + 5000 * "x" + "\nnames: [a]", "no such folder"),
         ("train: images\nnames: [a, a]", "'a' stands there twice"),
         ("train: [images", "bad YAML"),
         ("train: images", "'names'"),
@@ -227,3 +230,49 @@ def test_parts_are_of_the_image_as_displayed(tmp_path):
     record = all_records(load(tmp_path))["a"]
     assert record.size == (40, 60)
     np.testing.assert_allclose(record.boxes, [[10, 22.5, 30, 37.5]])
+
+
+@pytest.fixture
+def listed(tmp_path):
+    """Three images with their text files, and a list of training images whose first is gone."""
+    for name in "abc":
+        write_pair(tmp_path / f"images/{name}.jpg", tmp_path / f"labels/{name}.txt")
+    write_text(tmp_path / "train.txt", "\r\nimages/gone.jpg\r\nimages/a.jpg\r\n")
+    write_text(tmp_path / "val.txt", "images/b.jpg\r\n")
+    return tmp_path
+
+
+def test_a_list_whose_first_image_is_gone_is_still_one(listed):
+    for data in (load(listed), load(listed / "train.txt", listed / "val.txt")):
+        assert stems(data) == {"train": ["a"], "val": ["b"]}
+        assert kinds(data) == {Kind.MISSING_IMAGE: 1}
+
+
+def test_lists_of_images_that_are_elsewhere(listed):
+    """As exports write them that were made for another folder, or with one line gone wrong."""
+    write_text(listed / "train.txt", "data/images/a.jpg\n")
+    write_text(listed / "val.txt", "x" * 5000 + ".jpg")
+    data = load(listed)
+    assert set(all_records(data)) == set("abc")
+    for name in ("train", "val"):
+        assert f"{name}.txt lists no image that is there and was not used" in data.report.text
+    with pytest.raises(UserError, match=r"train\.txt, line 1: data/images/a\.jpg: no such file"):
+        load(listed / "train.txt")
+
+
+def test_hidden_folders_are_left_alone_and_links_followed(tmp_path):
+    for name in ("train/a", "train/.Trash/b", ".c/c"):
+        write_pair(tmp_path / f"images/{name}.jpg", tmp_path / f"labels/{name}.txt")
+    (tmp_path / "images" / "train").rename(tmp_path / "stored")
+    (tmp_path / "images" / "train").symlink_to(tmp_path / "stored")
+    (tmp_path / "stored" / "loop").symlink_to(tmp_path / "images")
+    write_text(tmp_path / "data.yaml", "train: images/train\nnames: [x, y]")
+    assert list(all_records(load(tmp_path / "data.yaml"))) == ["a"]
+    (tmp_path / "data.yaml").unlink()
+    assert list(all_records(load(tmp_path))) == ["a"]
+
+
+def test_the_number_of_classes_may_be_quoted(tmp_path):
+    write_pair(tmp_path / "images/a.jpg", tmp_path / "labels/a.txt")
+    write_text(tmp_path / "data.yaml", "train: images\nnc: '2'\nnames: [x, traffic  light]")
+    assert load(tmp_path).class_names == ("x", "traffic light")

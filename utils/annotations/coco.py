@@ -1,13 +1,13 @@
 """COCO JSON: boxes as x, y, width, height in pixels from 0; crowds count as difficult."""
 
 import json
-import os
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+from utils.annotations.coco_images import ImagesBelow, path_parts
 from utils.annotations.source import (
     Annotation,
     Entry,
@@ -15,12 +15,10 @@ from utils.annotations.source import (
     Problem,
     RawObject,
     Source,
-    split_in_name,
     split_of,
 )
-from utils.annotations.text import decode_text
+from utils.annotations.text import class_name, decode_text
 from utils.errors import UserError
-from utils.image import is_image_name
 
 # Other JSON files may lie about, but a broken one of these is a broken data set.
 _MEANT = re.compile("train|val|test|coco|instances|annotation", re.IGNORECASE)
@@ -55,7 +53,7 @@ def read_coco_files(files: Sequence[Path], root: Path, required: bool = False) -
         UserError: a file is no JSON, or has boxes for classes that it does not name.
     """
     source = Source("COCO JSON")
-    images = _ImagesBelow(root)
+    images = ImagesBelow(root)
     names: dict[str, None] = {}
     for path in files:
         content = _load(path, required or _MEANT.search(path.name) is not None)
@@ -106,9 +104,10 @@ def _categories(content: dict, path: Path) -> dict[int, str]:
     """Names by category id, in the order of the ids, which may have gaps."""
     named = {}
     for number, category in enumerate(content["categories"], start=1):
-        if not _is_id(category.get("id")) or "name" not in category:
+        name = class_name(category.get("name"))
+        if not _is_id(category.get("id")) or not name:
             raise UserError(f"{path}, category no. {number}: without a sound 'id' or a 'name'")
-        named[category["id"]] = str(category["name"]).strip()
+        named[category["id"]] = name
     return dict(sorted(named.items(), key=lambda item: (isinstance(item[0], str), item[0])))
 
 
@@ -117,19 +116,22 @@ def _entries(
     path: Path,
     content: dict,
     categories: dict[int, str],
-    images: "_ImagesBelow",
+    images: ImagesBelow,
 ) -> list[Entry]:
     """An entry per image of one file; what cannot be matched becomes a problem of the source."""
     by_image = _by_image(source, path, content)
-    entries = []
+    namesakes = Counter(path_parts(name)[-1] for name in set(map(_file_name, content["images"])))
+    entries, ids = [], set()
     for number, item in enumerate(content["images"], start=1):
-        where, name = _place("image", number, item), str(item.get("file_name", ""))
-        if not _is_id(item.get("id")):
-            detail = f"{name or 'no file_name'}: id {item.get('id')!r} is no number or text"
+        where, name, image_id = _place("image", number, item), _file_name(item), item.get("id")
+        if not _is_id(image_id) or image_id in ids:
+            wrong = "stands there twice" if _is_id(image_id) else "is no number or text"
+            detail = f"{name or 'no file_name'}: id {image_id!r} {wrong}"
             source.problems.append(Problem(Kind.BAD_ANNOTATION, path, where, detail))
             continue
-        found = by_image.pop(item["id"], [])
-        image = images.find(name, path)
+        ids.add(image_id)
+        found = by_image.pop(image_id, [])
+        image = images.find(name, path, is_unique=namesakes[path_parts(name)[-1]] == 1)
         if image is None:
             detail = f"no file {name!r} below {images.root}" if name else "no 'file_name'"
             source.problems.append(Problem(Kind.MISSING_IMAGE, path, where, detail))
@@ -141,6 +143,10 @@ def _entries(
         detail = f"its image_id {image_id!r} is not among the images"
         source.problems += [Problem(Kind.BAD_OBJECT, path, where, detail) for where, _ in found]
     return entries
+
+
+def _file_name(item: dict) -> str:
+    return str(item.get("file_name") or "")
 
 
 def _by_image(source: Source, path: Path, content: dict) -> dict[object, list[tuple[str, dict]]]:
@@ -183,35 +189,3 @@ def _annotate(
         corners = (x, y, x + width, y + height)
         objects.append(RawObject(name, corners, where, bool(item.get("iscrowd"))))
     return Annotation(objects, problems, size)
-
-
-class _ImagesBelow:
-    """Finds the images of a COCO file, wherever below the root they lie."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self._by_name: dict[str, list[Path]] | None = None
-
-    def find(self, name: str, json_file: Path) -> Path | None:
-        """The image file of that name: as a path first, then by name anywhere below the root.
-
-        Of several, the one whose path ends as the name does and speaks of the file's split.
-        """
-        if not name:
-            return None
-        for folder in (json_file.parent, self.root, self.root / "images"):
-            if (folder / name).is_file():
-                return folder / name
-        if self._by_name is None:
-            self._by_name = defaultdict(list)
-            for folder, _, files in os.walk(self.root):
-                for file in filter(is_image_name, files):
-                    self._by_name[file].append(Path(folder, file))
-        wanted = split_in_name(json_file.stem)
-        name = name.replace("\\", "/")
-
-        def rank(path: Path) -> tuple:
-            splits = {split_in_name(part) for part in path.relative_to(self.root).parts[:-1]}
-            return (not path.as_posix().endswith(name), wanted not in splits, path)
-
-        return min(self._by_name.get(name.rsplit("/", 1)[-1], []), key=rank, default=None)

@@ -12,7 +12,7 @@ from tqdm import tqdm
 from utils.annotations.check import Checked, check
 from utils.annotations.detect import read_sources
 from utils.annotations.report import ScanReport, describe_first
-from utils.annotations.source import UNSPLIT, Entry, Kind, Problem, Source, split_in_name
+from utils.annotations.source import Entry, Kind, Problem, Source, split_in_name
 from utils.annotations.split import complete, join_repeats, merge, remove_leaks
 from utils.annotations.text import require_distinct
 from utils.errors import UserError
@@ -93,8 +93,7 @@ def _read_all(paths: list[Path]) -> list[Source]:
         split = split_in_name(path.stem)
         if len(paths) > 1 and split is not None:
             for source in found:
-                if source.splits.keys() == {UNSPLIT}:
-                    source.splits = {split: source.splits[UNSPLIT]}
+                source.take_for(split)
         sources += found
     if not sources:
         raise UserError("no data set was named")

@@ -4,11 +4,11 @@ from pathlib import Path
 
 from utils.annotations.coco import read_coco, read_coco_files
 from utils.annotations.lists import find_list_files, is_list_file, read_list_files
-from utils.annotations.source import Source
+from utils.annotations.source import Source, split_of_folder
 from utils.annotations.voc import read_labelimg, read_voc
 from utils.annotations.yolo import (
     find_yolo_yaml,
-    is_image_list,
+    lists_images,
     read_yolo_folder,
     read_yolo_lists,
     read_yolo_yaml,
@@ -60,11 +60,14 @@ def _read_folder(root: Path) -> list[Source]:
 
 
 def _inner_voc(root: Path) -> list[Source]:
-    """VOC data sets up to two folders down, as in VOCdevkit/VOC2007."""
+    """VOC data sets up to two folders down, as in VOCdevkit/VOC2007 or train, val and test."""
     for pattern in ("*/", "*/*/"):
-        found = [read_voc(folder) for folder in sorted(root.glob(pattern)) if folder.is_dir()]
-        if any(found):
-            return [source for source in found if source]
+        folders = [folder for folder in sorted(root.glob(pattern)) if folder.is_dir()]
+        found = {folder: source for folder in folders if (source := read_voc(folder))}
+        for folder, source in found.items():
+            source.take_for(split_of_folder(folder, root))
+        if found:
+            return list(found.values())
     return []
 
 
@@ -77,7 +80,7 @@ def _read_file(path: Path) -> Source:
             return read_yolo_yaml(path)
         case ".txt" if is_list_file(path):
             return read_list_files([path])
-        case ".txt" if is_image_list(path):
+        case ".txt" if lists_images(path):
             return read_yolo_lists([path])
     raise UserError(
         f"{path}: not a data set; a file can be a COCO .json, a YOLO data.yaml, or a .txt list"

@@ -4,6 +4,7 @@ A path may hold spaces; a relative one starts at the list file's folder, or else
 one. A line of a path alone is a background image. Classes are numbers from 0.
 """
 
+import os
 import re
 from collections.abc import Sequence
 from functools import partial
@@ -81,7 +82,7 @@ def _entry(source: Source, path: Path, where: str, line: str) -> Entry | None:
         for name in (written, written.replace("\\", "/"))
         for base in (path.parent, Path())
     ]
-    image = next((place for place in places if place.is_file()), None)
+    image = next(filter(os.path.isfile, places), None)
     if image is None:
         source.problems.append(Problem(Kind.MISSING_IMAGE, path, where, f"{written}: no such file"))
         return None

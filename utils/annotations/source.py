@@ -1,5 +1,6 @@
 """What every annotation format is read into before the checks."""
 
+import os
 import re
 import unicodedata
 from collections import defaultdict
@@ -125,6 +126,11 @@ class Source:
     problems: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
+    def take_for(self, split: str) -> None:
+        """Where the data set has no split of its own, all of it is this one."""
+        if self.splits.keys() == {UNSPLIT}:
+            self.splits = {split: self.splits[UNSPLIT]}
+
 
 _SPLIT_NAME = re.compile(
     r"(?<![a-z])(?:mini)?(trainval|train|val|test)(?:ing|idation|id)?(?![a-z])", re.IGNORECASE
@@ -147,6 +153,20 @@ def split_of_folder(folder: Path, root: Path) -> str:
     return split_of(reversed(folder.relative_to(root).parts))
 
 
+def files_below(folder: Path) -> list[Path]:
+    """All files below a folder, sorted; links are followed, what is hidden is left out."""
+    found, walked = [], set()
+    for here, folders, files in os.walk(folder, followlinks=True):
+        real = os.path.realpath(here)
+        if real in walked:  # a link may lead to a folder around it
+            folders.clear()
+            continue
+        walked.add(real)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        found += [Path(here, name) for name in files if not name.startswith(".")]
+    return sorted(found)
+
+
 class ImageIndex:
     """Finds image files by name or stem, minding neither case nor Unicode form."""
 
@@ -164,4 +184,9 @@ class ImageIndex:
 
 
 def _key(name: str) -> str:
-    return unicodedata.normalize("NFC", name).casefold()
+    return nfc(name).casefold()
+
+
+def nfc(name: str) -> str:
+    """A name in one Unicode form: macOS writes its own, "e" and an accent for "é"."""
+    return unicodedata.normalize("NFC", name)

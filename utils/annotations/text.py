@@ -14,11 +14,14 @@ _BYTE_ORDER_MARKS = (
     (b"\xff\xfe", "utf-16"),
     (b"\xfe\xff", "utf-16"),
 )
+# Where Latin-1 has control characters that nobody writes, this has letters: "œ", "š", "€".
+_WESTERN = "cp1252"
+_LATIN_1 = ("iso-8859-1", "iso8859-1", "latin-1", "latin1")
 _XML_ENCODING = re.compile(rb"""\s*<\?xml[^>]*?encoding\s*=\s*["']([\w.:-]+)["']""")
 
 
 def read_text(path: Path) -> str:
-    """Read a text file: UTF-8, UTF-16, Latin-1 or GBK, with or without a mark or a declaration.
+    """Read a text file: UTF-8, UTF-16, Windows-1252 (Latin-1) or GBK, marked, declared or neither.
 
     Raises:
         UserError: the file cannot be read.
@@ -40,7 +43,7 @@ def decode_text(data: bytes) -> str:
     for encoding in _declared(data):
         try:
             return data.decode(encoding)
-        except (LookupError, UnicodeDecodeError):
+        except (LookupError, UnicodeError):
             continue
     return _guess(data)
 
@@ -53,13 +56,15 @@ def _declared(data: bytes) -> list[str]:
     name = found[1].decode("ascii").lower()
     if name.startswith(("utf-16", "utf-32", "ucs")):  # ruled out by the bytes already
         return []
+    if name in _LATIN_1:
+        return [_WESTERN]
     return ["gb18030" if name.startswith("gb") else name]
 
 
 def _guess(data: bytes) -> str:
-    """Decode as UTF-8 where that is possible, else as GBK or Latin-1.
+    """Decode as UTF-8 where that is possible, else as GBK or Windows-1252.
 
-    Latin-1 text seldom decodes as GBK at all, and then to rare characters, since an accented
+    Western text seldom decodes as GBK at all, and then to rare characters, since an accented
     letter is followed by a plain one: text of mostly everyday characters is GBK. A few everyday
     characters also make valid UTF-8, but then of letters that nobody mixes: "Сè" is 小猫.
     """
@@ -69,7 +74,7 @@ def _guess(data: bytes) -> str:
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError:
-        return data.decode("gbk" if everyday > 0.5 else "latin-1")
+        return data.decode("gbk" if everyday > 0.5 else _WESTERN, errors="replace")
     return data.decode("gbk") if everyday == 1 and _mixes_scripts(text) else text
 
 
@@ -104,6 +109,11 @@ def read_utf8(path: Path) -> str:
         raise UserError(f"{path}: not UTF-8, from byte {error.start} on") from error
 
 
+def class_name(written: object) -> str:
+    """A class's name on one line, as files of names need it; None is no name, like blanks."""
+    return " ".join(str("" if written is None else written).split())
+
+
 def read_class_names(path: str | Path, read: Callable[[Path], str] = read_text) -> tuple[str, ...]:
     """Read class names from a text file, one per line; blank lines are skipped.
 
@@ -114,8 +124,7 @@ def read_class_names(path: str | Path, read: Callable[[Path], str] = read_text) 
     Raises:
         UserError: the file is missing, has no name, or has a name twice.
     """
-    lines = [line.strip() for line in read(Path(path)).splitlines()]
-    names = tuple(line for line in lines if line)
+    names = tuple(filter(None, map(class_name, read(Path(path)).splitlines())))
     if not names:
         raise UserError(f"{path}: no class name in it; write one per line")
     require_distinct(names, str(path))

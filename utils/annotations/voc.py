@@ -24,9 +24,11 @@ from utils.annotations.source import (
     Problem,
     RawObject,
     Source,
+    files_below,
+    nfc,
     split_of_folder,
 )
-from utils.annotations.text import read_text
+from utils.annotations.text import class_name, read_text
 from utils.errors import UserError
 
 if TYPE_CHECKING:
@@ -51,10 +53,10 @@ def read_voc(root: Path) -> Source | None:
     lists = [(split, path) for split, path in lists if path.is_file()]
     if not xml_files:
         return None
-    index = ImageIndex(images.rglob("*"))
+    index = ImageIndex(files_below(images))
     if lists:
         source = Source("Pascal VOC folders, split by ImageSets/Main")
-        _read_lists(source, lists, {path.stem: path for path in xml_files}, index)
+        _read_lists(source, lists, {nfc(path.stem): path for path in xml_files}, index)
     else:
         source = Source("Pascal VOC folders, without ImageSets/Main")
         _read_xml_files(source, xml_files, index, UNSPLIT)
@@ -70,7 +72,7 @@ def read_labelimg(root: Path) -> Source | None:
         None where there are no such files.
     """
     folders = defaultdict(list)
-    for path in sorted(root.rglob("*")):
+    for path in files_below(root):
         folders[path.parent].append(path)
     source = Source("images and Pascal VOC XML side by side")
     for folder, paths in folders.items():
@@ -123,7 +125,7 @@ def _parse(path: Path) -> "Element":
 
 
 def _read_object(node: "Element", where: str) -> RawObject:
-    name = _text(node, "name")
+    name = class_name(_text(node, "name"))
     if not name:
         raise ValueError("no <name>")
     box = node.find("bndbox")
@@ -163,7 +165,7 @@ def _read_lists(
         for number, line in enumerate(read_text(path).splitlines(), start=1):
             if not line.strip():
                 continue
-            stem = _listed_stem(line.strip(), xml_files)
+            stem = _listed_stem(nfc(line.strip()), xml_files)
             if stem is None:
                 problem = f"{line.strip()}: no such file in Annotations"
                 source.problems.append(

@@ -3,6 +3,7 @@
 An image without a text file is background.
 """
 
+import os
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from functools import partial
@@ -16,11 +17,12 @@ from utils.annotations.source import (
     Kind,
     Problem,
     Source,
+    files_below,
     split_in_name,
     split_of,
     split_of_folder,
 )
-from utils.annotations.text import read_class_names, read_text, require_distinct
+from utils.annotations.text import class_name, read_class_names, read_text, require_distinct
 from utils.annotations.yolo_txt import holds_objects, image_stems, label_file, read_yolo_txt
 from utils.errors import UserError
 from utils.image import is_image_name
@@ -47,11 +49,12 @@ def read_yolo_folder(root: Path) -> Source | None:
     Returns:
         None where no image has a text file.
     """
-    images = sorted(path for path in root.rglob("*") if is_image_name(path.name))
+    images = [path for path in files_below(root) if is_image_name(path.name)]
     folders = {image.parent for image in images if label_file(image).is_file()}
     if not folders:
         return None
-    lists = [path for path in sorted(root.glob("*.txt")) if is_image_list(path)]
+    texts = sorted(root.glob("*.txt"))
+    lists = [path for path in texts if is_image_list(path)]
     if lists and {split_of_folder(folder, root) for folder in folders} == {UNSPLIT}:
         return read_yolo_lists(lists)
     source = Source("YOLO txt", class_names=_names_beside(root, images))
@@ -62,14 +65,23 @@ def read_yolo_folder(root: Path) -> Source | None:
     unused = len(images) - sum(map(len, by_split.values()))
     if unused:
         source.notes.append(f"images in folders without any text file, not used: {unused}")
+    for path in texts:
+        if split_in_name(path.stem) and path not in lists and lists_images(path):
+            source.notes.append(f"{path} lists no image that is there and was not used")
     _fill(source, by_split)
     return source
 
 
+def lists_images(path: Path) -> bool:
+    """Whether a line of a text file is an image's path."""
+    return any(is_image_name(Path(line).name) for line in _lines(path))
+
+
 def is_image_list(path: Path) -> bool:
-    """Whether a text file is named after a split and begins with the path of an image."""
-    first = next(iter(read_text(path).strip().split("\n")), "").strip()
-    return split_in_name(path.stem) is not None and _listed_image(path, first) is not None
+    """Whether a text file is named after a split and lists an image that is there."""
+    return split_in_name(path.stem) is not None and any(
+        _listed_image(path, line) for line in _lines(path)
+    )
 
 
 def read_yolo_lists(files: Sequence[Path]) -> Source:
@@ -132,9 +144,11 @@ def _names(content: dict, path: Path) -> tuple[str, ...]:
         names = [names[number] for number in range(len(names))]
     if not isinstance(names, list) or not names:
         raise UserError(f"{path}: 'names' is neither a list nor a mapping numbered from 0")
-    if content.get("nc", len(names)) != len(names):
+    if str(content.get("nc", len(names))) != str(len(names)):
         raise UserError(f"{path}: nc is {content['nc']}, but there are {len(names)} names")
-    names = tuple(str(name).strip() for name in names)
+    names = tuple(map(class_name, names))
+    if "" in names:
+        raise UserError(f"{path}: class {names.index('')} has an empty name")
     require_distinct(names, str(path))
     return names
 
@@ -147,15 +161,15 @@ def _locate(item: str, content: dict, path: Path) -> Path | None:
     bases = [path.parent / str(content.get("path") or ""), Path(str(content.get("path") or ""))]
     candidates = [base / item for base in (*bases, path.parent)]
     candidates.append(path.parent / item.removeprefix("../"))
-    return next((place for place in candidates if place.exists()), None)
+    return next(filter(os.path.exists, candidates), None)
 
 
 def _images_of(place: Path, source: Source) -> list[Path]:
     """The images in a folder, or those that a text file lists."""
     if place.is_dir():
-        return sorted(path for path in place.rglob("*") if is_image_name(path.name))
+        return [path for path in files_below(place) if is_image_name(path.name)]
     images = []
-    for number, line in enumerate(map(str.strip, read_text(place).splitlines()), start=1):
+    for number, line in enumerate(_lines(place), start=1):
         image = _listed_image(place, line)
         if image is not None:
             images.append(image)
@@ -168,7 +182,11 @@ def _images_of(place: Path, source: Source) -> list[Path]:
 def _listed_image(file: Path, line: str) -> Path | None:
     """The image that a line names, from the list file's folder or from the current one."""
     places = [file.parent / line, Path(line)] if is_image_name(Path(line).name) else []
-    return next((place for place in places if place.is_file()), None)
+    return next(filter(os.path.isfile, places), None)
+
+
+def _lines(path: Path) -> list[str]:
+    return [line.strip() for line in read_text(path).splitlines()]
 
 
 def _names_beside(root: Path, images: Sequence[Path]) -> tuple[str, ...] | None:
