@@ -1,6 +1,7 @@
 """The learning rate against its closed form."""
 
 import math
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -138,3 +139,26 @@ def test_the_average_counts_updates_not_accumulated_steps():
     assert twice.ema_momentum == pytest.approx(0.9)
     assert build_optimizer(Config(ema=0.81), 0.1).ema_momentum == 0.81
     assert not build_optimizer(Config(ema=None), 0.1).use_ema
+
+
+@pytest.mark.parametrize(
+    ("backend", "gpus", "wanted"),
+    [("tensorflow", [], False), ("tensorflow", ["gpu:0"], "auto"), ("jax", None, "auto")],
+)
+def test_the_step_is_compiled_whole_unless_tensorflow_has_only_a_cpu(
+    monkeypatch, backend, gpus, wanted
+):
+    def list_devices(kind):
+        if gpus is None:
+            raise RuntimeError("so does JAX where there is none of the kind")
+        return gpus
+
+    monkeypatch.setattr(keras.backend, "backend", lambda: backend)
+    monkeypatch.setattr(keras.distribution, "list_devices", list_devices)
+    model = SimpleNamespace(
+        compile=lambda optimizer, jit_compile: setattr(model, "jit", jit_compile),
+        optimizer=SimpleNamespace(build=lambda variables: None),
+        trainable_variables=[],
+    )
+    compile_for_phase(model, Config(), 0, 10, 8)
+    assert model.jit == wanted

@@ -30,12 +30,14 @@ def compile_for_phase(
         first_epoch,
         steps_per_epoch,
     )
-    # XLA for the whole step is slower than oneDNN's convolutions on a CPU.
-    on_gpu = bool(keras.distribution.list_devices("gpu"))
-    model.compile(
-        optimizer=build_optimizer(config, schedule), jit_compile="auto" if on_gpu else False
-    )
+    model.compile(optimizer=build_optimizer(config, schedule), jit_compile=_jit_compile())
     model.optimizer.build(model.trainable_variables)
+
+
+def _jit_compile() -> bool | str:
+    """Whether the whole step is compiled by XLA: not where oneDNN's convolutions are faster."""
+    tensorflow = keras.backend.backend() == "tensorflow"
+    return "auto" if not tensorflow or keras.distribution.list_devices("gpu") else False
 
 
 def build_optimizer(config: Config, schedule: EpochSchedule) -> keras.optimizers.Optimizer:
