@@ -16,6 +16,7 @@ from utils.augment import Augmentation
 from utils.dataset import TrainingSet
 from yolo4.cli import parse, run_command
 from yolo4.options import option
+from yolo4.quiet import quiet_start
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,12 +32,13 @@ class FeedingOptions:
 
 def measure(options: FeedingOptions) -> None:
     """Print images/s of both ways of feeding."""
-    import keras
-    import tensorflow as tf
-
-    from yolo4.feeding import TrainingBatches
-
     dataset = load_dataset(options.data, progress=False)
+    with quiet_start():
+        import keras
+        import tensorflow as tf
+
+        from yolo4.feeding import TrainingBatches
+
     size = (options.input_size, options.input_size)
     training = TrainingSet(dataset.splits["train"], size, 0, Augmentation(), 10**6)
     steps = training.steps(options.batch_size)
@@ -73,7 +75,7 @@ def measure(options: FeedingOptions) -> None:
         for name, make_feed in ways.items():
             feed = make_feed(epoch)
             start = time.perf_counter()
-            model.fit(feed, verbose=0)
+            model.fit(feed, shuffle=False, verbose=0)
             if epoch:  # the first warms up
                 rates[name].append(steps * options.batch_size / (time.perf_counter() - start))
     print(f"{os.cpu_count()} cores, {options.workers} workers, {options.input_size} pixels")
