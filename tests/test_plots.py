@@ -108,3 +108,18 @@ def test_no_global_plotting_state():
     """pyplot would keep figures alive and ask for a screen."""
     code = "import sys, utils.plots, utils.history; sys.exit('matplotlib.pyplot' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_lowest_panel_of_each_column_names_its_thresholds(drawn):
+    plots.plot_score_thresholds(EXAMPLE, NAMES, "x.png")
+    panels = [axes for axes in drawn[0].axes if axes.axison]
+    assert len(panels) == 3  # two columns, the second of one panel
+    named = [axes.get_xlabel() != "" for axes in panels]
+    ticked = [axes.xaxis.get_tick_params()["labelbottom"] for axes in panels]
+    assert named == ticked == [False, True, True]
+
+
+def test_the_mark_of_the_best_f1_is_whole_at_the_edge_too(drawn):
+    plots.plot_score_thresholds(EXAMPLE, NAMES, "x.png")
+    marks = [line for line in drawn[0].axes[0].get_lines() if line.get_marker() == "o"]
+    assert [mark.get_clip_on() for mark in marks] == [False]

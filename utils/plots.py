@@ -105,10 +105,15 @@ def plot_score_thresholds(scores: VocScores, class_names: Sequence[str], path: s
         if np.isnan(best.threshold):
             write_name(title, f"{_short(name, 20)}: nothing right")
         else:
-            axes.plot(best.threshold, best.f1, "o", color=_COLOURS["F1"], markersize=6)
+            mark = {"marker": "o", "markersize": 6, "clip_on": False, "zorder": 4}
+            axes.plot(best.threshold, best.f1, color=_COLOURS["F1"], **mark)
             axes.axvline(best.threshold, color=_COLOURS["F1"], linewidth=0.8, linestyle=":")
             write_name(title, f"{_short(name, 20)}: best F1 {best.f1:.3f} at {best.threshold:.3g}")
         axes.label_outer()
+    # The lowest panel of a column stands in the row before the last where that one is short.
+    for axes in grid[max(0, len(panels) - columns) : len(panels)]:
+        axes.set_xlabel("score threshold", color=INK)
+        axes.tick_params(labelbottom=True)
     for axes in grid[len(panels) :]:
         axes.set_axis_off()
     figure.suptitle(f"At IoU {scores.iou_threshold:g}", x=0.01, ha="left", fontsize=11, color=INK)
