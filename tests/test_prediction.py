@@ -41,8 +41,8 @@ def write(path, value=200, height=64, width=96):
     Image.new("RGB", (width, height), (value,) * 3).save(path)
 
 
-def write_video(path, frames=12, size=(96, 64)):
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 10, size)
+def write_video(path, frames=12, size=(96, 64), fps=10):
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), fps, size)
     for number in range(frames):
         writer.write(np.full((size[1], size[0], 3), 60 + 10 * (number % 12), np.uint8))
     writer.release()
@@ -152,6 +152,14 @@ def test_a_video(here):
     np.testing.assert_allclose(values, [60 + 10 * n for n in range(12)], atol=8)
 
 
+@pytest.mark.parametrize("fps", [0.5, 23.976, 240])
+def test_a_video_keeps_its_speed(here, fps):
+    write_video("clip.mp4", frames=3, fps=fps)
+    run("clip.mp4")
+    reader = cv2.VideoCapture("out/clip.mp4")
+    assert reader.get(cv2.CAP_PROP_FPS) == pytest.approx(fps, rel=1e-4)
+
+
 def test_crops_heat_maps_and_counts(here, capsys):
     write(Path("in/a.png"))
     write(Path("in/b.png"), 0)
@@ -252,6 +260,26 @@ def test_an_output_that_cannot_be_written_is_told(here):
         run("a.png")
 
 
+def test_an_output_that_cannot_be_written_is_told_before_the_network_starts(here, monkeypatch):
+    def load(*_, **__):
+        pytest.fail("the network was loaded first")
+
+    monkeypatch.setattr("yolo4.run.open_run", lambda _: type("Run", (), {"folder": here / "run"}))
+    monkeypatch.setattr(Detector, "from_run", load)
+    write(Path("a.png"))
+    Path("out").write_text("a file")
+    with pytest.raises(UserError, match="--output out: cannot write"):
+        prediction.predict(PredictOptions(sources=("a.png",), output="out"))
+
+
+def test_a_video_that_cannot_be_put_in_its_place_leaves_nothing_half_done(here):
+    write_video("clip.mp4", frames=2)
+    Path("out/clip.mp4").mkdir(parents=True)
+    with pytest.raises(UserError, match="--output out: cannot write"):
+        run("clip.mp4")
+    assert files_in("out") == []
+
+
 def test_show_without_a_screen_says_so_and_goes_on(here, monkeypatch, capsys):
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
@@ -262,38 +290,41 @@ def test_show_without_a_screen_says_so_and_goes_on(here, monkeypatch, capsys):
     assert "--show: no window can be opened" in capsys.readouterr().err
 
 
+class Window:
+    """In a screen's place: its person presses q at picture number `last`."""
+
+    def __init__(self, last):
+        self.last = last
+        self.shown = []
+        self.is_closed = False
+
+    def show(self, image, wait):
+        self.shown.append((image.shape, wait))
+        return len(self.shown) < self.last
+
+    def close(self):
+        self.is_closed = True
+
+
 def test_show_with_a_screen(here, monkeypatch):
-    shown = []
-
-    class Window:
-        def show(self, image, wait):
-            shown.append((image.shape, wait))
-            return len(shown) < 3
-
-        def close(self):
-            shown.append("closed")
-
-    monkeypatch.setattr("yolo4.recording.Screen.open", Window)
+    window = Window(last=3)
+    monkeypatch.setattr("yolo4.recording.Screen.open", lambda: window)
     for number in range(40):
         write(Path(f"in/{number:02d}.png"))
     status, entries = run("in", show=True, detector=brightness_detector(batch_size=1))
     assert status == 0
     assert 3 <= len(entries) < 20
-    assert shown == [((64, 96, 3), True)] * 3 + ["closed"]
+    assert window.shown == [((64, 96, 3), True)] * 3
+    assert window.is_closed
 
 
 def test_after_q_an_unreadable_image_still_gives_status_1(here, monkeypatch):
-    class Window:
-        def show(self, image, wait):
-            return False
-
-        def close(self):
-            pass
-
-    monkeypatch.setattr("yolo4.recording.Screen.open", Window)
+    window = Window(last=1)
+    monkeypatch.setattr("yolo4.recording.Screen.open", lambda: window)
     write(Path("in/b.png"))
     Path("in/a.png").write_text("no image")
     assert run("in", show=True)[0] == 1
+    assert window.is_closed
 
 
 def test_without_sources_the_test_images_of_the_run_are_taken(here, monkeypatch):

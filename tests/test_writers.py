@@ -7,7 +7,7 @@ import pytest
 from utils.errors import UserError
 from utils.image import read_image
 from utils.records import Detections
-from yolo4.writers import DetectionsFile, VideoFile, write_crops, write_image
+from yolo4.writers import detections_file, video_file, write_crops, write_image
 
 
 def detections(*boxes, labels=None):
@@ -45,9 +45,9 @@ def test_crops_hold_the_pixels_of_their_boxes(tmp_path):
 @pytest.mark.parametrize("suffix", [".mp4", ".avi", ".mov", ".mkv", ".webm"])
 def test_a_video_takes_its_name_when_the_block_ends(tmp_path, suffix):
     path = tmp_path / "deep" / f"clip{suffix}"
-    with VideoFile(path, 12, (64, 48)) as video:
+    with video_file(path, 12, (64, 48)) as add_frame:
         for value in (40, 120, 200):
-            video.write(np.full((48, 64, 3), (value, 0, 0), np.uint8))
+            add_frame(np.full((48, 64, 3), (value, 0, 0), np.uint8))
         assert not path.exists()
     assert [p.name for p in path.parent.iterdir()] == [path.name]
     reader = cv2.VideoCapture(str(path))
@@ -60,8 +60,8 @@ def test_a_video_takes_its_name_when_the_block_ends(tmp_path, suffix):
 @pytest.mark.parametrize("name", ["clip.mp4", "clip.ogv"])
 def test_after_an_error_nothing_is_left_of_a_video(tmp_path, name):
     def fail():
-        with VideoFile(tmp_path / name, 25, (64, 48)) as video:
-            video.write(np.zeros((48, 64, 3), np.uint8))
+        with video_file(tmp_path / name, 25, (64, 48)) as add_frame:
+            add_frame(np.zeros((48, 64, 3), np.uint8))
             raise KeyError
 
     with pytest.raises(KeyError):
@@ -70,23 +70,23 @@ def test_after_an_error_nothing_is_left_of_a_video(tmp_path, name):
 
 
 def test_frames_of_another_size_are_fitted(tmp_path):
-    with VideoFile(tmp_path / "clip.mp4", 25, (64, 48)) as video:
-        video.write(np.zeros((48, 64, 3), np.uint8))
-        video.write(np.zeros((96, 128, 3), np.uint8))
+    with video_file(tmp_path / "clip.mp4", 25, (64, 48)) as add_frame:
+        add_frame(np.zeros((48, 64, 3), np.uint8))
+        add_frame(np.zeros((96, 128, 3), np.uint8))
     reader = cv2.VideoCapture(str(tmp_path / "clip.mp4"))
     assert [reader.read()[1].shape for _ in range(2)] == [(48, 64, 3)] * 2
 
 
 def test_a_container_that_cannot_be_written_becomes_mp4(tmp_path):
-    with VideoFile(tmp_path / "clip.ogv", 25, (64, 48)) as video:
-        video.write(np.zeros((48, 64, 3), np.uint8))
+    with video_file(tmp_path / "clip.ogv", 25, (64, 48)) as add_frame:
+        add_frame(np.zeros((48, 64, 3), np.uint8))
     assert [p.name for p in tmp_path.iterdir()] == ["clip.ogv.mp4"]
 
 
 def test_a_place_where_no_video_can_be_is_told(tmp_path):
     with (
         pytest.raises(UserError, match=r"clip\.mp4: OpenCV cannot write a video"),
-        VideoFile(tmp_path / "clip.mp4", 25, (0, 0)),
+        video_file(tmp_path / "clip.mp4", 25, (0, 0)),
     ):
         pass
     assert list(tmp_path.iterdir()) == []
@@ -94,7 +94,7 @@ def test_a_place_where_no_video_can_be_is_told(tmp_path):
 
 def test_the_list_of_detections(tmp_path):
     path = tmp_path / "new" / "detections.json"
-    with DetectionsFile(path, ("Äpfel", "key")) as file:
+    with detections_file(path, ("Äpfel", "key")) as file:
         file.add("in/ü.jpg", None, detections((1.25, 2, 3.5, 4), (0, 0, 9, 9), labels=[1, 0]))
         file.add("clip.mp4", 0, detections())
         assert not path.exists()
@@ -111,7 +111,7 @@ def test_the_list_of_detections(tmp_path):
 
 
 def test_an_empty_list_is_one_too(tmp_path):
-    with DetectionsFile(tmp_path / "detections.json", ()):
+    with detections_file(tmp_path / "detections.json", ()):
         pass
     assert json.loads((tmp_path / "detections.json").read_text()) == []
 
@@ -121,7 +121,7 @@ def test_after_an_error_the_old_list_stays(tmp_path):
     path.write_text("[1]")
 
     def fail():
-        with DetectionsFile(path, ("key",)) as file:
+        with detections_file(path, ("key",)) as file:
             file.add("a.jpg", None, detections((0, 0, 1, 1)))
             raise KeyError
 

@@ -1,8 +1,6 @@
 """Measures a detector on annotated images: a trained run, or the text files of any other."""
 
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -10,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from utils.errors import UserError
 from utils.files import write_whole
 from yolo4.options import check_ranges, option
+from yolo4.output import make_output, writing_to
 from yolo4.pipeline import in_batches, overlapped
 
 if TYPE_CHECKING:
@@ -70,7 +69,7 @@ def measure(options: EvaluateOptions) -> "Metrics":
     """
     from_text = options.detections is not None
     metrics, source, output = (_of_text if from_text else _of_run)(options)
-    with _writing_to(output):
+    with writing_to(output):
         write_results(metrics, output, source)
     print(f"\n{metrics.table()}\n\nmetrics.json and plots are in {output}")
     return metrics
@@ -144,24 +143,6 @@ def write_results(metrics: "Metrics", folder: Path, source: dict[str, str]) -> N
     plot_average_precision(scores, names, folder / "average_precision.png")
 
 
-def _output_folder(options: EvaluateOptions, default: Path) -> Path:
-    """Make the folder for the results, and try whether files can be made in it."""
-    folder = Path(options.output) if options.output else default
-    with _writing_to(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    return folder
-
-
-@contextmanager
-def _writing_to(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise UserError(f"--output {folder}: cannot write there: {error}") from error
-
-
 def _of_run(options: EvaluateOptions) -> "tuple[Metrics, dict[str, str], Path]":
     """Measure a trained run; what it was, and the folder for the results."""
     from utils.annotations import load_dataset
@@ -173,7 +154,7 @@ def _of_run(options: EvaluateOptions) -> "tuple[Metrics, dict[str, str], Path]":
     data = options.data or config.data
     dataset = load_dataset(data, run.class_names(), options.on_bad_data, config.seed)
     split, records = choose_records(dataset.splits, options.split)
-    output = _output_folder(options, run.folder / "evaluation" / split)
+    output = make_output(Path(options.output or run.folder / "evaluation" / split))
     # Only now, so that a mistake in what was named is told before the network is loaded.
     from yolo4.detector import Detector
 
@@ -200,7 +181,7 @@ def _of_text(options: EvaluateOptions) -> "tuple[Metrics, dict[str, str], Path]"
     read = read_text_boxes(options.detections, options.ground_truth)
     _report("images have no detection file: nothing was found there", read.without_detections)
     _report("objects without area are left out", read.without_area)
-    output = _output_folder(options, Path("evaluation"))
+    output = make_output(Path(options.output or "evaluation"))
     metrics = evaluate(
         read.detections, read.records, read.class_names, options.iou_thresholds, coco=True
     )

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Literal
 
 from tqdm import tqdm
 
-from utils.errors import UserError
 from yolo4.options import check_ranges, option
+from yolo4.output import make_output, writing_to
 from yolo4.pipeline import Pace, finish_on_interrupt, in_batches, overlapped
 
 if TYPE_CHECKING:
@@ -73,6 +73,7 @@ def predict(options: PredictOptions) -> int:
     run = open_run(options.run)
     arguments = options.sources or _images_of_run(run)
     sources = find_sources(arguments, Path(options.output))
+    make_output(Path(options.output))
     print(f"{run.folder}: starting the network")
     detector = Detector.from_run(
         run.folder,
@@ -98,18 +99,16 @@ def _images_of_run(run: "Run") -> list[Path]:
 
 def predict_with(detector: "Detector", sources: "list[Source]", options: PredictOptions) -> int:
     """As `predict`, with a detector and sources that are known already."""
-    from yolo4.recording import Recorder
+    from yolo4.recording import recording
 
     pace = Pace()
-    try:
-        with (
-            finish_on_interrupt() as stop,
-            tqdm(desc="predict", unit=" images", total=len(sources)) as bar,
-            Recorder(detector.class_names, options, stop) as recorder,
-        ):
-            _run(detector, sources, recorder, pace, bar)
-    except OSError as error:
-        raise UserError(f"--output {options.output}: cannot write there: {error}") from error
+    with (
+        writing_to(Path(options.output)),
+        finish_on_interrupt() as stop,
+        tqdm(desc="predict", unit=" images", total=len(sources)) as bar,
+        recording(detector.class_names, options, stop) as recorder,
+    ):
+        _run(detector, sources, recorder, pace, bar)
     if options.count:
         print(recorder.totals())
     print(f"{pace}; results in {options.output}")

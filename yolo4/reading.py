@@ -87,7 +87,7 @@ def _read_frames(source: Source, stop: threading.Event) -> Iterator[Picture]:
             yield Picture(source, error=f"{source.name}: cannot be opened as a video")
             return
         fps = capture.get(cv2.CAP_PROP_FPS)
-        fps = fps if 1 <= fps <= 1000 else _USUAL_FPS
+        fps = fps if 0 < fps <= 1000 else _USUAL_FPS
         count = max(0, int(capture.get(cv2.CAP_PROP_FRAME_COUNT)))
         number = 0
         while not stop.is_set():

@@ -3,11 +3,10 @@
 import sys
 import threading
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 from tqdm import tqdm
@@ -19,7 +18,7 @@ from yolo4.prediction import PredictOptions
 from yolo4.reading import Picture
 from yolo4.screen import Screen
 from yolo4.sources import Kind, Source
-from yolo4.writers import DetectionsFile, VideoFile, write_crops, write_image
+from yolo4.writers import DetectionsFile, detections_file, video_file, write_crops, write_image
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,8 +36,11 @@ class Result:
     frames: Mapping[Path, np.ndarray]
 
 
-class Recorder:
-    """Writes results to the output folder, as a context that finishes its files at the end.
+@contextmanager
+def recording(
+    class_names: Sequence[str], options: PredictOptions, stop: threading.Event
+) -> Iterator["Recorder"]:
+    """A recorder whose files are finished when the block ends.
 
     After an exception the files that are not finished are removed.
 
@@ -46,6 +48,29 @@ class Recorder:
         class_names: names of the labels.
         options: what to write and where.
         stop: set when the person at the screen wants no more.
+    """
+    with ExitStack() as closing:
+        file = Path(options.output) / "detections.json"
+        detections = closing.enter_context(detections_file(file, class_names))
+        screen = Screen.open() if options.show else None
+        if screen is not None:
+            closing.callback(screen.close)
+        videos = closing.enter_context(ExitStack())
+        recorder = Recorder(class_names, options, stop, detections, screen, videos)
+        yield recorder
+        recorder.finish_source()
+
+
+class Recorder:
+    """Writes results to the output folder; `recording` gives one.
+
+    Args:
+        class_names: names of the labels.
+        options: what to write and where.
+        stop: set when the person at the screen wants no more.
+        detections: the list of what was found.
+        screen: where to show results; None for nowhere.
+        videos: holds the videos of a source open; closing it finishes them.
 
     Attributes:
         problems: pictures that could not be read.
@@ -53,37 +78,27 @@ class Recorder:
     """
 
     def __init__(
-        self, class_names: Sequence[str], options: PredictOptions, stop: threading.Event
+        self,
+        class_names: Sequence[str],
+        options: PredictOptions,
+        stop: threading.Event,
+        detections: DetectionsFile,
+        screen: Screen | None,
+        videos: ExitStack,
     ) -> None:
         self.class_names = class_names
         self.options = options
         self.stop = stop
         self.problems = 0
         self.dismissed = False
-        self._total: Counter[str] = Counter()
         self.output = Path(options.output)
-        self._detections = DetectionsFile(self.output / "detections.json", class_names)
-        self._screen = Screen.open() if options.show else None
-        self._videos: dict[Path, VideoFile] = {}
-        self._open_videos = ExitStack()
+        self._detections = detections
+        self._screen = screen
+        self._open_videos = videos
+        self._videos: dict[Path, Callable[[np.ndarray], None]] = {}
+        self._total: Counter[str] = Counter()
         self._source: Source | None = None
         self._most: Counter[str] | None = None
-
-    def __enter__(self) -> "Recorder":
-        self._detections.__enter__()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._open_videos.__exit__(kind, error, traceback)
-        self._finish_source()
-        if self._screen is not None:
-            self._screen.close()
-        self._detections.__exit__(kind, error, traceback)
 
     def draw(self, picture: Picture, found: Detections | None, heat: HeatMap | None) -> Result:
         """Draw a picture and write the files that are its own; runs on several threads."""
@@ -114,7 +129,7 @@ class Recorder:
         """Record a result; to be called in the order of the pictures, on the main thread."""
         picture, found = result.picture, result.found
         if picture.source != self._source:
-            self._finish_source()
+            self.finish_source()
             self._source = picture.source
         if found is None:
             self.problems += 1
@@ -127,7 +142,7 @@ class Recorder:
             self._total += counts
         else:
             for place, frame in result.frames.items():
-                self._video(place, picture.fps, frame).write(frame)
+                self._video(place, picture.fps, frame)(frame)
         if self._screen is not None and not self.stop.is_set():
             shown = result.frames[picture.source.place]
             if not self._screen.show(shown, wait=picture.source.kind is Kind.IMAGE):
@@ -138,19 +153,20 @@ class Recorder:
         """How many objects of each class all image files show, in words."""
         return f"in all image files: {self._in_words(self._total)}"
 
-    def _video(self, place: Path, fps: float, frame: np.ndarray) -> VideoFile:
-        if place not in self._videos:
-            video = VideoFile(self.output / place, fps, frame.shape[1::-1])
-            self._videos[place] = self._open_videos.enter_context(video)
-        return self._videos[place]
-
-    def _finish_source(self) -> None:
+    def finish_source(self) -> None:
+        """Finish the videos of the last source and print what it shows."""
         self._open_videos.close()
         self._videos.clear()
         if self.options.count and self._source is not None and self._most is not None:
             at_once = "" if self._source.kind is Kind.IMAGE else "most at once: "
             tqdm.write(f"{self._source.name}: {at_once}{self._in_words(self._most)}")
         self._source = self._most = None
+
+    def _video(self, place: Path, fps: float, frame: np.ndarray) -> Callable[[np.ndarray], None]:
+        if place not in self._videos:
+            video = video_file(self.output / place, fps, frame.shape[1::-1])
+            self._videos[place] = self._open_videos.enter_context(video)
+        return self._videos[place]
 
     def _in_words(self, counts: Mapping[str, int]) -> str:
         words = [f"{counts[name]} {name}" for name in self.class_names if counts[name]]

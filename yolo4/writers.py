@@ -3,10 +3,10 @@
 import io
 import json
 import re
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from types import TracebackType
+from typing import TextIO
 
 import cv2
 import numpy as np
@@ -48,8 +48,11 @@ def write_crops(
         write_image(path, np.ascontiguousarray(image[top:bottom, left:right]))
 
 
-class VideoFile:
-    """A video in the making, as a context: it stands in its place when the block ends.
+@contextmanager
+def video_file(
+    path: Path, fps: float, size: tuple[int, int]
+) -> Iterator[Callable[[np.ndarray], None]]:
+    """A video in the making: it stands in its place when the block ends.
 
     After an exception nothing is left of it. Its name gets `.mp4` after it where a video with its
     own suffix cannot be written.
@@ -59,69 +62,69 @@ class VideoFile:
         fps: frames per second.
         size: width and height in pixels.
 
+    Yields:
+        What adds a frame, uint8 `[H, W, 3]` RGB, resized where it is not of that size.
+
     Raises:
         UserError: on entering, when no video can be written there.
     """
-
-    def __init__(self, path: Path, fps: float, size: tuple[int, int]) -> None:
-        self.path = path
-        self.fps = fps
-        self.size = size
-
-    def __enter__(self) -> "VideoFile":
+    with ExitStack() as closing:
         try:
-            self._open(self.path, _CODECS.get(self.path.suffix.lower(), _USUAL_CODEC))
+            codec = _CODECS.get(path.suffix.lower(), _USUAL_CODEC)
+            writer = closing.enter_context(_video_writer(path, "", codec, fps, size))
         except UserError:
-            self._open(self.path.with_name(self.path.name + ".mp4"), _USUAL_CODEC)
-        return self
+            writer = closing.enter_context(_video_writer(path, ".mp4", _USUAL_CODEC, fps, size))
 
-    def _open(self, path: Path, codec: str) -> None:
-        with ExitStack() as closing:
-            passing = closing.enter_context(passing_file(path))
-            fourcc = cv2.VideoWriter.fourcc(*codec)
-            self._writer = cv2.VideoWriter(str(passing), fourcc, self.fps, self.size)
-            closing.callback(self._writer.release)
-            if not self._writer.isOpened():
-                raise UserError(f"{self.path}: OpenCV cannot write a video here")
-            self._closing = closing.pop_all()
+        def write(frame: np.ndarray) -> None:
+            if frame.shape[1::-1] != size:
+                frame = cv2.resize(frame, size)
+            writer.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
 
-    def write(self, frame: np.ndarray) -> None:
-        """Add a frame, uint8 `[H, W, 3]` RGB, resized where it differs from the first one."""
-        if frame.shape[1::-1] != self.size:
-            frame = cv2.resize(frame, self.size)
-        self._writer.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._closing.__exit__(kind, error, traceback)
+        yield write
 
 
-class DetectionsFile:
-    """`detections.json`: a list with an entry per image or frame, written as they come.
+@contextmanager
+def _video_writer(
+    path: Path, ending: str, codec: str, fps: float, size: tuple[int, int]
+) -> Iterator[cv2.VideoWriter]:
+    with passing_file(path.with_name(path.name + ending)) as passing:
+        writer = cv2.VideoWriter(str(passing), cv2.VideoWriter.fourcc(*codec), fps, size)
+        try:
+            if not writer.isOpened():
+                raise UserError(f"{path}: OpenCV cannot write a video here")
+            yield writer
+        finally:
+            writer.release()
 
-    As a context it stands in its place when the block ends, and not at all after an exception.
+
+@contextmanager
+def detections_file(path: Path, class_names: Sequence[str]) -> Iterator["DetectionsFile"]:
+    """`detections.json` in the making: it stands in its place when the block ends.
+
+    After an exception it does not, and the old one stays.
 
     Args:
         path: the file.
         class_names: names of the labels.
     """
+    with passing_file(path) as passing, passing.open("w", encoding="utf-8") as file:
+        detections = DetectionsFile(file, class_names)
+        yield detections
+        detections.end()
 
-    def __init__(self, path: Path, class_names: Sequence[str]) -> None:
-        self.path = path
-        self.class_names = class_names
 
-    def __enter__(self) -> "DetectionsFile":
-        with ExitStack() as closing:
-            passing = closing.enter_context(passing_file(self.path))
-            self._file = closing.enter_context(passing.open("w", encoding="utf-8"))
-            closing.push(self._end)
-            self._closing = closing.pop_all()
+class DetectionsFile:
+    """A JSON list with an entry per image or frame, written as they come.
+
+    Args:
+        file: what to write to.
+        class_names: names of the labels.
+    """
+
+    def __init__(self, file: TextIO, class_names: Sequence[str]) -> None:
+        self._file = file
+        self._class_names = class_names
         self._between = "[\n"
-        return self
 
     def add(self, image: str, frame: int | None, found: Detections) -> None:
         """Add an image, or a frame of a video, and what was found in it."""
@@ -130,19 +133,11 @@ class DetectionsFile:
             **({} if frame is None else {"frame": frame}),
             "boxes": [[round(edge, 2) for edge in box] for box in found.boxes.tolist()],
             "scores": [round(score, 5) for score in found.scores.tolist()],
-            "labels": [self.class_names[label] for label in found.labels],
+            "labels": [self._class_names[label] for label in found.labels],
         }
         self._file.write(self._between + json.dumps(entry, ensure_ascii=False))
         self._between = ",\n"
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._closing.__exit__(kind, error, traceback)
-
-    def _end(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None:
-            self._file.write("[]\n" if self._between == "[\n" else "\n]\n")
+    def end(self) -> None:
+        """Write the list's end."""
+        self._file.write("[]\n" if self._between == "[\n" else "\n]\n")
