@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from utils import voc_map
 from utils.records import Detections, Record
 from utils.score_curve import ScoreCurve
-from utils.voc_map import evaluate_voc
+from utils.voc_map import evaluate_voc, match_voc
 
 
 def record(*objects, size=(200, 200)):
@@ -183,6 +183,40 @@ class TestRules:
             evaluate_voc([detections()], [record(), record()], ["a"])
         with pytest.raises(ValueError, match=r"labels 0\.\.1 for 1 class names"):
             evaluate_voc([detections()], [record((0, 0, 0, 1, 1), (1, 0, 0, 1, 1))], ["a"])
+
+
+class TestMatches:
+    def test_hand_worked_images(self):
+        """What counts, best score first, with its image; objects to find by image and class."""
+        truth = [
+            record((0, 0, 0, 10, 10), (0, 50, 50, 60, 60, 1), (2, 0, 0, 9, 9, 1)),
+            record(),
+            record((0, 0, 0, 10, 10), (0, 30, 30, 40, 40), (1, 0, 0, 10, 10)),
+        ]
+        found = [
+            detections((0, 0.6, 0, 0, 10, 10), (0, 0.95, 50, 50, 60, 60), (1, 0.3, 0, 0, 9, 9)),
+            detections((0, 0.4, 0, 0, 10, 10)),
+            detections((0, 0.9, 0, 0, 10, 7), (0, 0.5, 0, 0, 10, 10)),
+        ]
+        matches = match_voc(found, truth, ["a", "b", "c"])
+        assert matches.images.tolist() == [2, 0, 2, 1, 0]
+        assert matches.labels.tolist() == [0, 0, 0, 0, 1]
+        assert matches.scores == pytest.approx([0.9, 0.6, 0.5, 0.4, 0.3])
+        assert matches.is_right.tolist() == [True, True, False, False, False]
+        assert matches.objects.tolist() == [[1, 0, 0], [0, 0, 0], [2, 1, 0]]
+
+    def test_the_threshold_is_the_one_asked_for(self):
+        truth, found = [record((0, 0, 0, 10, 10))], [detections((0, 0.9, 0, 0, 10, 7))]
+        assert match_voc(found, truth, ["a"], 0.7).is_right.tolist() == [True]
+        assert match_voc(found, truth, ["a"], 0.71).is_right.tolist() == [False]
+
+    def test_nothing_at_all(self):
+        assert match_voc([], [], ["a", "b"]).objects.shape == (0, 2)
+        assert match_voc([detections()], [record()], ["a"]).objects.tolist() == [[0]]
+
+    def test_wrong_calls_are_refused(self):
+        with pytest.raises(ValueError, match="1 detections for 2 records"):
+            match_voc([detections()], [record(), record()], ["a"])
 
 
 def oracle_iou(a, b):

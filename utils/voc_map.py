@@ -104,26 +104,100 @@ def evaluate_voc(
     Raises:
         ValueError: when the two sequences differ in length or a label has no class name.
     """
+    candidates = _find_candidates(detections, records, len(class_names))
+    thresholds = sorted({0.5, *map(float, iou_thresholds)})
+    by_iou = {threshold: _score(candidates.judge(threshold), threshold) for threshold in thresholds}
+    return VocResult(tuple(class_names), by_iou)
+
+
+@dataclass(frozen=True, eq=False)
+class VocMatches:
+    """The detections that count, best score first, judged at one IoU threshold.
+
+    Attributes:
+        images: int64 `[N]`, index of each detection's image.
+        labels: int64 `[N]`, each detection's class.
+        scores: float64 `[N]`, falling.
+        is_right: bool `[N]`, whether the detection found an object (else it is a false positive).
+        objects: int64 `[images, C]`, how many objects of each class each image has to find.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    scores: np.ndarray
+    is_right: np.ndarray
+    objects: np.ndarray
+
+
+def match_voc(
+    detections: Sequence[Detections],
+    records: Sequence[Record],
+    class_names: Sequence[str],
+    iou_threshold: float = 0.5,
+) -> VocMatches:
+    """Judge each detection by itself, for what needs more than the curves of `evaluate_voc`.
+
+    Args:
+        detections: what was found in each record's image, boxes in pixels of that image.
+        records: the annotated images, in the same order.
+        class_names: names of the classes that the labels index.
+        iou_threshold: fraction in (0, 1].
+
+    Returns:
+        The detections that count: those that fit a `difficult` object are left out.
+
+    Raises:
+        ValueError: when the two sequences differ in length or a label has no class name.
+    """
+    return _find_candidates(detections, records, len(class_names)).judge(iou_threshold)
+
+
+def _score(matches: VocMatches, iou_threshold: float) -> VocScores:
+    objects = matches.objects.sum(axis=0)
+    curves = []
+    for label, number in enumerate(objects):
+        mine = matches.labels == label
+        curves.append(ScoreCurve(matches.scores[mine], matches.is_right[mine], int(number)))
+    overall = ScoreCurve(matches.scores, matches.is_right, int(objects.sum()))
+    return VocScores(iou_threshold, tuple(curves), overall)
+
+
+@dataclass(frozen=True, eq=False)
+class _Candidates:
+    """All detections by falling score, each with the object it has the highest IoU with.
+
+    `iou` is -1 where the image has no object of the class; `best` indexes `difficult`, which has
+    an entry per object. The others are as in `VocMatches`.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    scores: np.ndarray
+    iou: np.ndarray
+    best: np.ndarray
+    difficult: np.ndarray
+    objects: np.ndarray
+
+    def judge(self, iou_threshold: float) -> VocMatches:
+        counts, is_right = _judge(self.iou >= iou_threshold, self.best, self.difficult)
+        rows = (self.images, self.labels, self.scores, is_right)
+        return VocMatches(*(row[counts] for row in rows), self.objects)
+
+
+def _find_candidates(
+    detections: Sequence[Detections], records: Sequence[Record], class_count: int
+) -> _Candidates:
     if len(detections) != len(records):
         raise ValueError(f"{len(detections)} detections for {len(records)} records")
-    found = _flatten(detections, len(class_names))
-    truth = _flatten(records, len(class_names))
+    found, truth = _flatten(detections, class_count), _flatten(records, class_count)
     scores = _concatenate([d.scores for d in detections], np.float64)
     difficult = _concatenate([r.difficult for r in records], bool)
     order = np.argsort(-scores, kind="stable")
-    labels, scores = found.labels[order], scores[order]
+    images, labels = np.divmod(found.keys[order], class_count)
+    objects = np.bincount(truth.keys[~difficult], minlength=len(records) * class_count)
     iou, best = _best_objects(found.boxes[order], found.keys[order], truth)
-    objects = np.bincount(truth.labels[~difficult], minlength=len(class_names))
-    by_iou = {}
-    for threshold in sorted({0.5, *map(float, iou_thresholds)}):
-        counts, is_right = _judge(iou >= threshold, best, difficult)
-        curves = []
-        for label, number in enumerate(objects):
-            mine = counts & (labels == label)
-            curves.append(ScoreCurve(scores[mine], is_right[mine], int(number)))
-        overall = ScoreCurve(scores[counts], is_right[counts], int(objects.sum()))
-        by_iou[threshold] = VocScores(threshold, tuple(curves), overall)
-    return VocResult(tuple(class_names), by_iou)
+    objects = objects.reshape(len(records), class_count)
+    return _Candidates(images, labels, scores[order], iou, best, difficult, objects)
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,7 +205,6 @@ class _Boxes:
     """Boxes of all images in one row; `keys` is equal where image and class are."""
 
     boxes: np.ndarray
-    labels: np.ndarray
     keys: np.ndarray
 
 
@@ -141,7 +214,7 @@ def _flatten(images: Sequence[Detections | Record], class_count: int) -> _Boxes:
         raise ValueError(f"labels {labels.min()}..{labels.max()} for {class_count} class names")
     boxes = _concatenate([np.reshape(image.boxes, (-1, 4)) for image in images], np.float64)
     image_of = np.repeat(np.arange(len(images)), [len(image.labels) for image in images])
-    return _Boxes(boxes.reshape(-1, 4), labels, image_of * class_count + labels)
+    return _Boxes(boxes.reshape(-1, 4), image_of * class_count + labels)
 
 
 def _concatenate(parts: Sequence[np.ndarray], dtype: type) -> np.ndarray:
