@@ -6,14 +6,14 @@ import keras
 import numpy as np
 
 from nets.decode import decode
+from nets.losses import TERMS
 from nets.yolov4 import YOLOv4
 from utils.dataset import ValidationSet
 from utils.image import Letterbox
 from utils.records import Detections, Record
 from yolo4.detector import Detector
+from yolo4.evaluation import EvaluateOptions
 from yolo4.metrics import Metrics, evaluate
-
-_LEAST_SCORE = 0.005  # lower ones cost time and hardly move the mAP
 
 
 class Validator:
@@ -37,26 +37,35 @@ class Validator:
         self.class_names = tuple(class_names)
         self.batch_size = batch_size
         self._images = ValidationSet(records, input_size)
-        self._detector = Detector(None, class_names, input_size, score_threshold=_LEAST_SCORE)
+        # As get_map.py measures, so that it finds the mAP of the history again on `--split val`.
+        options = EvaluateOptions()
+        self._detector = Detector(
+            None,
+            class_names,
+            input_size,
+            options.score_threshold,
+            options.nms_threshold,
+            options.nms,
+            options.max_detections,
+        )
 
     def measure(self, model: YOLOv4) -> tuple[dict[str, float], Metrics, list[Detections]]:
-        """Losses by name (their sum is "loss"), metrics, and what was found in each image."""
-        losses, found = [], []
+        """Losses by name (their sum is "loss"), metrics, and what was found in each image.
+
+        A loss is the mean over the batches, each weighed by its number of images.
+        """
+        totals, found = dict.fromkeys(TERMS, 0.0), []
         for step in range(self._images.steps(self.batch_size)):
-            images, targets, fits = self._batch(step)
-            logits = model.predict_on_batch(images)
+            images, targets, fits = self._images.batch(step, self.batch_size)
+            filled = np.resize(images, (self.batch_size, *images.shape[1:]))  # one shape to compile
+            logits = [level[: len(images)] for level in model.predict_on_batch(filled)]
             terms = model.criterion(targets, [keras.ops.convert_to_tensor(x) for x in logits])
-            losses.append({name: float(value) for name, value in terms.items()})
+            for name, value in terms.items():
+                totals[name] += float(value) * len(images)
             found += self._detections(model, logits, fits)
-        means = {name: float(np.mean([loss[name] for loss in losses])) for name in losses[0]}
+        means = {name: total / len(self.records) for name, total in totals.items()}
         metrics = evaluate(found, self.records, self.class_names)
         return {"loss": sum(means.values()), **means}, metrics, found
-
-    def _batch(self, step: int) -> tuple[np.ndarray, dict[str, np.ndarray], list[Letterbox]]:
-        """A batch that is always full, repeating its images: one shape is compiled, not two."""
-        images, targets, fits = self._images.batch(step, self.batch_size)
-        rows = np.resize(np.arange(len(images)), self.batch_size)
-        return images[rows], {name: value[rows] for name, value in targets.items()}, fits
 
     def _detections(
         self, model: YOLOv4, logits: Sequence[np.ndarray], fits: Sequence[Letterbox]
@@ -65,5 +74,5 @@ class Validator:
         arrays = [keras.ops.convert_to_numpy(value) for value in decoded]
         return [
             self._detector.choose(*outputs, fit)
-            for *outputs, fit in zip(*arrays, fits, strict=False)
+            for *outputs, fit in zip(*arrays, fits, strict=True)
         ]
