@@ -10,7 +10,8 @@ from scipy import stats
 from utils.resampling import bootstrap_map, weighted_map
 from utils.significance import Spread, holm, least_sign_flip_p, sign_flip_p
 from utils.voc_map import VocMatches
-from yolo4.comparison.conclusion import conclude
+from yolo4.comparison.conclusion import _what_would_settle, conclude
+from yolo4.comparison.contrast import Contrast
 
 
 def run(found, images=200):
@@ -152,6 +153,11 @@ class TestWhatWouldSettle:
             assert not settled(now, 200_000)
             assert settled(seeds, images)
             assert f"about {seeds} seeds and {images} test images together" in contrast.sentence
+
+    def test_more_seeds_do_not_help_where_the_images_alone_span_zero(self):
+        """-0.1 to +4 points about +2 on 100 images: 1.05 squared as many, rounded up."""
+        contrast = Contrast("focal", "bce", (0, 1, 2), mean=0.02, image_interval=(-0.001, 0.04))
+        assert _what_would_settle(contrast, Spread(1e-6, 100, 1e-8, 3), 1) == (None, 120)
 
     def test_several_arms_need_more(self):
         reference, arm = runs(100, 100, 100), runs(150, 96, 120)
