@@ -58,3 +58,34 @@ def normalise_batch(
     )
     count = ops.cast(ops.size(x) // x.shape[-1], "float32")
     return ops.cast(y, x.dtype), mean, variance * count / ops.maximum(count - 1, 1)
+
+
+def value_and_slope(
+    function: Callable[[KerasTensor], KerasTensor], x: KerasTensor
+) -> tuple[KerasTensor, KerasTensor]:
+    """An elementwise function and, by the backend's differentiation, its slope.
+
+    Args:
+        function: gives an array of the shape of its argument.
+        x: float array.
+
+    Returns:
+        `function(x)`, and the gradient of its sum in `x`, of the same shape.
+    """
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            value = function(x)
+        return value, tape.gradient(value, x)
+    if backend == "jax":
+        import jax
+
+        value, pull_back = jax.vjp(function, x)
+        return value, pull_back(ops.ones_like(value))[0]
+    x = x.detach().requires_grad_()
+    value = function(x)
+    ops.sum(value).backward()
+    return value.detach(), x.grad

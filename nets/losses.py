@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import NamedTuple
 
 from keras import KerasTensor, ops
 
 from nets import boxes as overlaps
-from nets.assign import assign, ignored
+from nets.assign import Assignment, assign, ignored
 from nets.compiled import compiled
 from nets.decode import SCALE_X_Y, Predictors, decode_boxes, flatten, grids, predictors
 
@@ -84,6 +85,24 @@ def confidence_loss(
     return lambda logits, targets, keep: keep * chosen(logits, targets)
 
 
+class Match(NamedTuple):
+    """What is asked of each of the N predictors for a batch.
+
+    Attributes:
+        flat: logits of all levels, float32 `[B, N, 5 + C]`.
+        where: the predictors.
+        predicted: boxes `[B, N, 4]`, xyxy in input pixels, without a gradient.
+        assignment: which predictors answer for which object.
+        keep: float32 `[B, N]`, 0 for the predictors that the confidence loss ignores, else 1.
+    """
+
+    flat: KerasTensor
+    where: Predictors
+    predicted: KerasTensor
+    assignment: Assignment
+    keep: KerasTensor
+
+
 class YOLOv4Loss:
     """`box_gain * box + confidence_gain * confidence + class_gain * class`.
 
@@ -127,6 +146,7 @@ class YOLOv4Loss:
         self.anchor_match_threshold = anchor_match_threshold
         self.scale_x_y = scale_x_y
         self._fused = compiled(self._terms)
+        self._fused_match = compiled(self._match)
 
     def __call__(
         self, targets: Mapping[str, KerasTensor], logits: Sequence[KerasTensor]
@@ -141,13 +161,17 @@ class YOLOv4Loss:
         values = self._fused(targets["boxes"], targets["labels"], targets["difficult"], *logits)
         return dict(zip(TERMS, values, strict=True))
 
-    def _terms(
+    def match(self, targets: Mapping[str, KerasTensor], logits: Sequence[KerasTensor]) -> Match:
+        """What the confidence loss sees; arguments as for the call."""
+        return self._fused_match(targets["boxes"], targets["labels"], targets["difficult"], *logits)
+
+    def _match(
         self,
         boxes: KerasTensor,
         labels: KerasTensor,
         difficult: KerasTensor,
         *logits: KerasTensor,
-    ) -> tuple[KerasTensor, ...]:
+    ) -> Match:
         flat = flatten(logits)
         where = predictors(grids(logits), self.anchors, self.scale_x_y)
         boxes = ops.cast(boxes, "float32")
@@ -156,12 +180,22 @@ class YOLOv4Loss:
         matching = (self.anchors, grids(logits), self.anchor_match_threshold)
         found = assign(boxes, present & ~difficult, *matching)
         spared = assign(boxes, present & difficult, *matching).positive
-        answers = ops.cast(found.answers, "float32")
 
         predicted = ops.stop_gradient(decode_boxes(flat[..., :4], where))
         ignore = ignored(predicted, boxes, present, self.ignore_threshold)
         negative = (1 - ops.cast(ignore, "float32")) * (1 - spared)
-        keep = ops.maximum(found.positive, negative)
+        return Match(flat, where, predicted, found, ops.maximum(found.positive, negative))
+
+    def _terms(
+        self,
+        boxes: KerasTensor,
+        labels: KerasTensor,
+        difficult: KerasTensor,
+        *logits: KerasTensor,
+    ) -> tuple[KerasTensor, ...]:
+        flat, where, _, found, keep = self._match(boxes, labels, difficult, *logits)
+        boxes = ops.cast(boxes, "float32")
+        answers = ops.cast(found.answers, "float32")
         answering = ops.take_along_axis(flat, found.predictor[..., None], axis=1)
         terms = {
             "box": ops.sum(answers * self._box_term(answering, found.predictor, where, boxes)),

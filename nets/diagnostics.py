@@ -1,0 +1,89 @@
+"""What the confidence loss does to each predictor: the loss itself, taken apart."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from keras import KerasTensor, ops
+
+from nets.compiled import compiled, value_and_slope
+from nets.losses import YOLOv4Loss
+
+
+class Examined(NamedTuple):
+    """The confidence loss at each of the N predictors of a batch.
+
+    Attributes:
+        boxes: what they predict, `[B, N, 4]`, xyxy in input pixels.
+        confidence: `[B, N]` in 0..1.
+        positive: `[B, N]`, 1 for predictors that answer for an object, else 0.
+        keep: `[B, N]`, 0 for ignored predictors, else 1.
+        loss: `[B, N]`, times `confidence_gain`; 0 for ignored predictors.
+        slope: `[B, N]`, derivative of the sum of `loss` in the confidence logit.
+        strides: `[N]`, side of their cells in input pixels.
+    """
+
+    boxes: KerasTensor
+    confidence: KerasTensor
+    positive: KerasTensor
+    keep: KerasTensor
+    loss: KerasTensor
+    slope: KerasTensor
+    strides: KerasTensor
+
+
+def examine(
+    criterion: YOLOv4Loss, targets: Mapping[str, KerasTensor], logits: Sequence[KerasTensor]
+) -> Examined:
+    """Take the confidence term of a batch apart.
+
+    The sum of `loss` over all predictors, divided by the number of positives, is the term.
+
+    Args:
+        criterion: the loss.
+        targets: as the criterion takes them.
+        logits: p3, p4, p5, each `[B, H, W, A, 5 + C]`.
+    """
+    targets = {name: ops.convert_to_tensor(value) for name, value in targets.items()}
+    match = criterion.match(targets, [ops.convert_to_tensor(level) for level in logits])
+    confidence, positive = match.flat[..., 4], match.assignment.positive
+    loss, slope = _loss_and_slope(criterion, confidence, positive, match.keep)
+    return Examined(
+        match.predicted,
+        ops.sigmoid(confidence),
+        positive,
+        match.keep,
+        loss,
+        slope,
+        match.where.strides[:, 0],
+    )
+
+
+def confidence_curve(
+    criterion: YOLOv4Loss, p_t: Sequence[float], target: int
+) -> tuple[KerasTensor, KerasTensor]:
+    """The confidence loss of single examples (Lin et al. 2017, figure 1), times its gain.
+
+    Each example is a batch of its own, so that a loss that chooses among them takes every one.
+
+    Args:
+        criterion: the loss.
+        p_t: `[K]`, the probability given to the truth, above 0 and below 1.
+        target: 1 for positives, 0 for negatives.
+
+    Returns:
+        Loss `[K]`, and its slope in the confidence logit `[K]`.
+    """
+    p_t = ops.convert_to_tensor(p_t, "float32")
+    logits = (2 * target - 1) * (ops.log(p_t) - ops.log1p(-p_t))
+    one = ops.ones((1, 1))
+    alone = compiled(lambda x: _loss_and_slope(criterion, x, target * one, one))
+    pairs = [alone(logits[k : k + 1, None]) for k in range(p_t.shape[0])]
+    loss, slope = (ops.concatenate(parts)[:, 0] for parts in zip(*pairs, strict=True))
+    return loss, slope
+
+
+def _loss_and_slope(
+    criterion: YOLOv4Loss, logits: KerasTensor, positive: KerasTensor, keep: KerasTensor
+) -> tuple[KerasTensor, KerasTensor]:
+    gain = criterion.gains["confidence"]
+    return value_and_slope(lambda x: gain * criterion.confidence(x, positive, keep), logits)
