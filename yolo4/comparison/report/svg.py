@@ -1,0 +1,158 @@
+"""Matplotlib figures as SVG that lives inside a page: its colours, its font, ids of its own."""
+
+import io
+import re
+import warnings
+from collections.abc import Sequence
+from xml.etree import ElementTree
+
+import matplotlib
+import numpy as np
+from markupsafe import Markup
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
+
+# A panel is as wide as the text column of a phone, so one unit of the drawing is a pixel there.
+WIDTH = 328
+ARMS = 8  # colours before they come again
+FONT_SIZE = 10.5
+_MARGINS = (48, 10, 38, 22, 26)  # left, right, bottom, top, between rows
+_POINTS = 72  # units of the drawing in an inch of Matplotlib's
+_NAMESPACE = "http://www.w3.org/2000/svg"
+_LINK = "{http://www.w3.org/1999/xlink}href"
+# The page's style sheet has a variable of each name, for light and for dark.
+_VARIABLES = (
+    *("ink", "quiet", "grid", "ground", "positive", "easy", "hard"),
+    *(f"arm-{i}" for i in range(ARMS)),
+)
+_STAND_IN = re.compile("#ab00([0-9a-f]{2})")
+_DASHES = ((), (), (5, 2), (1.6, 1.6), (7, 2, 1.6, 2), (), (5, 2), (1.6, 1.6))
+_MARKERS = "osD^vP*X"
+
+
+def colour(variable: str) -> str:
+    """A colour that the style sheet of the page decides, as Matplotlib takes it."""
+    return f"#ab00{_VARIABLES.index(variable):02x}"
+
+
+def arm_colour(index: int) -> str:
+    """The colour of an arm, the same in every figure; the reference, index 0, is neutral."""
+    return colour(f"arm-{index % ARMS}")
+
+
+def arm_line(index: int) -> dict:
+    """Colour and dashes of an arm's line: those who can't tell the colours have the dashes."""
+    dashes = _DASHES[(index + index // ARMS) % len(_DASHES)]
+    return {"color": arm_colour(index), "linewidth": 1.7, "dashes": dashes or (None, None)}
+
+
+def arm_marker(index: int) -> dict:
+    """Colour and shape of an arm's point."""
+    marker = _MARKERS[(index + index // ARMS) % len(_MARKERS)]
+    return {"color": arm_colour(index), "marker": marker, "linestyle": "none"}
+
+
+def new_axes(
+    height: float, title: str = "", x_label: str = "", y_label: str = ""
+) -> tuple[Figure, Axes]:
+    """One panel of `height` units with quiet frame and grid."""
+    figure, (axes,) = new_rows(height, 1)
+    label_axes(axes, title, x_label, y_label)
+    return figure, axes
+
+
+def new_rows(height: float, rows: int) -> tuple[Figure, Sequence[Axes]]:
+    """Panels one above the other that share their axes."""
+    size = (WIDTH / _POINTS, height / _POINTS)
+    figure = Figure(figsize=size, facecolor="none")
+    grid = figure.subplots(rows, 1, squeeze=False, sharex=True, sharey=True).ravel()
+    # Margins by hand: Matplotlib's own layouts measure every text twice, which takes most of the
+    # time, and panels side by side would not line up.
+    left, right, bottom, top, between = _MARGINS
+    row = (height - bottom - top - between * (rows - 1)) / rows
+    figure.subplots_adjust(
+        left / WIDTH, bottom / height, 1 - right / WIDTH, 1 - top / height, hspace=between / row
+    )
+    for axes in grid:
+        axes.set_facecolor("none")
+        axes.grid(color=colour("grid"), linewidth=0.8)
+        axes.set_axisbelow(True)
+        axes.tick_params(
+            which="both", color=colour("grid"), labelcolor=colour("quiet"), labelsize=FONT_SIZE
+        )
+        axes.tick_params(length=3)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.spines[["left", "bottom"]].set_color(colour("quiet"))
+        axes.spines[["left", "bottom"]].set_linewidth(0.8)
+    return figure, grid
+
+
+def log_scale(axes: Axes) -> None:
+    """A logarithmic scale of whole powers of ten."""
+    axes.set_yscale("log")
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    low, high = axes.dataLim.intervaly
+    if 0 < low <= high < np.inf:
+        axes.set_ylim(10 ** np.floor(np.log10(low)), 10 ** np.ceil(np.log10(high) + 1e-9))
+
+
+def label_axes(axes: Axes, title: str = "", x_label: str = "", y_label: str = "") -> None:
+    """Write what an axes shows; the words may come from outside, so dollar signs are letters."""
+    words = {"fontsize": FONT_SIZE, "parse_math": False}
+    axes.set_title(title, loc="left", color=colour("ink"), pad=5, **words)
+    axes.set_xlabel(x_label, color=colour("ink"), **words)
+    axes.set_ylabel(y_label, color=colour("ink"), **words)
+
+
+def inline_svg(figure: Figure, name: str, label: str) -> Markup:
+    """Turn a figure into an `<svg>` element.
+
+    Args:
+        figure: drawn with the colours of `colour`.
+        name: of the drawing; no other on the page may have it.
+        label: what a person hears who cannot see the drawing; empty for mere decoration.
+    """
+    data = io.BytesIO()
+    options = {"svg.fonttype": "none", "svg.hashsalt": name}
+    with matplotlib.rc_context(options), warnings.catch_warnings():
+        # The page's fonts draw the letters, so Matplotlib's need not have them.
+        warnings.filterwarnings("ignore", message="Glyph")
+        figure.savefig(data, format="svg", metadata={"Date": None})
+    root = ElementTree.fromstring(data.getvalue())
+    _simplify(root, name)
+    root.attrib |= {"role": "img", "aria-label": label} if label else {"aria-hidden": "true"}
+    for size in ("width", "height", "version"):
+        del root.attrib[size]
+    return Markup(ElementTree.tostring(root, encoding="unicode"))
+
+
+def _simplify(root: ElementTree.Element, name: str) -> None:
+    """Leave what the page needs, in names without prefixes, as HTML has them."""
+    for parent in root.iter():
+        for child in list(parent):
+            # The style would hold for the whole page.
+            if child.tag in (f"{{{_NAMESPACE}}}metadata", f"{{{_NAMESPACE}}}style"):
+                parent.remove(child)
+    for element in root.iter():
+        element.tag = element.tag.removeprefix(f"{{{_NAMESPACE}}}")
+        element.attrib = {
+            key if key != _LINK else "href": _rewrite(key, value, name)
+            for key, value in element.attrib.items()
+        }
+    source = " ".join(v for e in root.iter() for k, v in e.attrib.items() if k != "id")
+    for element in root.iter():
+        if f"#{element.get('id')}" not in source:
+            element.attrib.pop("id", None)
+
+
+def _rewrite(key: str, value: str, name: str) -> str:
+    if key == "id":
+        return f"{name}-{value}"
+    if key == _LINK:
+        return f"#{name}-{value[1:]}"
+    value = value.replace("url(#", f"url(#{name}-")
+    if key != "style":
+        return value
+    value = _STAND_IN.sub(lambda match: f"var(--{_VARIABLES[int(match[1], 16)]})", value)
+    return re.sub(r"font: ([\d.]+)px [^;]*", r"font-size: \1px", value)
