@@ -31,7 +31,12 @@ def mish(x: KerasTensor) -> tuple:
     The backward pass needs `x` alone. With nothing between its three operations kept for it,
     TensorFlow on a CPU runs the forward pass as one operation of oneDNN.
     """
-    return x * ops.tanh(ops.softplus(x)), lambda upstream: _fused_mish_slope(x, upstream)
+
+    def slope(*args: KerasTensor, upstream: KerasTensor | None = None) -> KerasTensor:
+        # PyTorch names the upstream gradient, other backends give it last.
+        return _fused_mish_slope(x, args[-1] if upstream is None else upstream)
+
+    return x * ops.tanh(ops.softplus(x)), slope
 
 
 @register_keras_serializable(package="yolo4")

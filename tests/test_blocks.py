@@ -26,6 +26,13 @@ def test_mish_is_keras_mish_in_value_and_gradient():
     )
 
 
+@pytest.mark.parametrize(("dtype", "precision"), [("bfloat16", 2**-8), ("float16", 2**-11)])
+def test_mish_slope_in_half_precision_is_the_float32_one_rounded(dtype, precision):
+    x = ops.cast(np.linspace(-12, 12, 481), dtype)
+    exact = slope(keras.activations.mish, ops.cast(x, "float32"))
+    np.testing.assert_allclose(ops.cast(slope(mish, x), "float32"), exact, precision, 1e-5)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
 def test_mish_is_finite_far_out(dtype):
     x = ops.cast([-1e4, -100.0, 0.0, 100.0, 1e4], dtype)
