@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nets.assign import assign, ignored, shape_iou
+from nets.decode import decode_boxes, predictors
 
 ANCHORS = [[4, 4], [8, 8], [8, 16], [16, 16], [24, 16], [16, 32], [32, 32], [48, 32], [64, 64]]
 GRIDS = [(8, 8), (4, 4), (2, 2)]
@@ -124,6 +125,25 @@ def test_a_best_anchor_wins_over_a_further_one_of_better_shape():
     assert overlap[0, 2] < overlap[1, 2] + 1
     owners = run([[first, second]], threshold=0.3)[0]
     assert owners[(1 * 8 + 1) * 3 + 2] == 1
+
+
+@pytest.mark.parametrize("grids", [[(4, 12), (2, 6), (1, 3)], [(12, 4), (6, 2), (3, 1)]])
+def test_what_answers_is_what_decodes_to_the_cell_and_the_anchor(grids):
+    rows, columns = grids[0]
+    rng = np.random.default_rng(0)
+    centers = rng.uniform(0, 1, (20, 2)) * [8 * columns, 8 * rows]
+    anchors = np.array(ANCHORS)[rng.integers(0, 9, 20)]
+    objects = [box(*center, *side) for center, side in zip(centers, anchors, strict=True)]
+    where = predictors(grids, ANCHORS)
+    middles = np.asarray(decode_boxes(np.zeros((len(where.cells), 4), np.float32), where))
+    for center, side, object_box in zip(centers, anchors, objects, strict=True):
+        found = assign(
+            np.array([[object_box]], np.float32), np.array([[True]]), ANCHORS, grids, None
+        )
+        (answering,) = np.flatnonzero(found.positive[0])
+        decoded, stride = middles[answering], float(where.strides[answering, 0])
+        np.testing.assert_allclose(decoded[2:] - decoded[:2], side, rtol=1e-5)
+        assert (np.abs((decoded[:2] + decoded[2:]) / 2 - center) <= stride / 2 + 1e-3).all()
 
 
 @given(st.integers(0, 2**31), st.sampled_from([None, 0.2, 0.6]))
