@@ -103,7 +103,7 @@ def _arm(name, index, seeds, classes, unfinished, rng):
     metrics |= {"ece": around(0.05), "best_f1": around(0.8)}
     metrics |= {"best_threshold": around(0.45 - 0.06 * index)}
     metrics["AP_small"] = spread(dict.fromkeys(done))
-    skill = 8 - index
+    skill = max(8 - index, 3)
     return {
         "name": name,
         "overrides": {"confidence_loss": name.split(":")[0]},
