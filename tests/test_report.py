@@ -254,12 +254,16 @@ def test_many_arms_and_classes(tmp_path):
 
 
 @pytest.mark.usefixtures("undrawn")
-def test_numbers_that_are_none_at_all(tmp_path):
+def test_numbers_and_pictures_that_are_none(tmp_path):
     report = make_report()
     report["contrasts"][0]["p"] = float("nan")
+    report["differing_images"][0]["picture"] = {}
+    report["arms"][0]["worst_negatives"][0]["picture"] = None
     report["arms"][1]["metrics"]["AP"]["values"] = {0: float("inf"), 1: 0.5, 2: 0.6}
     page = draw(report, tmp_path)
     assert "inf" not in re.findall(r"\w+", page.text)
+    assert "can't be read any more" in page.text
+    assert all(image["src"].startswith("data:") for image in page.tags("img"))
 
 
 def test_a_drawing_is_one_element_without_a_style_of_its_own():
