@@ -65,12 +65,23 @@ def test_a_non_finite_loss_stops_with_epoch_step_term_and_advice(term, value):
         model.fit(np.ones((8, 1)), epochs=3, batch_size=2, callbacks=[StopOnNonFinite()], verbose=0)
     text = str(caught.value)
     assert text.startswith(f"the {term} loss is {value} at epoch 2, step 4; ")
-    assert "the weights of the last finished epoch are kept" in text
+    assert "the weights of the last epoch that went well are kept" in text
     for advice in ("--learning-rate", "--gradient-clip", "--warmup-epochs", "--precision"):
         assert advice in text
     assert "\n" not in text
     assert isinstance(caught.value, UserError)
     assert model.steps == 7
+
+
+def test_a_last_step_that_spoils_the_weights_is_told_before_they_are_saved():
+    model = network()
+    spoil = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: pytest.fail("this would save the weights")
+    )
+    rate = model.optimizer.learning_rate
+    rate.assign(float("inf"))
+    with pytest.raises(NonFiniteLossError, match=r"last step of epoch 1 .*--learning-rate"):
+        model.fit(np.ones((2, 1)), batch_size=2, callbacks=[StopOnNonFinite(), spoil], verbose=0)
 
 
 def test_finite_losses_go_on():
@@ -196,6 +207,12 @@ class TestValidation:
     def test_does_not_stop_before_it_has_measured(self, run, record):
         logs, _, _ = validate(run, record, [1, 2, 2, 2], eval_period=5, early_stopping=3)
         assert max(logs) == 15
+
+    def test_the_frozen_epochs_do_not_count_as_waiting(self, run, record):
+        options = {"eval_period": 1, "early_stopping": 3, "freeze_epochs": 5}
+        logs, _, callback = validate(run, record, [1] + [0] * 19, **options)
+        assert max(logs) == 8
+        assert callback.progress.stopped_early
 
     def test_never_stops_without_being_told_to(self, run, record):
         logs, _, _ = validate(run, record, [2] + [0] * 9, eval_period=1, epochs=10)

@@ -1,6 +1,7 @@
 """Whole trainings, of a tiny network on a tiny data set."""
 
 import csv
+import dataclasses
 import json
 
 import numpy as np
@@ -13,7 +14,7 @@ from yolo4.cli import parse
 from yolo4.config import Config
 from yolo4.model import build_model
 from yolo4.sample_data import make_sample_data
-from yolo4.state import load_progress
+from yolo4.state import Progress, load_progress
 from yolo4.train_command import train_command
 
 EPOCHS = 3
@@ -183,6 +184,14 @@ class TestRefusals:
     def test_resuming_what_is_done(self, finished):
         with pytest.raises(UserError, match="all its 3 epochs are done"):
             training.resume(finished.folder)
+
+    def test_resuming_what_stopped_early(self, finished, tmp_path):
+        copy = training.Run(tmp_path)
+        copy.config_file.write_bytes(finished.config_file.read_bytes())
+        progress = Progress(epoch=2, best_epoch=1, stopped_early=True)
+        np.savez(copy.state_file, progress=json.dumps(dataclasses.asdict(progress)))
+        with pytest.raises(UserError, match=r"ended early after epoch 2.* since epoch 1"):
+            training.resume(copy.folder)
 
     def test_resuming_with_another_setting(self, finished, capsys):
         argv = ["--resume", str(finished.folder), "--epochs", "7"]

@@ -6,6 +6,7 @@ import math
 import time
 
 import keras
+import numpy as np
 from tqdm import tqdm
 
 from nets.losses import TERMS
@@ -22,13 +23,20 @@ from yolo4.validation import Validator
 COLUMNS = ["epoch", "lr", "images_per_second", "loss", *TERMS]
 COLUMNS += [f"val_{name}" for name in ("loss", *TERMS)] + ["map50"]
 
+_ADVICE = (
+    "the weights of the last epoch that went well are kept. Try a lower --learning-rate, a lower "
+    "--gradient-clip, more --warmup-epochs or --precision float32"
+)
+
 
 class NonFiniteLossError(UserError):
-    """The loss became NaN or infinite."""
+    """The loss or a weight became NaN or infinite."""
 
 
 class StopOnNonFinite(keras.callbacks.Callback):
     """Stops the training at the first step whose loss is NaN or infinite.
+
+    Comes before the callbacks that save weights.
 
     Raises:
         NonFiniteLossError: names the epoch, the step and the term, and says what to do.
@@ -44,8 +52,14 @@ class StopOnNonFinite(keras.callbacks.Callback):
         if bad:
             raise NonFiniteLossError(
                 f"the {bad[0]} loss is {logs[bad[0]]} at epoch {self.epoch + 1}, step {batch + 1}; "
-                "the weights of the last finished epoch are kept. Try a lower --learning-rate, a "
-                "lower --gradient-clip, more --warmup-epochs or --precision float32"
+                f"{_ADVICE}"
+            )
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Look at the weights: what the last step made of them is in no loss yet."""
+        if not all(np.isfinite(weight).all() for weight in self.model.get_weights()):
+            raise NonFiniteLossError(
+                f"the last step of epoch {epoch + 1} made weights NaN or infinite; {_ADVICE}"
             )
 
 
@@ -61,6 +75,11 @@ class ProgressBar(keras.callbacks.Callback):
         super().__init__()
         self.epochs = epochs
         self.batch_size = batch_size
+        self.bar = tqdm(disable=True)
+
+    def close(self) -> None:
+        """Take the bar off the screen, also in the middle of an epoch."""
+        self.bar.close()
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         """Open the bar."""
@@ -76,7 +95,7 @@ class ProgressBar(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Close the bar; add the speed and the learning rate to what is logged."""
-        self.bar.close()
+        self.close()
         seconds = time.perf_counter() - self.start
         logs["images_per_second"] = self.params["steps"] * self.batch_size / seconds
         logs["lr"] = float(self.model.optimizer.learning_rate)
@@ -107,15 +126,16 @@ class Validation(keras.callbacks.Callback):
         with averaged_weights(self.model):
             if done % self.config.eval_period == 0 or done == self.config.epochs:
                 self._measure(done, logs)
-                if done > self.config.freeze_epochs:
-                    self._stop_early(done)
+                self._stop_early(done)
             save_weights(self.model, self.run.last_weights)
 
     def _stop_early(self, done: int) -> None:
-        waited = done - self.progress.best_epoch
+        best = self.progress.best_epoch
+        # The backbone has its own chance once it is trained.
+        waited = done - max(best, self.config.freeze_epochs)
         if self.config.early_stopping and waited >= self.config.early_stopping:
-            print(f"stopping early: no better mAP since epoch {self.progress.best_epoch}")
-            self.model.stop_training = True
+            print(f"stopping early: no better mAP since epoch {best}")
+            self.model.stop_training = self.progress.stopped_early = True
 
     def _measure(self, done: int, logs: dict[str, float]) -> None:
         losses, metrics, found = self.validator.measure(self.model)

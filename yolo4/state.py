@@ -24,6 +24,7 @@ class Progress:
         best_map: highest validation mAP, -1 before the first.
         best_loss: validation loss that was measured with it.
         best_epoch: the epoch it was measured after.
+        stopped_early: whether early stopping has ended the training.
         history: one row per epoch, by column name.
     """
 
@@ -32,6 +33,7 @@ class Progress:
     best_map: float = -1.0
     best_loss: float = 0.0
     best_epoch: int = 0
+    stopped_early: bool = False
     history: list[dict[str, float]] = dataclasses.field(default_factory=list)
 
 

@@ -1,7 +1,10 @@
 """Trains a network as the settings say, from the start or from where a run stopped."""
 
+import contextlib
 import dataclasses
+import json
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import keras
@@ -26,14 +29,13 @@ from yolo4 import model as models
 from yolo4.callbacks import Keeper, ProgressBar, StopOnNonFinite, Validation
 from yolo4.config import Config
 from yolo4.feeding import TrainingBatches
+from yolo4.fingerprint import fingerprint
 from yolo4.optimizer import compile_for_phase
 from yolo4.pictures import save_batch
 from yolo4.run import RUNS, Run, open_run
-from yolo4.sample_data import make_sample_data
+from yolo4.sample_data import SAMPLE_DATA, make_sample_data
 from yolo4.state import Progress, load_progress, load_state, save_state
 from yolo4.validation import Validator
-
-SAMPLE_DATA = Path("model_data/sample")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -57,14 +59,22 @@ class Task:
     val: list[Record]
 
 
-def train(config: Config) -> Run:
+Watchers = Sequence[keras.callbacks.Callback]
+Watch = Callable[[Task], Watchers]
+
+
+def train(config: Config, watch: Watch = lambda task: ()) -> Run:
     """Train from the start.
+
+    Args:
+        config: the settings.
+        watch: makes further callbacks.
 
     Raises:
         UserError: bad data or settings, or the run folder is in use; nothing is written then.
         NonFiniteLossError: the training diverged.
     """
-    task = _begin(config)
+    task = prepare(config)
     # Stored as chosen, so that "auto" means the same on another machine.
     config = dataclasses.replace(task.config, precision=models.set_precision(config))
     task = dataclasses.replace(task, config=config)
@@ -74,23 +84,32 @@ def train(config: Config) -> Run:
     if config.weights:
         print(models.start_from(model, config.weights))
     _create_folder(task)
-    _fit(task, model, Progress(training_images=len(task.train)), resumed=False)
+    _fit(task, model, Progress(training_images=len(task.train)), watch(task), resumed=False)
     return task.run
 
 
-def resume(folder: str | Path) -> Run:
+def resume(folder: str | Path, watch: Watch = lambda task: ()) -> Run:
     """Go on with a run after its last finished epoch, as if it had never stopped.
 
+    Args:
+        folder: of the run.
+        watch: as `train` takes it.
+
     Raises:
-        UserError: no such run, it has no state, or its data has changed.
+        UserError: no such run, it has ended, it has no state, or its data has changed.
         NonFiniteLossError: the training diverged.
     """
     run = open_run(folder)
     config, progress = run.config(), load_progress(run.state_file)
     if progress.epoch >= config.epochs:
         raise UserError(f"{folder}: all its {config.epochs} epochs are done")
+    if progress.stopped_early:
+        raise UserError(
+            f"{folder}: it ended early after epoch {progress.epoch}, as --early-stopping says: "
+            f"no better mAP since epoch {progress.best_epoch}"
+        )
     names = run.class_names()
-    dataset = load_dataset(config.data, names, config.on_bad_data, config.seed)
+    dataset = load_dataset(config.data, names, config.on_bad_data, config.split_seed)
     task = Task(run, config, names, run.anchors(), *_splits(dataset))
     if len(task.train) != progress.training_images:
         raise UserError(
@@ -100,12 +119,16 @@ def resume(folder: str | Path) -> Run:
     models.set_precision(config)
     keras.utils.set_random_seed(config.seed)
     print(f"going on with {folder} after epoch {progress.epoch} of {config.epochs}")
-    _fit(task, models.build_model(config, len(names)), progress, resumed=True)
+    _fit(task, models.build_model(config, len(names)), progress, watch(task), resumed=True)
     return run
 
 
-def _begin(config: Config) -> Task:
-    """Read the data and settle class names, anchors and the run's folder."""
+def prepare(config: Config) -> Task:
+    """Read the data and settle class names, anchors and the run's folder; nothing is written.
+
+    Raises:
+        UserError: bad data or settings, or the run folder is in use.
+    """
     run = Run(Path(config.run_dir or RUNS / time.strftime("%Y-%m-%d_%H-%M-%S")))
     if run.state_file.exists():
         raise UserError(
@@ -115,7 +138,7 @@ def _begin(config: Config) -> Task:
     config = dataclasses.replace(config, data=data, run_dir=str(run.folder))
     names = read_class_names(config.classes) if config.classes else None
     _check_files(config)
-    dataset = load_dataset(config.data, names, config.on_bad_data, config.seed)
+    dataset = load_dataset(config.data, names, config.on_bad_data, config.split_seed)
     train, val = _splits(dataset)
     anchors = _choose_anchors(config, train)
     return Task(run, config, dataset.class_names, anchors, train, val)
@@ -163,11 +186,11 @@ def _create_folder(task: Task) -> None:
         raise UserError(f"{task.run.folder}: cannot be written: {error}") from error
 
 
-def _fit(task: Task, model: YOLOv4, progress: Progress, resumed: bool) -> None:
+def _fit(task: Task, model: YOLOv4, progress: Progress, watchers: Watchers, resumed: bool) -> None:
     """Train the phases that are left: first with a frozen backbone, then everything."""
     config, run = task.config, task.run
     model.criterion = models.build_criterion(config, task.anchors)
-    dataset = _training_set(task)
+    dataset = training_set(task)
     validator = Validator(task.val, task.class_names, config.input_shape, config.batch_size)
     phases = (
         (0, config.freeze_epochs, config.freeze_batch_size, True),
@@ -185,11 +208,14 @@ def _fit(task: Task, model: YOLOv4, progress: Progress, resumed: bool) -> None:
             resumed = False
         else:
             save_state(run.state_file, model, progress)
+            write_whole(
+                run.fingerprint_file, json.dumps(fingerprint(model, dataset, batch_size)) + "\n"
+            )
             save_batch(run.batch_picture, *dataset.batch(0, 0, batch_size), task.class_names)
         if frozen:
             print(f"the backbone is frozen up to epoch {last}")
         batches = TrainingBatches(dataset, batch_size, progress.epoch, config.workers)
-        _run_phase(task, model, batches, last, validator, progress)
+        _run_phase(task, model, batches, last, validator, progress, watchers)
         if model.stop_training:
             break
 
@@ -201,18 +227,21 @@ def _run_phase(
     last_epoch: int,
     validator: Validator,
     progress: Progress,
+    watchers: Watchers,
 ) -> None:
     config, run = task.config, task.run
+    bar = ProgressBar(config.epochs, batches.batch_size)
     callbacks = [
         StopOnNonFinite(),
-        ProgressBar(config.epochs, batches.batch_size),
+        bar,
         Validation(config, run, validator, progress),
+        *watchers,
         Keeper(run, progress, config.epochs),
     ]
     if keras.backend.backend() == "tensorflow":  # which the callback writes its events with
         callbacks.append(keras.callbacks.TensorBoard(run.events_folder, write_graph=False))
     try:
-        with batches.own_errors():
+        with contextlib.closing(bar), batches.own_errors():
             model.fit(
                 batches,
                 initial_epoch=progress.epoch,
@@ -229,7 +258,8 @@ def _run_phase(
         ) from None
 
 
-def _training_set(task: Task) -> TrainingSet:
+def training_set(task: Task) -> TrainingSet:
+    """The training images of a run, augmented as its settings say."""
     config = task.config
     names = [field.name for field in dataclasses.fields(Augmentation)]
     return TrainingSet(
