@@ -97,7 +97,7 @@ def test_the_weights_alone_go_to_a_phase_with_another_optimizer(tmp_path):
 
 def test_progress_comes_back(tmp_path):
     history = [{"epoch": 1, "loss": 0.1 + 0.2, "map50": float("nan")}, {"epoch": 2, "lr": 1e-9}]
-    progress = Progress(2, 205, 0.75, 1.5, 1, history)
+    progress = Progress(2, 205, 0.75, 1.5, 1, history=history)
     save_state(tmp_path / "state.npz", compiled(network()), progress)
     found = load_progress(tmp_path / "state.npz")
     assert np.isnan(found.history[0].pop("map50"))

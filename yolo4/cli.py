@@ -30,7 +30,7 @@ def parse(default: Options, description: str, argv: Sequence[str] | None = None)
         description=description,
         config=(tyro.conf.OmitArgPrefixes, tyro.conf.HelptextFromCommentsOff),
     )
-    values: dict[str, Any] = {}
+    values = {f.name: getattr(default, f.name) for f in dataclasses.fields(default)}
     for group in dataclasses.fields(grouped):
         part = getattr(grouped, group.name)
         values |= {f.name: getattr(part, f.name) for f in dataclasses.fields(part)}
@@ -42,6 +42,8 @@ def _grouped_type(default: Any) -> type:
     hints = typing.get_type_hints(type(default))
     groups: dict[str, list] = {}
     for field in dataclasses.fields(default):
+        if field.metadata["group"] is None:
+            continue
         argument = Annotated[hints[field.name], tyro.conf.arg(help=field.metadata["help"])]
         if field.metadata["positional"]:
             argument = tyro.conf.Positional[argument]

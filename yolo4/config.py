@@ -23,6 +23,7 @@ class Config:
     on_bad_data: Literal["skip", "error"] = option(
         "skip", "set bad records aside and report them, or stop", "data"
     )
+    split_seed: int = option(0, "of the splits, where the data has none of its own", "data", low=0)
     workers: int = option(2, "threads that load and augment images", "data", low=1, high=256)
     # --- network
     input_size: int | tuple[int, int] = option(
@@ -98,7 +99,7 @@ class Config:
     precision: Literal["auto", "float32", "bfloat16", "float16"] = option(
         "auto", "auto: bfloat16 for width 0.75 and more on a CPU with AMX", "optimisation"
     )
-    seed: int = option(0, "of weights, splits, order and augmentation", "optimisation", low=0)
+    seed: int = option(0, "of weights, order and augmentation", "optimisation", low=0)
     # --- augmentation
     mosaic: float = option(0.5, "probability of four images in one", "augmentation", 0, 1)
     mixup: float = option(0.15, "probability of a blend of two images", "augmentation", 0, 1)

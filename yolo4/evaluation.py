@@ -152,7 +152,7 @@ def _of_run(options: EvaluateOptions) -> "tuple[Metrics, dict[str, str], Path]":
     run = open_run(options.run)
     config = run.config()
     data = options.data or config.data
-    dataset = load_dataset(data, run.class_names(), options.on_bad_data, config.seed)
+    dataset = load_dataset(data, run.class_names(), options.on_bad_data, config.split_seed)
     split, records = choose_records(dataset.splits, options.split)
     output = make_output(Path(options.output or run.folder / "evaluation" / split))
     # Only now, so that a mistake in what was named is told before the network is loaded.

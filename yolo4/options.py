@@ -22,7 +22,7 @@ _WORDS = {
 def option(
     default: Any,
     help: str,
-    group: str = "options",
+    group: str | None = "options",
     low: float | None = None,
     high: float | None = None,
     positional: bool = False,
@@ -32,7 +32,7 @@ def option(
     Args:
         default: the value where none is given.
         help: one line for `--help` and the table of hyperparameters, with the unit.
-        group: the heading it stands under in `--help`.
+        group: the heading it stands under in `--help`; None: no flag.
         low: smallest allowed number.
         high: largest allowed number.
         positional: given by place instead of by a flag.

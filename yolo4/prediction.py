@@ -93,7 +93,7 @@ def _images_of_run(run: "Run") -> list[Path]:
 
     config = run.config()
     names = run.class_names()
-    splits = load_dataset(config.data, names, config.on_bad_data, config.seed).splits
+    splits = load_dataset(config.data, names, config.on_bad_data, config.split_seed).splits
     return [record.image for record in choose_records(splits, None)[1]]
 
 

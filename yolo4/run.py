@@ -37,6 +37,11 @@ class Run:
         return self.folder / "anchors.txt"
 
     @property
+    def fingerprint_file(self) -> Path:
+        """Hashes of the initial weights and the first batches, JSON."""
+        return self.folder / "fingerprint.json"
+
+    @property
     def best_weights(self) -> Path:
         """Weights with the highest validation mAP."""
         return self.folder / "best.weights.h5"

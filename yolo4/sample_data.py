@@ -14,6 +14,8 @@ from tqdm import tqdm
 from utils.errors import UserError
 from yolo4.sample_scene import SceneObject, draw_scene
 
+SAMPLE_DATA = Path("model_data/sample")
+
 _VERSION = 3
 _MARKER = "sample.json"
 _SPLITS = ("train", "val", "test")
