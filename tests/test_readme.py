@@ -10,12 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import compare
 import get_map
 import predict
 import train
 from utils.annotations import Kind, load_dataset
 from utils.records import Detections, Record
 from yolo4.cli import parse
+from yolo4.comparison.options import CompareOptions
 from yolo4.config import Config, TrainOptions
 from yolo4.evaluation import EvaluateOptions
 from yolo4.options import flag, from_mapping
@@ -29,6 +31,7 @@ OPTIONS = {
     "train.py": from_mapping(TrainOptions, train.CONFIG, "CONFIG"),
     "predict.py": from_mapping(PredictOptions, predict.CONFIG, "CONFIG"),
     "get_map.py": from_mapping(EvaluateOptions, get_map.CONFIG, "CONFIG"),
+    "compare.py": from_mapping(CompareOptions, train.CONFIG | compare.CONFIG, "CONFIG"),
 }
 # Flags of the commands that are not the project's.
 FOREIGN_FLAGS = {"--help", "--logdir"}
@@ -52,7 +55,7 @@ def table(first_heading):
 def commands():
     """Every call of one of the scripts in the shell blocks: its name and its arguments."""
     for block in blocks("bash"):
-        text = block.replace("\\\n", " ").replace("$seed", "0")
+        text = block.replace("\\\n", " ")
         for line in re.split(r"\n|&&|;", text):
             words = shlex.split(line, comments=True)
             if len(words) > 1 and words[0] == "python" and words[1].endswith(".py"):
@@ -110,7 +113,7 @@ def test_commands_are_understood(script, arguments):
 
 
 def test_every_script_is_called():
-    assert {script for script, _ in commands()} == {"train.py", "predict.py", "get_map.py"}
+    assert {script for script, _ in commands()} == set(OPTIONS)
 
 
 def test_every_flag_exists():
