@@ -1,6 +1,8 @@
 """The matched protocol: every arm's confidence loss begins with a gradient as large as BCE's."""
 
+import contextlib
 import dataclasses
+import io
 import math
 
 import keras
@@ -31,7 +33,8 @@ def matched_gain(config: Config) -> float:
 
 def gradient_norm(config: Config) -> float:
     """Mean norm of the confidence term's gradient over the first batches, at initial weights."""
-    task = prepare(config)
+    with contextlib.redirect_stdout(io.StringIO()):  # the training says the same again
+        task = prepare(config)
     models.set_precision(config)
     keras.utils.set_random_seed(config.seed)
     model = models.build_model(config, len(task.class_names))
@@ -40,7 +43,7 @@ def gradient_norm(config: Config) -> float:
     alone = dataclasses.replace(config, box_gain=0.0, class_gain=0.0)
     model.criterion = models.build_criterion(alone, task.anchors)
     # One step of plain descent at rate 1 moves the weights by the gradient, on every backend.
-    model.compile(keras.optimizers.SGD(1.0), run_eagerly=True, jit_compile=False)
+    model.compile(keras.optimizers.SGD(1.0), jit_compile=False)
     batch_size = config.freeze_batch_size if config.freeze_epochs else config.batch_size
     dataset, initial = training_set(task), model.get_weights()
     norms = []
