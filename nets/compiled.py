@@ -23,7 +23,8 @@ def compiled(function: Callable) -> Callable:
         import tensorflow as tf
 
         # One function per signature: a shared one would warn of its many retracings.
-        return tf.function(function, jit_compile=True)
+        # Nothing branches on values, so AutoGraph's rewriting would only take time.
+        return tf.function(function, jit_compile=True, autograph=False)
 
     @functools.wraps(function)
     def call(*args: KerasTensor) -> object:

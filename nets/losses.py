@@ -175,7 +175,7 @@ class YOLOv4Loss:
         flat = flatten(logits)
         where = predictors(grids(logits), self.anchors, self.scale_x_y)
         boxes = ops.cast(boxes, "float32")
-        present = labels >= 0
+        present = ops.convert_to_tensor(labels) >= 0
         difficult = ops.cast(difficult, "bool")
         matching = (self.anchors, grids(logits), self.anchor_match_threshold)
         found = assign(boxes, present & ~difficult, *matching)
