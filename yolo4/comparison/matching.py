@@ -10,7 +10,7 @@ import numpy as np
 
 from yolo4 import model as models
 from yolo4.config import Config
-from yolo4.training import prepare, training_set
+from yolo4.preparation import prepare, training_set
 
 _BATCHES = 4
 

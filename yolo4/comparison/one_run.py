@@ -45,8 +45,9 @@ def do_run(folder: Path, arm: Arm, shared: Config, seed: int) -> None:
 def _train(run: StudyRun, arm: Arm, shared: Config, seed: int) -> None:
     from yolo4.comparison.diagnosis import WatchConfidence
     from yolo4.comparison.matching import matched_gain
+    from yolo4.preparation import Task
     from yolo4.state import load_progress
-    from yolo4.training import Task, resume, train
+    from yolo4.training import resume, train
 
     def watch(task: Task) -> list[WatchConfidence]:
         return [WatchConfidence(task.run, task.config, task.val, task.class_names)]
