@@ -12,6 +12,7 @@ from PIL import Image
 from utils.errors import UserError
 from utils.image import read_image
 from yolo4 import prediction, reading
+from yolo4.config import Config
 from yolo4.detector import Detector
 from yolo4.prediction import PredictOptions, predict_with
 from yolo4.sources import find_sources
@@ -336,9 +337,7 @@ def test_without_sources_the_test_images_of_the_run_are_taken(here, monkeypatch)
         folder = here / "run"
 
         def config(self):
-            return type(
-                "Config", (), {"data": (str(here / "data"),), "seed": 0, "on_bad_data": "skip"}
-            )()
+            return Config(data=(str(here / "data"),))
 
         def class_names(self):
             return ("apple", "key", "ladybird", "leaf")

@@ -151,7 +151,9 @@ def _measured_images(options: CompareOptions) -> MeasuredImages:
     dataset = load_dataset(options.data, names, options.on_bad_data, options.split_seed)
     split, records = choose_records(dataset.splits, None)
     counts = {name: len(images) for name, images in dataset.splits.items()}
-    return MeasuredImages(dataset.class_names, split, records, dataset.splits["val"], counts)
+    return MeasuredImages(
+        dataset.class_names, split, records, dataset.splits.get("val", []), counts
+    )
 
 
 def _plan(study: Study, options: CompareOptions) -> Plan:
