@@ -1,31 +1,14 @@
 """The reliability diagram: hand-worked, and a detector that keeps its promises."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.made_boxes import detections, record
 from utils.calibration import reliability
-from utils.records import Detections, Record
 
 NAMES = ("cat", "dog")
-
-
-def record(*objects):
-    """A record of (label, x1, y1, x2, y2, difficult) tuples."""
-    rows = np.array(objects, np.float32).reshape(-1, 6)
-    return Record(
-        Path("a.jpg"), (200, 200), rows[:, 1:5], rows[:, 0].astype(np.int32), rows[:, 5] > 0
-    )
-
-
-def detections(*found):
-    """Detections of (label, score, x1, y1, x2, y2) tuples."""
-    rows = np.array(found, np.float32).reshape(-1, 6)
-    return Detections(rows[:, 2:], rows[:, 1], rows[:, 0].astype(np.int32))
-
 
 CAT = (0, 0, 0, 10, 10, False)
 HARD_CAT = (0, 50, 50, 60, 60, True)

@@ -1,33 +1,16 @@
 """Errors by kind: each kind by hand, the order among them, and what the counts add up to."""
 
-from pathlib import Path
-
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.made_boxes import detections, record
 from utils.error_kinds import KINDS, error_kinds, errors_by_class
-from utils.records import Detections, Record
 from utils.voc_map import match_voc
 
 NAMES = ("cat", "dog")
 CAT = (0, 0, 0, 10, 10, False)
 DOG = (1, 100, 100, 110, 110, False)
-
-
-def record(*objects):
-    """A record of (label, x1, y1, x2, y2, difficult) tuples."""
-    rows = np.array(objects, np.float32).reshape(-1, 6)
-    return Record(
-        Path("a.jpg"), (200, 200), rows[:, 1:5], rows[:, 0].astype(np.int32), rows[:, 5] > 0
-    )
-
-
-def detections(*found):
-    """Detections of (label, score, x1, y1, x2, y2) tuples."""
-    rows = np.array(found, np.float32).reshape(-1, 6)
-    return Detections(rows[:, 2:], rows[:, 1], rows[:, 0].astype(np.int32))
 
 
 def kinds_of(found, objects, threshold=0.0):
