@@ -7,6 +7,7 @@ import keras
 from keras import KerasTensor
 from keras.saving import register_keras_serializable
 
+from nets.blocks import BatchNorm
 from nets.cspdarknet53 import cspdarknet53
 from nets.losses import TERMS, YOLOv4Loss
 from nets.panet import panet, yolo_head
@@ -28,6 +29,7 @@ class YOLOv4(keras.Model):
         depth: residual blocks relative to YOLOv4.
         input_shape: height and width in pixels; None where any will do.
         confidence_prior: confidence of the untrained network.
+        epsilon: added to the variance in batch normalisation.
     """
 
     def __init__(
@@ -37,6 +39,7 @@ class YOLOv4(keras.Model):
         depth: float = 1.0,
         input_shape: Sequence[int | None] = (None, None),
         confidence_prior: float = 0.01,
+        epsilon: float = 1e-5,
         **kwargs: object,
     ) -> None:
         numbers = itertools.count(1)
@@ -55,7 +58,12 @@ class YOLOv4(keras.Model):
             "depth": depth,
             "input_shape": tuple(input_shape),
             "confidence_prior": confidence_prior,
+            "epsilon": epsilon,
         }
+        # Set here, as every block would only hand it on.
+        for layer in self.layers:
+            if isinstance(layer, BatchNorm):
+                layer.epsilon = epsilon
         self.backbone_convolutions = backbone_convolutions
         self.criterion: YOLOv4Loss | None = None
         self.term_means = {term: keras.metrics.Mean(name=term) for term in TERMS}

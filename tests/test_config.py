@@ -29,9 +29,15 @@ def test_bounds_are_allowed_and_beyond_or_nan_is_refused(field):
     outside += [] if high is None else [high + max(step, high * 1e-9)]
     for value in outside:
         with pytest.raises(UserError, match=f"^{flag(field.name)} is "):
-            Config(**{field.name: value})
+            Config(**{field.name: like(field.default, value)})
     for value in {low, high} - {None}:
+        value = like(field.default, value)
         assert getattr(Config(**{field.name: value}), field.name) == value
+
+
+def like(default, value):
+    """The value, or where the default is a tuple of numbers, it as the last of as many."""
+    return (*default[:-1], value) if isinstance(default, tuple) else value
 
 
 @pytest.mark.parametrize("name", ["confidence_loss", "box_loss", "optimizer", "precision"])
@@ -108,6 +114,14 @@ def test_a_bad_file_is_told_by_name_in_one_line(tmp_path, text, message):
 def test_a_missing_file_is_told(tmp_path):
     with pytest.raises(UserError, match=r"config\.json: no such file; is .* a run folder\?"):
         Config.load(tmp_path / "config.json")
+
+
+def test_a_file_without_a_setting_has_its_default(tmp_path):
+    path = tmp_path / "config.json"
+    settings = json.loads(Config(epochs=3).to_json())
+    del settings["scale_x_y"], settings["batch_norm_epsilon"]
+    path.write_text(json.dumps(settings))
+    assert Config.load(path) == Config(epochs=3)
 
 
 def test_the_settings_of_a_training_leave_out_resume():

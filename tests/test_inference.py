@@ -1,3 +1,5 @@
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -45,6 +47,20 @@ def test_compiled_gives_what_network_and_decoding_give(network):
     assert [part.shape for part in compiled] == [(2, 378, 4), (2, 378), (2, 378, 3)]
     for fast, slow in zip(compiled, plain, strict=True):
         np.testing.assert_allclose(fast, slow, rtol=2e-3, atol=2e-4)
+
+
+def test_boxes_are_decoded_with_the_grid_sensitivity_of_the_run(network, run, tmp_path):
+    for name in ("classes.txt", "anchors.txt", "best.weights.h5"):
+        (tmp_path / name).write_bytes((run.folder / name).read_bytes())
+    config = dataclasses.replace(run.config(), scale_x_y=(1.0, 2.0, 3.0))
+    (tmp_path / "config.json").write_text(config.to_json())
+    images = np.random.default_rng(1).integers(0, 256, (1, *SIZE, 3), np.uint8)
+    found, _, _ = network_of_run(open_run(tmp_path), COCO_ANCHORS).infer(images)
+    logits = network.network(images, training=False)
+    wanted, _, _ = decode(logits, COCO_ANCHORS.tolist(), (1.0, 2.0, 3.0))
+    np.testing.assert_allclose(found, wanted, rtol=2e-3, atol=2e-4)
+    default, _, _ = decode(logits, COCO_ANCHORS.tolist())
+    assert np.abs(default - wanted).max() > 0.5
 
 
 def test_it_is_traced_once_per_shape(network, monkeypatch):

@@ -213,6 +213,19 @@ def test_the_class_count_is_read_from_the_file(weights):
     assert class_count_of(weights) == 2
 
 
+def test_the_network_has_every_setting_of_the_network():
+    config = dataclasses.replace(CONFIG, confidence_prior=0.02, batch_norm_epsilon=1e-3)
+    assert build_model(config, 2).get_config() == {
+        "class_count": 2,
+        "width": 0.05,
+        "depth": 0.1,
+        "input_shape": (64, 64),
+        "confidence_prior": 0.02,
+        "epsilon": 1e-3,
+        "name": "yolov4",
+    }
+
+
 @pytest.mark.parametrize(
     ("precision", "width", "amx", "chosen"),
     [
@@ -247,11 +260,13 @@ def test_the_criterion_has_every_setting_of_the_loss():
         label_smoothing=0.1,
         ignore_threshold=0.6,
         anchor_match_threshold=None,
+        scale_x_y=(1.3, 1.2, 1.1),
     )
     criterion = build_criterion(config, COCO_ANCHORS)
     assert criterion.gains == {"box": 2, "confidence": 3, "class": 4}
     assert (criterion.label_smoothing, criterion.ignore_threshold) == (0.1, 0.6)
     assert criterion.anchor_match_threshold is None
+    assert criterion.scale_x_y == (1.3, 1.2, 1.1)
     assert criterion.overlap.__name__ == "giou"
     np.testing.assert_allclose(criterion.anchors, COCO_ANCHORS)
     # A positive with logit 0, p = 1/2: alpha (1 - p)^gamma log 2; the ignored one counts nothing.

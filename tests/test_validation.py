@@ -5,6 +5,7 @@ import keras
 import numpy as np
 import pytest
 
+from nets.decode import SCALE_X_Y
 from nets.losses import TERMS
 from utils.anchors import COCO_ANCHORS
 from utils.records import Record
@@ -30,13 +31,15 @@ def records(tmp_path):
 class Network:
     """Finds the object in images of one colour; its losses are the mean colour of a batch."""
 
-    def __init__(self, colour, batch_size, logit=20):
+    def __init__(self, colour, batch_size, logit=20, center=0):
         self.colour = colour
         self.logit = logit
+        self.center = center
         self.batch_size = batch_size
-        self.criterion = self  # the loss is called, and asked for its anchors
+        self.criterion = self  # the loss is called, and asked how boxes are decoded
 
     anchors = COCO_ANCHORS
+    scale_x_y = SCALE_X_Y
 
     def predict_on_batch(self, images):
         assert images.shape == (self.batch_size, SIZE, SIZE, 3)
@@ -46,7 +49,8 @@ class Network:
         seen = images[:, 0, 0, 0] == self.colour
         # Stride 16, the cell around (40, 24), its first anchor.
         width, height = COCO_ANCHORS[3]
-        levels[1][seen, 1, 2, 0] = [0, 0, np.log(32 / width), np.log(32 / height), self.logit, 20]
+        box = [self.center, 0, np.log(32 / width), np.log(32 / height)]
+        levels[1][seen, 1, 2, 0] = [*box, self.logit, 20]
         return [level.astype(np.float32) for level in levels]
 
     def __call__(self, targets, logits):
@@ -67,6 +71,13 @@ def test_each_image_counts_once_whatever_the_batch_size(records, batch_size):
     np.testing.assert_allclose(found[2].boxes, records[2].boxes, atol=0.1)
     assert metrics.images == 5
     assert metrics.map50 == pytest.approx(0.2)
+
+
+def test_boxes_are_decoded_with_the_grid_sensitivity_of_the_loss(records):
+    network = Network(40, 5, center=np.log(3))  # a sigmoid of 3/4: a quarter cell to the right
+    network.scale_x_y = (1, 2, 1)
+    _, _, found = Validator(records, ("cat",), (SIZE, SIZE), 5).measure(network)
+    np.testing.assert_allclose(found[2].boxes, [[32, 8, 64, 40]], atol=0.1)
 
 
 def test_scores_count_from_where_get_map_looks_at_them(records):

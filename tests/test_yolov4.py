@@ -3,6 +3,7 @@ import keras
 import numpy as np
 import pytest
 
+from nets.blocks import BatchNorm
 from nets.yolov4 import YOLOv4
 from tests import darknet_reference as darknet
 
@@ -122,6 +123,18 @@ def test_config_makes_the_same_network_again(slim):
     image = np.full((1, 32, 32, 3), 99, np.uint8)
     for a, b in zip(slim(image), again(image), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_epsilon_is_added_to_every_variance(slim):
+    model = YOLOv4(3, width=0.125, depth=0.1, epsilon=1e-3)
+    model = YOLOv4.from_config(model.get_config())
+    norms = [layer for layer in model.layers if isinstance(layer, BatchNorm)]
+    assert len(norms) == len(model.convolutions()) - 3
+    assert {layer.epsilon for layer in norms} == {1e-3}
+    assert {layer.epsilon for layer in slim.layers if isinstance(layer, BatchNorm)} == {1e-5}
+    x = np.full((1, 2, 2, norms[0].gamma.shape[0]), 3, np.float32)
+    norms[0].moving_variance.assign(norms[0].moving_variance * 0 + 0.003)
+    np.testing.assert_allclose(norms[0](x), 3 / np.sqrt(0.004) * np.ones_like(x), rtol=1e-5)
 
 
 def test_training_without_a_criterion_is_refused(slim):

@@ -35,6 +35,12 @@ class Config:
         "coco", "'coco', 'auto' (k-means on the training boxes) or a file", "network"
     )
     weights: str | None = option(None, "weights to start from: a .weights.h5 or a run", "network")
+    scale_x_y: tuple[float, float, float] = option(
+        (1.2, 1.1, 1.05), "grid sensitivity of strides 8, 16, 32", "network", low=1, high=3
+    )
+    batch_norm_epsilon: float = option(
+        1e-5, "added to the variance in batch normalisation", "network", low=1e-7, high=0.1
+    )
     # --- loss
     confidence_loss: Literal["focal", "bce", "balanced_bce", "focal_star", "ohem"] = option(
         "focal", "the elementwise confidence loss", "loss"

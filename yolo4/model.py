@@ -48,7 +48,12 @@ def _has_amx() -> bool:
 def build_model(config: Config, class_count: int) -> YOLOv4:
     """The network that the settings describe, untrained, for their input size alone."""
     return YOLOv4(
-        class_count, config.width, config.depth, config.input_shape, config.confidence_prior
+        class_count,
+        config.width,
+        config.depth,
+        config.input_shape,
+        config.confidence_prior,
+        config.batch_norm_epsilon,
     )
 
 
@@ -70,6 +75,7 @@ def build_criterion(config: Config, anchors: np.ndarray) -> YOLOv4Loss:
         label_smoothing=config.label_smoothing,
         ignore_threshold=config.ignore_threshold,
         anchor_match_threshold=config.anchor_match_threshold,
+        scale_x_y=config.scale_x_y,
     )
 
 

@@ -70,7 +70,7 @@ class Validator:
     def _detections(
         self, model: YOLOv4, logits: Sequence[np.ndarray], fits: Sequence[Letterbox]
     ) -> list[Detections]:
-        decoded = decode(logits, model.criterion.anchors)
+        decoded = decode(logits, model.criterion.anchors, model.criterion.scale_x_y)
         arrays = [keras.ops.convert_to_numpy(value) for value in decoded]
         return [
             self._detector.choose(*outputs, fit)
