@@ -6,6 +6,13 @@ from keras import KerasTensor
 
 from nets.blocks import conv_bn_act, csp_stage
 
+STAGES = ((64, 1), (128, 2), (256, 8), (512, 8), (1024, 4))  # channels and residual blocks of each
+
+
+def repeats(blocks: int, depth: float) -> int:
+    """A number of residual blocks scaled by `depth`, at least one."""
+    return max(1, round(blocks * depth))
+
 
 def scaled(width: float) -> Callable[[int], int]:
     """A function that scales a number of channels by `width`, to a multiple of 8."""
@@ -29,9 +36,8 @@ def cspdarknet53(
     channels = scaled(width)
     x = conv_bn_act(images, channels(32), 3, "mish", names)
     stages = []
-    for filters, blocks in ((64, 1), (128, 2), (256, 8), (512, 8), (1024, 4)):
-        blocks = max(1, round(blocks * depth))
-        x = csp_stage(x, channels(filters), blocks, names, split=filters > 64)
+    for filters, blocks in STAGES:
+        x = csp_stage(x, channels(filters), repeats(blocks, depth), names, split=filters > 64)
         stages.append(x)
     c3, c4, c5 = stages[2:]
     return c3, c4, c5

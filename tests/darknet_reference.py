@@ -41,7 +41,7 @@ def convolution_sections() -> list[int]:
 
 def cfg(size: int) -> str:
     """A cfg file for square images of `size` pixels."""
-    masks = iter(("0,1,2", "3,4,5", "6,7,8"))
+    levels = iter((("0,1,2", 1.2), ("3,4,5", 1.1), ("6,7,8", 1.05)))
     lines = ["[net]", f"width={size}", f"height={size}", "channels=3"]
     for section in SECTIONS:
         if match := _CONVOLUTION.match(section):
@@ -58,7 +58,9 @@ def cfg(size: int) -> str:
         elif section == "u":
             lines += ["[upsample]", "stride=2"]
         else:
-            lines += ["[yolo]", f"mask={next(masks)}", f"anchors={ANCHORS}", "classes=80", "num=9"]
+            mask, scale = next(levels)
+            lines += ["[yolo]", f"mask={mask}", f"anchors={ANCHORS}", "classes=80", "num=9"]
+            lines += [f"scale_x_y={scale}"]
     return "\n".join(lines) + "\n"
 
 

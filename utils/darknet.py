@@ -1,0 +1,206 @@
+"""Darknet's two file formats: `.weights`, numbers in a row, and `.cfg`, sections of options."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from utils.errors import UserError
+from utils.files import passing_file
+
+_VERSION = np.dtype("<i4")
+_NUMBER = np.dtype("<f4")
+_HIGHEST_VERSION = 1000  # from here on Darknet reads something else into a version
+_ALIASES = {"conv": "convolutional", "max": "maxpool", "network": "net"}
+
+
+class WeightsHeader(NamedTuple):
+    """What a `.weights` file begins with.
+
+    Attributes:
+        major: version of the format.
+        minor: version of the format; `seen` has 64 bits from 0.2 on, before that 32.
+        revision: version of the format.
+        seen: images that the network was trained on.
+    """
+
+    major: int
+    minor: int
+    revision: int
+    seen: int
+
+    @property
+    def seen_type(self) -> np.dtype:
+        """How `seen` is stored."""
+        return np.dtype("<u8" if self.major * 10 + self.minor >= 2 else "<u4")
+
+    @property
+    def size(self) -> int:
+        """Length in bytes."""
+        return 3 * _VERSION.itemsize + self.seen_type.itemsize
+
+
+def read_header(path: Path) -> WeightsHeader:
+    """Read the header of a `.weights` file.
+
+    Raises:
+        UserError: the file is not there, empty, too short, or begins with something else.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(20)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
+    if not data:
+        raise UserError(f"{path}: is empty; Darknet weights begin with a header of 20 bytes")
+    versions = np.frombuffer(data[:12].ljust(12, b"\0"), _VERSION).tolist()
+    header = WeightsHeader(*versions, seen=0)
+    if not all(0 <= version < _HIGHEST_VERSION for version in versions):
+        raise UserError(
+            f"{path}: not Darknet weights: it begins with the version "
+            f"{'.'.join(map(str, versions))}, where Darknet writes 0.1.0 or 0.2.5"
+        )
+    if len(data) < header.size:
+        raise UserError(
+            f"{path}: {len(data)} bytes; the header of Darknet weights alone has {header.size}"
+        )
+    return header._replace(seen=int(np.frombuffer(data[12:], header.seen_type, count=1)[0]))
+
+
+def read_weights(path: Path) -> tuple[WeightsHeader, np.ndarray]:
+    """Read a `.weights` file.
+
+    Returns:
+        The header, and the numbers after it, float32; of a number that is cut off nothing is given.
+
+    Raises:
+        UserError: as `read_header`.
+    """
+    header = read_header(path)
+    return header, np.fromfile(path, _NUMBER, offset=header.size)
+
+
+def write_weights(path: Path, arrays: Iterable[np.ndarray], seen: int = 0) -> None:
+    """Write a `.weights` file of version 0.2.5, whole or not at all.
+
+    Args:
+        path: the file.
+        arrays: written one after the other, each in C order.
+        seen: images that the network was trained on.
+    """
+    header = WeightsHeader(0, 2, 5, seen)
+    with passing_file(path) as passing, passing.open("wb") as file:
+        file.write(np.array(header[:3], _VERSION).tobytes())
+        file.write(np.array(seen, header.seen_type).tobytes())
+        for array in arrays:
+            file.write(np.asarray(array, _NUMBER).tobytes())
+
+
+@dataclass(frozen=True)
+class CfgSection:
+    """A section of a `.cfg` file.
+
+    Attributes:
+        name: without the brackets; of several names for one thing always the same.
+        options: texts by name.
+        file: where it stands.
+        line: of its name, counted from 1.
+    """
+
+    name: str
+    options: Mapping[str, str]
+    file: Path
+    line: int
+
+    @property
+    def where(self) -> str:
+        """The section in words, for errors."""
+        return f"{self.file}, line {self.line}: [{self.name}]"
+
+    def whole(self, option: str, default: int) -> int:
+        """An option that is a whole number."""
+        return self._number(option, self.options.get(option, str(default)), int)
+
+    def wholes(self, option: str) -> tuple[int, ...]:
+        """An option that lists whole numbers; none where it is left out."""
+        return tuple(self._number(option, text, int) for text in self._list(option))
+
+    def numbers(self, option: str) -> tuple[float, ...]:
+        """An option that lists numbers; none where it is left out."""
+        return tuple(self._number(option, text, float) for text in self._list(option))
+
+    def _list(self, option: str) -> list[str]:
+        return [text for text in self.options.get(option, "").split(",") if text]
+
+    def _number(self, option: str, text: str, kind: type) -> int | float:
+        try:
+            return kind(text)
+        except ValueError:
+            expected = "a whole number" if kind is int else "a number"
+            raise UserError(f"{self.where} has {option}={text}; expected {expected}") from None
+
+
+def read_cfg_sections(path: Path) -> list[CfgSection]:
+    """Read a `.cfg` file.
+
+    Raises:
+        UserError: the file can't be read, or as `parse_cfg`.
+    """
+    try:
+        text = path.read_bytes().decode("utf-8-sig", errors="replace")
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
+    return parse_cfg(text, path)
+
+
+def parse_cfg(text: str, path: Path) -> list[CfgSection]:
+    """Read the text of a `.cfg` file.
+
+    As in Darknet, blanks mean nothing, and of equal options in a section the first one counts.
+
+    Args:
+        text: of the file.
+        path: where it comes from, for errors.
+
+    Raises:
+        UserError: a line is neither a section's name nor an option.
+    """
+    sections: list[CfgSection] = []
+    for number, line in enumerate(text.splitlines(), 1):
+        bare = "".join(line.split("#")[0].split())
+        option, equals, value = bare.partition("=")
+        if not bare or bare.startswith(";"):
+            continue
+        if bare.startswith("[") and bare.endswith("]"):
+            name = bare[1:-1]
+            sections.append(CfgSection(_ALIASES.get(name, name), {}, path, number))
+        elif equals and sections:
+            sections[-1].options.setdefault(option, value)
+        else:
+            expected = "name=value" if sections else "a section, as [net]"
+            raise UserError(f"{path}, line {number}: found {line.strip()!r}, expected {expected}")
+    return sections
+
+
+def format_cfg(sections: Iterable[tuple[str, Mapping[str, object]]]) -> str:
+    """The text of a `.cfg` file.
+
+    Args:
+        sections: names, and options that are texts, numbers or sequences of numbers.
+    """
+    texts = []
+    for name, options in sections:
+        lines = (f"{option}={_text(value)}\n" for option, value in options.items())
+        texts.append(f"[{name}]\n{''.join(lines)}")
+    return "\n".join(texts)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, tuple | list):
+        return ",".join(map(_text, value))
+    if isinstance(value, float | np.floating):
+        # The shortest decimal that is read as the same number.
+        return np.format_float_positional(value, trim="-")
+    return str(value)
