@@ -16,11 +16,9 @@ from yolo4.config import Config
 from yolo4.model import (
     build_criterion,
     build_model,
-    class_count_of,
     load_run_model,
     save_weights,
     set_precision,
-    start_from,
 )
 from yolo4.run import Run
 
@@ -145,72 +143,6 @@ class TestSaving:
         with h5py.File(tmp_path / "x.weights.h5") as file:
             assert "layers" in file
             assert "optimizer" not in file
-
-
-class TestStart:
-    def test_weights_of_the_same_network_all_fit(self, two, trained, weights):
-        scrambled(two, seed=2)
-        count = len(two.convolutions())
-        assert start_from(two, str(weights)) == (
-            f"loaded {count} of {count} convolutions from {weights}"
-        )
-        assert equal(two.get_weights(), trained.get_weights())
-        assert start_from(two, str(weights)).startswith(f"loaded {count} of"), "equal ones fit too"
-
-    def test_a_run_stands_for_its_best_weights(self, two, trained, run):
-        scrambled(two, seed=3)
-        assert str(run.best_weights) in start_from(two, str(run.folder))
-        assert equal(two.get_weights(), trained.get_weights())
-
-    def test_of_another_class_count_all_but_the_heads_is_loaded_and_they_are_listed(
-        self, trained, weights
-    ):
-        model = scrambled(build_model(CONFIG, 5), seed=4)
-        heads = [layer for layer in model.convolutions() if layer.use_bias]
-        before = [layer.get_weights() for layer in heads]
-        first, second = start_from(model, str(weights)).splitlines()
-        count = len(model.convolutions())
-        assert first == f"loaded {count - 3} of {count} convolutions from {weights}"
-        assert second.startswith("not loaded, as their shapes differ: ")
-        assert sorted(second.split(": ")[1].split(", ")) == sorted(layer.name for layer in heads)
-        for layer, values in zip(heads, before, strict=True):
-            assert equal(layer.get_weights(), values)
-        for layer in model.layers:
-            if layer.weights and layer not in heads:
-                assert equal(layer.get_weights(), trained.get_layer(layer.name).get_weights())
-
-    def test_another_width_or_depth_is_refused_and_nothing_loaded(self, weights, other):
-        network = other[1]
-        before = network.get_weights()
-        with pytest.raises(UserError, match="another --width or --depth"):
-            start_from(network, str(weights))
-        assert equal(network.get_weights(), before)
-
-    def test_a_file_that_is_missing_or_no_weights_is_told(self, two, run, tmp_path):
-        with pytest.raises(UserError, match=r"none\.weights\.h5: no such weights file"):
-            start_from(two, str(tmp_path / "none.weights.h5"))
-        text = tmp_path / "text.weights.h5"
-        text.write_text("hello")
-        with pytest.raises(UserError, match=r"text\.weights\.h5: not a \.weights\.h5 file"):
-            start_from(two, str(text))
-        other = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(3, 3)])
-        other.save_weights(tmp_path / "other.weights.h5")
-        with pytest.raises(UserError, match=r"other\.weights\.h5: not a \.weights\.h5 file"):
-            start_from(two, str(tmp_path / "other.weights.h5"))
-        with pytest.raises(UserError, match="not a run folder"):
-            start_from(two, str(tmp_path))
-        run.best_weights.unlink()
-        with pytest.raises(UserError, match="no weights yet"):
-            start_from(two, str(run.folder))
-
-    def test_a_name_that_keras_does_not_read_is_told(self, two, weights, tmp_path):
-        shutil.copy(weights, tmp_path / "renamed.h5")
-        with pytest.raises(UserError, match=r"renamed\.h5: .*ends in \.weights\.h5"):
-            start_from(two, str(tmp_path / "renamed.h5"))
-
-
-def test_the_class_count_is_read_from_the_file(weights):
-    assert class_count_of(weights) == 2
 
 
 def test_the_network_has_every_setting_of_the_network():

@@ -1,24 +1,22 @@
 """Builds the network of a run, with its precision and its weights."""
 
 import re
-import warnings
 from pathlib import Path
 
-import h5py
 import keras
 import numpy as np
 
 from nets.losses import YOLOv4Loss, confidence_loss
-from nets.yolov4 import ANCHORS_PER_LEVEL, YOLOv4
+from nets.yolov4 import YOLOv4
 from utils.errors import UserError
 from utils.files import passing_file
 from yolo4.config import Config
-from yolo4.run import Run, open_run
+from yolo4.run import Run
+from yolo4.weights.own import class_count_of, fits
+from yolo4.weights.start import weights_file
 
 _POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
-_BOX_NUMBERS = 5
 _LEAST_WIDTH_FOR_BFLOAT16 = 0.75
-_FOREIGN = "{}: not a .weights.h5 file of this network"
 
 
 def set_precision(config: Config) -> str:
@@ -85,22 +83,6 @@ def save_weights(model: YOLOv4, path: Path) -> None:
         keras.Model(model.inputs, model.outputs).save_weights(passing)
 
 
-def weights_file(weights: str | Path) -> Path:
-    """The file itself, or of a run the best weights, else the last.
-
-    Raises:
-        UserError: the folder is not a run, or has no weights yet.
-    """
-    path = Path(weights)
-    if not path.is_dir():
-        return path
-    run = open_run(path)
-    for file in (run.best_weights, run.last_weights):
-        if file.is_file():
-            return file
-    raise UserError(f"{path}: no weights yet; has its training finished an epoch?")
-
-
 def load_run_model(run: Run) -> YOLOv4:
     """The network of a run with its best weights, or the last where none were measured yet.
 
@@ -115,78 +97,10 @@ def load_run_model(run: Run) -> YOLOv4:
             f"{path} is for {found} classes, but {run.classes_file} names {class_count}"
         )
     model = build_model(config, class_count)
-    if _convolutions_in(path) != _shapes(_convolutions(model)):
+    if not fits(model, path):
         raise UserError(
             f"{path} is not of a network of width {config.width} and depth {config.depth}, "
             f"as {run.config_file} says"
         )
     keras.Model(model.inputs, model.outputs).load_weights(path)
     return model
-
-
-def start_from(model: YOLOv4, weights: str) -> str:
-    """Load the weights that fit, and say which do not.
-
-    Args:
-        model: the network to fill.
-        weights: a `.weights.h5` file, or a run, whose best weights are taken.
-
-    Returns:
-        One or two lines for the log.
-
-    Raises:
-        UserError: there is no such file, it is no weights file, or of another width or depth.
-    """
-    path = weights_file(weights)
-    class_count_of(path)
-    layers, found = _convolutions(model), _convolutions_in(path)
-    pairs = zip(layers, _shapes(layers), found, strict=False)
-    left = [layer for layer, wanted, shapes in pairs if shapes != wanted]
-    # Only the heads, the ones with a bias, depend on the number of classes.
-    if len(found) != len(layers) or not all(layer.use_bias for layer in left):
-        raise UserError(f"{path}: of a network of another --width or --depth than this one")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what does not fit is told below, by name
-            keras.Model(model.inputs, model.outputs).load_weights(path, skip_mismatch=True)
-    except ValueError:
-        raise UserError(f"{path}: Keras wants a name that ends in .weights.h5") from None
-    text = f"loaded {len(layers) - len(left)} of {len(layers)} convolutions from {path}"
-    names = ", ".join(layer.name for layer in left)
-    return text + (f"\nnot loaded, as their shapes differ: {names}" if left else "")
-
-
-def class_count_of(path: Path) -> int:
-    """The class count that a weights file was made for.
-
-    Raises:
-        UserError: there is no such file, or it does not hold weights of this network.
-    """
-    # Of all convolutions only those of the three heads have a bias.
-    biases = [shapes[1] for shapes in _convolutions_in(path) if len(shapes) == 2]
-    if len(biases) != 3:
-        raise UserError(_FOREIGN.format(path))
-    return biases[0][0] // ANCHORS_PER_LEVEL - _BOX_NUMBERS
-
-
-def _convolutions(model: YOLOv4) -> list[keras.layers.Conv2D]:
-    """The convolutions in the order in which a weights file numbers them."""
-    return [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
-
-
-def _shapes(layers: list[keras.layers.Conv2D]) -> list[list[tuple[int, ...]]]:
-    return [[tuple(weight.shape) for weight in layer.weights] for layer in layers]
-
-
-def _convolutions_in(path: Path) -> list[list[tuple[int, ...]]]:
-    """Shapes of the kernel, and bias if any, of each convolution, in the order of the layers."""
-    if not path.is_file():
-        raise UserError(f"{path}: no such weights file")
-    try:
-        with h5py.File(path) as file:
-            layers = file["layers"]
-            names = [name for name in layers if re.fullmatch(r"conv2d(_\d+)?", name)]
-            names.sort(key=lambda name: int(name.removeprefix("conv2d").strip("_") or 0))
-            return [[tuple(v.shape) for v in layers[name]["vars"].values()] for name in names]
-    except (OSError, KeyError):
-        raise UserError(_FOREIGN.format(path)) from None

@@ -23,6 +23,7 @@ from yolo4.preparation import Task, prepare, prepare_again, training_set
 from yolo4.run import Run, open_run
 from yolo4.state import Progress, load_progress, load_state, save_state
 from yolo4.validation import Validator
+from yolo4.weights.start import start_from
 
 Watchers = Sequence[keras.callbacks.Callback]
 Watch = Callable[[Task], Watchers]
@@ -47,7 +48,7 @@ def train(config: Config, watch: Watch = lambda task: ()) -> Run:
     model = models.build_model(config, len(task.class_names))
     print(f"network: {model.count_params():,} weights, {config.precision}, {_size_text(config)}")
     if config.weights:
-        print(models.start_from(model, config.weights))
+        print(start_from(model, config.weights))
     _create_folder(task)
     _fit(task, model, Progress(training_images=len(task.train)), watch(task), resumed=False)
     return task.run

@@ -11,6 +11,7 @@ import numpy as np
 from yolo4 import model as models
 from yolo4.config import Config
 from yolo4.preparation import prepare, training_set
+from yolo4.weights.start import start_from
 
 _BATCHES = 4
 
@@ -39,7 +40,7 @@ def gradient_norm(config: Config) -> float:
     keras.utils.set_random_seed(config.seed)
     model = models.build_model(config, len(task.class_names))
     if config.weights:
-        models.start_from(model, config.weights)
+        start_from(model, config.weights)
     alone = dataclasses.replace(config, box_gain=0.0, class_gain=0.0)
     model.criterion = models.build_criterion(alone, task.anchors)
     # One step of plain descent at rate 1 moves the weights by the gradient, on every backend.
