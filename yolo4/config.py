@@ -34,7 +34,9 @@ class Config:
     anchors: str = option(
         "coco", "'coco', 'auto' (k-means on the training boxes) or a file", "network"
     )
-    weights: str | None = option(None, "weights to start from: a .weights.h5 or a run", "network")
+    weights: str | None = option(
+        None, "to start from: a run, a file of ours, Darknet's or Keras 2's, or 'yolov4'", "network"
+    )
     scale_x_y: tuple[float, float, float] = option(
         (1.2, 1.1, 1.05), "grid sensitivity of strides 8, 16, 32", "network", low=1, high=3
     )
