@@ -171,6 +171,10 @@ class TestGraph:
     def test_it_has_as_many_weights_as_the_released_file(self):
         assert weight_count(graph()) == 64_429_405
 
+    def test_the_released_backbone_ends_with_section_136(self):
+        """yolov4.conv.137: [net] and 137 sections, 170,038,676 bytes with the header."""
+        assert weight_count(graph()[: 1 + 137]) == (170_038_676 - 20) / 4
+
     @pytest.mark.parametrize(
         ("class_count", "width", "depth"), [(1, 0.05, 0.1), (3, 0.125, 0.33), (20, 0.1, 0.7)]
     )
