@@ -19,10 +19,12 @@ from utils.augment import Augmentation
 from utils.dataset import TrainingSet
 from utils.errors import UserError
 from utils.records import Record
-from yolo4 import model as models
 from yolo4.config import Config
+from yolo4.options import flag
 from yolo4.run import RUNS, Run
 from yolo4.sample_data import SAMPLE_DATA, make_sample_data
+from yolo4.weights.settings import settings_of
+from yolo4.weights.start import check_weights
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -61,6 +63,7 @@ def prepare(config: Config) -> Task:
     config = dataclasses.replace(config, data=data, run_dir=str(run.folder))
     names = read_class_names(config.classes) if config.classes else None
     _check_files(config)
+    config = _fitted_to_weights(config)
     dataset = load_dataset(config.data, names, config.on_bad_data, config.split_seed)
     train, val = _splits(dataset)
     anchors = _choose_anchors(config, train)
@@ -96,7 +99,17 @@ def _check_files(config: Config) -> None:
     if config.anchors not in ("coco", "auto"):
         read_anchors(config.anchors)
     if config.weights:
-        models.class_count_of(models.weights_file(config.weights))
+        check_weights(config.weights)
+
+
+def _fitted_to_weights(config: Config) -> Config:
+    """The settings, with those that the weights to start from depend on as these need them."""
+    needed = settings_of(config.weights) if config.weights else {}
+    changed = {name: value for name, value in needed.items() if getattr(config, name) != value}
+    if changed:
+        told = ", ".join(f"{flag(name)} {value}" for name, value in changed.items())
+        print(f"{told}: what {config.weights} was trained with")
+    return dataclasses.replace(config, **changed)
 
 
 def _splits(dataset: DataSet) -> tuple[list[Record], list[Record]]:
