@@ -5,11 +5,12 @@ import numpy as np
 import pytest
 
 from nets.decode import decode
+from nets.outputs import Decode
 from utils.anchors import COCO_ANCHORS, format_anchors
 from utils.errors import UserError
 from yolo4.config import Config
 from yolo4.detector import Detector
-from yolo4.inference import DecodedNetwork, network_of_run
+from yolo4.inference import decoded_network, load_network
 from yolo4.model import build_model, save_weights
 from yolo4.run import open_run
 
@@ -36,7 +37,7 @@ def run(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def network(run):
-    return network_of_run(run, run.anchors())
+    return decoded_network(run)
 
 
 def test_compiled_gives_what_network_and_decoding_give(network):
@@ -55,7 +56,7 @@ def test_boxes_are_decoded_with_the_grid_sensitivity_of_the_run(run, tmp_path):
     config = dataclasses.replace(run.config(), scale_x_y=(1.0, 2.0, 3.0))
     (tmp_path / "config.json").write_text(config.to_json())
     images = np.random.default_rng(1).integers(0, 256, (1, *SIZE, 3), np.uint8)
-    decoded = network_of_run(open_run(tmp_path), COCO_ANCHORS)
+    decoded = decoded_network(open_run(tmp_path))
     for layer in decoded.network.convolutions():
         if layer.use_bias:
             layer.bias.assign(layer.bias * 0 + 1)  # else every center is in the middle of its cell
@@ -68,9 +69,9 @@ def test_boxes_are_decoded_with_the_grid_sensitivity_of_the_run(run, tmp_path):
 
 def test_it_is_traced_once_per_shape(network, monkeypatch):
     traces = []
-    call = DecodedNetwork.call
+    call = Decode.call
     monkeypatch.setattr(
-        DecodedNetwork, "call", lambda self, images: (traces.append(1), call(self, images))[1]
+        Decode, "call", lambda self, logits: (traces.append(1), call(self, logits))[1]
     )
     network.infer(np.zeros((3, *SIZE, 3), np.uint8))
     first = len(traces)
@@ -99,8 +100,9 @@ def test_the_precision_is_the_runs_and_stays_with_it(run, tmp_path):
         (tmp_path / name).write_bytes((run.folder / name).read_bytes())
     (tmp_path / "config.json").write_text(config.to_json())
     before = keras.config.dtype_policy().name
-    network = network_of_run(open_run(tmp_path), COCO_ANCHORS)
-    assert network.network.convolutions()[0].compute_dtype == "bfloat16"
+    network = load_network(open_run(tmp_path))
+    assert network.convolutions()[0].compute_dtype == "bfloat16"
+    assert load_network(open_run(tmp_path), "float32").convolutions()[0].compute_dtype == "float32"
     assert keras.config.dtype_policy().name == before
 
 

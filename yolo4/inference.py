@@ -1,18 +1,19 @@
-"""Runs a network and the decoding of its logits as one compiled function."""
+"""The network of a run, ready to be used, and the decoding of its logits."""
 
+import dataclasses
 from collections.abc import Sequence
 
 import keras
 import numpy as np
-from keras import KerasTensor
 
-from nets.decode import SCALE_X_Y, decode
+from nets.outputs import Decode
+from nets.yolov4 import YOLOv4
 from yolo4.model import load_run_model, set_precision
 from yolo4.run import Run
 
 
-class DecodedNetwork(keras.Model):
-    """A network that gives boxes, confidences and class scores in place of logits.
+class DecodedNetwork:
+    """A network and the decoding of its logits as one compiled function.
 
     Args:
         network: a `nets.yolov4.YOLOv4`.
@@ -22,37 +23,42 @@ class DecodedNetwork(keras.Model):
 
     def __init__(
         self,
-        network: keras.Model,
+        network: YOLOv4,
         anchors: Sequence[Sequence[float]],
-        scale_x_y: Sequence[float] = SCALE_X_Y,
+        scale_x_y: Sequence[float],
     ) -> None:
-        super().__init__(dtype="float32")
         self.network = network
-        self.anchors = tuple(tuple(map(float, anchor)) for anchor in anchors)
-        self.scale_x_y = tuple(scale_x_y)
-
-    def call(self, images: KerasTensor) -> tuple[KerasTensor, KerasTensor, KerasTensor]:
-        """As `nets.decode.decode`, of images uint8 `[B, H, W, 3]` RGB."""
-        return decode(self.network(images, training=False), self.anchors, self.scale_x_y)
+        decoded = Decode(anchors, scale_x_y)(network.outputs)
+        self._model = keras.Model(network.inputs, decoded)
 
     def infer(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """As `call`, on arrays, compiled once per shape."""
-        return self.predict_on_batch(images)
+        """As `nets.decode.decode`, of images uint8 `[B, H, W, 3]` RGB; compiled once per shape."""
+        found = self._model.predict_on_batch(images)
+        return found["boxes"], found["confidence"], found["class_scores"]
 
 
-def network_of_run(run: Run, anchors: np.ndarray) -> DecodedNetwork:
-    """The network of a run with its best weights, in the precision it was trained with.
+def load_network(run: Run, precision: str | None = None) -> YOLOv4:
+    """The network of a run with its best weights.
 
     Args:
         run: a run folder.
-        anchors: `[9, 2]`, width and height in input pixels.
+        precision: of the arithmetic; None: as it was trained.
 
     Raises:
         UserError: there are no weights, or they do not fit the run's settings or class names.
     """
     before, config = keras.config.dtype_policy(), run.config()
-    set_precision(config)
+    set_precision(dataclasses.replace(config, precision=precision or config.precision))
     try:
-        return DecodedNetwork(load_run_model(run), anchors, config.scale_x_y)
+        return load_run_model(run)
     finally:
         keras.config.set_dtype_policy(before)
+
+
+def decoded_network(run: Run) -> DecodedNetwork:
+    """The network of a run and the decoding of its logits, in the precision of its training.
+
+    Raises:
+        UserError: there are no weights, or they do not fit the run's settings or class names.
+    """
+    return DecodedNetwork(load_network(run), run.anchors().tolist(), run.config().scale_x_y)

@@ -13,7 +13,6 @@ from utils.files import passing_file
 from yolo4.config import Config
 from yolo4.run import Run
 from yolo4.weights.own import class_count_of, fits
-from yolo4.weights.start import weights_file
 
 _POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
 _LEAST_WIDTH_FOR_BFLOAT16 = 0.75
@@ -90,7 +89,7 @@ def load_run_model(run: Run) -> YOLOv4:
         UserError: there are no weights yet, or they are of another network or class count.
     """
     config, class_count = run.config(), len(run.class_names())
-    path = weights_file(run.folder)
+    path = run.weights()
     found = class_count_of(path)
     if found != class_count:
         raise UserError(

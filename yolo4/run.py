@@ -81,6 +81,17 @@ class Run:
         """TensorBoard events."""
         return self.folder / "tensorboard"
 
+    def weights(self) -> Path:
+        """The best weights, or the last where none were measured yet.
+
+        Raises:
+            UserError: there are none.
+        """
+        for file in (self.best_weights, self.last_weights):
+            if file.is_file():
+                return file
+        raise UserError(f"{self.folder}: no weights yet; has its training finished an epoch?")
+
     def config(self) -> Config:
         """The settings of the run."""
         return Config.load(self.config_file)

@@ -11,7 +11,7 @@ from utils.records import Record
 from yolo4.comparison.diagnostician import Diagnostician
 from yolo4.comparison.stored import read_json, write_json
 from yolo4.config import Config
-from yolo4.inference import network_of_run
+from yolo4.inference import load_network
 from yolo4.model import build_criterion
 from yolo4.run import Run
 from yolo4.state import averaged_weights, load_progress
@@ -79,7 +79,7 @@ def diagnose(run: Run, records: Sequence[Record]) -> dict[str, Any]:
         UserError: the run has no weights.
     """
     config, anchors = run.config(), run.anchors()
-    model = network_of_run(run, anchors).network
+    model = load_network(run)
     model.criterion = build_criterion(config, anchors)
     diagnostician = _diagnostician(config, records, run.class_names())
     return {"epochs": stored_epochs(run), **diagnostician.final(model)}

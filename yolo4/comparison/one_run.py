@@ -79,6 +79,7 @@ def _measure(run: StudyRun, images: MeasuredImages) -> None:
         as_get_map.nms,
         as_get_map.max_detections,
         as_get_map.batch_size,
+        backend="keras",  # in full precision, so that arms differ by nothing else
     )
     write_json(run.diagnosis_file, diagnose(run, images.val))
     found = detect_records(detector.detect_batch, images.records, as_get_map.batch_size)

@@ -6,7 +6,6 @@ import h5py
 
 from nets.yolov4 import YOLOv4
 from utils.darknet import read_header
-from utils.errors import UserError
 from yolo4.run import open_run
 from yolo4.weights.darknet import load_darknet
 from yolo4.weights.keras2 import is_keras2, keras2_class_count, load_keras2
@@ -62,11 +61,7 @@ def weights_file(weights: str | Path) -> Path:
         return released_file(str(weights))
     if not path.is_dir():
         return path
-    run = open_run(path)
-    for file in (run.best_weights, run.last_weights):
-        if file.is_file():
-            return file
-    raise UserError(f"{path}: no weights yet; has its training finished an epoch?")
+    return open_run(path).weights()
 
 
 def is_darknet(path: Path) -> bool:
