@@ -1,6 +1,6 @@
 """Finds objects in images with a trained network."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -10,9 +10,8 @@ from utils.errors import UserError
 from utils.image import Letterbox, letterbox, read_image
 from utils.nms import nms as suppress
 from utils.records import Detections
+from yolo4.engines.engine import Backend, Infer, open_engine
 from yolo4.heatmap import HeatMap, confidence_grid
-
-Infer = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray, np.ndarray]]
 
 # Suppression looks at pairs of boxes: more candidates than this cost time and never find an object.
 _MOST_CANDIDATES = 4096
@@ -34,6 +33,7 @@ class Detector:
         max_detections: at most so many per image.
         batch_size: images per call of `infer`. It sees batches of this size and of one only,
             because a network is compiled anew for each size.
+        parallel: so many threads that call the detector at once are faster than one.
 
     Raises:
         UserError: a threshold outside 0..1, or a count below 1.
@@ -49,6 +49,7 @@ class Detector:
         nms: Literal["iou", "diou"] = "iou",
         max_detections: int = 300,
         batch_size: int = 8,
+        parallel: int = 1,
     ) -> None:
         for name, value in (("score", score_threshold), ("IoU", iou_threshold)):
             if not 0 <= value <= 1:
@@ -65,6 +66,7 @@ class Detector:
         self.nms: Literal["iou", "diou"] = nms
         self.max_detections = max_detections
         self.batch_size = batch_size
+        self.parallel = parallel
         self._batches = {False: 0, True: 0}  # so far: of one image, and of more
 
     @classmethod
@@ -76,6 +78,8 @@ class Detector:
         nms: Literal["iou", "diou"] = "iou",
         max_detections: int = 300,
         batch_size: int = 8,
+        backend: Backend = "auto",
+        throughput: bool = False,
     ) -> "Detector":
         """A detector with the best weights of a training run; all else as `Detector` takes it.
 
@@ -85,32 +89,29 @@ class Detector:
             iou_threshold: overlap above which the worse of two boxes goes.
             nms: how the overlap is measured.
             max_detections: at most so many per image.
-            batch_size: images per call of the network.
+            batch_size: images per call of the network, where the backend can profit from more.
+            backend: what computes; "auto" is the fastest that is installed.
+            throughput: many images in little time, rather than each one as soon as can be: call
+                the detector from `parallel` threads.
 
         Raises:
-            UserError: no such run, or its files do not fit together.
+            UserError: no such run, its files do not fit together, or the backend is not installed.
         """
         from yolo4.run import open_run
 
         opened = open_run(run)
-        class_names, anchors = opened.class_names(), opened.anchors()
-        input_size = opened.config().input_shape
-
-        # Keras takes seconds to import, so what a person can mend is found out first.
-        from yolo4.quiet import quiet_start
-
-        with quiet_start():
-            from yolo4.inference import network_of_run
-
+        class_names, input_size = opened.class_names(), opened.config().input_shape
+        engine = open_engine(opened, backend, throughput)
         return cls(
-            network_of_run(opened, anchors).infer,
+            engine.infer,
             class_names,
             input_size,
             score_threshold,
             iou_threshold,
             nms,
             max_detections,
-            batch_size,
+            engine.batch_size or batch_size,
+            engine.parallel,
         )
 
     def detect(self, image: str | Path | np.ndarray) -> Detections:

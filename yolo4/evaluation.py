@@ -49,6 +49,9 @@ class EvaluateOptions:
     nms: Literal["iou", "diou"] = option("iou", "how non-maximum suppression overlaps", "how")
     max_detections: int = option(300, "at most so many per image", "how", low=1)
     batch_size: int = option(8, "images per step", "how", low=1)
+    backend: Literal["auto", "keras", "openvino", "onnxruntime", "litert"] = option(
+        "auto", "what computes; auto: OpenVINO where installed and no GPU, else Keras", "how"
+    )
 
     def __post_init__(self) -> None:
         check_ranges(self)
@@ -76,7 +79,11 @@ def measure(options: EvaluateOptions) -> "Metrics":
 
 
 def detect_records(
-    detect: "Detect", records: "Sequence[Record]", batch_size: int = 8, progress: bool = True
+    detect: "Detect",
+    records: "Sequence[Record]",
+    batch_size: int = 8,
+    progress: bool = True,
+    parallel: int = 1,
 ) -> "list[Detections]":
     """Run a detector over the images of records; reading goes on while it works.
 
@@ -85,6 +92,7 @@ def detect_records(
         records: whose images are read.
         batch_size: images per call.
         progress: show a progress bar.
+        parallel: threads that call the detector; with one it is called on the caller's.
 
     Raises:
         ImageError: an image cannot be read.
@@ -96,9 +104,14 @@ def detect_records(
     found = []
     images = overlapped(lambda record: read_image(record.image), records, 2, 2 * batch_size)
     with tqdm(total=len(records), desc="detecting", unit="image", disable=not progress) as bar:
-        for batch in in_batches(images, batch_size):
-            found += detect(batch)
-            bar.update(len(batch))
+        batches = in_batches(images, batch_size)
+        is_alone = parallel == 1
+        looked = (
+            map(detect, batches) if is_alone else overlapped(detect, batches, parallel, parallel)
+        )
+        for detections in looked:
+            found += detections
+            bar.update(len(detections))
     return found
 
 
@@ -152,6 +165,8 @@ def _of_run(options: EvaluateOptions) -> "tuple[Metrics, dict[str, str], Path]":
     run = open_run(options.run)
     config = run.config()
     data = options.data or config.data
+    if not data:
+        raise UserError(f"{run.folder} has no data set of its own: name one with --data")
     dataset = load_dataset(data, run.class_names(), options.on_bad_data, config.split_seed)
     split, records = choose_records(dataset.splits, options.split)
     output = make_output(Path(options.output or run.folder / "evaluation" / split))
@@ -165,9 +180,13 @@ def _of_run(options: EvaluateOptions) -> "tuple[Metrics, dict[str, str], Path]":
         nms=options.nms,
         max_detections=options.max_detections,
         batch_size=options.batch_size,
+        backend=options.backend,
+        throughput=True,
     )
     print(f"measuring {run.folder} on {len(records)} images, split {split}")
-    found = detect_records(detector.detect_batch, records, options.batch_size)
+    found = detect_records(
+        detector.detect_batch, records, detector.batch_size, parallel=detector.parallel
+    )
     metrics = evaluate(found, records, dataset.class_names, options.iou_thresholds, coco=True)
     source = {"run": str(run.folder), "data": ", ".join(data), "split": split}
     return metrics, source, output

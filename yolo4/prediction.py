@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from tqdm import tqdm
 
+from utils.errors import UserError
 from yolo4.options import check_ranges, option
 from yolo4.output import make_output, writing_to
 from yolo4.pipeline import Pace, finish_on_interrupt, in_batches, overlapped
@@ -50,6 +51,9 @@ class PredictOptions:
     nms: Literal["iou", "diou"] = option("iou", "how the overlap is measured", "detection")
     max_detections: int = option(300, "most detections per image", "detection", low=1)
     batch_size: int = option(8, "images per call of the network", "detection", low=1, high=1024)
+    backend: Literal["auto", "keras", "openvino", "onnxruntime", "litert"] = option(
+        "auto", "what computes; auto: OpenVINO where installed and no GPU, else Keras", "detection"
+    )
 
     def __post_init__(self) -> None:
         check_ranges(self)
@@ -82,6 +86,8 @@ def predict(options: PredictOptions) -> int:
         nms=options.nms,
         max_detections=options.max_detections,
         batch_size=options.batch_size,
+        backend=options.backend,
+        throughput=not _is_live(sources),
     )
     return predict_with(detector, sources, options)
 
@@ -92,6 +98,8 @@ def _images_of_run(run: "Run") -> list[Path]:
     from yolo4.evaluation import choose_records
 
     config = run.config()
+    if not config.data:
+        raise UserError(f"{run.folder} has no data set of its own: name images, folders or videos")
     names = run.class_names()
     splits = load_dataset(config.data, names, config.on_bad_data, config.split_seed).splits
     return [record.image for record in choose_records(splits, None)[1]]
@@ -122,11 +130,9 @@ def _run(
 ) -> None:
     """Read, detect, draw and record; the stages overlap, each with a few pictures in memory."""
     from yolo4.reading import load, read_pictures
-    from yolo4.sources import Kind
 
     # What is live should be seen now, not when a batch is full.
-    is_live = any(source.kind is Kind.LIVE for source in sources)
-    batch_size = 1 if is_live else detector.batch_size
+    batch_size = 1 if _is_live(sources) else detector.batch_size
 
     def look(batch: "list[Picture]") -> "list[tuple[Picture, Detections, HeatMap | None]]":
         readable = [picture for picture in batch if picture.image is not None]
@@ -137,7 +143,8 @@ def _run(
         return [(p, *(empty if p.image is None else next(found))) for p in batch]
 
     pictures = overlapped(load, read_pictures(sources, recorder.stop), _THREADS, batch_size)
-    looked = overlapped(look, in_batches(pictures, batch_size), workers=1, ahead=2)
+    batches = in_batches(pictures, batch_size)
+    looked = overlapped(look, batches, workers=detector.parallel, ahead=2 * detector.parallel)
     flat = chain.from_iterable(looked)
     drawn = overlapped(lambda seen: recorder.draw(*seen), flat, _THREADS, ahead=_THREADS)
     for result in drawn:
@@ -146,3 +153,9 @@ def _run(
             bar.total += max(1, result.picture.frame_count) - 1
         bar.total = max(bar.total, bar.n + 1)
         bar.update()
+
+
+def _is_live(sources: "list[Source]") -> bool:
+    from yolo4.sources import Kind
+
+    return any(source.kind is Kind.LIVE for source in sources)

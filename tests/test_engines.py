@@ -1,0 +1,121 @@
+import dataclasses
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.made_run import NAMES, SIZE, some_images, write_run
+from utils.errors import UserError
+from yolo4.detector import Detector
+from yolo4.engines import cache, engine
+from yolo4.engines.cache import cached_model
+from yolo4.engines.engine import open_engine
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return write_run(tmp_path_factory.mktemp("logs") / "run")
+
+
+@pytest.fixture(scope="module")
+def wanted(run):
+    return open_engine(run, "keras").infer(some_images(1))
+
+
+@pytest.mark.parametrize("backend", ["openvino", "onnxruntime"])
+def test_every_backend_computes_what_keras_computes(run, wanted, backend, monkeypatch):
+    monkeypatch.setattr(engine, "_has_bfloat16", lambda openvino: False)
+    found = open_engine(run, backend).infer(some_images(1))
+    for ours, theirs in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-3)
+
+
+def test_calls_from_several_threads_do_not_mix(run):
+    detector = Detector.from_run(run.folder, 0.3, backend="openvino", throughput=True)
+    images = list(some_images(12))
+    from yolo4.pipeline import overlapped
+
+    together = overlapped(detector.detect, images, workers=4, ahead=8)
+    for image, found in zip(images, together, strict=True):
+        alone = detector.detect(image)
+        np.testing.assert_array_equal(found.boxes, alone.boxes)
+        assert len(found) > 0
+
+
+def test_the_network_is_written_once_and_again_when_something_changes(run, tmp_path, monkeypatch):
+    made = []
+    monkeypatch.setattr(cache, "ProcessPoolExecutor", lambda **_: pytest.fail("a process"))
+
+    def write(run, form, folder):
+        made.append(run.config().scale_x_y)
+        (folder / "model.onnx").write_text("a model")
+
+    class Pool:
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            return None
+
+        def submit(self, function, *arguments):
+            function(*arguments)
+            return self
+
+        def result(self):
+            return None
+
+    monkeypatch.setattr(cache, "ProcessPoolExecutor", lambda **_: Pool())
+    monkeypatch.setattr(cache, "_export", write)
+    own = write_run(tmp_path / "run")
+    for _ in range(2):
+        assert cached_model(own, "onnx").read_text() == "a model"
+    assert len(made) == 1
+    (own.folder / "best.weights.h5").write_bytes(run.weights().read_bytes() + b" ")
+    cached_model(own, "onnx")
+    config = dataclasses.replace(own.config(), scale_x_y=(1.0, 1.0, 1.0))
+    own.config_file.write_text(config.to_json())
+    cached_model(own, "onnx")
+    assert made[1:] == [(1.2, 1.1, 1.05), (1.0, 1.0, 1.0)]
+    assert sorted(file.name for file in (own.folder / "engines").iterdir()) == ["onnx"]
+
+
+def test_auto_is_openvino_unless_there_is_a_gpu(monkeypatch, tmp_path):
+    assert engine._chosen("auto") == "openvino"
+    monkeypatch.setattr(engine, "_GPU", tmp_path)
+    assert engine._chosen("auto") == "keras"
+    monkeypatch.setattr(engine, "_GPU", tmp_path / "none")
+    monkeypatch.setattr(engine.importlib.util, "find_spec", lambda name: None)
+    assert engine._chosen("auto") == "keras"
+    assert engine._chosen("litert") == "litert"
+
+
+def test_a_backend_that_is_not_installed(run, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(UserError, match="onnxruntime is not installed: pip install"):
+        open_engine(run, "onnxruntime")
+
+
+def test_predict_with_openvino_imports_no_tensorflow(run, tmp_path):
+    import cv2
+
+    cached_model(run, "openvino")
+    cv2.imwrite(str(tmp_path / "a.png"), some_images(1)[0])
+    code = (
+        "import sys; from yolo4.prediction import PredictOptions, predict; "
+        f"predict(PredictOptions(({str(tmp_path / 'a.png')!r},), run={str(run.folder)!r}, "
+        f"output={str(tmp_path / 'out')!r}, backend='openvino')); "
+        "print({'tensorflow', 'keras', 'openvino_telemetry.main'} & set(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "set()"
+    (entry,) = json.loads((tmp_path / "out" / "detections.json").read_text())
+    assert set(entry["labels"]) <= {0, 1, 2, *NAMES}
+    assert SIZE == (64, 96)

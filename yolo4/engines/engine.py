@@ -1,0 +1,118 @@
+"""What runs the network of a trained run: Keras, or a runtime that is faster on this machine."""
+
+import dataclasses
+import importlib.util
+import os
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Literal
+
+import numpy as np
+
+from yolo4.engines.cache import cached_model
+from yolo4.engines.precision import Checked
+from yolo4.engines.runtimes import Runtime, library, open_litert, open_onnx, open_openvino
+from yolo4.run import Run
+
+Backend = Literal["auto", "keras", "openvino", "onnxruntime", "litert"]
+Infer = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray, np.ndarray]]
+
+_GPU = Path("/dev/nvidiactl")
+
+
+@dataclasses.dataclass(frozen=True)
+class Engine:
+    """The network of a run with the decoding of its logits, ready to be called.
+
+    Attributes:
+        name: what computes, and how, for the log.
+        infer: from images, uint8 `[B, H, W, 3]` RGB, to boxes `[B, N, 4]` (xyxy in input pixels),
+            confidence `[B, N]` and class scores `[B, N, C]`.
+        batch_size: images per call that it is fastest with; None: as many as the caller likes.
+        parallel: calls at once that it is fastest with, each from a thread of its own.
+    """
+
+    name: str
+    infer: Infer
+    batch_size: int | None = None
+    parallel: int = 1
+
+
+def open_engine(run: Run, backend: Backend = "auto", throughput: bool = False) -> Engine:
+    """Make the network of a run ready, in the fastest way that the machine has.
+
+    Args:
+        run: a run with weights.
+        backend: what computes; "auto" is OpenVINO where it is installed and there is no GPU, else
+            Keras.
+        throughput: many images in little time, rather than each one as soon as can be.
+
+    Raises:
+        UserError: no or unfit weights, or the backend is not installed.
+    """
+    return _OPEN[_chosen(backend)](run, throughput)
+
+
+def _chosen(backend: Backend) -> str:
+    if backend != "auto":
+        return backend
+    has_openvino = importlib.util.find_spec("openvino") is not None
+    return "openvino" if has_openvino and not _GPU.exists() else "keras"
+
+
+def _open_keras(run: Run, throughput: bool) -> Engine:
+    from yolo4.quiet import quiet_start
+
+    with quiet_start():
+        from yolo4.inference import decoded_network
+
+    return Engine("Keras", decoded_network(run).infer)
+
+
+def _open_openvino(run: Run, throughput: bool) -> Engine:
+    openvino = library("openvino")
+    path = cached_model(run, "openvino")
+    streams = os.cpu_count() or 1 if throughput else 1
+
+    def start(precision: str) -> Infer:
+        return _triple(open_openvino(path, precision, streams))
+
+    if not _has_bfloat16(openvino):
+        return Engine("OpenVINO, float32", start("float32"), batch_size=1, parallel=streams)
+    checked = Checked(start, path.parent / "bfloat16.json")
+    return Engine(f"OpenVINO, {checked.precision}", checked, batch_size=1, parallel=streams)
+
+
+def _has_bfloat16(openvino: ModuleType) -> bool:
+    """Whether the processor has instructions for it, so that it is faster than float32."""
+    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+def _open_onnxruntime(run: Run, throughput: bool) -> Engine:
+    library("onnxruntime")
+    return Engine("ONNX Runtime, float32", _triple(open_onnx(cached_model(run, "onnx"))))
+
+
+def _open_litert(run: Run, throughput: bool) -> Engine:
+    library("ai_edge_litert")
+    runtime = open_litert(cached_model(run, "litert"))
+    return Engine("LiteRT, float32", _triple(runtime), batch_size=1)
+
+
+def _triple(runtime: Runtime) -> Infer:
+    """A runtime of what `yolo4.export.network.engine_network` makes."""
+
+    def infer(images: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        found = runtime(images)
+        return found["boxes"], found["confidence"], found["class_scores"]
+
+    return infer
+
+
+_OPEN: dict[str, Callable[[Run, bool], Engine]] = {
+    "keras": _open_keras,
+    "openvino": _open_openvino,
+    "onnxruntime": _open_onnxruntime,
+    "litert": _open_litert,
+}

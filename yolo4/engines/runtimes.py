@@ -1,0 +1,135 @@
+"""Opens exported models, each format with its own runtime. No network is built, nor Keras needed.
+
+Every function gives a `Runtime`, safe to call from several threads at once.
+"""
+
+import importlib
+import os
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from utils.errors import UserError
+
+Runtime = Callable[[np.ndarray], dict[str, np.ndarray]]
+"""From images `[B, H, W, 3]` of the model's type to its outputs by name."""
+
+FILES = {
+    "onnx": "model.onnx",
+    "openvino": "model.xml",
+    "litert": "model.tflite",
+    "saved_model": "saved_model",
+    "keras": "model.keras",
+}
+
+
+def library(name: str) -> ModuleType:
+    """Import a library that only some exports and engines need.
+
+    Raises:
+        UserError: it is not installed.
+    """
+    # OpenVINO tells its makers of every import, in processes of its own, unless this is missing.
+    sys.modules.setdefault("openvino_telemetry", None)
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        raise UserError(
+            f"{name.partition('.')[0].replace('_', '-')} is not installed: "
+            "pip install -r requirements-export.txt"
+        ) from None
+
+
+def open_openvino(path: Path, precision: str = "float32", streams: int = 1) -> Runtime:
+    """A model of OpenVINO, for one image per call where its batch is free.
+
+    Args:
+        path: an `.xml` file, with its `.bin` beside it.
+        precision: `"float32"` or `"bfloat16"`, of the arithmetic.
+        streams: so many calls run at once, with the cores divided among them.
+    """
+    openvino = library("openvino")
+    core = openvino.Core()
+    model = core.read_model(path)
+    names = [set(output.get_names()) for output in model.outputs]
+    compiled = core.compile_model(
+        model,
+        "CPU",
+        {
+            "INFERENCE_PRECISION_HINT": {"float32": "f32", "bfloat16": "bf16"}[precision],
+            "NUM_STREAMS": streams,
+        },
+    )
+    requests = threading.local()
+
+    def run(images: np.ndarray) -> dict[str, np.ndarray]:
+        if not hasattr(requests, "own"):
+            requests.own = compiled.create_infer_request()
+        found = requests.own.infer({0: images}, share_inputs=True)
+        return {_plain(aliases): found[i].copy() for i, aliases in enumerate(names)}
+
+    return run
+
+
+def _plain(aliases: set[str]) -> str:
+    """Of a tensor's names the one that the export gave it: the shortest."""
+    return min(aliases, key=len)
+
+
+def open_onnx(path: Path) -> Runtime:
+    """A model in ONNX."""
+    session = library("onnxruntime").InferenceSession(path, providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+    return lambda images: dict(zip(names, session.run(None, {"images": images}), strict=True))
+
+
+def open_litert(path: Path) -> Runtime:
+    """A model of LiteRT; calls wait for one another."""
+    interpreter = library("ai_edge_litert.interpreter").Interpreter(
+        str(path), num_threads=os.cpu_count()
+    )
+    lock = threading.Lock()
+    runner = interpreter.get_signature_runner()
+
+    def run(images: np.ndarray) -> dict[str, np.ndarray]:
+        with lock:
+            return {name: value.copy() for name, value in runner(images=images).items()}
+
+    return run
+
+
+def open_saved_model(path: Path) -> Runtime:
+    """A SavedModel, by TensorFlow."""
+    tensorflow = library("tensorflow")
+    serve = tensorflow.saved_model.load(str(path)).signatures["serving_default"]
+    return lambda images: {
+        name: value.numpy() for name, value in serve(images=tensorflow.constant(images)).items()
+    }
+
+
+def open_keras(path: Path) -> Runtime:
+    """A `.keras` file, by Keras with the layers of `nets`."""
+    import keras
+
+    import nets.outputs
+    import nets.yolov4  # noqa: F401  registers its layers
+
+    model: Any = keras.models.load_model(path)
+    return lambda images: {
+        name: keras.ops.convert_to_numpy(value)
+        for name, value in model.predict_on_batch(images).items()
+    }
+
+
+OPEN: dict[str, Callable[[Path], Runtime]] = {
+    "onnx": open_onnx,
+    "openvino": open_openvino,
+    "litert": open_litert,
+    "saved_model": open_saved_model,
+    "keras": open_keras,
+}

@@ -1,0 +1,107 @@
+"""Tries an exported model with its own runtime and compares it with Keras."""
+
+import dataclasses
+from collections.abc import Mapping
+
+import numpy as np
+
+from utils.boxes import iou
+from utils.errors import UserError
+
+Outputs = Mapping[str, np.ndarray]
+
+# Largest difference from Keras: of logits relative to the largest one, of boxes in parts of the
+# input's longer side, of scores as they are. Half precision keeps 11 bits of each weight.
+BOUNDS = {"float32": 1e-3, "float16": 2e-2}
+_SAME_IOU = 0.9
+
+
+@dataclasses.dataclass(frozen=True)
+class Difference:
+    """How far one output is from Keras's.
+
+    Attributes:
+        name: of the output.
+        value: the difference, or the share of detections without a counterpart.
+        bound: the largest one that is allowed; None: any.
+    """
+
+    name: str
+    value: float
+    bound: float | None
+
+    def __str__(self) -> str:
+        bound = "" if self.bound is None else f" (at most {self.bound:g})"
+        return f"{self.name} {self.value:.2g}{bound}"
+
+
+def compare(found: Outputs, wanted: Outputs, side: int, precision: str) -> list[Difference]:
+    """The difference of each output.
+
+    Args:
+        found: outputs of the exported model.
+        wanted: outputs of Keras for the same images.
+        side: the input's longer side in pixels.
+        precision: of the exported model.
+
+    Raises:
+        UserError: an output is missing, or of another shape or type.
+    """
+    for name, value in wanted.items():
+        if name not in found:
+            raise UserError(f"the exported model has no output {name}, only {', '.join(found)}")
+        got = found[name]
+        if got.shape != value.shape or got.dtype.kind != value.dtype.kind:
+            raise UserError(
+                f"the exported model's {name} is {got.dtype} {got.shape}, not {value.dtype} "
+                f"{value.shape}"
+            )
+    bound = BOUNDS.get(precision)
+    if "count" in wanted:
+        return [Difference("unmatched detections", _unmatched(found, wanted, bound or 0.1), 0.0)]
+    if "boxes" not in wanted:
+        return [
+            Difference(name, _largest(found[name], value) / np.abs(value).max(), bound)
+            for name, value in wanted.items()
+        ]
+    return [
+        Difference("boxes", _largest(found["boxes"], wanted["boxes"]) / side, bound),
+        Difference("scores", _largest(found["scores"], wanted["scores"]), bound),
+    ]
+
+
+def insist(differences: list[Difference]) -> None:
+    """Refuse a model that differs too much.
+
+    Raises:
+        UserError: names the outputs.
+    """
+    # Written so that NaN, which compares as false, is refused too.
+    bad = [d for d in differences if d.bound is not None and not d.value <= d.bound]
+    if bad:
+        raise UserError(f"the exported model differs from Keras: {', '.join(map(str, bad))}")
+
+
+def _largest(found: np.ndarray, wanted: np.ndarray) -> float:
+    return float(np.abs(found.astype(np.float64) - wanted).max())
+
+
+def _unmatched(found: Outputs, wanted: Outputs, tolerance: float) -> float:
+    """Share of the detections of either side without one of the same class, place and score."""
+    alone = total = 0
+    for image in range(len(wanted["count"])):
+        ours, theirs = (_detections(outputs, image) for outputs in (wanted, found))
+        for some, others in ((ours, theirs), (theirs, ours)):
+            boxes, scores, labels = some
+            same = iou(boxes[:, None], others[0][None]) >= _SAME_IOU
+            same &= labels[:, None] == others[2][None]
+            same &= np.abs(scores[:, None] - others[1][None]) <= tolerance
+            total += len(boxes)
+            alone += int((~same.any(axis=1)).sum())
+    return alone / max(1, total)
+
+
+def _detections(outputs: Outputs, image: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    count = int(outputs["count"][image])
+    boxes, scores, labels = (outputs[name][image, :count] for name in ("boxes", "scores", "labels"))
+    return boxes, scores, labels

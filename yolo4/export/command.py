@@ -1,0 +1,106 @@
+"""Exports the network of a run, tries what was written, and says how far it is from Keras."""
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from utils.errors import UserError
+from yolo4.export.options import ExportOptions
+from yolo4.output import make_output
+from yolo4.run import Run, open_run
+
+if TYPE_CHECKING:
+    import keras
+
+
+def export(options: ExportOptions) -> None:
+    """Write a model; it takes its place only after it was tried and found to agree with Keras.
+
+    Raises:
+        UserError: no such run, a library is missing, the output folder cannot be written, or the
+            model differs from Keras by more than its format and precision should.
+    """
+    run = open_run(options.run)
+    image, whose = _image(run, options.image)
+    output = make_output(Path(options.output or run.folder / "export" / options.format))
+    from yolo4.quiet import quiet_start
+
+    with quiet_start():
+        import keras  # noqa: F401
+
+    with tempfile.TemporaryDirectory(dir=output, prefix=".") as passing:
+        made = Path(passing)
+        print(f"exporting {run.folder} to {options.format}, {options.precision}")
+        if options.format == "darknet":
+            from yolo4.export.darknet import export_darknet
+
+            print(export_darknet(run, made, image))
+        else:
+            _export_model(run, options, made, image, whose)
+        for file in sorted(made.iterdir()):
+            target = output / file.name
+            if target.is_dir():
+                shutil.rmtree(target)
+            file.replace(target)
+            print(f"wrote {target}")
+
+
+def _export_model(
+    run: Run, options: ExportOptions, folder: Path, image: np.ndarray, whose: str
+) -> None:
+    from yolo4.engines.runtimes import OPEN
+    from yolo4.export.check import compare, insist
+    from yolo4.export.description import describe
+    from yolo4.export.network import exported_network
+    from yolo4.export.precision import lower_precision
+    from yolo4.export.write import write_model
+
+    model = exported_network(run, options)
+    path = write_model(model, options.format, folder)
+    if options.precision != "float32":
+        lower_precision(model, path, run, options)
+    images = np.repeat(image[None], options.batch_size or 1, axis=0).astype(options.input_type)
+    wanted = _outputs(model, images)
+    found = OPEN[options.format](path)(images)
+    side = max(run.config().input_shape)
+    differences = compare(found, wanted, side, options.precision)
+    print(f"difference from Keras on {whose}: {', '.join(map(str, differences))}")
+    insist(differences)
+    describe(run, options, found, folder)
+
+
+def _outputs(model: "keras.Model", images: np.ndarray) -> dict[str, np.ndarray]:
+    import keras
+
+    found = model(images, training=False)
+    return {name: keras.ops.convert_to_numpy(value) for name, value in found.items()}
+
+
+def _image(run: Run, named: str | None) -> tuple[np.ndarray, str]:
+    """The picture that the model is tried on, fitted to the input, and what to call it."""
+    from utils.image import letterbox, read_image
+
+    size = run.config().input_shape
+    path = Path(named) if named else _image_of_data(run)
+    if path is not None:
+        return letterbox(read_image(path), size)[0], str(path)
+    from yolo4.sample_scene import draw_scene
+
+    picture, _ = draw_scene(np.random.default_rng(0), max(size))
+    return letterbox(picture, size)[0], "a drawn picture"
+
+
+def _image_of_data(run: Run) -> Path | None:
+    """The first image to test on, or None where the run's data set is not here."""
+    from utils.annotations import load_dataset
+    from yolo4.evaluation import choose_records
+
+    config = run.config()
+    try:
+        splits = load_dataset(config.data, run.class_names(), "skip", config.split_seed).splits
+        return choose_records(splits, None)[1][0].image
+    except UserError:
+        return None

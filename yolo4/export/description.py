@@ -1,0 +1,52 @@
+"""Writes down what an exported model takes and gives, for the program that will run it."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from utils.files import write_whole
+from yolo4.export.options import ExportOptions
+from yolo4.run import Run
+
+_MEANING = {
+    "p3": "logits at stride 8: rows, columns, anchors, (tx, ty, tw, th, confidence, classes)",
+    "p4": "logits at stride 16",
+    "p5": "logits at stride 32",
+    "boxes": "x1, y1, x2, y2 in pixels of the input",
+    "scores": "confidence times the score of the class",
+    "labels": "number of the class, from 0, in the order of class_names",
+    "count": "so many detections of each image are meant; zeros fill up the rest",
+}
+
+
+def describe(
+    run: Run, options: ExportOptions, outputs: Mapping[str, np.ndarray], folder: Path
+) -> None:
+    """Write `model.json`: names, types, shapes and meanings, class names, input size, anchors."""
+    config = run.config()
+    batch = options.batch_size
+    description = {
+        "input": {
+            "name": "images",
+            "type": options.input_type,
+            "shape": [batch, *config.input_shape, 3],
+            "meaning": "RGB, 0..255; null: any number of images",
+        },
+        "outputs": {
+            name: {
+                "type": outputs[name].dtype.name,
+                "shape": [batch, *outputs[name].shape[1:]],
+                "meaning": meaning,
+            }
+            for name, meaning in _MEANING.items()
+            if name in outputs
+        },
+        "class_names": run.class_names(),
+        "anchors": run.anchors().tolist(),
+        "scale_x_y": config.scale_x_y,
+        "precision": options.precision,
+    }
+    text = json.dumps(description, indent=2, ensure_ascii=False) + "\n"
+    write_whole(folder / "model.json", text)
