@@ -1,0 +1,202 @@
+"""How long YOLOv4 takes from a decoded image to its final boxes, engine by engine.
+
+python -m benchmarks.inference prints a table: engine, precision, input size, alone (one image at a
+time) or folder (many images, several at once), milliseconds per image with their spread, and the
+ratio to the same network in TensorFlow's float32. All engines take turns within one run.
+"""
+
+import dataclasses
+import os
+import platform
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+from utils.image import letterbox
+from yolo4.cli import parse, run_command
+from yolo4.detector import Detector
+from yolo4.engines.cache import cached_model
+from yolo4.engines.runtimes import Runtime, open_litert, open_onnx, open_openvino
+from yolo4.options import option
+from yolo4.pipeline import overlapped
+from yolo4.quiet import quiet_start
+from yolo4.run import Run, open_run
+
+BASELINE = "TensorFlow float32"
+LIBRARIES = ("tensorflow", "keras", "openvino", "onnxruntime", "ai-edge-litert")
+
+
+@dataclasses.dataclass(frozen=True)
+class InferenceOptions:
+    """What is measured."""
+
+    run: str | None = option(None, "a run to measure; None: an untrained network")
+    engines: tuple[str, ...] = option(
+        (), "which, by the first letters of their names; none: all, beside TensorFlow"
+    )
+    input_size: tuple[int, ...] = option((416,), "pixels a side, of an untrained network", low=32)
+    width: float = option(1.0, "channels of an untrained network, relative to YOLOv4")
+    depth: float = option(1.0, "residual blocks of an untrained network, relative to YOLOv4")
+    images: int = option(8, "images of a folder", low=1)
+    repeats: int = option(7, "turns of each engine", low=1)
+
+
+@dataclasses.dataclass(frozen=True)
+class Way:
+    """One way to run the network: what it is called, and its detector alone and with a folder."""
+
+    name: str
+    alone: Detector
+    folder: Detector
+
+
+def measure(options: InferenceOptions) -> None:
+    """Print the table."""
+    print(f"{_processor()}, {os.cpu_count()} cores, Python {platform.python_version()}, ", end="")
+    print(", ".join(f"{name} {version(name)}" for name in LIBRARIES))
+    print(
+        "\n| engine | input | images | ms per image | spread | ratio |\n|---|---|---|---|---|---|"
+    )
+    for size in (None,) if options.run else options.input_size:
+        with _run(options, size) as run:
+            _measure_run(run, options)
+
+
+def _measure_run(run: Run, options: InferenceOptions) -> None:
+    ways = list(_ways(run, options))
+    size = run.config().input_shape
+    rng = np.random.default_rng(0)
+    pictures = list(rng.integers(0, 256, (options.images, 480, 640, 3), np.uint8))
+    for mode, time_of in (("1", _alone), (f"{options.images}", _folder)):
+        times: dict[str, list[float]] = {way.name: [] for way in ways}
+        for turn in range(options.repeats + 1):
+            for way in ways:
+                seconds = time_of(way, pictures)
+                if turn:  # the first warms up
+                    times[way.name].append(1000 * seconds)
+        base = times[BASELINE]
+        for name, values in times.items():
+            ratio = statistics.median(v / b for v, b in zip(values, base, strict=True))
+            print(
+                f"| {name} | {size[1]}x{size[0]} | {mode} | {statistics.median(values):.0f} "
+                f"| {min(values):.0f} to {max(values):.0f} | {ratio:.2f} |"
+            )
+    print(f"\nbefore and after the network: {_around(ways[0].alone, pictures[0]):.1f} ms\n")
+
+
+def _alone(way: Way, pictures: list[np.ndarray]) -> float:
+    start = time.perf_counter()
+    way.alone.detect(pictures[0])
+    return time.perf_counter() - start
+
+
+def _folder(way: Way, pictures: list[np.ndarray]) -> float:
+    detector = way.folder
+    size = detector.batch_size
+    batches = [pictures[i : i + size] for i in range(0, len(pictures), size)]
+    start = time.perf_counter()
+    for _ in overlapped(detector.detect_batch, batches, detector.parallel, detector.parallel):
+        pass
+    return (time.perf_counter() - start) / len(pictures)
+
+
+def _around(detector: Detector, picture: np.ndarray) -> float:
+    """Milliseconds for fitting an image to the input and for choosing among its boxes."""
+    pixels, fit = letterbox(picture, detector.input_size)
+    outputs = [output[0] for output in detector.infer(pixels[None])]
+    times = []
+    for _ in range(20):
+        start = time.perf_counter()
+        letterbox(picture, detector.input_size)
+        detector.choose(*outputs, fit)
+        times.append(1000 * (time.perf_counter() - start))
+    return statistics.median(times)
+
+
+def _ways(run: Run, options: InferenceOptions) -> Iterator[Way]:
+    cores = os.cpu_count() or 1
+    yield _way(run, BASELINE, _tensorflow(run), batch_size=options.images)
+    for name, make in {
+        "OpenVINO float32": lambda n: open_openvino(cached_model(run, "openvino"), "float32", n),
+        "OpenVINO bfloat16": lambda n: open_openvino(cached_model(run, "openvino"), "bfloat16", n),
+        "ONNX Runtime float32": lambda _: open_onnx(cached_model(run, "onnx")),
+        "LiteRT float32": lambda _: open_litert(cached_model(run, "litert")),
+    }.items():
+        if name.startswith(options.engines or ""):
+            parallel = cores if name.startswith("OpenVINO") else 1
+            yield _way(run, name, make(1), make(parallel), parallel)
+
+
+def _way(
+    run: Run,
+    name: str,
+    alone: Runtime,
+    folder: Runtime | None = None,
+    parallel: int = 1,
+    batch_size: int = 1,
+) -> Way:
+    def detector(runtime: Runtime, **settings: int) -> Detector:
+        def infer(images: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+            found = runtime(images)
+            return found["boxes"], found["confidence"], found["class_scores"]
+
+        return Detector(infer, run.class_names(), run.config().input_shape, **settings)
+
+    several = detector(folder or alone, parallel=parallel, batch_size=batch_size)
+    return Way(name, detector(alone, batch_size=1), several)
+
+
+def _tensorflow(run: Run) -> Runtime:
+    """The network and the decoding of its logits as one `tf.function`, without XLA."""
+    with quiet_start():
+        import tensorflow as tf
+
+        from yolo4.export.network import engine_network
+
+    model = engine_network(run)
+    function: Callable = tf.function(lambda images: model(images, training=False))
+    return lambda images: {name: v.numpy() for name, v in function(tf.constant(images)).items()}
+
+
+@contextmanager
+def _run(options: InferenceOptions, size: int | None) -> Iterator[Run]:
+    """The run that was named, or an untrained network in a folder that goes when the block ends."""
+    if size is None:
+        yield open_run(options.run)
+        return
+    with quiet_start():
+        from utils.anchors import COCO_ANCHORS, format_anchors
+        from yolo4.config import Config
+        from yolo4.model import build_model, save_weights
+
+    with tempfile.TemporaryDirectory() as folder:
+        run = Run(Path(folder))
+        config = Config(
+            width=options.width, depth=options.depth, input_size=size, precision="float32"
+        )
+        run.config_file.write_text(config.to_json(), encoding="utf-8")
+        run.classes_file.write_text("".join(f"class {i}\n" for i in range(80)), encoding="utf-8")
+        run.anchors_file.write_text(format_anchors(COCO_ANCHORS), encoding="utf-8")
+        save_weights(build_model(config, 80), run.best_weights)
+        yield run
+
+
+def _processor() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    if not cpuinfo.is_file():
+        return platform.processor()
+    pairs = (line.partition(":") for line in cpuinfo.read_text(encoding="utf-8").splitlines())
+    facts = {name.strip(): value.strip() for name, _, value in pairs}
+    flags = facts.get("flags", "").split()
+    bfloat16 = [flag for flag in ("amx_bf16", "avx512_bf16") if flag in flags]
+    return f"{facts.get('model name')} ({', '.join(bfloat16) or 'no bfloat16'})"
+
+
+if __name__ == "__main__":
+    run_command(lambda: measure(parse(InferenceOptions(), __doc__)))
