@@ -10,6 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 SCRIPTS = sorted(path.stem for path in ROOT.glob("*.py"))
+COMMANDS = [*SCRIPTS, "yolo4.convert", "yolo4.export"]
 ROOMS = ("nets", "utils", "yolo4")
 MODULES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
 BACKENDS = {"tensorflow", "jax", "torch"}
@@ -26,9 +27,9 @@ COMPILED = ROOT / "nets" / "compiled.py"
 ANSWERS_WITHIN = 2.0  # seconds of processor time
 HEAVY = [*sorted(BACKENDS), "keras", "cv2", "PIL", "matplotlib", "faster_coco_eval"]
 WITHOUT_HEAVY = """
-import runpy, sys, time
+import time
 try:
-    runpy.run_path(sys.argv[0], run_name="__main__")
+    RUN(sys.argv[0], run_name="__main__")
 finally:
     heavy = {name.split(".")[0] for name in sys.modules} & set(HEAVY)
     with open(REPORT, "w") as file:
@@ -112,12 +113,14 @@ def test_no_file_imports_a_backend_on_import(path):
     assert not BACKENDS & set(imports_of(parse(path), module_level=True))
 
 
-@pytest.mark.parametrize("script", SCRIPTS)
+@pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize(("flag", "status"), [("--help", 0), ("--no-such-flag", 2)])
-def test_help_and_usage_errors_answer_with_nothing_heavy(tmp_path, script, flag, status):
-    argv, report = [str(ROOT / f"{script}.py"), flag], tmp_path / "report"
-    values = f"sys.argv, REPORT, HEAVY = {argv!r}, {str(report)!r}, {HEAVY!r}"
-    code = f"import sys; {values}{WITHOUT_HEAVY}"
+def test_help_and_usage_errors_answer_with_nothing_heavy(tmp_path, command, flag, status):
+    is_script = command in SCRIPTS
+    argv = [str(ROOT / f"{command}.py") if is_script else command, flag]
+    run, report = "run_path" if is_script else "run_module", tmp_path / "report"
+    values = f"sys.argv, REPORT, HEAVY, RUN = {argv!r}, {str(report)!r}, {HEAVY!r}, runpy.{run}"
+    code = f"import runpy, sys; {values}{WITHOUT_HEAVY}"
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1"}
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True

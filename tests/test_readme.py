@@ -19,7 +19,9 @@ from utils.records import Detections, Record
 from yolo4.cli import parse
 from yolo4.comparison.options import CompareOptions
 from yolo4.config import Config, TrainOptions
+from yolo4.convert import ConvertOptions
 from yolo4.evaluation import EvaluateOptions
+from yolo4.export.options import ExportOptions
 from yolo4.options import flag, from_mapping
 from yolo4.prediction import PredictOptions
 from yolo4.run import Run
@@ -32,7 +34,10 @@ OPTIONS = {
     "predict.py": from_mapping(PredictOptions, predict.CONFIG, "CONFIG"),
     "get_map.py": from_mapping(EvaluateOptions, get_map.CONFIG, "CONFIG"),
     "compare.py": from_mapping(CompareOptions, train.CONFIG | compare.CONFIG, "CONFIG"),
+    "yolo4.convert": ConvertOptions(),
+    "yolo4.export": ExportOptions(),
 }
+MODULES = ("yolo4.convert", "yolo4.export")
 # Flags of the commands that are not the project's.
 FOREIGN_FLAGS = {"--help", "--logdir"}
 
@@ -58,7 +63,9 @@ def commands():
         text = block.replace("\\\n", " ")
         for line in re.split(r"\n|&&|;", text):
             words = shlex.split(line, comments=True)
-            if len(words) > 1 and words[0] == "python" and words[1].endswith(".py"):
+            if words[:2] == ["python", "-m"]:
+                words = ["python", *words[2:]]
+            if len(words) > 1 and words[0] == "python" and words[1].endswith((".py", *MODULES)):
                 yield words[1], words[2:]
 
 
@@ -98,7 +105,7 @@ def test_table_of_hyperparameters_is_that_of_the_code():
 def test_table_of_predict_flags_is_that_of_the_code():
     defaults = {flag(f.name): f.default for f in dataclasses.fields(PredictOptions)}
     rows = [row for row in table("Flag") if len(row) == 3]
-    assert len(rows) == 5
+    assert len(rows) == 6
     for name, default, _ in rows:
         assert default == f"`{defaults[name.strip('`')]}`"
 
@@ -108,7 +115,7 @@ def test_commands_are_understood(script, arguments):
     before = dataclasses.asdict(OPTIONS[script])
     after = dataclasses.asdict(parse(OPTIONS[script], "", arguments))  # leaves when it is not
     changed = {flag(name) for name, value in after.items() if value != before[name]}
-    assert changed <= {*arguments, flag("sources")}
+    assert changed <= {*arguments, flag("sources"), flag("weights")}
     assert changed or not arguments
 
 
