@@ -1,23 +1,19 @@
 """How long YOLOv4 takes from a decoded image to its final boxes, engine by engine.
 
-python -m benchmarks.inference prints a table: engine, precision, input size, alone (one image at a
-time) or folder (many images, several at once), milliseconds per image with their spread, and the
-ratio to the same network in TensorFlow's float32. All engines take turns within one run.
+python -m benchmarks.inference prints a table: engine and precision, input size, images (one alone,
+or a folder of them, several at once), milliseconds per image with their spread, and the ratio to
+the same network in TensorFlow's float32 with one image. All engines take turns within one run.
 """
 
 import dataclasses
 import os
-import platform
 import statistics
-import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from importlib.metadata import version
-from pathlib import Path
 
 import numpy as np
 
+from benchmarks.machine import machine, untrained_run
 from utils.image import letterbox
 from yolo4.cli import parse, run_command
 from yolo4.detector import Detector
@@ -29,7 +25,6 @@ from yolo4.quiet import quiet_start
 from yolo4.run import Run, open_run
 
 BASELINE = "TensorFlow float32"
-LIBRARIES = ("tensorflow", "keras", "openvino", "onnxruntime", "ai-edge-litert")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,13 +53,15 @@ class Way:
 
 def measure(options: InferenceOptions) -> None:
     """Print the table."""
-    print(f"{_processor()}, {os.cpu_count()} cores, Python {platform.python_version()}, ", end="")
-    print(", ".join(f"{name} {version(name)}" for name in LIBRARIES))
+    print(machine())
     print(
         "\n| engine | input | images | ms per image | spread | ratio |\n|---|---|---|---|---|---|"
     )
-    for size in (None,) if options.run else options.input_size:
-        with _run(options, size) as run:
+    if options.run:
+        _measure_run(open_run(options.run), options)
+        return
+    for size in options.input_size:
+        with untrained_run(size, options.width, options.depth) as run:
             _measure_run(run, options)
 
 
@@ -73,20 +70,21 @@ def _measure_run(run: Run, options: InferenceOptions) -> None:
     size = run.config().input_shape
     rng = np.random.default_rng(0)
     pictures = list(rng.integers(0, 256, (options.images, 480, 640, 3), np.uint8))
-    for mode, time_of in (("1", _alone), (f"{options.images}", _folder)):
-        times: dict[str, list[float]] = {way.name: [] for way in ways}
-        for turn in range(options.repeats + 1):
+    modes = {"1": _alone, f"{options.images}": _folder}
+    times: dict[tuple[str, str], list[float]] = {}
+    for turn in range(options.repeats + 1):
+        for mode, time_of in modes.items():
             for way in ways:
                 seconds = time_of(way, pictures)
                 if turn:  # the first warms up
-                    times[way.name].append(1000 * seconds)
-        base = times[BASELINE]
-        for name, values in times.items():
-            ratio = statistics.median(v / b for v, b in zip(values, base, strict=True))
-            print(
-                f"| {name} | {size[1]}x{size[0]} | {mode} | {statistics.median(values):.0f} "
-                f"| {min(values):.0f} to {max(values):.0f} | {ratio:.2f} |"
-            )
+                    times.setdefault((mode, way.name), []).append(1000 * seconds)
+    base = times["1", BASELINE]
+    for (mode, name), values in times.items():
+        ratio = statistics.median(v / b for v, b in zip(values, base, strict=True))
+        print(
+            f"| {name} | {size[1]}x{size[0]} | {mode} | {statistics.median(values):.0f} "
+            f"| {min(values):.0f} to {max(values):.0f} | {ratio:.2f} |"
+        )
     print(f"\nbefore and after the network: {_around(ways[0].alone, pictures[0]):.1f} ms\n")
 
 
@@ -107,14 +105,21 @@ def _folder(way: Way, pictures: list[np.ndarray]) -> float:
 
 
 def _around(detector: Detector, picture: np.ndarray) -> float:
-    """Milliseconds for fitting an image to the input and for choosing among its boxes."""
+    """Milliseconds to fit an image to the input and to choose among 200 likely boxes."""
     pixels, fit = letterbox(picture, detector.input_size)
-    outputs = [output[0] for output in detector.infer(pixels[None])]
+    boxes, confidence, class_scores = (output[0] for output in detector.infer(pixels[None]))
+    rng = np.random.default_rng(0)
+    likely = rng.choice(len(boxes), 200, replace=False)
+    corners = rng.uniform(0, 300, (200, 2))
+    boxes[likely] = np.concatenate([corners, corners + rng.uniform(20, 100, (200, 2))], axis=1)
+    confidence[likely] = 0.9
+    class_scores[likely] = 0
+    class_scores[likely, rng.integers(class_scores.shape[1], size=200)] = 0.9
     times = []
     for _ in range(20):
         start = time.perf_counter()
         letterbox(picture, detector.input_size)
-        detector.choose(*outputs, fit)
+        detector.choose(boxes, confidence, class_scores, fit)
         times.append(1000 * (time.perf_counter() - start))
     return statistics.median(times)
 
@@ -162,40 +167,6 @@ def _tensorflow(run: Run) -> Runtime:
     model = engine_network(run)
     function: Callable = tf.function(lambda images: model(images, training=False))
     return lambda images: {name: v.numpy() for name, v in function(tf.constant(images)).items()}
-
-
-@contextmanager
-def _run(options: InferenceOptions, size: int | None) -> Iterator[Run]:
-    """The run that was named, or an untrained network in a folder that goes when the block ends."""
-    if size is None:
-        yield open_run(options.run)
-        return
-    with quiet_start():
-        from utils.anchors import COCO_ANCHORS, format_anchors
-        from yolo4.config import Config
-        from yolo4.model import build_model, save_weights
-
-    with tempfile.TemporaryDirectory() as folder:
-        run = Run(Path(folder))
-        config = Config(
-            width=options.width, depth=options.depth, input_size=size, precision="float32"
-        )
-        run.config_file.write_text(config.to_json(), encoding="utf-8")
-        run.classes_file.write_text("".join(f"class {i}\n" for i in range(80)), encoding="utf-8")
-        run.anchors_file.write_text(format_anchors(COCO_ANCHORS), encoding="utf-8")
-        save_weights(build_model(config, 80), run.best_weights)
-        yield run
-
-
-def _processor() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    if not cpuinfo.is_file():
-        return platform.processor()
-    pairs = (line.partition(":") for line in cpuinfo.read_text(encoding="utf-8").splitlines())
-    facts = {name.strip(): value.strip() for name, _, value in pairs}
-    flags = facts.get("flags", "").split()
-    bfloat16 = [flag for flag in ("amx_bf16", "avx512_bf16") if flag in flags]
-    return f"{facts.get('model name')} ({', '.join(bfloat16) or 'no bfloat16'})"
 
 
 if __name__ == "__main__":

@@ -83,13 +83,15 @@ class Pace:
         self.images = 0
         self._start = self._steady_start = time.perf_counter()
         self._first = 0
+        self._lock = threading.Lock()
 
     def count(self, images: int) -> None:
-        """A batch of so many images is done."""
-        if self.images == 0:
-            self._first = images
-            self._steady_start = time.perf_counter()
-        self.images += images
+        """A batch of so many images is done; may be told on several threads."""
+        with self._lock:
+            if self.images == 0:
+                self._first = images
+                self._steady_start = time.perf_counter()
+            self.images += images
 
     def __str__(self) -> str:
         now = time.perf_counter()

@@ -142,9 +142,11 @@ def _run(
         empty = (None, None)
         return [(p, *(empty if p.image is None else next(found))) for p in batch]
 
-    pictures = overlapped(load, read_pictures(sources, recorder.stop), _THREADS, batch_size)
+    ahead = 2 * detector.parallel
+    unread = read_pictures(sources, recorder.stop)
+    pictures = overlapped(load, unread, _THREADS, ahead=max(batch_size, ahead))
     batches = in_batches(pictures, batch_size)
-    looked = overlapped(look, batches, workers=detector.parallel, ahead=2 * detector.parallel)
+    looked = overlapped(look, batches, detector.parallel, ahead)
     flat = chain.from_iterable(looked)
     drawn = overlapped(lambda seen: recorder.draw(*seen), flat, _THREADS, ahead=_THREADS)
     for result in drawn:

@@ -1,0 +1,54 @@
+"""What the benchmarks of inference share: an untrained network, and what the machine is."""
+
+import os
+import platform
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+from yolo4.quiet import quiet_start
+from yolo4.run import Run
+
+LIBRARIES = ("tensorflow", "keras", "openvino", "onnxruntime", "ai-edge-litert")
+
+
+@contextmanager
+def untrained_run(input_size: int, width: float = 1.0, depth: float = 1.0) -> Iterator[Run]:
+    """A run of 80 classes in a folder that goes when the block ends; it is sure of no object."""
+    with quiet_start():
+        from utils.anchors import COCO_ANCHORS, format_anchors
+        from yolo4.config import Config
+        from yolo4.model import build_model, save_weights
+
+    config = Config(width=width, depth=depth, input_size=input_size, precision="float32")
+    with tempfile.TemporaryDirectory() as folder:
+        run = Run(Path(folder))
+        run.config_file.write_text(config.to_json(), encoding="utf-8")
+        run.classes_file.write_text("".join(f"class {i}\n" for i in range(80)), encoding="utf-8")
+        run.anchors_file.write_text(format_anchors(COCO_ANCHORS), encoding="utf-8")
+        model = build_model(config, 80)
+        for layer in model.convolutions():
+            if layer.use_bias:  # a head: without a kernel it keeps to the prior
+                layer.kernel.assign(layer.kernel * 0)
+        save_weights(model, run.best_weights)
+        yield run
+
+
+def machine() -> str:
+    """Processor, cores and versions in one line."""
+    versions = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
+    cores = f"{os.cpu_count()} cores"
+    return f"{_processor()}, {cores}, Python {platform.python_version()}, {versions}"
+
+
+def _processor() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    if not cpuinfo.is_file():
+        return platform.processor()
+    pairs = (line.partition(":") for line in cpuinfo.read_text(encoding="utf-8").splitlines())
+    facts = {name.strip(): value.strip() for name, _, value in pairs}
+    flags = facts.get("flags", "").split()
+    bfloat16 = [flag for flag in ("amx_bf16", "avx512_bf16") if flag in flags]
+    return f"{facts.get('model name')} ({', '.join(bfloat16) or 'no bfloat16'})"
