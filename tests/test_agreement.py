@@ -35,6 +35,15 @@ def test_another_class_is_another_box():
     assert agree((BOXES, CONFIDENCE, SCORES[..., ::-1]), EXACT) is False
 
 
+@pytest.mark.parametrize(("astray", "same"), [(1, True), (2, False)])
+def test_one_in_a_hundred_may_go_astray(astray, same):
+    boxes = np.repeat(BOXES[:, :1], 100, axis=1)
+    exact = (boxes, np.full((1, 100), 0.9, np.float32), np.ones((1, 100, 1), np.float32))
+    found = boxes.copy()
+    found[0, :astray] += 20
+    assert agree((found, *exact[1:]), exact) is same
+
+
 def test_nan_does_not_agree():
     assert agree((BOXES * np.nan, CONFIDENCE, SCORES), EXACT) is False
 

@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -27,7 +28,9 @@ def wanted(run):
     return open_engine(run, "keras").infer(some_images(1))
 
 
-@pytest.mark.parametrize("backend", ["openvino", "onnxruntime"])
+@pytest.mark.parametrize(
+    "backend", ["openvino", pytest.param("onnxruntime", marks=pytest.mark.slow)]
+)
 def test_every_backend_computes_what_keras_computes(run, wanted, backend, monkeypatch):
     monkeypatch.setattr(engine, "_has_bfloat16", lambda openvino: False)
     found = open_engine(run, backend).infer(some_images(1))
@@ -49,28 +52,12 @@ def test_calls_from_several_threads_do_not_mix(run):
 
 def test_the_network_is_written_once_and_again_when_something_changes(run, tmp_path, monkeypatch):
     made = []
-    monkeypatch.setattr(cache, "ProcessPoolExecutor", lambda **_: pytest.fail("a process"))
 
     def write(run, form, folder):
         made.append(run.config().scale_x_y)
         (folder / "model.onnx").write_text("a model")
 
-    class Pool:
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *_):
-            return None
-
-        def submit(self, function, *arguments):
-            function(*arguments)
-            return self
-
-        def result(self):
-            return None
-
-    monkeypatch.setattr(cache, "ProcessPoolExecutor", lambda **_: Pool())
-    monkeypatch.setattr(cache, "_export", write)
+    monkeypatch.setattr(cache, "_export_in_own_process", write)
     own = write_run(tmp_path / "run")
     for _ in range(2):
         assert cached_model(own, "onnx").read_text() == "a model"
@@ -82,6 +69,25 @@ def test_the_network_is_written_once_and_again_when_something_changes(run, tmp_p
     cached_model(own, "onnx")
     assert made[1:] == [(1.2, 1.1, 1.05), (1.0, 1.0, 1.0)]
     assert sorted(file.name for file in (own.folder / "engines").iterdir()) == ["onnx"]
+
+
+@pytest.mark.slow
+def test_a_script_without_a_guard_can_use_a_detector(run, tmp_path):
+    own = write_run(tmp_path / "run")
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import sys; from yolo4.detector import Detector; "
+        f"print(Detector.from_run({str(own.folder)!r}, backend='openvino').parallel)"
+    )
+    done = subprocess.run(
+        [sys.executable, str(script)],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout.splitlines()[-1:]) == (0, ["1"]), done.stderr
 
 
 def test_auto_is_openvino_unless_there_is_a_gpu(monkeypatch, tmp_path):

@@ -28,7 +28,9 @@ def described(folder):
     return json.loads((folder / "model.json").read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("form", ["onnx", "saved_model", "keras"])
+@pytest.mark.parametrize(
+    "form", [pytest.param("onnx", marks=pytest.mark.slow), "saved_model", "keras"]
+)
 def test_every_format_gives_what_keras_gives(run, tmp_path, form, capsys):
     export(ExportOptions(str(run.folder), form, str(tmp_path)))
     assert "difference from Keras on a drawn picture: boxes" in capsys.readouterr().out
@@ -64,7 +66,7 @@ def test_logits_of_a_fixed_batch_of_float_pixels(run, tmp_path):
         np.testing.assert_allclose(value, wanted[name], rtol=1e-3, atol=1e-3)
 
 
-@pytest.mark.parametrize("form", ["onnx", "openvino"])
+@pytest.mark.parametrize("form", ["onnx", pytest.param("openvino", marks=pytest.mark.slow)])
 def test_suppression_inside_the_model_is_ours(run, tmp_path, form):
     options = ExportOptions(
         str(run.folder), form, str(tmp_path), with_nms=True, score_threshold=0.4, max_detections=20

@@ -7,19 +7,20 @@ from utils.boxes import iou
 _LOWEST_SCORE = 0.3
 _LEAST_IOU = 0.9
 _MOST_SCORE_DIFFERENCE = 0.1
+_LEAST_SHARE = 0.99  # a predictor at a kink of the network may go astray
 
 Outputs = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 def agree(found: Outputs, wanted: Outputs) -> bool | None:
-    """Whether every predictor that scores over 0.3 gives the same class and box at IoU 0.9.
+    """Whether predictors that score over 0.3 give the same class and box, at IoU 0.9.
 
     Args:
         found: boxes `[B, N, 4]`, confidence `[B, N]` and class scores `[B, N, C]`.
         wanted: the same in exact arithmetic.
 
     Returns:
-        None where no predictor scores so high: that tells nothing.
+        True where 99% of them do; None where no predictor scores so high: that tells nothing.
     """
     scores, exact = (_scores(outputs) for outputs in (found, wanted))
     sure = exact > _LOWEST_SCORE
@@ -27,7 +28,7 @@ def agree(found: Outputs, wanted: Outputs) -> bool | None:
         return None
     same_boxes = iou(found[0], wanted[0])[..., None] >= _LEAST_IOU
     same_scores = np.abs(scores - exact) <= _MOST_SCORE_DIFFERENCE
-    return bool((same_boxes & same_scores)[sure].all())
+    return bool((same_boxes & same_scores)[sure].mean() >= _LEAST_SHARE)
 
 
 def _scores(outputs: Outputs) -> np.ndarray:

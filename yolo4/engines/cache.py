@@ -2,17 +2,20 @@
 
 import hashlib
 import json
+import os
 import shutil
+import subprocess
+import sys
 import tempfile
-from concurrent.futures import ProcessPoolExecutor
 from importlib.metadata import version
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from utils.errors import UserError
 from utils.files import write_whole
+from yolo4.cli import run_command
 from yolo4.engines.runtimes import FILES
-from yolo4.run import Run
+from yolo4.run import Run, open_run
 
 # Settings of a run that its network depends on, beside its weights, anchors and class names.
 _SETTINGS = ("input_size", "width", "depth", "scale_x_y", "batch_norm_epsilon")
@@ -39,23 +42,37 @@ def cached_model(run: Run, form: str) -> Path:
             made = Path(passing) / form
             made.mkdir()
             print(f"writing the network for {form}, once, to {folder}")
-            # TensorFlow stays out of this process, with the seconds and threads that it takes.
-            with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as pool:
-                pool.submit(_export, run, form, made).result()
+            _export_in_own_process(run, form, made)
             write_whole(made / "key.json", json.dumps(key, indent=2) + "\n")
             shutil.rmtree(folder, ignore_errors=True)
             made.replace(folder)
     return folder / FILES[form]
 
 
-def _export(run: Run, form: str, folder: Path) -> None:
+def _export_in_own_process(run: Run, form: str, folder: Path) -> None:
+    """TensorFlow stays out of this process, with the seconds and the threads that it takes."""
+    root = str(Path(__file__).parents[2])
+    path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
+    done = subprocess.run(
+        [sys.executable, "-m", __name__, str(run.folder), form, str(folder)],
+        env={**os.environ, "PYTHONPATH": path},
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        last = done.stderr.strip().rpartition("\n")[2]
+        raise UserError(last.removeprefix("error: "))
+
+
+def _export(folder: str, form: str, output: str) -> None:
     from yolo4.quiet import quiet_start
 
     with quiet_start():
         from yolo4.export.network import engine_network
         from yolo4.export.write import write_model
 
-    write_model(engine_network(run), form, folder)
+    write_model(engine_network(open_run(folder)), form, Path(output))
 
 
 def _key(run: Run) -> dict[str, Any]:
@@ -79,3 +96,7 @@ def _stored(file: Path) -> Any:
         return json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
+
+
+if __name__ == "__main__":
+    run_command(lambda: _export(*sys.argv[1:]))
