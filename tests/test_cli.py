@@ -73,7 +73,13 @@ def _words(name):
     """A value for a flag that differs from the default, as words of a command line."""
     choices = {"confidence_loss": "bce", "box_loss": "giou", "optimizer": "sgd"}
     choices |= {"lr_schedule": "step", "precision": "float32", "on_bad_data": "error"}
-    choices |= {"data": "a b", "input_size": "64 96", "epochs": "7", "seed": "5"}
+    choices |= {
+        "data": "a b",
+        "input_size": "64 96",
+        "scale_x_y": "1.0 1.5 2.0",
+        "epochs": "7",
+        "seed": "5",
+    }
     default = getattr(TrainOptions(), name)
     if name in choices:
         return choices[name].split()

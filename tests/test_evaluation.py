@@ -187,6 +187,8 @@ class TestRun:
         (run / "best.weights.h5").touch()
 
         class Oracle:
+            batch_size, parallel = 8, 1
+
             def __init__(self, path, **settings):
                 assert (Path(path), settings["score_threshold"]) == (run, 0.001)
                 self.records = iter(dataset.splits["test"])
@@ -219,6 +221,8 @@ class TestRun:
 
     def test_all_splits_together(self, run, monkeypatch):
         class Blind:
+            batch_size, parallel = 8, 1
+
             def detect_batch(self, images):
                 return [detections() for _ in images]
 
