@@ -29,7 +29,7 @@ def described(folder):
 
 
 @pytest.mark.parametrize(
-    "form", [pytest.param("onnx", marks=pytest.mark.slow), "saved_model", "keras"]
+    "form", [*(pytest.param(f, marks=pytest.mark.slow) for f in ("onnx", "saved_model")), "keras"]
 )
 def test_every_format_gives_what_keras_gives(run, tmp_path, form, capsys):
     export(ExportOptions(str(run.folder), form, str(tmp_path)))

@@ -23,6 +23,7 @@ def config(tmp_path_factory):
     )
 
 
+@pytest.mark.slow
 def test_the_gradient_of_a_matched_arm_is_as_large_as_bces(config):
     gain = matched_gain(config)
     assert gain > 2.0, "focal values are smaller"

@@ -117,6 +117,7 @@ def test_a_killed_run_goes_on_as_if_it_had_never_stopped(folder, settings, finis
         assert a == pytest.approx(b, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_a_run_killed_in_its_first_epoch_keeps_the_weights_it_started_from(
     folder, settings, finished, monkeypatch
 ):
