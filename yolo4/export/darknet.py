@@ -13,7 +13,7 @@ from yolo4.inference import load_network
 from yolo4.run import Run
 from yolo4.weights.darknet import write_darknet
 
-_BOUND = 1e-3
+_BOUND = 1e-2  # OpenCV's fast convolutions round more coarsely, and exp makes more of it
 
 
 def export_darknet(run: Run, folder: Path, image: np.ndarray) -> str:
