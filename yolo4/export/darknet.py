@@ -11,9 +11,10 @@ from nets.yolov4 import YOLOv4
 from utils.errors import UserError
 from yolo4.inference import load_network
 from yolo4.run import Run
-from yolo4.weights.darknet import write_darknet
+from yolo4.weights.darknet import load_darknet, write_darknet
 
-_BOUND = 1e-2  # OpenCV's fast convolutions round more coarsely, and exp makes more of it
+_BOUND = 1e-3
+_EPSILON = 1e-6  # what OpenCV's importer adds in batch norm, where Darknet adds 1e-5
 
 
 def export_darknet(run: Run, folder: Path, image: np.ndarray) -> str:
@@ -41,7 +42,9 @@ def export_darknet(run: Run, folder: Path, image: np.ndarray) -> str:
     )
     if not hasattr(cv2.dnn, "readNetFromDarknet"):
         return "not tried: OpenCV 4 reads Darknet's files, OpenCV 5 does not"
-    found, wanted = _opencv(cfg, weights, image), _keras(network, run, image)
+    as_opencv = YOLOv4(**{**network.arguments, "epsilon": _EPSILON})
+    load_darknet(as_opencv, weights, whole=True)
+    found, wanted = _opencv(cfg, weights, image), _keras(as_opencv, run, image)
     difference = float((np.abs(found - wanted) / np.maximum(1, np.abs(wanted))).max())
     if not difference <= _BOUND:
         raise UserError(f"OpenCV's boxes differ from Keras's by {difference:.2g} of the input")
