@@ -2,9 +2,6 @@
 
 import functools
 import hashlib
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +16,7 @@ from yolo4.config import Config
 from yolo4.convert import COCO_CLASSES, ConvertOptions, convert
 from yolo4.model import build_model, load_run_model, save_weights
 from yolo4.run import Run
-from yolo4.weights import darknet, released
+from yolo4.weights import darknet, released, start
 from yolo4.weights.darknet import darknet_class_count, write_darknet
 
 ROOT = Path(__file__).parents[1]
@@ -193,7 +190,7 @@ class TestMistakes:
         refused(output="run/notes.txt", match="there is something already")
 
     def test_what_can_be_told_before_a_download_is(self, refused, monkeypatch):
-        monkeypatch.setattr(released, "released_file", lambda name: pytest.fail("downloads"))
+        monkeypatch.setattr(start, "released_file", lambda name: pytest.fail("downloads"))
         refused(classes="none.txt", match=r"none\.txt: cannot be read")
         refused(anchors="none.txt", match=r"none\.txt: cannot read the anchors")
         refused(input_size=100, match="--input-size is 100; it must be a multiple of 32")
@@ -213,20 +210,3 @@ def test_an_empty_folder_may_be_there(three, folder):
     weights, cfg, names = map(str, darknet_files(three))
     convert(ConvertOptions(weights, cfg, names, output="run"))
     assert Run(Path("run")).best_weights.is_file()
-
-
-def test_help_needs_no_network():
-    code = (
-        "import runpy, sys\n"
-        "sys.argv = ['convert', '--help']\n"
-        "try: runpy.run_module('yolo4.convert', run_name='__main__')\n"
-        "except SystemExit as left: assert left.code == 0\n"
-        "slow = {'keras', 'tensorflow', 'matplotlib', 'cv2'} & set(sys.modules)\n"
-        "assert not slow, slow\n"
-    )
-    environment = os.environ | {"COLUMNS": "100"}
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    assert "yolov4: download" in done.stdout
