@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from utils import voc_map
+from utils import all_boxes
 from utils.records import Detections, Record
 from utils.score_curve import ScoreCurve
 from utils.voc_map import evaluate_voc, match_voc
@@ -283,7 +283,7 @@ def test_equals_the_oracle(images, threshold, pairs_at_once):
         for _, rows in images
     ]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(voc_map, "_PAIRS_AT_ONCE", pairs_at_once)
+        patch.setattr(all_boxes, "_PAIRS_AT_ONCE", pairs_at_once)
         scores = evaluate_voc(found, truth, ["a", "b", "c"], [threshold]).by_iou[threshold]
     expected = np.array([oracle_ap(found, truth, c, threshold) for c in range(3)])
     np.testing.assert_allclose(scores.ap, expected[:, 0], rtol=1e-12)

@@ -11,6 +11,12 @@ def percent(fraction: float) -> str:
     return "-" if np.isnan(fraction) else f"{100 * fraction:.1f}%"
 
 
+def mean_measured(values: np.ndarray) -> float:
+    """Mean of the values that are not nan; nan when all are."""
+    measured = values[~np.isnan(values)]
+    return float(measured.mean()) if len(measured) else float("nan")
+
+
 @dataclass(frozen=True)
 class OperatingPoint:
     """What a detector does when it keeps the detections that score at least `threshold`.
@@ -78,6 +84,15 @@ class ScoreCurve:
             return float("nan")
         # Whole numbers, because 3 of 10 objects must reach recall 0.3 whatever the rounding.
         reached = np.searchsorted(10 * self.true_positives, np.arange(11) * self.objects)
+        return float(np.append(self.envelope, 0.0)[reached].mean())
+
+    @cached_property
+    def average_precision_101_point(self) -> float:
+        """Mean of the envelope at recall 0, 0.01, ... 1, as COCO counts; nan without objects."""
+        if self.objects == 0:
+            return float("nan")
+        # Compared as fractions, with their rounding, because COCO's own code does so.
+        reached = np.searchsorted(self.recall, np.linspace(0.0, 1.0, 101))
         return float(np.append(self.envelope, 0.0)[reached].mean())
 
     def at(self, thresholds: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -13,11 +13,9 @@ from functools import cached_property
 
 import numpy as np
 
+from utils.all_boxes import AllBoxes, concatenate, flatten, iou_of_pairs, pairs_of_equal_key
 from utils.records import Detections, Record
-from utils.score_curve import ScoreCurve
-
-# Bounds the memory of the matching: box pairs whose IoU is worked out at once.
-_PAIRS_AT_ONCE = 1 << 21
+from utils.score_curve import ScoreCurve, mean_measured
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,12 +45,12 @@ class VocScores:
     @property
     def map(self) -> float:
         """Mean of `ap` over the classes that have objects; nan when none has."""
-        return _mean(self.ap)
+        return mean_measured(self.ap)
 
     @property
     def map_11_point(self) -> float:
         """Mean of `ap_11_point` over the classes that have objects; nan when none has."""
-        return _mean(self.ap_11_point)
+        return mean_measured(self.ap_11_point)
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,9 +187,9 @@ def _find_candidates(
 ) -> _Candidates:
     if len(detections) != len(records):
         raise ValueError(f"{len(detections)} detections for {len(records)} records")
-    found, truth = _flatten(detections, class_count), _flatten(records, class_count)
-    scores = _concatenate([d.scores for d in detections], np.float64)
-    difficult = _concatenate([r.difficult for r in records], bool)
+    found, truth = flatten(detections, class_count), flatten(records, class_count)
+    scores = concatenate([d.scores for d in detections], np.float64)
+    difficult = concatenate([r.difficult for r in records], bool)
     order = np.argsort(-scores, kind="stable")
     images, labels = np.divmod(found.keys[order], class_count)
     objects = np.bincount(truth.keys[~difficult], minlength=len(records) * class_count)
@@ -200,65 +198,23 @@ def _find_candidates(
     return _Candidates(images, labels, scores[order], iou, best, difficult, objects)
 
 
-@dataclass(frozen=True, eq=False)
-class _Boxes:
-    """Boxes of all images in one row; `keys` is equal where image and class are."""
-
-    boxes: np.ndarray
-    keys: np.ndarray
-
-
-def _flatten(images: Sequence[Detections | Record], class_count: int) -> _Boxes:
-    labels = _concatenate([image.labels for image in images], np.int64)
-    if len(labels) and not 0 <= labels.min() <= labels.max() < class_count:
-        raise ValueError(f"labels {labels.min()}..{labels.max()} for {class_count} class names")
-    boxes = _concatenate([np.reshape(image.boxes, (-1, 4)) for image in images], np.float64)
-    image_of = np.repeat(np.arange(len(images)), [len(image.labels) for image in images])
-    return _Boxes(boxes.reshape(-1, 4), image_of * class_count + labels)
-
-
-def _concatenate(parts: Sequence[np.ndarray], dtype: type) -> np.ndarray:
-    return np.concatenate(parts).astype(dtype) if len(parts) else np.zeros(0, dtype)
-
-
 def _best_objects(
-    boxes: np.ndarray, keys: np.ndarray, truth: _Boxes
+    boxes: np.ndarray, keys: np.ndarray, truth: AllBoxes
 ) -> tuple[np.ndarray, np.ndarray]:
     """For each box the object of equal key with the highest IoU, the first one of equals.
 
     Returns:
         That IoU, float64 `[N]`, -1 where no object has the key; int64 `[N]` indices into `truth`.
     """
-    by_key = np.argsort(truth.keys, kind="stable")
-    first, end = (np.searchsorted(truth.keys, keys, side, by_key) for side in ("left", "right"))
     iou, best = np.full(len(boxes), -1.0), np.zeros(len(boxes), np.int64)
-    chosen = np.flatnonzero(end > first)
-    for rows in _chunks(chosen, (end - first)[chosen]):
-        counts = (end - first)[rows]
-        starts = np.cumsum(counts) - counts
-        within = np.arange(counts.sum()) - np.repeat(starts, counts)
-        objects = by_key[np.repeat(first[rows], counts) + within]
-        values = _iou(boxes[np.repeat(rows, counts)], truth.boxes[objects])
-        iou[rows] = highest = np.maximum.reduceat(values, starts)
-        missed = np.where(values == np.repeat(highest, counts), within, len(values))
-        best[rows] = objects[starts + np.minimum.reduceat(missed, starts)]
+    for rows, objects in pairs_of_equal_key(keys, truth.keys):
+        values = iou_of_pairs(boxes[rows], truth.boxes[objects])
+        chosen, starts, counts = np.unique(rows, return_index=True, return_counts=True)
+        highest = np.maximum.reduceat(values, starts)
+        is_highest = values == np.repeat(highest, counts)
+        iou[chosen] = highest
+        best[chosen] = np.minimum.reduceat(np.where(is_highest, objects, len(truth.keys)), starts)
     return iou, best
-
-
-def _chunks(rows: np.ndarray, counts: np.ndarray) -> list[np.ndarray]:
-    """The rows in pieces of about `_PAIRS_AT_ONCE` pairs, where row i makes `counts[i]` pairs."""
-    piece = np.cumsum(counts) // _PAIRS_AT_ONCE
-    pieces = np.split(rows, np.flatnonzero(np.diff(piece)) + 1)
-    return [p for p in pieces if len(p)]
-
-
-def _iou(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """IoU of box i with other i, both `[N, 4]` xyxy; 0 for two boxes without area."""
-    overlap = np.minimum(boxes[:, 2:], others[:, 2:]) - np.maximum(boxes[:, :2], others[:, :2])
-    intersection = np.clip(overlap, 0.0, None).prod(axis=1)
-    areas = [(b[:, 2:] - b[:, :2]).prod(axis=1) for b in (boxes, others)]
-    union = areas[0] + areas[1] - intersection
-    return np.divide(intersection, union, out=np.zeros(len(union)), where=union > 0)
 
 
 def _judge(
@@ -274,8 +230,3 @@ def _judge(
     is_right = np.zeros(len(hits), bool)
     is_right[finders[first_finder]] = True
     return counts, is_right
-
-
-def _mean(values: np.ndarray) -> float:
-    measured = values[~np.isnan(values)]
-    return float(measured.mean()) if len(measured) else float("nan")

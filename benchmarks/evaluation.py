@@ -1,0 +1,94 @@
+"""How long mAP takes: 5,000 simulated images with 100 detections each, 20 classes.
+
+python -m benchmarks.evaluation prints seconds by VOC's rules at one IoU threshold and by COCO's at
+its ten: the median of turns taken within one run, and the spread.
+"""
+
+import dataclasses
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.machine import machine
+from utils.coco_map import evaluate_coco
+from utils.records import Detections, Record
+from utils.voc_map import evaluate_voc
+from yolo4.cli import parse, run_command
+from yolo4.options import option
+
+_SIZE = 640
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluationOptions:
+    """What is measured."""
+
+    images: int = option(5000, "images", low=1)
+    detections: int = option(100, "of each image", low=1)
+    classes: int = option(20, "number of classes", low=1)
+    repeats: int = option(5, "turns of each", low=1)
+
+
+def simulate(
+    images: int, detections: int = 100, classes: int = 20
+) -> tuple[list[Detections], list[Record]]:
+    """Make images of about 7 objects, a tenth of them difficult; the same ones at each call.
+
+    Most objects are found, roughly and often twice; the other detections are false, and have
+    mostly lower scores.
+    """
+    rng = np.random.default_rng(0)
+    found, records = [], []
+    for number in range(images):
+        truth = _boxes(rng, count := int(rng.poisson(7)))
+        labels = rng.integers(0, classes, count).astype(np.int32)
+        size, path = (_SIZE, _SIZE), Path(f"{number}.jpg")
+        records.append(Record(path, size, truth, labels, rng.random(count) < 0.1))
+        about = rng.permutation(np.repeat(np.arange(count), 2))[: min(detections, 3 * count // 2)]
+        noise = rng.normal(0, 0.08, (len(about), 4))
+        near = truth[about] + noise * np.tile(truth[about, 2:] - truth[about, :2], 2)
+        false = _boxes(rng, detections - len(about))
+        scores = np.append(rng.beta(3, 2, len(about)), rng.beta(1, 6, len(false)))
+        classes_found = np.append(labels[about], rng.integers(0, classes, len(false)))
+        order = np.argsort(-scores)
+        boxes = np.concatenate([near, false])[order].astype(np.float32)
+        rows = (scores[order].astype(np.float32), classes_found[order].astype(np.int32))
+        found.append(Detections(boxes, *rows))
+    return found, records
+
+
+def _boxes(rng: np.random.Generator, count: int) -> np.ndarray:
+    """Boxes of sides between 12 and 300 pixels, float32 `[count, 4]`, xyxy."""
+    sides = np.exp(rng.uniform(np.log(12), np.log(300), (count, 2)))
+    corners = rng.uniform(0, _SIZE - sides)
+    return np.concatenate([corners, corners + sides], axis=1).astype(np.float32)
+
+
+def measure(options: EvaluationOptions) -> None:
+    """Print the table."""
+    found, records = simulate(options.images, options.detections, options.classes)
+    names = [str(label) for label in range(options.classes)]
+    ways: dict[str, Callable[[], float]] = {
+        "VOC, IoU 0.5": lambda: evaluate_voc(found, records, names).map,
+        "COCO, ten IoU thresholds": lambda: evaluate_coco(found, records, names)["AP"],
+    }
+    times: dict[str, list[float]] = {name: [] for name in ways}
+    scores = {}
+    for _ in range(options.repeats):
+        for name, way in ways.items():
+            start = time.perf_counter()
+            scores[name] = way()
+            times[name].append(time.perf_counter() - start)
+    print(machine())
+    print(f"{options.images} images, {options.detections} detections each, {len(names)} classes\n")
+    print("| rules | seconds | spread | mAP |\n|---|---|---|---|")
+    for name, values in times.items():
+        spread = f"{min(values):.2f} to {max(values):.2f}"
+        print(f"| {name} | {statistics.median(values):.2f} | {spread} | {scores[name]:.6f} |")
+
+
+if __name__ == "__main__":
+    run_command(lambda: measure(parse(EvaluationOptions(), __doc__)))

@@ -1,0 +1,95 @@
+"""The boxes of all images of a split in one row, for measuring them together."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from utils.records import Detections, Record
+
+# Bounds the memory: box pairs that are looked at together.
+_PAIRS_AT_ONCE = 1 << 21
+
+
+@dataclass(frozen=True, eq=False)
+class AllBoxes:
+    """Boxes of all images.
+
+    Attributes:
+        boxes: float64 `[N, 4]`, xyxy in pixels of the image each belongs to.
+        keys: int64 `[N]`, equal where image and class are: image * number of classes + class.
+    """
+
+    boxes: np.ndarray
+    keys: np.ndarray
+
+
+def flatten(images: Sequence[Detections | Record], class_count: int) -> AllBoxes:
+    """Put the boxes of all images in one row, in their order.
+
+    Raises:
+        ValueError: when a label has no class name.
+    """
+    labels = concatenate([image.labels for image in images], np.int64)
+    if len(labels) and not 0 <= labels.min() <= labels.max() < class_count:
+        raise ValueError(f"labels {labels.min()}..{labels.max()} for {class_count} class names")
+    boxes = concatenate([np.reshape(image.boxes, (-1, 4)) for image in images], np.float64)
+    image_of = np.repeat(np.arange(len(images)), [len(image.labels) for image in images])
+    return AllBoxes(boxes.reshape(-1, 4), image_of * class_count + labels)
+
+
+def concatenate(parts: Sequence[np.ndarray], dtype: type) -> np.ndarray:
+    """Join arrays, also none at all."""
+    return np.concatenate(parts).astype(dtype) if len(parts) else np.zeros(0, dtype)
+
+
+def pairs_of_equal_key(
+    keys: np.ndarray, others: np.ndarray
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Pair each entry with all others of its key.
+
+    Args:
+        keys: `[N]`.
+        others: `[M]`.
+
+    Yields:
+        Indices into `keys`, rising, and into `others`, rising for each of `keys`: some thousands
+        of pairs at once, those of one entry never parted.
+    """
+    by_key = np.argsort(others, kind="stable")
+    first, end = (np.searchsorted(others, keys, side, by_key) for side in ("left", "right"))
+    paired = np.flatnonzero(end > first)
+    for rows in _pieces(paired, (end - first)[paired]):
+        counts = (end - first)[rows]
+        starts = np.cumsum(counts) - counts
+        within = np.arange(counts.sum()) - np.repeat(starts, counts)
+        yield np.repeat(rows, counts), by_key[np.repeat(first[rows], counts) + within]
+
+
+def _pieces(rows: np.ndarray, counts: np.ndarray) -> list[np.ndarray]:
+    """The rows in pieces of about `_PAIRS_AT_ONCE` pairs, where row i makes `counts[i]` pairs."""
+    piece = np.cumsum(counts) // _PAIRS_AT_ONCE
+    pieces = np.split(rows, np.flatnonzero(np.diff(piece)) + 1)
+    return [p for p in pieces if len(p)]
+
+
+def iou_of_pairs(
+    boxes: np.ndarray, others: np.ndarray, crowd: np.ndarray | None = None
+) -> np.ndarray:
+    """IoU of box i with other i.
+
+    Args:
+        boxes: `[N, 4]`, xyxy.
+        others: `[N, 4]`, xyxy.
+        crowd: bool `[N]`; with such an other, the share of the box inside it stands for the IoU.
+
+    Returns:
+        `[N]`, 0 for two boxes without area.
+    """
+    overlap = np.minimum(boxes[:, 2:], others[:, 2:]) - np.maximum(boxes[:, :2], others[:, :2])
+    intersection = np.clip(overlap, 0.0, None).prod(axis=1)
+    areas = [(b[:, 2:] - b[:, :2]).prod(axis=1) for b in (boxes, others)]
+    union = areas[0] + areas[1] - intersection
+    if crowd is not None:
+        union = np.where(crowd, areas[0], union)
+    return np.divide(intersection, union, out=np.zeros(len(union)), where=union > 0)
