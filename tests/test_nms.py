@@ -51,6 +51,19 @@ def test_equals_a_plain_greedy_search(candidates, method):
     assert found.dtype == np.int64
 
 
+@settings(max_examples=30)
+@given(st.integers(0, 2**32), st.sampled_from([1, 10, 100]), st.sampled_from([20, 400]))
+def test_looking_at_the_best_candidates_first_changes_nothing(seed, limit, largest):
+    """Whether few of many boxes stay or most of them do."""
+    rng = np.random.default_rng(seed)
+    corners = rng.uniform(-9, 400, (1500, 2))
+    boxes = np.concatenate([corners, corners + rng.uniform(2, largest, (1500, 2))], 1)
+    scores = rng.integers(1, 500, 1500).astype(np.float32) / 500
+    labels = rng.integers(0, 3, 1500).astype(np.int32)
+    everything = nms(boxes, scores, labels, 0.3, 1500)
+    assert nms(boxes, scores, labels, 0.3, limit).tolist() == everything[:limit].tolist()
+
+
 @pytest.mark.parametrize("method", ["iou", "diou"])
 def test_best_of_a_heap_stays_and_other_classes_are_left_alone(method):
     boxes = np.array([[0, 0, 10, 10], [1, 0, 11, 10], [0, 0, 10, 10], [50, 50, 60, 60]], np.float32)

@@ -45,10 +45,16 @@ def nms(
     boxes_xywh = np.concatenate([corners, boxes[:, 2:] - boxes[:, :2]], axis=1)
     # OpenCV keeps scores above its score threshold only; the caller has chosen already.
     below_all = float(np.min(scores)) - 1.0
-    keep = cv2.dnn.NMSBoxesBatched(
-        boxes_xywh, np.asarray(scores, np.float32), labels, below_all, iou_threshold
-    )
-    return np.asarray(keep, np.int64)[:max_detections]
+    scores = np.asarray(scores, np.float32)
+    # Whether a box stays depends on better ones alone, so that the best few candidates often do.
+    candidates = 2 * max_detections
+    while True:
+        keep = cv2.dnn.NMSBoxesBatched(
+            boxes_xywh, scores, labels, below_all, iou_threshold, top_k=candidates
+        )
+        if len(keep) >= max_detections or candidates >= len(boxes):
+            return np.asarray(keep, np.int64)[:max_detections]
+        candidates *= 2
 
 
 def _diou_nms(
