@@ -57,11 +57,11 @@ def shape_iou(sizes_wh: np.ndarray, anchors: np.ndarray) -> np.ndarray:
     Returns:
         `[N, K]` in 0..1.
     """
-    width = np.minimum(sizes_wh[:, None, 0], anchors[None, :, 0])
-    height = np.minimum(sizes_wh[:, None, 1], anchors[None, :, 1])
-    intersection = width * height
-    areas = sizes_wh.prod(axis=1)[:, None] + anchors.prod(axis=1)[None, :]
-    return intersection / (areas - intersection)
+    (width, height), (anchor_width, anchor_height) = sizes_wh.T.copy(), anchors.T[..., None]
+    # A row per anchor: NumPy is several times as fast along many boxes as along few anchors.
+    intersection = np.minimum(width, anchor_width) * np.minimum(height, anchor_height)
+    areas = width * height + anchor_width * anchor_height
+    return (intersection / (areas - intersection)).T
 
 
 def mean_best_iou(sizes_wh: np.ndarray, anchors: np.ndarray) -> float:
@@ -130,13 +130,12 @@ def _refine(sizes: np.ndarray, anchors: np.ndarray) -> np.ndarray:
         if previous is not None and np.array_equal(previous, nearest):
             break
         anchors = anchors.copy()
-        worst_first = iter(iou.max(axis=1).argsort())
-        for cluster in range(len(anchors)):
-            members = sizes[nearest == cluster]
-            # A cluster that lost all its boxes starts again at the box that fits worst.
-            anchors[cluster] = (
-                np.median(members, axis=0) if len(members) else sizes[next(worst_first)]
-            )
+        counts = np.bincount(nearest, minlength=len(anchors))
+        for cluster in np.flatnonzero(counts):
+            anchors[cluster] = np.median(sizes[nearest == cluster], axis=0)
+        lost = np.flatnonzero(counts == 0)
+        if len(lost):  # a cluster without boxes starts again at the box that fits worst
+            anchors[lost] = sizes[iou.max(axis=1).argsort()[: len(lost)]]
     return anchors
 
 
