@@ -5,11 +5,19 @@ import os
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before any test imports TensorFlow
 
 import hypothesis
+import matplotlib
 import pytest
 
 # Deadlines measure the machine, not the code.
 hypothesis.settings.register_profile("project", deadline=None, max_examples=50)
 hypothesis.settings.load_profile("project")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cache_of_its_own(tmp_path_factory):
+    """Leave the user's cache folder alone, but for Matplotlib's list of fonts, slow to make."""
+    os.environ.setdefault("MPLCONFIGDIR", matplotlib.get_cachedir())
+    os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
 
 
 @pytest.fixture

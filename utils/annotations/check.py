@@ -1,13 +1,15 @@
 """Checks one image and its boxes: what is sound is kept, the rest is mended or set aside."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from hashlib import blake2b
+from pathlib import Path
 
 import numpy as np
 
+from utils.annotations.images import ImageFacts, read_facts
 from utils.annotations.source import Annotation, AnnotationError, Entry, Kind, Problem, RawObject
-from utils.image import ImageError, decode_image, exif_orientation, read_bytes
+from utils.image import ImageError
 
 # Relative coordinates and rescaled ones are rounded: so much beyond the image is no mistake.
 _ROUNDING_PIXELS = 0.5
@@ -32,42 +34,46 @@ class Checked:
     problems: list[Problem]
 
 
-def check(entry: Entry) -> Checked:
-    """Read an entry's annotation and its whole image, and check every object."""
+def check(entry: Entry, read_image: Callable[[Path], ImageFacts] = read_facts) -> Checked:
+    """Read an entry's annotation, and check its image and every object.
+
+    Args:
+        entry: the image and its annotation.
+        read_image: as `utils.annotations.images.read_facts`.
+    """
     try:
         annotation = entry.read()
     except AnnotationError as error:
         return Checked(entry, None, b"", [], [error.problem])
     try:
-        data = read_bytes(entry.image)
-        height, width, _ = decode_image(data, entry.image).shape
+        facts = read_image(entry.image)
     except ImageError as error:
         reason = str(error).removeprefix(f"{entry.image}: ")
         problem = Problem(Kind.BAD_IMAGE, entry.image, "", reason)
         return Checked(entry, None, b"", [], [problem])
+    width, height = facts.size
     objects, problems = list(annotation.objects), list(annotation.problems)
-    if annotation.size not in (None, (width, height)):
-        objects, problem = _reconcile(entry, annotation, (width, height), data)
+    if annotation.size not in (None, facts.size):
+        objects, problem = _reconcile(entry, annotation, facts)
         problems += problem
     if annotation.relative:
         objects = [_scale(item, width, height) for item in objects]
     sound = []
     for item in objects:
-        mended, found = check_box(item, (width, height), entry)
+        mended, found = check_box(item, facts.size, entry)
         sound += mended
         problems += found
-    digest = blake2b(data, digest_size=16).digest()
-    return Checked(entry, (width, height), digest, sound, problems)
+    return Checked(entry, facts.size, facts.digest, sound, problems)
 
 
 def _reconcile(
-    entry: Entry, annotation: Annotation, size: tuple[int, int], data: bytes
+    entry: Entry, annotation: Annotation, facts: ImageFacts
 ) -> tuple[list[RawObject], list[Problem]]:
     """Handle an annotation whose image size is not that of the image as displayed.
 
     Tools that ignore the EXIF rotation annotate the image as stored: its boxes are turned along.
     """
-    orientation = exif_orientation(data)
+    size, orientation = facts.size, facts.orientation
     if orientation >= 5 and annotation.size == (size[1], size[0]):
         turned = [
             replace(item, corners=turn_corners(item.corners, orientation, annotation.size))

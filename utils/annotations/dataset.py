@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -11,6 +12,7 @@ from tqdm import tqdm
 
 from utils.annotations.check import Checked, check
 from utils.annotations.detect import read_sources
+from utils.annotations.images import KnownImages
 from utils.annotations.report import ScanReport, describe_first
 from utils.annotations.source import Entry, Kind, Problem, Source, split_in_name
 from utils.annotations.split import complete, join_repeats, merge, remove_leaks
@@ -47,6 +49,8 @@ def load_dataset(
 ) -> DataSet:
     """Read data sets of any known format, check every image and box, and split them.
 
+    Images that have not changed since they were last found sound are not read again.
+
     Args:
         data: folders or files of data sets; several are joined split by split. Of several folders
             without splits, one named train, val or test is that split.
@@ -69,7 +73,9 @@ def load_dataset(
     sources = _read_all(paths)
     notes = [note for source in sources for note in source.notes]
     problems = [problem for source in sources for problem in source.problems]
-    checked = _check_all(merge(sources, notes), problems, progress)
+    known = KnownImages(paths)
+    checked = _check_all(merge(sources, notes), problems, known, progress)
+    known.save()
     checked = remove_leaks(join_repeats(checked, problems), notes, problems)
     checked = complete(checked, seed, notes)
     names = _class_names(sources, checked, class_names)
@@ -101,7 +107,7 @@ def _read_all(paths: list[Path]) -> list[Source]:
 
 
 def _check_all(
-    splits: dict[str, list[Entry]], problems: list[Problem], progress: bool
+    splits: dict[str, list[Entry]], problems: list[Problem], known: KnownImages, progress: bool
 ) -> dict[str, list[Checked]]:
     """Check each entry once, in threads, the order kept; images set aside are left out."""
     entries = list(dict.fromkeys(entry for items in splits.values() for entry in items))
@@ -109,7 +115,7 @@ def _check_all(
     pool = ThreadPoolExecutor()
     results: dict[Entry, Checked] = {}
     try:
-        for result in pool.map(check, entries):
+        for result in pool.map(partial(check, read_image=known.read), entries):
             results[result.entry] = result
             bar.update()
     finally:

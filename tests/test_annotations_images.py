@@ -1,0 +1,151 @@
+"""Images are not read again until something changes, and then they are."""
+
+import os
+import sys
+
+import pytest
+
+from tests.annotation_files import CAT, DOG, all_records, kinds, load, voc_xml, write_image
+from utils.annotations import Kind, images
+from utils.errors import UserError
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    """A cache folder for one test, which takes files that were made just now."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(images, "_UNSETTLED_NS", -(10**12))
+    return tmp_path / "cache" / "yolov4" / "scans"
+
+
+@pytest.fixture
+def decoded(monkeypatch):
+    """Names of the images that were decoded."""
+    names = []
+
+    def decode(data, path):
+        names.append(path.name)
+        return decode_image(data, path)
+
+    decode_image = images.decode_image
+    monkeypatch.setattr(images, "decode_image", decode)
+    return names
+
+
+@pytest.fixture
+def root(tmp_path):
+    """A data set of three images; a BMP has as many bytes whatever its pixels are."""
+    for name in "abc":
+        write_image(tmp_path / "data" / f"{name}.bmp")
+        (tmp_path / "data" / f"{name}.xml").write_text(voc_xml([CAT, DOG], size=None))
+    return tmp_path / "data"
+
+
+def content(data):
+    """All that a scan tells of a data set."""
+    fields = ("image", "size", "boxes", "labels", "difficult")
+    rows = [str([getattr(record, name) for name in fields]) for record in all_records(data).values()]
+    return rows, data.class_names, data.report.text
+
+
+def test_the_second_scan_reads_no_image_and_tells_the_same(root, decoded):
+    (root / "c.bmp").write_bytes((root / "a.bmp").read_bytes())
+    (root / "a.xml").write_text(voc_xml([("cat", -9, 0, 99, 9), ("cat", 3, 3, 3, 9)]))
+    write_image(root / "d.jpg", (40, 60), orientation=6)
+    (root / "d.xml").write_text(voc_xml([CAT], size=(40, 60)))
+    first = content(load(root))
+    assert sorted(decoded) == ["a.bmp", "b.bmp", "c.bmp", "d.jpg"]
+    decoded.clear()
+    assert content(load(root)) == first
+    assert decoded == []
+
+
+@pytest.mark.parametrize("keeps_time", [False, True])
+def test_an_image_replaced_by_one_of_as_many_bytes_is_read_again(root, decoded, keeps_time):
+    if keeps_time and sys.platform == "win32":
+        pytest.skip("Windows does not tell when a file's status changed")
+    load(root)
+    decoded.clear()
+    path, before = root / "b.bmp", (root / "b.bmp").stat()
+    write_image(path, (40, 60))
+    os.utime(path, ns=(0, before.st_mtime_ns if keeps_time else before.st_mtime_ns + 1))
+    assert path.stat().st_size == before.st_size
+    sizes = {record.image.name: record.size for record in all_records(load(root)).values()}
+    assert sizes == {"a.bmp": (60, 40), "b.bmp": (40, 60), "c.bmp": (60, 40)}
+    assert decoded == ["b.bmp"]
+
+
+def test_an_image_that_was_sound_and_is_damaged_is_set_aside_each_time(root):
+    load(root)
+    (root / "b.bmp").write_bytes(b"BM" + bytes(7252))
+    for _ in range(2):
+        data = load(root)
+        assert kinds(data) == {Kind.BAD_IMAGE: 1}
+        assert len(all_records(data)) == 2
+    with pytest.raises(UserError, match=r"b\.bmp"):
+        load(root, on_bad_data="error")
+
+
+def test_files_come_and_go(root, decoded, cache):
+    load(root)
+    decoded.clear()
+    (root / "a.bmp").unlink()
+    (root / "a.xml").unlink()
+    write_image(root / "d.bmp")
+    (root / "d.xml").write_text(voc_xml([CAT]))
+    names = {record.image.name for record in all_records(load(root)).values()}
+    assert names == {"b.bmp", "c.bmp", "d.bmp"}
+    assert decoded == ["d.bmp"]
+    (file,) = cache.iterdir()
+    assert "a.bmp" not in file.read_text()
+    assert "d.bmp" in file.read_text()
+
+
+def test_annotations_are_read_each_time(root, decoded):
+    before = (root / "a.xml").stat()
+    load(root)
+    decoded.clear()
+    text = (root / "a.xml").read_text()
+    (root / "a.xml").write_text(text.replace("<xmin>1<", "<xmin>7<"))
+    os.utime(root / "a.xml", ns=(0, before.st_mtime_ns))
+    assert (root / "a.xml").stat().st_size == before.st_size
+    corners = {r.image.name: r.boxes[0, 0] for r in all_records(load(root)).values()}
+    assert corners == {"a.bmp": 7, "b.bmp": 1, "c.bmp": 1}
+    assert kinds(load(root, class_names=["cat"])) == {Kind.UNKNOWN_CLASS: 3}
+    assert decoded == []
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[]", "7", '{"rules": 1, "images": {}}', "\xff"])
+def test_a_damaged_cache_is_done_without(root, decoded, cache, damage):
+    first = content(load(root))
+    (file,) = cache.iterdir()
+    file.write_text(damage, encoding="latin-1")
+    decoded.clear()
+    assert content(load(root)) == first
+    assert len(decoded) == 3
+    assert content(load(root)) == first
+    assert len(decoded) == 3
+
+
+def test_other_code_that_reads_images_reads_them_again(root, decoded, monkeypatch):
+    load(root)
+    monkeypatch.setattr(images.cv2, "__version__", "0")
+    load(root)
+    assert len(decoded) == 6
+
+
+def test_an_image_that_may_still_change_within_the_tick_of_a_clock_is_not_kept(
+    root, decoded, cache, monkeypatch
+):
+    monkeypatch.setattr(images, "_UNSETTLED_NS", 10**12)
+    load(root)
+    load(root)
+    assert len(decoded) == 6
+    assert not cache.exists()
+
+
+def test_a_cache_that_cannot_be_written_is_done_without(root, decoded, tmp_path):
+    (tmp_path / "cache").write_text("a file where the folder would be")
+    first = content(load(root))
+    assert content(load(root)) == first
+    assert len(decoded) == 6
