@@ -2,9 +2,10 @@
 
 import functools
 from collections.abc import Callable
+from typing import Any
 
 import keras
-from keras import KerasTensor, ops
+from keras import KerasTensor, Variable, ops
 
 
 def compiled(function: Callable) -> Callable:
@@ -59,6 +60,53 @@ def normalise_batch(
     )
     count = ops.cast(ops.size(x) // x.shape[-1], "float32")
     return ops.cast(y, x.dtype), mean, variance * count / ops.maximum(count - 1, 1)
+
+
+def adam_step(
+    variable: Any,
+    momentum: Variable,
+    velocity: Variable,
+    gradient: KerasTensor,
+    learning_rate: KerasTensor,
+    powers: tuple[KerasTensor, KerasTensor],
+    betas: tuple[float, float],
+    epsilon: float,
+) -> bool:
+    """A step of Adam (Kingma & Ba 2015, section 2, last paragraph) in TensorFlow's one operation.
+
+    Keras composes it of a dozen, for each variable: seconds when a training is traced, and as many
+    passes over memory at each step.
+
+    Args:
+        variable: what is trained, the backend's own variable.
+        momentum: mean of its gradients.
+        velocity: mean of their squares.
+        gradient: of its shape.
+        learning_rate: scalar.
+        powers: both betas to the power of the number of this step, counted from 1.
+        betas: decay of either mean.
+        epsilon: added to the root of the velocity.
+
+    Returns:
+        Whether it was done: under TensorFlow only.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return False
+    import tensorflow as tf
+
+    tf.raw_ops.ResourceApplyAdam(
+        var=variable.handle,
+        m=momentum.value.handle,
+        v=velocity.value.handle,
+        beta1_power=powers[0],
+        beta2_power=powers[1],
+        lr=learning_rate,
+        beta1=betas[0],
+        beta2=betas[1],
+        epsilon=epsilon,
+        grad=gradient,
+    )
+    return True
 
 
 def value_and_slope(

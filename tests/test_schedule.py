@@ -136,9 +136,9 @@ def test_weight_decay_acts_on_kernels_only_and_not_under_adam(name, decay):
 
 def test_the_average_counts_updates_not_accumulated_steps():
     twice = build_optimizer(Config(ema=0.81, accumulate=2), 0.1)
-    assert twice.ema_momentum == pytest.approx(0.9)
-    assert build_optimizer(Config(ema=0.81), 0.1).ema_momentum == 0.81
-    assert not build_optimizer(Config(ema=None), 0.1).use_ema
+    assert twice.average == pytest.approx(0.9)
+    assert build_optimizer(Config(ema=0.81), 0.1).average == 0.81
+    assert build_optimizer(Config(ema=None), 0.1).average is None
 
 
 @pytest.mark.parametrize(
