@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from yolo4.engines.agreement import agree
+from yolo4.engines.engine import Network
 from yolo4.engines.precision import Checked
 
 BOXES = np.array([[[0, 0, 10, 10], [20, 20, 60, 40]]], np.float32)
@@ -79,8 +80,10 @@ def test_bfloat16_is_kept_where_it_agrees_and_not_asked_again(tmp_path):
 
 def test_float32_takes_over_where_bfloat16_does_not_agree(tmp_path, capsys):
     starts = Starts(float32=EXACT, bfloat16=moved(5))
-    checked = Checked(starts, tmp_path / "bfloat16.json")
-    assert checked(np.zeros(1)) is EXACT
+    network = Network("OpenVINO", Checked(starts, tmp_path / "bfloat16.json"))
+    assert str(network) == "OpenVINO bfloat16"
+    assert network(np.zeros(1)) is EXACT
+    assert str(network) == "OpenVINO float32"
     assert "going on in float32" in capsys.readouterr().out
     again = Checked(starts, tmp_path / "bfloat16.json")
     assert (again.precision, starts.started[-1]) == ("float32", "float32")

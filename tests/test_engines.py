@@ -1,6 +1,7 @@
 import dataclasses
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -32,8 +33,13 @@ def wanted(run):
     "backend", ["openvino", pytest.param("onnxruntime", marks=pytest.mark.slow)]
 )
 def test_every_backend_computes_what_keras_computes(run, wanted, backend, monkeypatch):
-    monkeypatch.setattr(engine, "_has_bfloat16", lambda openvino: False)
-    found = open_engine(run, backend).infer(some_images(1))
+    monkeypatch.setattr(engine, "fast_precision", lambda form: "float32")
+    network = open_engine(run, backend).infer
+    assert (
+        str(network)
+        == {"openvino": "OpenVINO", "onnxruntime": "ONNX Runtime"}[backend] + " float32"
+    )
+    found = network(some_images(1))
     for ours, theirs in zip(found, wanted, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-3)
 
@@ -122,6 +128,7 @@ def test_predict_with_openvino_imports_no_tensorflow(run, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "set()"
+    assert re.search(r"^computing with OpenVINO (float32|bfloat16)$", done.stdout, re.MULTILINE)
     (entry,) = json.loads((tmp_path / "out" / "detections.json").read_text())
     assert set(entry["labels"]) <= {0, 1, 2, *NAMES}
     assert SIZE == (64, 96)

@@ -187,7 +187,7 @@ class TestRun:
         (run / "best.weights.h5").touch()
 
         class Oracle:
-            batch_size, parallel = 8, 1
+            batch_size, parallel, infer = 8, 1, "OpenVINO bfloat16"
 
             def __init__(self, path, **settings):
                 assert (Path(path), settings["score_threshold"]) == (run, 0.001)
@@ -207,7 +207,7 @@ class TestRun:
         values = json.loads((run / "evaluation" / "test" / "metrics.json").read_text())
         assert values["source"] == {"run": "logs/mine", "data": "data", "split": "test"}
         assert values["voc"]["map"] == 1
-        assert "3 images, split test" in capsys.readouterr().out
+        assert "3 images, split test, with OpenVINO bfloat16\n" in capsys.readouterr().out
 
     def test_data_split_and_output_can_be_named(self, run):
         (run.parent / "other").mkdir()
@@ -221,7 +221,7 @@ class TestRun:
 
     def test_all_splits_together(self, run, monkeypatch):
         class Blind:
-            batch_size, parallel = 8, 1
+            batch_size, parallel, infer = 8, 1, "OpenVINO float32"
 
             def detect_batch(self, images):
                 return [detections() for _ in images]

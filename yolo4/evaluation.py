@@ -183,7 +183,8 @@ def _of_run(options: EvaluateOptions) -> "tuple[Metrics, dict[str, str], Path]":
         backend=options.backend,
         throughput=True,
     )
-    print(f"measuring {run.folder} on {len(records)} images, split {split}")
+    what = f"{run.folder} on {len(records)} images, split {split}"
+    print(f"measuring {what}, with {detector.infer}")
     found = detect_records(
         detector.detect_batch, records, detector.batch_size, parallel=detector.parallel
     )

@@ -89,6 +89,7 @@ def predict(options: PredictOptions) -> int:
         backend=options.backend,
         throughput=not _is_live(sources),
     )
+    print(f"computing with {detector.infer}")
     return predict_with(detector, sources, options)
 
 

@@ -5,14 +5,20 @@ import importlib.util
 import os
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Literal
 
 import numpy as np
 
 from yolo4.engines.cache import cached_model
 from yolo4.engines.precision import Checked
-from yolo4.engines.runtimes import Runtime, library, open_litert, open_onnx, open_openvino
+from yolo4.engines.runtimes import (
+    Runtime,
+    fast_precision,
+    library,
+    open_litert,
+    open_onnx,
+    open_openvino,
+)
 from yolo4.run import Run
 
 Backend = Literal["auto", "keras", "openvino", "onnxruntime", "litert"]
@@ -22,19 +28,40 @@ _GPU = Path("/dev/nvidiactl")
 
 
 @dataclasses.dataclass(frozen=True)
-class Engine:
-    """The network of a run with the decoding of its logits, ready to be called.
+class Network:
+    """The network of a run with the decoding of its logits; as text, what computes it.
 
     Attributes:
-        name: what computes, and how, for the log.
+        backend: what computes.
         infer: from images, uint8 `[B, H, W, 3]` RGB, to boxes `[B, N, 4]` (xyxy in input pixels),
             confidence `[B, N]` and class scores `[B, N, C]`.
+        precision: of the arithmetic; a `Checked` network knows better.
+    """
+
+    backend: str
+    infer: Infer
+    precision: str = "float32"
+
+    def __call__(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """What `infer` gives."""
+        return self.infer(images)
+
+    def __str__(self) -> str:
+        chosen = self.infer if isinstance(self.infer, Checked) else self
+        return f"{self.backend} {chosen.precision}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Engine:
+    """A network that is ready to be called, and how.
+
+    Attributes:
+        infer: the network.
         batch_size: images per call that it is fastest with; None: as many as the caller likes.
         parallel: calls at once that it is fastest with, each from a thread of its own.
     """
 
-    name: str
-    infer: Infer
+    infer: Network
     batch_size: int | None = None
     parallel: int = 1
 
@@ -67,37 +94,33 @@ def _open_keras(run: Run, throughput: bool) -> Engine:
     with quiet_start():
         from yolo4.inference import decoded_network
 
-    return Engine("Keras", decoded_network(run).infer)
+    network = decoded_network(run)
+    precision = network.network.convolutions()[0].compute_dtype
+    return Engine(Network("Keras", network.infer, precision))
 
 
 def _open_openvino(run: Run, throughput: bool) -> Engine:
-    openvino = library("openvino")
+    library("openvino")
     path = cached_model(run, "openvino")
     streams = os.cpu_count() or 1 if throughput else 1
 
     def start(precision: str) -> Infer:
         return _triple(open_openvino(path, precision, streams))
 
-    if not _has_bfloat16(openvino):
-        return Engine("OpenVINO, float32", start("float32"), batch_size=1, parallel=streams)
-    checked = Checked(start, path.parent / "bfloat16.json")
-    return Engine(f"OpenVINO, {checked.precision}", checked, batch_size=1, parallel=streams)
-
-
-def _has_bfloat16(openvino: ModuleType) -> bool:
-    """Whether the processor has instructions for it, so that it is faster than float32."""
-    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    is_fast = fast_precision("openvino") == "bfloat16"
+    infer = Checked(start, path.parent / "bfloat16.json") if is_fast else start("float32")
+    return Engine(Network("OpenVINO", infer), batch_size=1, parallel=streams)
 
 
 def _open_onnxruntime(run: Run, throughput: bool) -> Engine:
     library("onnxruntime")
-    return Engine("ONNX Runtime, float32", _triple(open_onnx(cached_model(run, "onnx"))))
+    return Engine(Network("ONNX Runtime", _triple(open_onnx(cached_model(run, "onnx")))))
 
 
 def _open_litert(run: Run, throughput: bool) -> Engine:
     library("ai_edge_litert")
     runtime = open_litert(cached_model(run, "litert"))
-    return Engine("LiteRT, float32", _triple(runtime), batch_size=1)
+    return Engine(Network("LiteRT", _triple(runtime)), batch_size=1)
 
 
 def _triple(runtime: Runtime) -> Infer:

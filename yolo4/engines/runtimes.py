@@ -45,6 +45,29 @@ def library(name: str) -> ModuleType:
         ) from None
 
 
+def fast_precision(form: str) -> str:
+    """What the processor computes a float32 model in fastest: "float32", or "bfloat16".
+
+    Args:
+        form: one of `FILES`; all but OpenVINO compute in float32.
+
+    Raises:
+        UserError: OpenVINO is asked about, but not installed.
+    """
+    if form != "openvino":
+        return "float32"
+    # Said of a processor that has instructions for it; on others it would be emulated, slowly.
+    capabilities = library("openvino").Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return "bfloat16" if "BF16" in capabilities else "float32"
+
+
+def open_fast(form: str, path: Path) -> Runtime:
+    """A model as the processor is fastest with it: what is not in int8 runs in `fast_precision`."""
+    if form == "openvino":
+        return open_openvino(path, fast_precision(form))
+    return OPEN[form](path)
+
+
 def open_openvino(path: Path, precision: str = "float32", streams: int = 1) -> Runtime:
     """A model of OpenVINO, for one image per call where its batch is free.
 

@@ -51,7 +51,7 @@ def export(options: ExportOptions) -> None:
 def _export_model(
     run: Run, options: ExportOptions, folder: Path, image: np.ndarray, whose: str
 ) -> None:
-    from yolo4.engines.runtimes import OPEN
+    from yolo4.engines.runtimes import OPEN, open_fast
     from yolo4.export.check import compare, insist
     from yolo4.export.description import describe
     from yolo4.export.network import exported_network
@@ -64,7 +64,9 @@ def _export_model(
         lower_precision(model, path, run, options)
     images = np.repeat(image[None], options.batch_size or 1, axis=0).astype(options.input_type)
     wanted = _outputs(model, images)
-    found = OPEN[options.format](path)(images)
+    is_int8 = options.precision == "int8"
+    runtime = open_fast(options.format, path) if is_int8 else OPEN[options.format](path)
+    found = runtime(images)
     side = max(run.config().input_shape)
     differences = compare(found, wanted, side, options.precision)
     print(f"difference from Keras on {whose}: {', '.join(map(str, differences))}")

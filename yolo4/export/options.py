@@ -27,7 +27,7 @@ class ExportOptions:
     input_type: Literal["uint8", "float32"] = option("uint8", "type of the pixels 0..255", "what")
     batch_size: int | None = option(None, "images per call; None: any number", "what", low=1)
     precision: Literal["float32", "float16", "int8"] = option(
-        "float32", "of the weights; int8: of activations too", "what"
+        "float32", "of the weights; int8: of the convolutions' arithmetic too", "what"
     )
     score_threshold: float = option(0.3, "lowest score of a detection", "suppression", 0, 1)
     iou_threshold: float = option(
@@ -37,7 +37,7 @@ class ExportOptions:
     image: str | None = option(
         None, "the model is tried on it; None: one of the run's data set", "check"
     )
-    calibration_images: int = option(100, "training images that int8 looks at", "check", low=1)
+    calibration_images: int = option(100, "images that OpenVINO's int8 looks at", "check", low=1)
 
     def __post_init__(self) -> None:
         check_ranges(self)
