@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from utils.augment import (
     Augmentation,
+    Part,
     Placement,
     Sample,
     Tile,
@@ -86,8 +87,8 @@ def test_a_crop_by_hand():
     picture = source(smooth(100, 100), boxes, [False] * 6 + [True])
     canvas = np.zeros((50, 80, 3), np.uint8)
     tile = Tile(20, 10, 60, 50)
-    shift = Placement(np.array([1.0, 1.0]), np.array([20 - 95.0, 10]))
-    found, labels, difficult = paint(canvas, tile, picture, shift)
+    shift = Placement((1.0, 1.0), (20 - 95.0, 10.0))
+    found, labels, difficult = paint(canvas, [Part(picture, tile, shift)])
     assert labels.tolist() == [0, 1, 2, 5, 6]
     np.testing.assert_allclose(
         found,

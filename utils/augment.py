@@ -2,10 +2,15 @@
 
 Everything here is a pure function of its input and a `np.random.Generator`. An image is resampled
 once: one affine map takes it from the source straight to its place in the network's input.
+
+While OpenCV works on the pixels, other threads can run; for all the rest they have to wait. So the
+rest is kept short: single numbers are Python's own, and objects of all images go through NumPy at
+once.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -17,6 +22,9 @@ LEAST_VISIBLE = 0.2
 
 # An object that is left with a thinner side, in pixels, can't be told from noise.
 LEAST_SIDE = 1.0
+
+# The values of a channel, once for each of three.
+_LEVELS = np.arange(256.0).repeat(3).reshape(1, 256, 3)
 
 
 @dataclass(frozen=True)
@@ -61,8 +69,7 @@ class Sample:
     difficult: np.ndarray
 
 
-@dataclass(frozen=True)
-class Tile:
+class Tile(NamedTuple):
     """A rectangle of whole pixels in the network's input."""
 
     left: int
@@ -71,27 +78,37 @@ class Tile:
     bottom: int
 
     @property
-    def size(self) -> np.ndarray:
+    def size(self) -> tuple[int, int]:
         """Width and height."""
-        return np.array([self.right - self.left, self.bottom - self.top])
+        return self.right - self.left, self.bottom - self.top
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Placement:
     """Where an image goes: `point * scale + shift`, continuous coordinates, xy order.
 
     Attributes:
-        scale: float64 `[2]`; the horizontal one is negative where the image is flipped.
-        shift: float64 `[2]` in pixels.
+        scale: the horizontal one is negative where the image is flipped.
+        shift: in pixels.
     """
 
-    scale: np.ndarray
-    shift: np.ndarray
+    scale: tuple[float, float]
+    shift: tuple[float, float]
 
-    def apply(self, boxes: np.ndarray) -> np.ndarray:
-        """Map boxes `[N, 4]` xyxy, neither clipped nor rounded."""
-        corners = boxes.reshape(-1, 2, 2) * self.scale + self.shift
-        return np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """An image in its place in the network's input.
+
+    Attributes:
+        source: the image and its objects.
+        tile: where it is seen.
+        placement: how it lies there.
+    """
+
+    source: Sample
+    tile: Tile
+    placement: Placement
 
 
 def scale_translate(
@@ -111,10 +128,11 @@ def scale_translate(
     """
     tile = Tile(0, 0, size[1], size[0])
     scale = _zoom(source.image, size, augmentation, rng)
-    centre = tile.size * (0.5 + rng.uniform(-augmentation.translate, augmentation.translate, 2))
+    shift = rng.uniform(-augmentation.translate, augmentation.translate, 2).tolist()
+    centre = tuple(side * (0.5 + part) for side, part in zip(tile.size, shift, strict=True))
     placement = _placement(source.image, scale, centre, rng.random() < augmentation.flip)
     canvas = np.empty((*size, 3), np.uint8)
-    return Sample(canvas, *paint(canvas, tile, source, placement))
+    return Sample(canvas, *paint(canvas, [Part(source, tile, placement)]))
 
 
 def mosaic(
@@ -136,19 +154,28 @@ def mosaic(
     Returns:
         The image of `size` and the objects of all four, cut as by `scale_translate`.
     """
-    height, width = size
-    x, y = (rng.uniform(0.3, 0.7, 2) * (width, height)).round().astype(int)
-    corners = ((0, 0, x, y), (x, 0, width, y), (0, y, x, height), (x, y, width, height))
-    canvas = np.empty((height, width, 3), np.uint8)
+    bottom, right = size
+    x, y = (rng.uniform(0.3, 0.7, 2) * (right, bottom)).round().astype(int).tolist()
+    tiles = (
+        Tile(0, 0, x, y),
+        Tile(x, 0, right, y),
+        Tile(0, y, x, bottom),
+        Tile(x, y, right, bottom),
+    )
+    canvas = np.empty((bottom, right, 3), np.uint8)
     parts = []
-    for source, tile in zip(sources, (Tile(*corner) for corner in corners), strict=True):
+    for source, tile in zip(sources, tiles, strict=True):
         # From about the size at which it fits its tile to the size it has alone in the input.
         scale = rng.uniform(0.5, 1) * _zoom(source.image, size, augmentation, rng)
-        drawn = _image_size(source.image) * scale
-        centre = (tile.left, tile.top) + drawn / 2 + rng.random(2) * (tile.size - drawn)
+        width, height = (side * scale for side in _image_size(source.image))
+        (room_x, room_y), (part_x, part_y) = tile.size, rng.random(2).tolist()
+        centre = (
+            tile.left + width / 2 + part_x * (room_x - width),
+            tile.top + height / 2 + part_y * (room_y - height),
+        )
         placement = _placement(source.image, scale, centre, rng.random() < augmentation.flip)
-        parts.append(paint(canvas, tile, source, placement))
-    return Sample(canvas, *map(np.concatenate, zip(*parts, strict=True)))
+        parts.append(Part(source, tile, placement))
+    return Sample(canvas, *paint(canvas, parts))
 
 
 def mixup(first: Sample, second: Sample, rng: np.random.Generator) -> Sample:
@@ -170,43 +197,51 @@ def shift_colours(
     image: np.ndarray, augmentation: Augmentation, rng: np.random.Generator
 ) -> np.ndarray:
     """Turn the hue and scale saturation and brightness of a uint8 RGB image."""
-    strength = np.array([augmentation.hue, augmentation.saturation, augmentation.value])
-    if not strength.any():
+    strength = (augmentation.hue, augmentation.saturation, augmentation.value)
+    if not any(strength):
         return image
-    hue, saturation, value = rng.uniform(-1, 1, 3) * strength
-    levels = np.arange(256.0)
+    hue, saturation, value = (rng.uniform(-1, 1, 3) * strength).tolist()
+    table = _LEVELS * (1, 1 + saturation, 1 + value)
     # OpenCV's full range counts 256 steps of hue to the turn.
-    table = np.stack(
-        [(levels + 256 * hue) % 256, levels * (1 + saturation), levels * (1 + value)], axis=-1
-    )
-    table = np.clip(table, 0, 255).astype(np.uint8)[None]
+    table[0, :, 0] = (table[0, :, 0] + 256 * hue) % 256
+    table = np.minimum(table, 255).astype(np.uint8)
     hsv = cv2.cvtColor(image, cv2.COLOR_RGB2HSV_FULL)
-    return cv2.cvtColor(cv2.LUT(hsv, table), cv2.COLOR_HSV2RGB_FULL)
+    cv2.LUT(hsv, table, dst=hsv)
+    return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB_FULL, dst=hsv)
 
 
-def paint(
-    canvas: np.ndarray, tile: Tile, source: Sample, placement: Placement
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Draw an image into a tile of the canvas, grey around it.
+def paint(canvas: np.ndarray, parts: Sequence[Part]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Draw images into their tiles of the canvas, grey around them.
 
     Returns:
-        Boxes in pixels of the canvas, labels and `difficult` of the objects seen in the tile.
+        Boxes in pixels of the canvas, labels and `difficult` of the objects seen in the tiles.
     """
-    _warp(canvas[tile.top : tile.bottom, tile.left : tile.right], tile, source.image, placement)
-    whole = placement.apply(source.boxes)
-    low, high = (tile.left, tile.top) * 2, (tile.right, tile.bottom) * 2
-    boxes = np.clip(whole, low, high).astype(np.float32)
-    sides = boxes[:, 2:] - boxes[:, :2]
-    visible = sides.prod(axis=1)
-    least = LEAST_VISIBLE * (whole[:, 2:] - whole[:, :2]).prod(axis=1)
-    difficult = source.difficult | (visible < least) | (sides.min(axis=1) < LEAST_SIDE)
+    for part in parts:
+        _warp(canvas, part)
+    sources = [part.source for part in parts]
+    places = [
+        (part.placement.scale, part.placement.shift, part.tile[:2], part.tile[2:]) for part in parts
+    ]
+    places = np.repeat(np.array(places), [len(source.labels) for source in sources], axis=0)
+    scale, shift, low, high = places[:, :, None].swapaxes(0, 1)
+    boxes = np.concatenate([source.boxes for source in sources])
+    whole = boxes.reshape(-1, 2, 2) * scale + shift
+    whole.sort(axis=1)  # a flip has put the right side first
+    corners = np.minimum(np.maximum(whole, low), high).astype(np.float32)
+    width, height = (corners[:, 1] - corners[:, 0]).T
+    whole_width, whole_height = (whole[:, 1] - whole[:, 0]).T
+    visible = width * height
+    difficult = np.concatenate([source.difficult for source in sources])
+    difficult |= visible < LEAST_VISIBLE * (whole_width * whole_height)
+    difficult |= np.minimum(width, height) < LEAST_SIDE
     seen = visible > 0
-    return boxes[seen], source.labels[seen], difficult[seen]
+    labels = np.concatenate([source.labels for source in sources])
+    return corners.reshape(-1, 4)[seen], labels[seen], difficult[seen]
 
 
-def _image_size(image: np.ndarray) -> np.ndarray:
+def _image_size(image: np.ndarray) -> tuple[int, int]:
     """Width and height."""
-    return np.array([image.shape[1], image.shape[0]])
+    return image.shape[1], image.shape[0]
 
 
 def _zoom(
@@ -220,23 +255,30 @@ def _zoom(
     return fit * rng.uniform(1 - augmentation.scale, 1 + augmentation.scale)
 
 
-def _placement(image: np.ndarray, scale: float, centre: np.ndarray, flip: bool) -> Placement:
+def _placement(
+    image: np.ndarray, scale: float, centre: tuple[float, float], flip: bool
+) -> Placement:
     """Bring the image's centre to `centre` (xy, pixels of the input)."""
-    scales = np.array([-scale if flip else scale, scale])
-    return Placement(scales, centre - _image_size(image) / 2 * scales)
+    scale_x = -scale if flip else scale
+    width, height = _image_size(image)
+    shift = (centre[0] - width / 2 * scale_x, centre[1] - height / 2 * scale)
+    return Placement((scale_x, scale), shift)
 
 
-def _warp(view: np.ndarray, tile: Tile, image: np.ndarray, placement: Placement) -> None:
-    """Resample an image into `view`, the part of the canvas under the tile."""
-    full = _image_size(image)
+def _warp(canvas: np.ndarray, part: Part) -> None:
+    """Resample an image into its tile of the canvas."""
+    image, tile = part.source.image, part.tile
+    (scale_x, scale_y), (shift_x, shift_y) = part.placement.scale, part.placement.shift
     # Linear interpolation skips pixels below half the size: average whole blocks first.
-    blocks = int(1 / abs(placement.scale[1]))
+    blocks = int(1 / scale_y)
     if blocks > 1:
-        small = np.maximum(full // blocks, 1)
-        image = cv2.resize(image, small.tolist(), interpolation=cv2.INTER_AREA)
-    scale = placement.scale * full / _image_size(image)
+        width, height = _image_size(image)
+        small = max(width // blocks, 1), max(height // blocks, 1)
+        image = cv2.resize(image, small, interpolation=cv2.INTER_AREA)
+        scale_x, scale_y = scale_x * width / small[0], scale_y * height / small[1]
     # OpenCV counts from the centres of pixels, boxes count from their edges.
-    shift = placement.shift - (tile.left, tile.top) + scale / 2 - 0.5
-    matrix = np.column_stack([np.diag(scale), shift])
-    size = (view.shape[1], view.shape[0])
-    cv2.warpAffine(image, matrix, size, dst=view, borderValue=(GREY,) * 3)
+    shift_x = shift_x - tile.left + scale_x / 2 - 0.5
+    shift_y = shift_y - tile.top + scale_y / 2 - 0.5
+    matrix = np.array([[scale_x, 0, shift_x], [0, scale_y, shift_y]])
+    view = canvas[tile.top : tile.bottom, tile.left : tile.right]
+    cv2.warpAffine(image, matrix, tile.size, dst=view, borderValue=(GREY,) * 3)
