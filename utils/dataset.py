@@ -6,13 +6,15 @@ threads or processes.
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 
 import cv2
 import numpy as np
 
 from utils.augment import Augmentation, Sample, mixup, mosaic, scale_translate, shift_colours
+from utils.cache import Reader, read_record
 from utils.errors import UserError
-from utils.image import ImageError, Letterbox, letterbox, read_image
+from utils.image import Letterbox, letterbox
 from utils.records import Record
 
 # Images are made in parallel already: threads of OpenCV's own inside each would only fight for the
@@ -42,6 +44,7 @@ class TrainingSet:
         seed: int,
         augmentation: Augmentation,
         epochs_with_special: int,
+        read: Reader = read_record,
     ) -> None:
         """Prepare the set; no image is read yet.
 
@@ -51,6 +54,7 @@ class TrainingSet:
             seed: of order and augmentation, 0 or more.
             augmentation: how strongly images are varied.
             epochs_with_special: mosaic and mixup are used in this many first epochs.
+            read: gives the image of a record; a cache gives the same pixels sooner.
 
         Raises:
             UserError: there is no record.
@@ -60,7 +64,8 @@ class TrainingSet:
         self._seed = seed
         self._augmentation = augmentation
         self._special_epochs = epochs_with_special
-        self._counts = np.array([len(record.labels) for record in self._records])
+        self._read = read
+        self._counts = [len(record.labels) for record in self._records]
         self.max_objects = _room(self._counts, augmentation if epochs_with_special > 0 else None)
 
     def __len__(self) -> int:
@@ -77,9 +82,7 @@ class TrainingSet:
             int `[steps, batch_size]`, indices of images. Each occurs once; the last batch is
             filled up from the start.
         """
-        # A sample draws from (seed, epoch, index): one past the last index is free for the order.
-        rng = np.random.default_rng((self._seed, epoch, len(self)))
-        return np.resize(rng.permutation(len(self)), (self.steps(batch_size), batch_size))
+        return _order(self._seed, epoch, len(self), self.steps(batch_size), batch_size)
 
     def sample(self, index: int, epoch: int) -> Sample:
         """Make one augmented image.
@@ -130,20 +133,23 @@ class TrainingSet:
 
         A composite with more objects than a batch has room for becomes a smaller one.
         """
-        use_mosaic, use_mixup = rng.random(2) < (
-            self._augmentation.mosaic,
-            self._augmentation.mixup,
-        )
+        chance_of_mosaic, chance_of_mixup = rng.random(2).tolist()
+        use_mosaic = chance_of_mosaic < self._augmentation.mosaic
+        use_mixup = chance_of_mixup < self._augmentation.mixup
         partners = rng.integers(len(self), size=4).tolist()
         if epoch >= self._special_epochs:
             return [index], None
         tiles = [index, *partners[:3]] if use_mosaic else [index]
-        if self._counts[tiles].sum() > self.max_objects:
+        if self._count(tiles) > self.max_objects:
             tiles = [index]
         overlay = partners[3] if use_mixup else None
-        if overlay is not None and self._counts[[*tiles, overlay]].sum() > self.max_objects:
+        if overlay is not None and self._count([*tiles, overlay]) > self.max_objects:
             overlay = None
         return tiles, overlay
+
+    def _count(self, indices: Sequence[int]) -> int:
+        """Objects of several images together."""
+        return sum(self._counts[index] for index in indices)
 
     def _single(self, index: int, rng: np.random.Generator) -> Sample:
         """Make one image that fills the input."""
@@ -151,7 +157,7 @@ class TrainingSet:
 
     def _load(self, index: int) -> Sample:
         """Read an image as it is."""
-        return _load(self._records[index])
+        return _load(self._records[index], self._read)
 
 
 class ValidationSet:
@@ -173,7 +179,7 @@ class ValidationSet:
         """
         self._records = _checked(records, "validation")
         self._size = input_size
-        self.max_objects = _room(np.array([len(record.labels) for record in self._records]), None)
+        self.max_objects = _room([len(record.labels) for record in self._records], None)
 
     def __len__(self) -> int:
         return len(self._records)
@@ -188,7 +194,7 @@ class ValidationSet:
         Raises:
             ImageError: the image can't be read.
         """
-        source = _load(self._records[index])
+        source = _load(self._records[index], read_record)
         image, box = letterbox(source.image, self._size)
         return Sample(image, box.apply(source.boxes), source.labels, source.difficult), box
 
@@ -219,14 +225,14 @@ def _checked(records: Sequence[Record], split: str) -> list[Record]:
     return list(records)
 
 
-def _room(counts: np.ndarray, special: Augmentation | None) -> int:
+def _room(counts: Sequence[int], special: Augmentation | None) -> int:
     """Decide how many objects an image of a batch has room for.
 
     Args:
         counts: objects of each image.
         special: where mosaic and mixup are used, with which probabilities.
     """
-    largest = int(counts.max())
+    largest = max(counts)
     images = 1
     if special is not None:
         images = (4 if special.mosaic > 0 else 1) + (1 if special.mixup > 0 else 0)
@@ -234,16 +240,17 @@ def _room(counts: np.ndarray, special: Augmentation | None) -> int:
     return math.ceil(room / 8) * 8
 
 
-def _load(record: Record) -> Sample:
-    """Read the image of a record."""
-    image = read_image(record.image)
-    height, width = image.shape[:2]
-    if (width, height) != tuple(record.size):
-        raise ImageError(
-            f"{record.image}: the image is {width}x{height} now, but its boxes were checked at "
-            f"{record.size[0]}x{record.size[1]}: was it replaced? Start again."
-        )
-    return Sample(image, record.boxes, record.labels, record.difficult)
+@lru_cache(maxsize=2)  # every batch of an epoch asks for it
+def _order(seed: int, epoch: int, count: int, steps: int, batch_size: int) -> np.ndarray:
+    # A sample draws from (seed, epoch, index): one past the last index is free for the order.
+    rng = np.random.default_rng((seed, epoch, count))
+    order = np.resize(rng.permutation(count), (steps, batch_size))
+    order.flags.writeable = False
+    return order
+
+
+def _load(record: Record, read: Reader) -> Sample:
+    return Sample(read(record), record.boxes, record.labels, record.difficult)
 
 
 def _stack(samples: Sequence[Sample], max_objects: int) -> tuple[np.ndarray, Targets]:

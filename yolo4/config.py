@@ -25,6 +25,9 @@ class Config:
     )
     split_seed: int = option(0, "of the splits, where the data has none of its own", "data", low=0)
     workers: int = option(2, "threads that load and augment images", "data", low=1, high=256)
+    cache: Literal["none", "ram", "disk"] = option(
+        "none", "where decoded training images are kept, the same in every pixel", "data"
+    )
     # --- network
     input_size: int | tuple[int, int] = option(
         416, "pixels, multiples of 32: a side, or height and width", "network", low=32

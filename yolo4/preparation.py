@@ -16,6 +16,7 @@ from utils.anchors import (
 )
 from utils.annotations import DataSet, load_dataset, read_class_names
 from utils.augment import Augmentation
+from utils.cache import DiskCache, MemoryCache, Reader, read_record
 from utils.dataset import TrainingSet
 from utils.errors import UserError
 from utils.records import Record
@@ -25,6 +26,8 @@ from yolo4.run import RUNS, Run
 from yolo4.sample_data import SAMPLE_DATA, make_sample_data
 from yolo4.weights.settings import settings_of
 from yolo4.weights.start import check_weights
+
+CACHE = RUNS / "cache"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -66,6 +69,7 @@ def prepare(config: Config) -> Task:
     config = _fitted_to_weights(config)
     dataset = load_dataset(config.data, names, config.on_bad_data, config.split_seed)
     train, val = _splits(dataset)
+    _claim_cache(config, train)
     anchors = _choose_anchors(config, train)
     return Task(run, config, dataset.class_names, anchors, train, val)
 
@@ -78,7 +82,12 @@ def prepare_again(run: Run) -> Task:
     """
     config, names = run.config(), run.class_names()
     dataset = load_dataset(config.data, names, config.on_bad_data, config.split_seed)
-    return Task(run, config, names, run.anchors(), *_splits(dataset))
+    train, val = _splits(dataset)
+    try:
+        _claim_cache(config, train)
+    except UserError as error:
+        raise UserError(f'{error}. Change "cache" in {run.config_file}') from None
+    return Task(run, config, names, run.anchors(), train, val)
 
 
 def training_set(task: Task) -> TrainingSet:
@@ -91,7 +100,24 @@ def training_set(task: Task) -> TrainingSet:
         config.seed,
         Augmentation(**{name: getattr(config, name) for name in names}),
         epochs_with_special=round(config.special_aug_ratio * config.epochs),
+        read=_reader(config),
     )
+
+
+def _reader(config: Config) -> Reader:
+    match config.cache:
+        case "ram":
+            return MemoryCache()
+        case "disk":
+            return DiskCache(CACHE)
+    return read_record
+
+
+def _claim_cache(config: Config, records: list[Record]) -> None:
+    """Tell what the cache will take, before anything is written."""
+    reader = _reader(config)
+    if isinstance(reader, MemoryCache | DiskCache):
+        print(reader.claim(records))
 
 
 def _check_files(config: Config) -> None:
