@@ -28,7 +28,7 @@ from yolo4.state import Progress, load_progress
 
 NAMES = ("cat", "dog")
 LOSSES = {"loss": 6.0, "box": 1.0, "confidence": 2.0, "class": 3.0}
-LOGS = LOSSES | {"images_per_second": 12.5, "lr": 0.001}
+LOGS = LOSSES | {"images_per_second": 12.5, "waited_for_data": 0.034, "lr": 0.001}
 
 
 class Network(keras.Model):
@@ -90,19 +90,22 @@ def test_finite_losses_go_on():
     assert model.steps == 7
 
 
-def test_the_bar_logs_speed_and_learning_rate(monkeypatch, capsys):
-    clock = iter([10.0, 14.0])
+def test_the_bar_logs_speed_waiting_and_learning_rate(monkeypatch, capsys):
+    clock = iter([10.0, *(10.5, 11.0, 12.0, 13.0), 14.0])
     monkeypatch.setattr(callbacks, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
-    bar = ProgressBar(epochs=3, batch_size=5)
+    ready = [10.75, 9.0, 12.25, 12.5]
+    waited = lambda step, begun: max(0.0, ready[step] - begun)  # noqa: E731
+    bar = ProgressBar(epochs=3, batches=SimpleNamespace(batch_size=5, waited=waited))
     bar.set_params({"steps": 4})
     bar.set_model(network())
     logs = dict(LOSSES)
     bar.on_epoch_begin(0)
     for step in range(4):
+        bar.on_train_batch_begin(step, logs)
         bar.on_train_batch_end(step, logs)
     assert bar.bar.n in (0, 20), "nothing is counted where there is no terminal"
     bar.on_epoch_end(0, logs)
-    assert logs == LOSSES | {"images_per_second": 5.0, "lr": 0.125}
+    assert logs == LOSSES | {"images_per_second": 5.0, "waited_for_data": 0.125, "lr": 0.125}
 
 
 @pytest.fixture
@@ -238,7 +241,8 @@ class TestKeeper:
         with run.history_file.open(newline="") as file:
             first, second = csv.DictReader(file)
         wanted = ["epoch", "loss", "box", "confidence", "class", "lr", "map50"]
-        wanted += ["val_loss", "val_box", "val_confidence", "val_class", "images_per_second"]
+        wanted += ["val_loss", "val_box", "val_confidence", "val_class"]
+        wanted += ["images_per_second", "waited_for_data"]
         assert sorted(first) == sorted(COLUMNS) == sorted(wanted)
         assert first["epoch"] == "1"
         assert second["epoch"] == "2"
@@ -284,5 +288,5 @@ class TestKeeper:
         line = capsys.readouterr().out
         assert line == (
             "epoch  1/12: loss 6.000, box 1.000, confidence 2.000, class 3.000, "
-            f"val loss 5.000, mAP 0.250 | 12.5 images/s, {left} left\n"
+            f"val loss 5.000, mAP 0.250 | 12.5 images/s, waited 3% for data, {left} left\n"
         )

@@ -1,5 +1,8 @@
 """Feeding Keras: `fit` itself sees exactly the batches of the data set, epoch after epoch."""
 
+import time
+from types import SimpleNamespace
+
 import cv2
 import keras
 import numpy as np
@@ -10,6 +13,8 @@ from utils.dataset import TrainingSet
 from utils.errors import UserError
 from utils.image import ImageError
 from utils.records import Record
+from yolo4 import callbacks, feeding
+from yolo4.callbacks import ProgressBar
 from yolo4.feeding import TrainingBatches
 
 SIZE = (32, 32)
@@ -92,3 +97,60 @@ def test_other_errors_stay_as_they_are(records):
         raise ZeroDivisionError
     with pytest.raises(UserError, match="mine"), batches.own_errors():
         raise UserError("mine")
+
+
+class SlowModel(keras.Model):
+    """Each of its steps takes some time."""
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        time.sleep(self.seconds)
+        return keras.ops.sum(y_pred) * 0.0
+
+
+def waited(making: float, training: float, workers: int) -> float:
+    """The part of an epoch that is logged as waiting, where a batch and a step take so long."""
+
+    def batch(step, epoch, batch_size):
+        time.sleep(making)
+        return np.zeros((batch_size, *SIZE, 3), np.uint8), {"labels": np.zeros((batch_size, 1))}
+
+    dataset = SimpleNamespace(steps=lambda batch_size: 4, batch=batch)
+    batches = TrainingBatches(dataset, BATCH, 0, workers)
+    images = keras.Input((*SIZE, 3))
+    model = SlowModel(images, keras.layers.Dense(1)(images))
+    model.seconds = training
+    model.compile("sgd", run_eagerly=True)
+    logs = keras.callbacks.History()
+    model.fit(batches, shuffle=False, verbose=0, callbacks=[ProgressBar(1, batches), logs])
+    return logs.history["waited_for_data"][0]
+
+
+def test_fit_waits_for_slow_data_and_not_for_fast():
+    assert waited(making=1.0, training=0, workers=2) > 0.3
+    assert waited(making=0.001, training=0.5, workers=2) < 0.2
+
+
+@pytest.mark.parametrize(("ahead", "share"), [(False, 0.75), (True, 0.0)])
+def test_the_share_of_waiting_by_hand(records, monkeypatch, ahead, share):
+    """A batch takes 3 s and a step 1: made when it is asked for, or while the last one is used."""
+    now = [0.0]
+    clock = SimpleNamespace(perf_counter=lambda: now[0])
+    for module in (feeding, callbacks):
+        monkeypatch.setattr(module, "time", clock)
+    batches = TrainingBatches(training_set(records), BATCH, 0, 1)
+    bar = ProgressBar(1, batches)
+    bar.set_params({"steps": len(batches)})
+    bar.set_model(SimpleNamespace(optimizer=SimpleNamespace(learning_rate=0.1)))
+    if ahead:
+        for step in range(len(batches)):
+            batches[step]
+    bar.on_epoch_begin(0)
+    for step in range(len(batches)):
+        bar.on_train_batch_begin(step)
+        if not ahead:
+            now[0] += 3
+            batches[step]
+        now[0] += 1
+        bar.on_train_batch_end(step, {})
+    bar.on_epoch_end(0, logs := {})
+    assert logs["waited_for_data"] == pytest.approx(share)

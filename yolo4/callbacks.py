@@ -14,13 +14,14 @@ from utils.errors import UserError
 from utils.files import write_whole
 from utils.history import plot_history
 from yolo4.config import Config
+from yolo4.feeding import TrainingBatches
 from yolo4.model import save_weights
 from yolo4.pictures import save_detections
 from yolo4.run import Run
 from yolo4.state import Progress, averaged_weights, save_state
 from yolo4.validation import Validator
 
-COLUMNS = ["epoch", "lr", "images_per_second", "loss", *TERMS]
+COLUMNS = ["epoch", "lr", "images_per_second", "waited_for_data", "loss", *TERMS]
 COLUMNS += [f"val_{name}" for name in ("loss", *TERMS)] + ["map50"]
 
 _ADVICE = (
@@ -68,13 +69,13 @@ class ProgressBar(keras.callbacks.Callback):
 
     Args:
         epochs: epochs of the whole training.
-        batch_size: images per step.
+        batches: what the model is trained with.
     """
 
-    def __init__(self, epochs: int, batch_size: int) -> None:
+    def __init__(self, epochs: int, batches: TrainingBatches) -> None:
         super().__init__()
         self.epochs = epochs
-        self.batch_size = batch_size
+        self.batches = batches
         self.bar = tqdm(disable=True)
 
     def close(self) -> None:
@@ -84,20 +85,27 @@ class ProgressBar(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         """Open the bar."""
         self.start = time.perf_counter()
-        total = self.params["steps"] * self.batch_size
+        self.waited = 0.0
+        total = self.params["steps"] * self.batches.batch_size
         name = f"epoch {epoch + 1}/{self.epochs}"
         self.bar = tqdm(total=total, desc=name, unit="image", leave=False, disable=None)
 
+    def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
+        """Remember when the step begins, which first of all takes its batch."""
+        self.step_start = time.perf_counter()
+
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         """Move the bar."""
+        self.waited += self.batches.waited(batch, self.step_start)
         self.bar.set_postfix({name: f"{value:.3g}" for name, value in logs.items()}, refresh=False)
-        self.bar.update(self.batch_size)
+        self.bar.update(self.batches.batch_size)
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        """Close the bar; add the speed and the learning rate to what is logged."""
+        """Close the bar; log the speed, the part of the time without data and the learning rate."""
         self.close()
         seconds = time.perf_counter() - self.start
-        logs["images_per_second"] = self.params["steps"] * self.batch_size / seconds
+        logs["images_per_second"] = self.params["steps"] * self.batches.batch_size / seconds
+        logs["waited_for_data"] = self.waited / seconds
         logs["lr"] = float(self.model.optimizer.learning_rate)
 
 
@@ -198,7 +206,8 @@ class Keeper(keras.callbacks.Callback):
         width = len(str(self.epochs))
         return (
             f"epoch {self.progress.epoch:{width}}/{self.epochs}: {', '.join(shown)} | "
-            f"{logs['images_per_second']:.1f} images/s, {_duration(left)} left"
+            f"{logs['images_per_second']:.1f} images/s, "
+            f"waited {logs['waited_for_data']:.0%} for data, {_duration(left)} left"
         )
 
 

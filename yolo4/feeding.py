@@ -1,6 +1,7 @@
 """Feeds a training set to Keras."""
 
 import contextlib
+import time
 from collections.abc import Iterator
 
 import keras
@@ -27,16 +28,28 @@ class TrainingBatches(keras.utils.PyDataset):
         self.epoch = epoch
         self._begun = False
         self._error: UserError | None = None
+        self._made: dict[int, float] = {}
 
     def __len__(self) -> int:
         return self.dataset.steps(self.batch_size)
 
     def __getitem__(self, step: int) -> tuple[np.ndarray, Targets]:
         try:
-            return self.dataset.batch(step, self.epoch, self.batch_size)
+            batch = self.dataset.batch(step, self.epoch, self.batch_size)
         except UserError as error:
             self._error = error
             raise
+        self._made[step] = time.perf_counter()
+        return batch
+
+    def waited(self, step: int, begun: float) -> float:
+        """Seconds that a step of this epoch, now over, had to wait for its batch to be made.
+
+        Args:
+            step: counted from 0.
+            begun: when it began, by `time.perf_counter`.
+        """
+        return max(0.0, self._made[step] - begun)
 
     def on_epoch_begin(self) -> None:
         """Keras calls this when an epoch begins."""

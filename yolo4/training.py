@@ -141,7 +141,7 @@ def _run_phase(
     watchers: Watchers,
 ) -> None:
     config, run = task.config, task.run
-    bar = ProgressBar(config.epochs, batches.batch_size)
+    bar = ProgressBar(config.epochs, batches)
     callbacks = [
         StopOnNonFinite(),
         bar,
