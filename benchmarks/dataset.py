@@ -1,0 +1,150 @@
+"""How fast training images are made, without a network.
+
+python -m benchmarks.dataset --data <data set> prints images/s of decoding alone and of whole
+batches, from the files and from memory, each with its ratio to decoding; then how much of making an
+image only one thread can do at a time, and how far threads can speed it up for that reason.
+"""
+
+import dataclasses
+import statistics
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from unittest import mock
+
+import cv2
+import numpy as np
+
+from benchmarks.machine import machine
+from utils.annotations import load_dataset
+from utils.augment import Augmentation
+from utils.cache import MemoryCache
+from utils.dataset import TrainingSet
+from yolo4.cli import parse, run_command
+from yolo4.options import option
+
+# What works on the pixels, and lets other Python threads run meanwhile.
+_FREE = (
+    (cv2, ("imdecode", "warpAffine", "resize", "cvtColor", "LUT", "addWeighted")),
+    (np, ("stack",)),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class DatasetOptions:
+    """What is measured."""
+
+    data: tuple[str, ...] = option((), "data set: folders or files")
+    input_size: int = option(416, "pixels a side", low=32)
+    batch_size: int = option(8, "images per batch", low=1)
+    workers: int = option(2, "threads", low=1)
+    mosaic: float = option(0.5, "probability of four images in one", low=0, high=1)
+    mixup: float = option(0.25, "probability of a blend of two images", low=0, high=1)
+    repeats: int = option(5, "epochs measured of each, in turns", low=1)
+
+
+def measure(options: DatasetOptions) -> None:
+    """Print the speeds and the part that threads cannot share."""
+    print(f"{machine()}, OpenCV {cv2.__version__}")
+    records = load_dataset(options.data, progress=False).splits["train"]
+    size = (options.input_size, options.input_size)
+    augmentation = Augmentation(mosaic=options.mosaic, mixup=options.mixup)
+    made = {
+        "--cache none": TrainingSet(records, size, 0, augmentation, 10**6),
+        "--cache ram": TrainingSet(records, size, 0, augmentation, 10**6, MemoryCache()),
+    }
+    files = [str(record.image) for record in records]
+
+    def decode(epoch: int) -> int:
+        return _side_by_side(cv2.imread, files, options.workers)
+
+    def make(training: TrainingSet) -> Callable[[int], int]:
+        def epoch_of(epoch: int) -> int:
+            steps = range(training.steps(options.batch_size))
+            work = lambda step: training.batch(step, epoch, options.batch_size)  # noqa: E731
+            return _side_by_side(work, steps, options.workers) * options.batch_size
+
+        return epoch_of
+
+    ways = {"cv2.imread": decode} | {name: make(training) for name, training in made.items()}
+    print(f"{len(files)} images, {options.workers} threads, {size[0]} pixels\n")
+    _print_speeds(_speeds(ways, options.repeats))
+    print()
+    for name, training in made.items():
+        _print_share(name, *_milliseconds(training, options.batch_size))
+
+
+def _side_by_side(work: Callable, items: Iterable, workers: int) -> int:
+    """Do all of it on threads; how many items there were."""
+    with ThreadPoolExecutor(workers) as pool:
+        return sum(1 for _ in pool.map(work, items))
+
+
+def _speeds(ways: dict[str, Callable[[int], int]], repeats: int) -> dict[str, list[float]]:
+    """Images/s of each way, in turns; the first turn warms up and fills the cache."""
+    speeds: dict[str, list[float]] = {name: [] for name in ways}
+    for turn in range(repeats + 1):
+        for name, way in ways.items():
+            start = time.perf_counter()
+            images = way(turn)
+            if turn:
+                speeds[name].append(images / (time.perf_counter() - start))
+    return speeds
+
+
+def _print_speeds(speeds: dict[str, list[float]]) -> None:
+    print("| | images/s | lowest to highest | ratio to cv2.imread |")
+    print("|---|---|---|---|")
+    alone = statistics.median(next(iter(speeds.values())))
+    for name, values in speeds.items():
+        median = statistics.median(values)
+        spread = f"{min(values):.0f} to {max(values):.0f}"
+        print(f"| {name} | {median:.0f} | {spread} | {median / alone:.2f} |")
+
+
+def _milliseconds(training: TrainingSet, batch_size: int) -> tuple[float, float]:
+    """Of one thread per image: all its time, and the part that keeps other threads waiting."""
+    steps = training.steps(batch_size)
+    free = [0.0]
+    with _timed(free):
+        start = time.thread_time()
+        for step in range(steps):
+            training.batch(step, 0, batch_size)
+        whole = time.thread_time() - start
+    return tuple(1000 * part / (steps * batch_size) for part in (whole, whole - free[0]))
+
+
+@contextmanager
+def _timed(total: list[float]) -> Iterator[None]:
+    """Within the block, the time spent in the functions of `_FREE` is added up."""
+
+    def timed(function: Callable) -> Callable:
+        def run(*args: object, **named: object) -> object:
+            start = time.thread_time()
+            result = function(*args, **named)
+            total[0] += time.thread_time() - start
+            return result
+
+        return run
+
+    with ExitStack() as patches:
+        for module, names in _FREE:
+            for name in names:
+                patch = mock.patch.object(module, name, timed(getattr(module, name)))
+                patches.enter_context(patch)
+        yield
+
+
+def _print_share(name: str, whole: float, alone: float) -> None:
+    """By Amdahl's law: of n threads, each works on its own for all but this share."""
+    share = alone / whole
+    print(
+        f"{name}: {whole:.2f} ms per image, {alone:.2f} of them ({share:.0%}) one thread's alone: "
+        f"16 threads on 16 cores can be {1 / (share + (1 - share) / 16):.1f} times as fast as one, "
+        f"any number {1000 / alone:.0f} images/s"
+    )
+
+
+if __name__ == "__main__":
+    run_command(lambda: measure(parse(DatasetOptions(), __doc__)))
