@@ -1,0 +1,71 @@
+"""What validation costs in a training, as train.py is set.
+
+python -m benchmarks.validation trains and prints the seconds of an epoch without validation and of
+what validation adds to one: measuring, drawing what was found and the curves, keeping the weights.
+"""
+
+import dataclasses
+import itertools
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks.machine import machine
+from train import CONFIG
+from yolo4.cli import parse, run_command
+from yolo4.config import Config
+from yolo4.options import option
+from yolo4.quiet import quiet_start
+
+
+@dataclasses.dataclass(frozen=True)
+class ValidationOptions:
+    """What is measured."""
+
+    data: tuple[str, ...] = option((), "data set: folders or files; none: the sample data set")
+    validations: int = option(3, "how many, the first of which compiles", low=2)
+
+
+def measure(options: ValidationOptions) -> None:
+    """Train and print the seconds."""
+    with quiet_start():
+        import keras
+
+        from yolo4.training import train
+
+    config = Config(**CONFIG)
+    begun: list[float] = []
+
+    class Clock(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+            begun.append(time.perf_counter())
+
+        def on_train_end(self, logs: dict | None = None) -> None:
+            begun.append(time.perf_counter())
+
+    with tempfile.TemporaryDirectory() as folder:
+        epochs = options.validations * config.eval_period
+        run_dir = str(Path(folder) / "run")
+        config = dataclasses.replace(config, data=options.data, epochs=epochs, run_dir=run_dir)
+        train(config, lambda task: (Clock(),))
+    seconds = [end - start for start, end in itertools.pairwise(begun)]
+    _report(seconds, config.eval_period)
+
+
+def _report(seconds: list[float], period: int) -> None:
+    # The first epoch compiles the step.
+    plain = [value for epoch, value in enumerate(seconds, 1) if epoch > 1 and epoch % period]
+    epoch = statistics.median(plain)
+    first, *later = (value - epoch for value in seconds[period - 1 :: period])
+    extra = statistics.median(later)
+    print(f"\n{machine()}")
+    print(f"an epoch without validation: {epoch:.1f} s ({min(plain):.1f} to {max(plain):.1f})")
+    print(
+        f"validation: {extra:.1f} s ({min(later):.1f} to {max(later):.1f}), the first {first:.1f}"
+    )
+    print(f"every {period} epochs: {extra / (period * epoch):.1%} of the training")
+
+
+if __name__ == "__main__":
+    run_command(lambda: measure(parse(ValidationOptions(), __doc__)))
