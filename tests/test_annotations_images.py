@@ -44,7 +44,9 @@ def root(tmp_path):
 def content(data):
     """All that a scan tells of a data set."""
     fields = ("image", "size", "boxes", "labels", "difficult")
-    rows = [str([getattr(record, name) for name in fields]) for record in all_records(data).values()]
+    rows = [
+        str([getattr(record, name) for name in fields]) for record in all_records(data).values()
+    ]
     return rows, data.class_names, data.report.text
 
 
