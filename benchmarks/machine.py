@@ -1,17 +1,20 @@
-"""What the benchmarks of inference share: an untrained network, and what the machine is."""
+"""What the benchmarks share: what the machine is, and an untrained network."""
 
 import os
 import platform
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from yolo4.quiet import quiet_start
 from yolo4.run import Run
 
-LIBRARIES = ("tensorflow", "keras", "openvino", "onnxruntime", "ai-edge-litert")
+LIBRARIES = (
+    *("tensorflow", "keras", "numpy", "opencv-python"),
+    *("openvino", "nncf", "onnxruntime", "ai-edge-litert"),
+)
 
 
 @contextmanager
@@ -37,10 +40,17 @@ def untrained_run(input_size: int, width: float = 1.0, depth: float = 1.0) -> It
 
 
 def machine() -> str:
-    """Processor, cores and versions in one line."""
-    versions = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
+    """Processor, cores and the versions of what is installed in one line."""
+    versions = ", ".join(f"{name} {found}" for name in LIBRARIES if (found := _version(name)))
     cores = f"{os.cpu_count()} cores"
     return f"{_processor()}, {cores}, Python {platform.python_version()}, {versions}"
+
+
+def _version(library: str) -> str | None:
+    try:
+        return version(library)
+    except PackageNotFoundError:  # of the export requirements, which training does not need
+        return None
 
 
 def _processor() -> str:

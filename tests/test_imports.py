@@ -25,7 +25,7 @@ MAY_IMPORT = {
 # The one file that knows the backend.
 COMPILED = ROOT / "nets" / "compiled.py"
 ANSWERS_WITHIN = 2.0  # seconds of processor time
-HEAVY = [*sorted(BACKENDS), "keras", "cv2", "PIL", "matplotlib", "faster_coco_eval"]
+HEAVY = [*sorted(BACKENDS), "keras", "cv2", "PIL", "matplotlib"]
 WITHOUT_HEAVY = """
 import time
 try:

@@ -1,0 +1,105 @@
+"""What the benchmarks of training share: a training step on made-up images, ours and a plain one.
+
+The plain one is what Keras offers without further thought: float32, `keras.activations.mish`,
+`keras.layers.BatchNormalization`, a loss that is not compiled and `keras.optimizers.AdamW`. The
+network, the loss, the images and the numbers are the same.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from unittest.mock import patch
+
+import numpy as np
+
+from yolo4.options import option
+from yolo4.quiet import quiet_start
+
+PLAIN, FLOAT32, AUTO = "plain float32", "float32", "auto"
+WAYS = (PLAIN, FLOAT32, AUTO)
+OBJECTS = 100
+SEED = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class StepOptions:
+    """The network and its batches."""
+
+    input_size: int = option(416, "pixels a side", low=32)
+    batch_size: int = option(4, "images per step", low=1)
+    classes: int = option(20, "number of classes", low=1)
+    width: float = option(1.0, "channels, relative to YOLOv4")
+    depth: float = option(1.0, "residual blocks, relative to YOLOv4")
+
+
+def training_step(way: str, options: StepOptions) -> tuple[Callable[[], object], str]:
+    """A function that takes one step, not yet traced, and the precision it computes in."""
+    with quiet_start():
+        import tensorflow as tf
+
+        from utils.anchors import COCO_ANCHORS
+        from yolo4.config import Config
+        from yolo4.model import build_criterion, build_model, set_precision
+        from yolo4.optimizer import compile_for_phase
+
+    config = Config(
+        width=options.width,
+        depth=options.depth,
+        input_size=options.input_size,
+        batch_size=options.batch_size,
+        precision="auto" if way == AUTO else "float32",
+    )
+    precision = set_precision(config)
+    with plain_pieces(way == PLAIN):
+        model = build_model(config, options.classes)
+        model.criterion = build_criterion(config, COCO_ANCHORS)
+        compile_for_phase(model, config, 0, 100, options.batch_size)
+    batch = made_batch(options.input_size, options.batch_size, options.classes)
+    batches = iter(tf.data.Dataset.from_tensors(batch).repeat())
+    model.make_train_function()
+    return lambda: model.train_function(batches), precision
+
+
+@contextmanager
+def plain_pieces(plain: bool) -> Iterator[None]:
+    """Within the block, networks, losses and optimizers are made of plain pieces."""
+    import keras
+
+    if not plain:
+        yield
+        return
+    with (
+        patch("nets.blocks.Mish", lambda name: keras.layers.Activation("mish", name=name)),
+        patch("nets.blocks.BatchNorm", keras.layers.BatchNormalization),
+        patch("nets.losses.compiled", lambda function: function),
+        patch("yolo4.optimizer.build_optimizer", _plain_optimizer),
+    ):
+        yield
+
+
+def _plain_optimizer(config: object, schedule: object) -> object:
+    import keras
+
+    made = keras.optimizers.AdamW(
+        schedule,
+        config.weight_decay,
+        beta_1=config.momentum,
+        global_clipnorm=config.gradient_clip,
+        use_ema=True,
+        ema_momentum=config.ema,
+    )
+    made.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    return made
+
+
+def made_batch(input_size: int, batch_size: int, classes: int) -> tuple[np.ndarray, dict]:
+    """Noise with random boxes, `OBJECTS` an image, as `utils.dataset` gives them."""
+    rng = np.random.default_rng(SEED)
+    images = rng.integers(0, 256, (batch_size, input_size, input_size, 3), np.uint8)
+    corners = rng.uniform(0, 0.8 * input_size, (batch_size, OBJECTS, 2))
+    sides = rng.uniform(0.02, 0.2, corners.shape) * input_size
+    return images, {
+        "boxes": np.concatenate([corners, corners + sides], axis=-1).astype(np.float32),
+        "labels": rng.integers(0, classes, (batch_size, OBJECTS)).astype(np.int32),
+        "difficult": np.zeros((batch_size, OBJECTS), bool),
+    }

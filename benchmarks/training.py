@@ -1,0 +1,136 @@
+"""How long a training step of YOLOv4 takes, and the loss in it, against plain Keras.
+
+python -m benchmarks.training prints images/s and peak memory of the plain step, of ours in float32
+and of ours with `--precision auto`, each in a process of its own, taking turns; then the loss with
+its gradient, compiled and not.
+"""
+
+import dataclasses
+import multiprocessing
+import resource
+import statistics
+import time
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+
+from benchmarks.machine import machine
+from benchmarks.step import OBJECTS, WAYS, StepOptions, made_batch, plain_pieces, training_step
+from yolo4.cli import parse, run_command
+from yolo4.options import option
+from yolo4.quiet import quiet_start
+
+LOSS_BATCH = 8
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingOptions(StepOptions):
+    """What is measured, and how often."""
+
+    steps: int = option(2, "steps of a turn", low=1)
+    repeats: int = option(5, "turns of each", low=1)
+
+
+def measure(options: TrainingOptions) -> None:
+    """Print both tables."""
+    print(f"{machine()}\n")
+    _measure_steps(options)
+    _measure_loss(options)
+
+
+def _measure_steps(options: TrainingOptions) -> None:
+    """One process for each way, as the peak of memory is a process's."""
+    context = multiprocessing.get_context("spawn")
+    pipes, times, precisions = {}, {way: [] for way in WAYS}, {}
+    for way in WAYS:
+        pipes[way], theirs = context.Pipe()
+        context.Process(target=_serve, args=(way, options, theirs), daemon=True).start()
+        theirs.close()  # so that the end of a process that fails is seen here
+        precisions[way] = pipes[way].recv()  # one at a time: building takes the memory of steps
+    for _ in range(options.repeats):
+        for way, pipe in pipes.items():
+            pipe.send(True)
+            times[way].append(pipe.recv())
+    memory = {}
+    for way, pipe in pipes.items():
+        pipe.send(False)
+        memory[way] = pipe.recv()
+    print("| step | precision | images/s | spread | ratio | peak memory | ratio |")
+    print("|---|---|---|---|---|---|---|")
+    plain = WAYS[0]
+    for way, seconds in times.items():
+        rates = [options.steps * options.batch_size / s for s in seconds]
+        ratio = statistics.median(b / s for s, b in zip(seconds, times[plain], strict=True))
+        print(
+            f"| {way} | {precisions[way]} | {statistics.median(rates):.2f} "
+            f"| {min(rates):.2f} to {max(rates):.2f} | {ratio:.2f} "
+            f"| {memory[way] / 1e9:.1f} GB | {memory[way] / memory[plain]:.2f} |"
+        )
+
+
+def _serve(way: str, options: TrainingOptions, pipe: Connection) -> None:
+    """Takes steps when told to; says how long they took, and in the end the peak of memory."""
+    step, precision = training_step(way, options)
+    for _ in range(2):  # traced and compiled at the first
+        float(step()["loss"])
+    pipe.send(precision)
+    while pipe.recv():
+        start = time.perf_counter()
+        for _ in range(options.steps):
+            float(step()["loss"])  # waits until it is done
+        pipe.send(time.perf_counter() - start)
+    pipe.send(1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+
+
+def _measure_loss(options: TrainingOptions) -> None:
+    size, classes = options.input_size, options.classes
+    print(
+        f"\nloss and its gradient, batch {LOSS_BATCH}, {size}x{size}, {classes} classes, "
+        f"{OBJECTS} objects an image\n"
+    )
+    compute = {
+        "not compiled": _loss(size, classes, plain=True),
+        "compiled": _loss(size, classes, plain=False),
+    }
+    times: dict[str, list[float]] = {name: [] for name in compute}
+    for turn in range(4 * options.repeats + 1):
+        for name, function in compute.items():
+            start = time.perf_counter()
+            function()
+            if turn:
+                times[name].append(1000 * (time.perf_counter() - start))
+    print("| loss | ms | spread | ratio |\n|---|---|---|---|")
+    base = times["not compiled"]
+    for name, values in times.items():
+        ratio = statistics.median(v / b for v, b in zip(values, base, strict=True))
+        spread = f"{min(values):.1f} to {max(values):.1f}"
+        print(f"| {name} | {statistics.median(values):.1f} | {spread} | {ratio:.2f} |")
+
+
+def _loss(size: int, classes: int, plain: bool) -> Callable[[], object]:
+    """Computes the gradient of the loss in the logits."""
+    with quiet_start():
+        import tensorflow as tf
+
+        from nets.decode import STRIDES
+        from utils.anchors import COCO_ANCHORS
+        from yolo4.config import Config
+        from yolo4.model import build_criterion
+
+    with plain_pieces(plain):
+        criterion = build_criterion(Config(), COCO_ANCHORS)
+    targets = {k: tf.constant(v) for k, v in made_batch(size, LOSS_BATCH, classes)[1].items()}
+    tf.random.set_seed(0)
+    logits = [tf.random.normal((LOSS_BATCH, size // s, size // s, 3, 5 + classes)) for s in STRIDES]
+
+    @tf.function(autograph=False)
+    def gradient() -> object:
+        with tf.GradientTape() as tape:
+            tape.watch(logits)
+            loss = sum(criterion(targets, logits).values())
+        return tape.gradient(loss, logits)
+
+    return lambda: [array.numpy() for array in gradient()]
+
+
+if __name__ == "__main__":
+    run_command(lambda: measure(parse(TrainingOptions(), __doc__)))
