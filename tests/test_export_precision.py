@@ -1,10 +1,15 @@
 """What an export says of a lower precision, and when it refuses it."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
+from utils.anchors import COCO_ANCHORS
 from utils.errors import UserError
-from yolo4.export.precision import Cost, _milliseconds, verdict
+from yolo4.config import Config
+from yolo4.export.options import ExportOptions
+from yolo4.export.precision import Cost, _as_decoded, _milliseconds, verdict
 
 EXACT = Cost(megabytes=13.5, milliseconds=40.0, map=0.875)
 
@@ -54,3 +59,20 @@ def test_times_are_per_image_and_without_the_first_turn(monkeypatch):
 
     batch = np.zeros((4, 2, 2, 3))
     assert _milliseconds([taking(9, 0.4), taking(9, 0.2)], batch) == pytest.approx([100, 50])
+
+
+@pytest.mark.parametrize(("batch_size", "seen"), [(None, 1), (4, 4)])
+def test_a_model_of_a_fixed_batch_is_measured_on_a_single_image(batch_size, seen):
+    def runtime(images):
+        assert (len(images), images.dtype) == (seen, np.float32)
+        values = images[:, 0, 0, :1]
+        return {"boxes": images[:, 0, :2], "scores": values, "labels": np.ones((seen, 1), int)}
+
+    run = SimpleNamespace(
+        anchors=lambda: COCO_ANCHORS, config=Config, class_names=lambda: ("apple", "key")
+    )
+    options = ExportOptions(batch_size=batch_size, input_type="float32")
+    image = np.full((1, 2, 2, 4), 7, np.uint8)
+    boxes, scores, classes = _as_decoded(runtime, run, options)(image)
+    assert (boxes[0].tolist(), scores[0].tolist()) == ([[7.0] * 4] * 2, [7.0])
+    assert classes[0].tolist() == [[0, 1]]

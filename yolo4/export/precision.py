@@ -166,7 +166,9 @@ def _as_decoded(
     classes = np.eye(len(run.class_names()), dtype=np.float32)
 
     def infer(images: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        found = runtime(images.astype(options.input_type))
+        # A model of a fixed batch takes no other: what is too much stands behind and is not read.
+        full = np.resize(images, (options.batch_size or len(images), *images.shape[1:]))
+        found = runtime(full.astype(options.input_type))
         if options.outputs == "logits":
             decoded = decode([found[name] for name in ("p3", "p4", "p5")])
             boxes, confidence, scores = map(keras.ops.convert_to_numpy, decoded.values())
