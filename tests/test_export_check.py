@@ -84,6 +84,13 @@ def test_one_of_two_without_a_counterpart_is_half(other):
         insist([found])
 
 
+def test_of_int8_the_difference_is_told_only():
+    other = suppressed([[20, 20, 40, 40], [0, 0, 10, 10]], [0.8, 0.9], [0, 0])
+    (found,) = compare(other, TWO, 100, "int8")
+    assert str(found) == "unmatched detections 0.5"
+    insist([found])
+
+
 def test_zeros_that_fill_up_are_not_looked_at():
     found = {name: value.copy() for name, value in TWO.items()}
     wanted = {name: value.copy() for name, value in TWO.items()}
