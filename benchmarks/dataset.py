@@ -46,7 +46,7 @@ class DatasetOptions:
 
 def measure(options: DatasetOptions) -> None:
     """Print the speeds and the part that threads cannot share."""
-    print(f"{machine()}, OpenCV {cv2.__version__}")
+    print(machine())
     records = load_dataset(options.data, progress=False).splits["train"]
     size = (options.input_size, options.input_size)
     augmentation = Augmentation(mosaic=options.mosaic, mixup=options.mixup)
