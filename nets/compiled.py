@@ -1,7 +1,8 @@
 """The one file that knows the backend: takes its compiled or fused form where that is faster."""
 
 import functools
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -32,6 +33,42 @@ def compiled(function: Callable) -> Callable:
         return fused(*((tuple(arg.shape), arg.dtype) for arg in args))(*args)
 
     return call
+
+
+def compile_gradient_ahead(
+    function: Callable,
+    inputs: Sequence[KerasTensor],
+    constants: Sequence[KerasTensor],
+    batch_size: int,
+) -> None:
+    """Begin, in a thread of its own, what the first gradient of a `compiled` function waits for.
+
+    XLA takes seconds for the loss, in which the caller can trace the rest of the training step.
+    Under other backends nothing is done.
+
+    Args:
+        function: from lists of inputs and of constants to a scalar.
+        inputs: shapes and types of what the gradient is taken in, the batch size None.
+        constants: shapes and types of its other arguments.
+        batch_size: what the batch size will be.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return
+    import tensorflow as tf
+
+    # The same unknown sizes as in the step, or TensorFlow would take it for another function.
+    signature = [tf.TensorSpec(array.shape, array.dtype) for array in (*inputs, *constants)]
+
+    @tf.function(autograph=False, input_signature=signature)
+    def gradient(*arrays: object) -> object:
+        first, rest = arrays[: len(inputs)], arrays[len(inputs) :]
+        with tf.GradientTape() as tape:
+            tape.watch(first)
+            value = function(first, rest)
+        return tape.gradient(value, first)
+
+    zeros = [tf.zeros((batch_size, *spec.shape[1:]), spec.dtype) for spec in signature]
+    threading.Thread(target=gradient, args=zeros, name="compile the loss").start()
 
 
 def normalise_batch(
