@@ -1,6 +1,7 @@
 """What happens during a training besides the steps: progress, validation, saving, safety."""
 
 import csv
+import gc
 import io
 import math
 import time
@@ -186,6 +187,7 @@ class Keeper(keras.callbacks.Callback):
         self._write_history()
         if "map50" in logs:
             plot_history(self.run.history_file, self.run.curves_picture)
+            gc.collect()  # figures hold themselves, by the megabyte, until Python happens to look
         save_state(self.run.state_file, self.model, self.progress)
         print(self._line(logs))
 
