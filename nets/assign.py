@@ -16,11 +16,13 @@ class Assignment(NamedTuple):
         predictor: int32 `[B, K]`, index into the N predictors of the flat logits.
         answers: bool `[B, K]`, whether that predictor answers for the candidate's object.
         positive: float32 `[B, N]`, 1 for predictors that answer for an object.
+        spared: float32 `[B, N]`, 1 for others that would answer for a difficult object.
     """
 
     predictor: KerasTensor
     answers: KerasTensor
     positive: KerasTensor
+    spared: KerasTensor
 
 
 def shape_iou(sides: KerasTensor, anchors: KerasTensor) -> KerasTensor:
@@ -40,7 +42,8 @@ def shape_iou(sides: KerasTensor, anchors: KerasTensor) -> KerasTensor:
 
 def assign(
     boxes: KerasTensor,
-    counts: KerasTensor,
+    present: KerasTensor,
+    difficult: KerasTensor,
     anchors: Sequence[Sequence[float]],
     grids: Sequence[tuple[int, int]],
     match_threshold: float | None,
@@ -54,7 +57,8 @@ def assign(
 
     Args:
         boxes: objects `[B, M, 4]`, xyxy in input pixels.
-        counts: bool `[B, M]`, false for padding and for difficult objects.
+        present: bool `[B, M]`, false for padding.
+        difficult: bool `[B, M]`, objects that no predictor answers for.
         anchors: `[9, 2]`, width and height in input pixels, three a level.
         grids: rows and columns of each level, strides 8, 16, 32.
         match_threshold: shape IoU above which further anchors answer; None: the best only.
@@ -62,17 +66,22 @@ def assign(
     overlap = shape_iou(boxes[..., 2:] - boxes[..., :2], ops.cast(anchors, "float32"))
     best = ops.one_hot(ops.argmax(overlap, axis=-1), len(anchors), dtype="bool")
     matched = best if match_threshold is None else best | (overlap > match_threshold)
-    matched = matched & counts[..., None]
+    matched = matched & present[..., None]
+    hard = ops.broadcast_to(difficult[..., None], ops.shape(matched))
     predictor = _predictor_of(boxes, len(anchors), grids)
     rank = overlap + ops.cast(best, "float32")
 
     batch, objects = ops.shape(boxes)[:2]
     shape = (batch, objects * len(anchors))
-    predictor, matched, rank = (ops.reshape(x, shape) for x in (predictor, matched, rank))
+    predictor, matched, hard, rank = (
+        ops.reshape(x, shape) for x in (predictor, matched, hard, rank)
+    )
     total = sum(rows * columns for rows, columns in grids) * len(anchors) // len(grids)
-    answers = _one_object_each(predictor, matched, rank, total)
-    positive = _best_of_predictor(ops.cast(answers, "float32"), predictor, total) > 0
-    return Assignment(predictor, answers, ops.cast(positive, "float32"))
+    answers = _one_object_each(predictor, matched & ~hard, rank, total)
+    claim = ops.where(answers, 2.0, ops.cast(matched & hard, "float32"))
+    strongest = _best_of_predictor(claim, predictor, total)
+    positive, spared = (ops.cast(strongest == value, "float32") for value in (2.0, 1.0))
+    return Assignment(predictor, answers, positive, spared)
 
 
 def _predictor_of(
@@ -128,5 +137,6 @@ def ignored(
     Returns:
         bool `[B, N]`.
     """
-    overlap = iou(predicted[:, :, None], objects[:, None])
-    return ops.any((overlap > threshold) & present[:, None], axis=-1)
+    # Predictors last: a compiler works on many in a row at once, but not on few objects.
+    overlap = iou(objects[:, :, None], predicted[:, None])
+    return ops.any((overlap > threshold) & present[:, :, None], axis=1)

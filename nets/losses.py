@@ -194,13 +194,12 @@ class YOLOv4Loss:
         boxes = ops.cast(boxes, "float32")
         present = ops.convert_to_tensor(labels) >= 0
         difficult = ops.cast(difficult, "bool")
-        matching = (self.anchors, grids(logits), self.anchor_match_threshold)
-        found = assign(boxes, present & ~difficult, *matching)
-        spared = assign(boxes, present & difficult, *matching).positive
-
+        found = assign(
+            boxes, present, difficult, self.anchors, grids(logits), self.anchor_match_threshold
+        )
         predicted = ops.stop_gradient(decode_boxes(flat[..., :4], where))
         ignore = ignored(predicted, boxes, present, self.ignore_threshold)
-        negative = (1 - ops.cast(ignore, "float32")) * (1 - spared)
+        negative = (1 - ops.cast(ignore, "float32")) * (1 - found.spared)
         return Match(flat, where, predicted, found, ops.maximum(found.positive, negative))
 
     def _terms(

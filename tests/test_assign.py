@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nets.assign import assign, ignored, shape_iou
+from nets.assign import Assignment, assign, ignored, shape_iou
 from nets.decode import decode_boxes, predictors
 
 ANCHORS = [[4, 4], [8, 8], [8, 16], [16, 16], [24, 16], [16, 32], [32, 32], [48, 32], [64, 64]]
@@ -18,17 +18,24 @@ def box(x, y, width, height):
     return [x - width / 2, y - height / 2, x + width / 2, y + height / 2]
 
 
-def run(images, threshold=None, counts=None):
-    """Positive predictors of each image, and which object each answers for."""
+def assigned(images, threshold=None, present=None, difficult=None):
+    """The outcome for images with these objects, as arrays."""
     size = max(map(len, images))
     boxes = np.zeros((len(images), size, 4), np.float32)
-    present = np.zeros((len(images), size), bool)
+    there = np.zeros((len(images), size), bool)
     for row, objects in enumerate(images):
         boxes[row, : len(objects)] = np.reshape(objects, (-1, 4))
-        present[row, : len(objects)] = True
-    counts = present if counts is None else np.array(counts)
-    found = assign(boxes, counts, ANCHORS, GRIDS, threshold)
-    predictor, answers, positive = (np.asarray(x) for x in found)
+        there[row, : len(objects)] = True
+    present = there if present is None else np.array(present)
+    difficult = np.zeros_like(there) if difficult is None else np.array(difficult)
+    found = assign(boxes, present, difficult, ANCHORS, GRIDS, threshold)
+    return Assignment(*(np.asarray(x) for x in found))
+
+
+def run(images, threshold=None, present=None, difficult=None):
+    """Positive predictors of each image, and which object each answers for."""
+    predictor, answers, positive, spared = assigned(images, threshold, present, difficult)
+    assert not (positive * spared).any()
     owners = []
     for row in range(len(images)):
         places = np.flatnonzero(answers[row])
@@ -80,8 +87,8 @@ def test_an_object_on_the_far_edge_belongs_to_the_last_cell():
 def test_padding_before_between_and_after_objects_changes_nothing():
     objects = np.zeros((1, 5, 4), np.float32)
     objects[0, 1], objects[0, 3] = box(20, 12, 8, 8), box(40, 24, 16, 32)
-    counts = [[False, True, False, True, False]]
-    assert run(objects, counts=counts) == [
+    present = [[False, True, False, True, False]]
+    assert run(objects, present=present) == [
         {(1 * 8 + 2) * 3 + 1: 1, STRIDE_16 + (1 * 4 + 2) * 3 + 2: 3}
     ]
 
@@ -90,8 +97,20 @@ def test_an_image_without_objects_has_no_positive():
     assert run([[], [box(20, 12, 8, 8)]]) == [{}, {(1 * 8 + 2) * 3 + 1: 0}]
 
 
-def test_difficult_objects_do_not_count():
-    assert run([[box(20, 12, 8, 8)]], counts=[[False]]) == [{}]
+def test_predictors_of_difficult_objects_are_spared():
+    objects = [[box(20, 12, 8, 8), box(40, 24, 16, 32)]]
+    assert run(objects, difficult=[[True, False]]) == [{STRIDE_16 + (1 * 4 + 2) * 3 + 2: 1}]
+    spared = assigned(objects, difficult=[[True, False]]).spared
+    assert np.flatnonzero(spared[0]).tolist() == [(1 * 8 + 2) * 3 + 1]
+    # What is not there spares nothing.
+    absent = assigned(objects, present=[[False, True]], difficult=[[True, False]])
+    assert not absent.spared.any()
+
+
+def test_a_predictor_wanted_by_a_difficult_object_too_answers():
+    objects = [[box(28, 28, 8, 8), box(27, 29, 8, 8)]]
+    assert run(objects, difficult=[[True, False]]) == [{(3 * 8 + 3) * 3 + 1: 1}]
+    assert not assigned(objects, difficult=[[True, False]]).spared.any()
 
 
 def test_a_hundred_objects_on_a_grid_all_find_a_predictor():
@@ -138,7 +157,12 @@ def test_what_answers_is_what_decodes_to_the_cell_and_the_anchor(grids):
     middles = np.asarray(decode_boxes(np.zeros((len(where.cells), 4), np.float32), where))
     for center, side, object_box in zip(centers, anchors, objects, strict=True):
         found = assign(
-            np.array([[object_box]], np.float32), np.array([[True]]), ANCHORS, grids, None
+            np.array([[object_box]], np.float32),
+            np.array([[True]]),
+            np.array([[False]]),
+            ANCHORS,
+            grids,
+            None,
         )
         (answering,) = np.flatnonzero(found.positive[0])
         decoded, stride = middles[answering], float(where.strides[answering, 0])
