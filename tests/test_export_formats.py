@@ -26,7 +26,7 @@ THRESHOLD = 0.05  # so short a training teaches little confidence
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("formats")
-    data = make_sample_data(folder / "data", train=16, val=4, test=4, size=96)
+    data = make_sample_data(folder / "data", train=16, val=4, test=24, size=96)
     config = Config(
         data=(str(data),),
         width=0.125,
@@ -47,7 +47,7 @@ def run(tmp_path_factory):
 @pytest.fixture(scope="module")
 def pictures(run):
     splits = load_dataset(run.config().data, run.class_names(), progress=False).splits
-    return [read_image(record.image) for record in splits["test"]]
+    return [read_image(record.image) for record in splits["test"][:4]]
 
 
 @pytest.fixture(scope="module")
@@ -118,11 +118,11 @@ def test_darknets_files_come_back_as_the_same_run(run, pictures, wanted, tmp_pat
 def test_lower_precision_is_smaller_and_measured(run, tmp_path, capsys, form, precision):
     exact, low = tmp_path / "exact", tmp_path / "low"
     export(ExportOptions(str(run.folder), form, str(exact)))
-    settings = {"precision": precision, "calibration_images": 8}
+    settings = {"precision": precision, "calibration_images": 16}
     export(ExportOptions(str(run.folder), form, str(low), **settings))
     said = capsys.readouterr().out
     assert re.search(rf"{precision} wins size( and speed)?: [\d.]+ MB became [\d.]+ MB, ", said)
-    assert "mAP@0.5 on the 4 images of test:" in said
+    assert "mAP@0.5 on the 24 images of test:" in said
     sizes = [
         sum(f.stat().st_size for f in folder.iterdir() if f.suffix in (".bin", ".tflite"))
         for folder in (exact, low)
