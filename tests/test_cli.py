@@ -74,6 +74,7 @@ def _words(name):
     choices = {"confidence_loss": "bce", "box_loss": "giou", "optimizer": "sgd"}
     choices |= {"lr_schedule": "step", "precision": "float32", "on_bad_data": "error"}
     choices |= {
+        "cache": "disk",
         "data": "a b",
         "input_size": "64 96",
         "scale_x_y": "1.0 1.5 2.0",
