@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from keras import KerasTensor, ops
 
-from nets.boxes import iou
+from nets.boxes import intersection_union
 from nets.decode import STRIDES
 
 
@@ -137,6 +137,7 @@ def ignored(
     Returns:
         bool `[B, N]`.
     """
-    # Predictors last: a compiler works on many in a row at once, but not on few objects.
-    overlap = iou(objects[:, :, None], predicted[:, None])
-    return ops.any((overlap > threshold) & present[:, :, None], axis=1)
+    # Predictors last: a compiler works on many in a row at once, but not on few objects. Of so
+    # many pairs a product is compared sooner than a quotient.
+    common, union = intersection_union(objects[:, :, None], predicted[:, None])
+    return ops.any((common > threshold * union) & present[:, :, None], axis=1)

@@ -13,7 +13,8 @@ def area(boxes: KerasTensor) -> KerasTensor:
     return sides[..., 0] * sides[..., 1]
 
 
-def _intersection_union(a: KerasTensor, b: KerasTensor) -> tuple[KerasTensor, KerasTensor]:
+def intersection_union(a: KerasTensor, b: KerasTensor) -> tuple[KerasTensor, KerasTensor]:
+    """Areas of the intersection and of the union of boxes `[..., 4]`."""
     sides = ops.maximum(
         ops.minimum(a[..., 2:], b[..., 2:]) - ops.maximum(a[..., :2], b[..., :2]), 0
     )
@@ -23,7 +24,7 @@ def _intersection_union(a: KerasTensor, b: KerasTensor) -> tuple[KerasTensor, Ke
 
 def iou(a: KerasTensor, b: KerasTensor) -> KerasTensor:
     """Intersection over union of boxes `[..., 4]`, 0 for boxes without area."""
-    intersection, union = _intersection_union(a, b)
+    intersection, union = intersection_union(a, b)
     return intersection / ops.maximum(union, _EPSILON)
 
 
@@ -34,7 +35,7 @@ def _hull_sides(a: KerasTensor, b: KerasTensor) -> tuple[KerasTensor, KerasTenso
 
 def giou(a: KerasTensor, b: KerasTensor) -> KerasTensor:
     """Generalised IoU (Rezatofighi et al. 2019, algorithm 1) of boxes `[..., 4]`, in -1..1."""
-    intersection, union = _intersection_union(a, b)
+    intersection, union = intersection_union(a, b)
     width, height = _hull_sides(a, b)
     hull = ops.maximum(width * height, _EPSILON)
     return intersection / ops.maximum(union, _EPSILON) - (hull - union) / hull

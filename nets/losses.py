@@ -89,7 +89,7 @@ class Match(NamedTuple):
     """What is asked of each of the N predictors for a batch.
 
     Attributes:
-        flat: logits of all levels, float32 `[B, N, 5 + C]`.
+        flat: box and confidence logits of all levels, float32 `[B, N, 5]`.
         where: the predictors.
         predicted: boxes `[B, N, 4]`, xyxy in input pixels, without a gradient.
         assignment: which predictors answer for which object.
@@ -101,6 +101,23 @@ class Match(NamedTuple):
     predicted: KerasTensor
     assignment: Assignment
     keep: KerasTensor
+
+
+def _candidates(logits: Sequence[KerasTensor], predictor: KerasTensor) -> KerasTensor:
+    """All logits of the candidates' predictors: of `[B, K]`, float32 `[B, K, 5 + C]`.
+
+    Taken level by level, as the class logits of the other predictors are not needed in one array.
+    """
+    batch, numbers = ops.shape(predictor)[0], logits[0].shape[-1]
+    image = ops.arange(batch, dtype="int32")[:, None, None]
+    by_level = ops.reshape(predictor, (batch, -1, len(logits), logits[0].shape[-2]))
+    first, found = 0, []
+    for level, (rows, columns) in enumerate(grids(logits)):
+        count = rows * columns * logits[level].shape[-2]
+        index = image * count + by_level[:, :, level] - first
+        found.append(ops.take(ops.reshape(logits[level], (-1, numbers)), index, axis=0))
+        first += count
+    return ops.cast(ops.reshape(ops.concatenate(found, axis=2), (batch, -1, numbers)), "float32")
 
 
 class YOLOv4Loss:
@@ -189,7 +206,7 @@ class YOLOv4Loss:
         difficult: KerasTensor,
         *logits: KerasTensor,
     ) -> Match:
-        flat = flatten(logits)
+        flat = flatten([level[..., :5] for level in logits])
         where = predictors(grids(logits), self.anchors, self.scale_x_y)
         boxes = ops.cast(boxes, "float32")
         present = ops.convert_to_tensor(labels) >= 0
@@ -212,7 +229,7 @@ class YOLOv4Loss:
         flat, where, _, found, keep = self._match(boxes, labels, difficult, *logits)
         boxes = ops.cast(boxes, "float32")
         answers = ops.cast(found.answers, "float32")
-        answering = ops.take_along_axis(flat, found.predictor[..., None], axis=1)
+        answering = _candidates(logits, found.predictor)
         terms = {
             "box": ops.sum(answers * self._box_term(answering, found.predictor, where, boxes)),
             "confidence": ops.sum(self.confidence(flat[..., 4], found.positive, keep)),
