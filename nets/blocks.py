@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from keras import KerasTensor, layers, ops
 from keras.saving import register_keras_serializable
 
-from nets.compiled import compiled, normalise_batch
+from nets.compiled import Call, compiled, normalise_batch
 
 
 def _mish_slope(x: KerasTensor, upstream: KerasTensor) -> KerasTensor:
@@ -51,6 +51,10 @@ class Mish(layers.Layer):
         """Shape and type of `x`; said here, Keras need not trace `call` to learn it."""
         return KerasTensor(x.shape, dtype=self.compute_dtype)
 
+    def slope_call(self) -> Call:
+        """How a training step calls the slope of this layer's activation."""
+        return Call(_fused_mish_slope, [self.output, self.output])
+
 
 @register_keras_serializable(package="yolo4")
 class BatchNorm(layers.BatchNormalization):
@@ -63,9 +67,12 @@ class BatchNorm(layers.BatchNormalization):
         """Normalise by the batch when training, else by the moving statistics."""
         if not (training and self.trainable):
             return super().call(inputs, training=training)
-        y, mean, variance = normalise_batch(inputs, self.gamma, self.beta, self.epsilon)
-        for moving, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
-            moving.assign(moving * self.momentum + value * (1 - self.momentum))
+        moving = self.moving_mean, self.moving_variance
+        y, *averages = normalise_batch(
+            inputs, self.gamma, self.beta, moving, self.momentum, self.epsilon
+        )
+        for variable, average in zip(moving, averages, strict=True):
+            variable.assign(average)
         return y
 
     def compute_output_spec(self, inputs: KerasTensor, training: bool | None = None) -> KerasTensor:

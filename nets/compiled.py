@@ -3,7 +3,7 @@
 import functools
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 from keras import KerasTensor, Variable, ops
@@ -35,44 +35,69 @@ def compiled(function: Callable) -> Callable:
     return call
 
 
-def compile_gradient_ahead(
-    function: Callable,
-    inputs: Sequence[KerasTensor],
-    constants: Sequence[KerasTensor],
-    batch_size: int,
-) -> None:
-    """Begin, in a thread of its own, what the first gradient of a `compiled` function waits for.
+class Call(NamedTuple):
+    """A call to come.
 
-    XLA takes seconds for the loss, in which the caller can trace the rest of the training step.
-    Under other backends nothing is done.
+    Attributes:
+        function: what is called.
+        arguments: shapes and types of its arguments, the batch size None.
+    """
+
+    function: Callable
+    arguments: Sequence[KerasTensor]
+
+
+def compile_ahead(calls: Sequence[Call], batch_size: int) -> None:
+    """Begin, in a thread of its own, to compile what `compiled` functions the calls come to.
+
+    XLA takes seconds, in which the caller can trace the training step. The calls themselves are
+    traced here and now: TensorFlow fails where two threads trace one function. Under other
+    backends nothing is done.
 
     Args:
-        function: from lists of inputs and of constants to a scalar.
-        inputs: shapes and types of what the gradient is taken in, the batch size None.
-        constants: shapes and types of its other arguments.
+        calls: one after the other.
         batch_size: what the batch size will be.
     """
     if keras.backend.backend() != "tensorflow":
         return
     import tensorflow as tf
 
-    # The same unknown sizes as in the step, or TensorFlow would take it for another function.
-    signature = [tf.TensorSpec(array.shape, array.dtype) for array in (*inputs, *constants)]
+    ready = []
+    for function, arguments in calls:
+        # The same unknown sizes as in the step, or it would be another function to TensorFlow.
+        signature = [tf.TensorSpec(array.shape, array.dtype) for array in arguments]
+        zeros = [tf.zeros((batch_size, *spec.shape[1:]), spec.dtype) for spec in signature]
+        traced = tf.function(function, autograph=False, input_signature=signature)
+        ready.append((traced.get_concrete_function(), zeros))
 
-    @tf.function(autograph=False, input_signature=signature)
-    def gradient(*arrays: object) -> object:
-        first, rest = arrays[: len(inputs)], arrays[len(inputs) :]
+    def call_all() -> None:
+        for function, zeros in ready:
+            function(*zeros)
+
+    threading.Thread(target=call_all, name="compile ahead").start()
+
+
+def gradient(function: Callable, count: int) -> Callable:
+    """The gradient, under TensorFlow, of a scalar function in its first `count` arguments."""
+
+    def call(*arguments: KerasTensor) -> Sequence[KerasTensor]:
+        import tensorflow as tf
+
         with tf.GradientTape() as tape:
-            tape.watch(first)
-            value = function(first, rest)
-        return tape.gradient(value, first)
+            tape.watch(arguments[:count])
+            value = function(*arguments)
+        return tape.gradient(value, arguments[:count])
 
-    zeros = [tf.zeros((batch_size, *spec.shape[1:]), spec.dtype) for spec in signature]
-    threading.Thread(target=gradient, args=zeros, name="compile the loss").start()
+    return call
 
 
 def normalise_batch(
-    x: KerasTensor, gamma: KerasTensor, beta: KerasTensor, epsilon: float
+    x: KerasTensor,
+    gamma: KerasTensor,
+    beta: KerasTensor,
+    moving: tuple[KerasTensor, KerasTensor],
+    momentum: float,
+    epsilon: float,
 ) -> tuple[KerasTensor, KerasTensor, KerasTensor]:
     """Batch normalisation of a training step, in TensorFlow's one fused operation where it is.
 
@@ -82,21 +107,45 @@ def normalise_batch(
         x: features `[B, H, W, C]` of any float type.
         gamma: float32 `[C]`.
         beta: float32 `[C]`.
+        moving: mean and unbiased variance, float32 `[C]`, averaged over the steps before.
+        momentum: the part of them that stays.
         epsilon: added to the variance.
 
     Returns:
-        The normalised features in the type of `x`; mean and unbiased variance, float32 `[C]`.
+        The normalised features in the type of `x`; the new moving mean and moving variance.
     """
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
-        return tf.compat.v1.nn.fused_batch_norm(x, gamma, beta, epsilon=epsilon)
+        return tf.compat.v1.nn.fused_batch_norm(
+            x, gamma, beta, *moving, epsilon=epsilon, exponential_avg_factor=1 - momentum
+        )
     mean, variance = ops.moments(ops.cast(x, "float32"), axes=(0, 1, 2))
     y = ops.batch_normalization(
         ops.cast(x, "float32"), mean, variance, -1, offset=beta, scale=gamma, epsilon=epsilon
     )
     count = ops.cast(ops.size(x) // x.shape[-1], "float32")
-    return ops.cast(y, x.dtype), mean, variance * count / ops.maximum(count - 1, 1)
+    unbiased = variance * count / ops.maximum(count - 1, 1)
+    old_mean, old_variance = moving
+    return (
+        ops.cast(y, x.dtype),
+        old_mean * momentum + mean * (1 - momentum),
+        old_variance * momentum + unbiased * (1 - momentum),
+    )
+
+
+class AdamNumbers(NamedTuple):
+    """Scalar arrays that a step of Adam needs for every variable.
+
+    Attributes:
+        powers: both betas to the power of the number of this step, counted from 1.
+        betas: decay of the mean of the gradients and of the mean of their squares.
+        epsilon: added to the root of the latter.
+    """
+
+    powers: tuple[KerasTensor, KerasTensor]
+    betas: tuple[KerasTensor, KerasTensor]
+    epsilon: KerasTensor
 
 
 def adam_step(
@@ -105,9 +154,7 @@ def adam_step(
     velocity: Variable,
     gradient: KerasTensor,
     learning_rate: KerasTensor,
-    powers: tuple[KerasTensor, KerasTensor],
-    betas: tuple[float, float],
-    epsilon: float,
+    numbers: AdamNumbers,
 ) -> bool:
     """A step of Adam (Kingma & Ba 2015, section 2, last paragraph) in TensorFlow's one operation.
 
@@ -120,9 +167,7 @@ def adam_step(
         velocity: mean of their squares.
         gradient: of its shape.
         learning_rate: scalar.
-        powers: both betas to the power of the number of this step, counted from 1.
-        betas: decay of either mean.
-        epsilon: added to the root of the velocity.
+        numbers: what is the same for all variables.
 
     Returns:
         Whether it was done: under TensorFlow only.
@@ -135,12 +180,12 @@ def adam_step(
         var=variable.handle,
         m=momentum.value.handle,
         v=velocity.value.handle,
-        beta1_power=powers[0],
-        beta2_power=powers[1],
+        beta1_power=numbers.powers[0],
+        beta2_power=numbers.powers[1],
         lr=learning_rate,
-        beta1=betas[0],
-        beta2=betas[1],
-        epsilon=epsilon,
+        beta1=numbers.betas[0],
+        beta2=numbers.betas[1],
+        epsilon=numbers.epsilon,
         grad=gradient,
     )
     return True

@@ -8,7 +8,7 @@ from keras import KerasTensor, ops
 
 from nets import boxes as overlaps
 from nets.assign import Assignment, assign, ignored
-from nets.compiled import compile_gradient_ahead, compiled
+from nets.compiled import Call, compiled, gradient
 from nets.decode import SCALE_X_Y, Predictors, decode_boxes, flatten, grids, predictors
 
 Elementwise = Callable[[KerasTensor, KerasTensor], KerasTensor]
@@ -178,22 +178,19 @@ class YOLOv4Loss:
         values = self._fused(targets["boxes"], targets["labels"], targets["difficult"], *logits)
         return dict(zip(TERMS, values, strict=True))
 
-    def compile_ahead(
-        self, logits: Sequence[KerasTensor], max_objects: int, batch_size: int
-    ) -> None:
-        """Begin to compile the loss and its gradient, and return at once.
+    def gradient_call(self, logits: Sequence[KerasTensor], max_objects: int) -> Call:
+        """How a training step calls the loss and its gradient.
 
         Args:
             logits: the network's symbolic outputs.
             max_objects: M of the targets.
-            batch_size: images per step.
         """
         objects = (None, max_objects)
         boxes = KerasTensor((*objects, 4), "float32")
         targets = [boxes, KerasTensor(objects, "int32"), KerasTensor(objects, "bool")]
-        compile_gradient_ahead(
-            lambda logits, targets: sum(self._fused(*targets, *logits)), logits, targets, batch_size
-        )
+        count = len(logits)
+        loss = gradient(lambda *arrays: sum(self._fused(*arrays[count:], *arrays[:count])), count)
+        return Call(loss, [*logits, *targets])
 
     def match(self, targets: Mapping[str, KerasTensor], logits: Sequence[KerasTensor]) -> Match:
         """What the confidence loss sees; arguments as for the call."""

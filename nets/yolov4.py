@@ -7,7 +7,8 @@ import keras
 from keras import KerasTensor
 from keras.saving import register_keras_serializable
 
-from nets.blocks import BatchNorm
+from nets.blocks import BatchNorm, Mish
+from nets.compiled import compile_ahead
 from nets.cspdarknet53 import cspdarknet53
 from nets.losses import TERMS, YOLOv4Loss
 from nets.panet import panet, yolo_head
@@ -78,6 +79,18 @@ class YOLOv4(keras.Model):
         for layer in self.layers:
             if layer.weights and _number(layer) <= self.backbone_convolutions:
                 layer.trainable = not frozen
+
+    def compile_ahead(self, max_objects: int, batch_size: int) -> None:
+        """Begin to compile what the training step needs, and return at once.
+
+        Args:
+            max_objects: objects an image in the targets.
+            batch_size: images per step.
+        """
+        slopes = [layer.slope_call() for layer in self.layers if isinstance(layer, Mish)]
+        distinct = {(call.arguments[0].shape, call.arguments[0].dtype): call for call in slopes}
+        loss = self.criterion.gradient_call(self.outputs, max_objects)
+        compile_ahead([loss, *distinct.values()], batch_size)
 
     def compute_loss(
         self,

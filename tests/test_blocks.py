@@ -93,8 +93,9 @@ def test_batch_norm_uses_moving_statistics_outside_training_and_when_frozen():
 def test_batch_norm_of_other_backends_is_the_fused_one(monkeypatch):
     x = np.random.default_rng(0).normal(1, 2, (4, 6, 5, 3)).astype(np.float32)
     gamma, beta = np.array([0.5, 1, 2], np.float32), np.array([0, 1, -1], np.float32)
-    fused = normalise_batch(ops.convert_to_tensor(x), gamma, beta, 1e-5)
+    moving = np.array([1, 2, 3], np.float32), np.array([3, 2, 1], np.float32)
+    fused = normalise_batch(ops.convert_to_tensor(x), gamma, beta, moving, 0.9, 1e-5)
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
-    composed = normalise_batch(ops.convert_to_tensor(x), gamma, beta, 1e-5)
+    composed = normalise_batch(ops.convert_to_tensor(x), gamma, beta, moving, 0.9, 1e-5)
     for a, b in zip(fused, composed, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)

@@ -4,53 +4,82 @@ import threading
 
 import keras
 import numpy as np
+import pytest
 
+from nets import blocks
+from nets.blocks import Mish
+from nets.compiled import compile_ahead, compiled
 from nets.losses import YOLOv4Loss, bce
+from nets.yolov4 import YOLOv4
 from utils.anchors import COCO_ANCHORS
 
-CLASSES, OBJECTS, BATCH = 2, 8, 2
-SHAPES = [(None, side, side, 3, 5 + CLASSES) for side in (8, 4, 2)]
+CLASSES, OBJECTS, BATCH, SIDE = 2, 8, 2, 64
 
 
-def test_a_loss_compiled_ahead_is_not_traced_again_by_the_training_step():
-    import tensorflow as tf
+@pytest.fixture
+def traced(monkeypatch):
+    """What was traced: "loss", or the shape of Mish's features."""
+    found = []
+    slope = blocks._mish_slope
 
-    traced = []
+    def traced_slope(x, upstream):
+        found.append(tuple(x.shape))
+        return slope(x, upstream)
 
+    monkeypatch.setattr(blocks, "_fused_mish_slope", compiled(traced_slope))
+    return found
+
+
+@pytest.fixture
+def model(traced):
     def confidence(logits, targets, keep):
-        traced.append(threading.current_thread().name)
+        traced.append("loss")
         return keep * bce(logits, targets)
 
-    criterion = YOLOv4Loss(COCO_ANCHORS, confidence)
-    criterion.compile_ahead([keras.KerasTensor(shape) for shape in SHAPES], OBJECTS, BATCH)
+    made = YOLOv4(CLASSES, 1 / 16, 1 / 8, (SIDE, SIDE))
+    made.criterion = YOLOv4Loss(COCO_ANCHORS, confidence)
+    made.compile("sgd", jit_compile=False)
+    return made
+
+
+class Batches(keras.utils.PyDataset):
+    """One batch, whose size Keras does not know beforehand."""
+
+    def __len__(self):
+        return 1
+
+    def __getitem__(self, index):
+        images = np.zeros((BATCH, SIDE, SIDE, 3), np.uint8)
+        boxes = np.tile(np.float32([4, 4, 40, 50]), (BATCH, OBJECTS, 1))
+        labels = np.zeros((BATCH, OBJECTS), np.int32)
+        difficult = np.zeros((BATCH, OBJECTS), bool)
+        return images, {"boxes": boxes, "labels": labels, "difficult": difficult}
+
+
+def wait_for_compilation():
     for thread in threading.enumerate():
-        if thread.name == "compile the loss":
+        if thread.name == "compile ahead":
             thread.join()
-    assert traced
-    assert set(traced) == {"compile the loss"}
-    before = len(traced)
-
-    @tf.function(input_signature=[[tf.TensorSpec(shape) for shape in SHAPES], *target_specs(tf)])
-    def step(logits, boxes, labels, difficult):
-        targets = {"boxes": boxes, "labels": labels, "difficult": difficult}
-        with tf.GradientTape() as tape:
-            tape.watch(logits)
-            loss = sum(criterion(targets, logits).values())
-        return tape.gradient(loss, logits)
-
-    rng = np.random.default_rng(0)
-    logits = [rng.normal(size=(BATCH, *shape[1:])).astype(np.float32) for shape in SHAPES]
-    boxes = np.tile(np.float32([4, 4, 40, 50]), (BATCH, OBJECTS, 1))
-    labels = np.zeros((BATCH, OBJECTS), np.int32)
-    gradient = step(logits, boxes, labels, np.zeros((BATCH, OBJECTS), bool))
-    assert len(traced) == before
-    assert all(np.isfinite(level).all() and np.any(level) for level in gradient)
 
 
-def target_specs(tf):
-    objects = (None, OBJECTS)
-    return (
-        tf.TensorSpec((*objects, 4)),
-        tf.TensorSpec(objects, tf.int32),
-        tf.TensorSpec(objects, tf.bool),
-    )
+def test_a_training_step_traces_nothing_of_what_was_compiled_ahead(model, traced):
+    model.compile_ahead(OBJECTS, BATCH)
+    wait_for_compilation()
+    shapes = {tuple(layer.output.shape) for layer in model.layers if isinstance(layer, Mish)}
+    assert sorted(map(str, traced)) == sorted(map(str, ["loss", *shapes]))
+    model.fit(Batches(), verbose=0)
+    assert len(traced) == 1 + len(shapes)
+
+
+def test_a_call_ahead_is_made_with_its_shapes_and_the_batch_size():
+    seen = []
+
+    def double(x):
+        import tensorflow as tf
+
+        tf.py_function(lambda value: seen.append(value.numpy()), [x], [])
+        return 2 * x
+
+    compile_ahead([(double, [keras.KerasTensor((None, 3), "float16")])], batch_size=5)
+    wait_for_compilation()
+    assert [(value.shape, value.dtype) for value in seen] == [((5, 3), np.float16)]

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 from keras import KerasTensor, Variable, ops
 
-from nets.compiled import adam_step
+from nets.compiled import AdamNumbers, adam_step
 from nets.yolov4 import YOLOv4
 from yolo4.config import Config
 from yolo4.schedule import EpochSchedule
@@ -83,12 +83,24 @@ class _DecayAndAverage:
         self._averaged = list(variables) if self.average is not None else []
         self._averages = self.add_optimizer_variables(self._averaged, "average")
 
+    def add_variable_from_reference(
+        self,
+        reference_variable: Variable,
+        name: str | None = None,
+        initializer: str = "zeros",
+    ) -> Variable:
+        """A variable like another. It is not called after it: new names cost TensorFlow time."""
+        return self.add_variable(
+            reference_variable.shape, initializer, reference_variable.dtype, name=name
+        )
+
     def apply(
         self, grads: Sequence[KerasTensor], trainable_variables: Sequence[Variable] | None = None
     ) -> None:
         """Update the variables, then their average, which begins with the first step's weights."""
         share = 1.0 if self.average is None else 1.0 - self.average
         share = ops.where(self.iterations == 0, 1.0, share)
+        self._shrinkage = self.decay * self.learning_rate
         super().apply(grads, trainable_variables)
         for average, variable in zip(self._averages, self._averaged, strict=True):
             self.assign_sub(average, (average - variable) * share)
@@ -98,7 +110,7 @@ class _DecayAndAverage:
     ) -> None:
         """Let a kernel decay, then update it as the gradient says."""
         if self.decay and len(variable.shape) > 1:
-            self.assign_sub(variable, variable * (self.decay * learning_rate))
+            self.assign_sub(variable, variable * self._shrinkage)
         super().update_step(gradient, variable, learning_rate)
 
     def finalize_variable_values(self, var_list: Sequence[Variable]) -> None:
@@ -119,7 +131,9 @@ class _FusedAdam(keras.optimizers.Adam):
     ) -> None:
         """Update the variables."""
         step = ops.cast(self.iterations + 1, "float32")
-        self._powers = ops.power(self.beta_1, step), ops.power(self.beta_2, step)
+        betas = ops.cast(self.beta_1, "float32"), ops.cast(self.beta_2, "float32")
+        powers = ops.power(betas[0], step), ops.power(betas[1], step)
+        self._numbers = AdamNumbers(powers, betas, ops.cast(self.epsilon, "float32"))
         super().apply(grads, trainable_variables)
 
     def update_step(
@@ -128,10 +142,7 @@ class _FusedAdam(keras.optimizers.Adam):
         """Update one variable."""
         place = self._get_variable_index(variable)
         means = self._momentums[place], self._velocities[place]
-        betas = self.beta_1, self.beta_2
-        if not adam_step(
-            variable, *means, gradient, learning_rate, self._powers, betas, self.epsilon
-        ):
+        if not adam_step(variable, *means, gradient, learning_rate, self._numbers):
             super().update_step(gradient, variable, learning_rate)
 
 

@@ -110,7 +110,7 @@ def _fit(task: Task, model: YOLOv4, progress: Progress, watchers: Watchers, resu
     for first, last, batch_size, frozen in phases:
         if not first <= progress.epoch < last:
             continue
-        model.criterion.compile_ahead(model.outputs, dataset.max_objects, batch_size)
+        model.compile_ahead(dataset.max_objects, batch_size)
         model.freeze_backbone(frozen)
         compile_for_phase(model, config, first, dataset.steps(batch_size), batch_size)
         # Also between the phases: where Keras leaves the averaged weights, training goes on with
