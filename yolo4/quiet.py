@@ -1,6 +1,7 @@
 """Keeps the log lines of a starting TensorFlow off the screen."""
 
 import contextlib
+import gc
 import os
 import sys
 import tempfile
@@ -22,6 +23,8 @@ def quiet_start() -> Iterator[None]:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()
     screen = os.dup(2)
+    # What is imported stays: looking for garbage in it takes a second until the first step.
+    gc.disable()
     with tempfile.TemporaryFile() as hidden:
         os.dup2(hidden.fileno(), 2)
         try:
@@ -32,6 +35,8 @@ def quiet_start() -> Iterator[None]:
             os.write(screen, hidden.read())
             raise
         finally:
+            gc.freeze()
+            gc.enable()
             sys.stderr.flush()
             os.dup2(screen, 2)
             os.close(screen)
