@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from yolo4.config import Config
-from yolo4.optimizer import build_optimizer
+from yolo4.optimizer import build_optimizer, compiled_by_xla
 
 RATE, DECAY, AVERAGE = 0.05, 0.3, 0.8
 
@@ -80,3 +80,18 @@ def test_without_an_average_the_weights_stay():
     optimizer.finalize_variable_values(model.trainable_variables)
     for a, b in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize(
+    ("backend", "gpus", "compiled"),
+    [
+        ("tensorflow", [], "the loss and the slope of Mish"),
+        ("tensorflow", ["gpu:0"], "the whole step"),
+        ("jax", [], "the whole step"),
+        ("torch", ["gpu:0"], "nothing"),
+    ],
+)
+def test_what_is_compiled_depends_on_backend_and_device(monkeypatch, backend, gpus, compiled):
+    monkeypatch.setattr(keras.backend, "backend", lambda: backend)
+    monkeypatch.setattr(keras.distribution, "list_devices", lambda kind: gpus)
+    assert compiled_by_xla() == compiled

@@ -98,7 +98,7 @@ def test_progress_tells_which_run_and_what_is_left(tmp_path, runs, capsys):
     carry_out(make_plan(tmp_path))
     lines = capsys.readouterr().out.split("\n\n")
     assert "run 1 of 4: bce, seed 0" in lines[0]
-    assert "run 3 of 4: bce, seed 1, about 0 minutes left for 2 runs" in "".join(lines)
+    assert "run 3 of 4: bce, seed 1, about 0 min left" in "".join(lines)
 
 
 @pytest.fixture

@@ -39,6 +39,13 @@ def compile_for_phase(
     model.optimizer.build(model.trainable_variables)
 
 
+def compiled_by_xla() -> str:
+    """What of a training step is compiled by XLA."""
+    if keras.backend.backend() == "torch":
+        return "nothing"
+    return "the whole step" if _jit_compile() else "the loss and the slope of Mish"
+
+
 def _jit_compile() -> bool | str:
     """Whether the whole step is compiled by XLA: not where oneDNN's convolutions are faster."""
     tensorflow = keras.backend.backend() == "tensorflow"

@@ -17,7 +17,7 @@ from yolo4.callbacks import Keeper, ProgressBar, StopOnNonFinite, Validation
 from yolo4.config import Config
 from yolo4.feeding import TrainingBatches
 from yolo4.fingerprint import fingerprint
-from yolo4.optimizer import compile_for_phase
+from yolo4.optimizer import compile_for_phase, compiled_by_xla
 from yolo4.pictures import save_batch
 from yolo4.preparation import Task, prepare, prepare_again, training_set
 from yolo4.run import Run, open_run
@@ -47,6 +47,7 @@ def train(config: Config, watch: Watch = lambda task: ()) -> Run:
     keras.utils.set_random_seed(config.seed)
     model = models.build_model(config, len(task.class_names))
     print(f"network: {model.count_params():,} weights, {config.precision}, {_size_text(config)}")
+    print(f"compiled by XLA: {compiled_by_xla()}")
     if config.weights:
         print(start_from(model, config.weights))
     _create_folder(task)

@@ -121,7 +121,7 @@ def _time_left(durations: list[float], left: int) -> str:
     if not durations:
         return ""
     minutes = left * sum(durations) / len(durations) / 60
-    return f", about {minutes:.0f} minutes left for {left} runs"
+    return f", about {minutes:.0f} min left"
 
 
 def _check_same(study: Study, options: CompareOptions) -> None:
