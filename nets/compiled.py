@@ -66,13 +66,12 @@ def compile_ahead(calls: Sequence[Call], batch_size: int) -> None:
     for function, arguments in calls:
         # The same unknown sizes as in the step, or it would be another function to TensorFlow.
         signature = [tf.TensorSpec(array.shape, array.dtype) for array in arguments]
-        zeros = [tf.zeros((batch_size, *spec.shape[1:]), spec.dtype) for spec in signature]
         traced = tf.function(function, autograph=False, input_signature=signature)
-        ready.append((traced.get_concrete_function(), zeros))
+        ready.append((traced.get_concrete_function(), signature))
 
     def call_all() -> None:
-        for function, zeros in ready:
-            function(*zeros)
+        for function, signature in ready:
+            function(*(tf.zeros((batch_size, *s.shape[1:]), s.dtype) for s in signature))
 
     threading.Thread(target=call_all, name="compile ahead").start()
 
