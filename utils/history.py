@@ -14,6 +14,7 @@ from utils.plots import INK, save_figure, style_axes
 _TRAINING, _VALIDATION = "#1f77b4", "#e07b00"
 _NAMES = {"lr": "learning rate", "box": "box loss", "class": "class loss"}
 _NAMES |= {"loss": "loss", "confidence": "confidence loss"}
+_NAMES |= {"images_per_second": "images per second", "waited_for_data": "part of time without data"}
 
 
 def read_history(path: str | Path) -> dict[str, np.ndarray]:
