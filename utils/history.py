@@ -12,9 +12,14 @@ from utils.errors import UserError
 from utils.plots import INK, save_figure, style_axes
 
 _TRAINING, _VALIDATION = "#1f77b4", "#e07b00"
-_NAMES = {"lr": "learning rate", "box": "box loss", "class": "class loss"}
-_NAMES |= {"loss": "loss", "confidence": "confidence loss"}
-_NAMES |= {"images_per_second": "images per second", "waited_for_data": "part of time without data"}
+_NAMES = {
+    "lr": "learning rate",
+    "images_per_second": "images per second",
+    "waited_for_data": "part of time without data",
+    "box": "box loss",
+    "confidence": "confidence loss",
+    "class": "class loss",
+}
 
 
 def read_history(path: str | Path) -> dict[str, np.ndarray]:
