@@ -26,7 +26,7 @@ from yolo4.options import option
 
 # What works on the pixels, and lets other Python threads run meanwhile.
 _FREE = (
-    (cv2, ("imdecode", "warpAffine", "resize", "cvtColor", "LUT", "addWeighted")),
+    (cv2, ("imdecode", "resize", "flip", "cvtColor", "LUT", "addWeighted")),
     (np, ("stack",)),
 )
 

@@ -2,6 +2,7 @@
 
 from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,10 +10,9 @@ from hypothesis import strategies as st
 
 from utils.augment import (
     Augmentation,
-    Part,
-    Placement,
+    Rectangle,
     Sample,
-    Tile,
+    lay,
     mixup,
     mosaic,
     paint,
@@ -47,7 +47,7 @@ def test_without_chance_it_is_the_letterbox(shape, size):
     expected, box = letterbox(picture.image, size)
     result = scale_translate(picture, size, OFF, np.random.default_rng(0))
     assert result.image.shape == (*size, 3)
-    # The letterbox rounds to whole pixels, so its edge may differ by one.
+    # Where an odd number of pixels is left, the letterbox may round to the other side.
     np.testing.assert_allclose(result.boxes, box.apply(picture.boxes), atol=1)
     assert np.abs(result.image.astype(int) - expected).mean() < 4
     assert np.median(np.abs(result.image.astype(int) - expected)) <= 1
@@ -85,13 +85,11 @@ def test_a_crop_by_hand():
         [96, 0, 100, 10],  # difficult already
     ]
     picture = source(smooth(100, 100), boxes, [False] * 6 + [True])
-    canvas = np.zeros((50, 80, 3), np.uint8)
-    tile = Tile(20, 10, 60, 50)
-    shift = Placement((1.0, 1.0), (20 - 95.0, 10.0))
-    found, labels, difficult = paint(canvas, [Part(picture, tile, shift)])
-    assert labels.tolist() == [0, 1, 2, 5, 6]
+    part = lay(picture, Rectangle(20, 10, 60, 50), 1.0, (20 - 95 + 50.0, 10 + 50.0), flip=False)
+    result = paint((50, 80), [part])
+    assert result.labels.tolist() == [0, 1, 2, 5, 6]
     np.testing.assert_allclose(
-        found,
+        result.boxes,
         [
             [20, 10, 25, 20],
             [20, 10, 25, 20],
@@ -100,12 +98,50 @@ def test_a_crop_by_hand():
             [21, 10, 25, 20],
         ],
     )
-    assert difficult.tolist() == [False, False, True, True, True]
-    np.testing.assert_array_equal(canvas[10:50, 20:25], picture.image[:40, 95:])
-    assert (canvas[10:50, 25:60] == 128).all()
-    outside = np.ones((50, 80), bool)
-    outside[10:50, 20:60] = False
-    assert (canvas[outside] == 0).all()
+    assert result.difficult.tolist() == [False, False, True, True, True]
+    expected = np.full((50, 80, 3), 128, np.uint8)
+    expected[10:50, 20:25] = picture.image[:40, 95:]
+    np.testing.assert_array_equal(result.image, expected)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.tuples(st.integers(40, 200), st.integers(40, 200)),
+    st.floats(0.55, 2.5),
+    st.tuples(st.floats(-0.2, 1.2), st.floats(-0.2, 1.2)),
+    st.booleans(),
+)
+def test_pixels_and_boxes_are_where_an_affine_map_puts_them(shape, scale, centre, flip):
+    """Within the rounding of both ends: a pixel of the image and a pixel of the input."""
+    height, width = shape
+    box = np.array([width * 0.3, height * 0.2, width * 0.6, height * 0.7])
+    picture = source(smooth(height, width), [box])
+    x, y = 160 * centre[0], 96 * centre[1]
+    result = paint((96, 160), [lay(picture, Rectangle(0, 0, 160, 96), scale, (x, y), flip)])
+
+    along = -scale if flip else scale
+    shift = np.array([x - along * width / 2, y - scale * height / 2])
+    ends = np.sort(box.reshape(2, 2) * (along, scale) + shift, axis=0)
+    seen = np.clip(ends, 0, (160, 96))
+    atol = scale + 1
+    if (seen[1] - seen[0]).min() > 2 * atol:
+        np.testing.assert_allclose(result.boxes, [seen.reshape(4)], atol=atol)
+    # OpenCV counts from the centres of pixels.
+    matrix = np.array([[along, 0, shift[0]], [0, scale, shift[1]]])
+    matrix[:, 2] += matrix[:, :2].sum(axis=1) / 2 - 0.5
+    expected = cv2.warpAffine(picture.image, matrix, (160, 96), borderValue=(128,) * 3)
+    away = np.abs(result.image.astype(int) - expected).max(axis=2)
+    assert (away > 16).mean() < 0.1  # the edges
+    assert np.median(away) <= 8
+
+
+def test_what_lies_outside_or_is_too_thin_leaves_nothing():
+    tile = Rectangle(0, 0, 40, 40)
+    outside = lay(source(smooth(30, 30), [[5, 5, 20, 20]]), tile, 1.0, (80.0, 20.0), flip=False)
+    thin = lay(source(smooth(30, 1), [[0, 0, 1, 30]]), tile, 0.2, (20.0, 20.0), flip=True)
+    result = paint((40, 40), [outside, thin])
+    assert (result.image == 128).all()
+    assert result.boxes.shape == (0, 4)
 
 
 @settings(max_examples=40, deadline=None)

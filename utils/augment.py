@@ -1,7 +1,8 @@
 """Augmentation of images together with their boxes.
 
-Everything here is a pure function of its input and a `np.random.Generator`. An image is resampled
-once: one affine map takes it from the source straight to its place in the network's input.
+Everything here is a pure function of its input and a `np.random.Generator`. An image goes from the
+source straight to its place in the network's input. Both are cut at whole pixels, so that a plain
+resize does it, in half the time of an affine map; boxes follow the cut exactly.
 
 While OpenCV works on the pixels, other threads can run; for all the rest they have to wait. So the
 rest is kept short: single numbers are Python's own, and objects of all images go through NumPy at
@@ -69,8 +70,8 @@ class Sample:
     difficult: np.ndarray
 
 
-class Tile(NamedTuple):
-    """A rectangle of whole pixels in the network's input."""
+class Rectangle(NamedTuple):
+    """Whole pixels of an image or of the network's input."""
 
     left: int
     top: int
@@ -82,33 +83,32 @@ class Tile(NamedTuple):
         """Width and height."""
         return self.right - self.left, self.bottom - self.top
 
-
-@dataclass(frozen=True)
-class Placement:
-    """Where an image goes: `point * scale + shift`, continuous coordinates, xy order.
-
-    Attributes:
-        scale: the horizontal one is negative where the image is flipped.
-        shift: in pixels.
-    """
-
-    scale: tuple[float, float]
-    shift: tuple[float, float]
+    def of(self, image: np.ndarray) -> np.ndarray:
+        """The view of these pixels."""
+        return image[self.top : self.bottom, self.left : self.right]
 
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """An image in its place in the network's input.
+    """What is seen of an image, and where.
 
     Attributes:
         source: the image and its objects.
-        tile: where it is seen.
-        placement: how it lies there.
+        crop: what is seen, in pixels of the image.
+        place: where it is seen, in pixels of the network's input.
+        flip: whether left and right are exchanged.
     """
 
     source: Sample
-    tile: Tile
-    placement: Placement
+    crop: Rectangle
+    place: Rectangle
+    flip: bool
+
+    @property
+    def corners(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Where the left upper and the right lower corner of the crop come to lie."""
+        left, top, right, bottom = self.place
+        return ((right, top), (left, bottom)) if self.flip else ((left, top), (right, bottom))
 
 
 def scale_translate(
@@ -126,13 +126,11 @@ def scale_translate(
         The image of `size` and its objects; those wholly outside are gone, those of which little
         is visible are difficult.
     """
-    tile = Tile(0, 0, size[1], size[0])
+    tile = Rectangle(0, 0, size[1], size[0])
     scale = _zoom(source.image, size, augmentation, rng)
     shift = rng.uniform(-augmentation.translate, augmentation.translate, 2).tolist()
     centre = tuple(side * (0.5 + part) for side, part in zip(tile.size, shift, strict=True))
-    placement = _placement(source.image, scale, centre, rng.random() < augmentation.flip)
-    canvas = np.empty((*size, 3), np.uint8)
-    return Sample(canvas, *paint(canvas, [Part(source, tile, placement)]))
+    return paint(size, [lay(source, tile, scale, centre, rng.random() < augmentation.flip)])
 
 
 def mosaic(
@@ -157,12 +155,11 @@ def mosaic(
     bottom, right = size
     x, y = (rng.uniform(0.3, 0.7, 2) * (right, bottom)).round().astype(int).tolist()
     tiles = (
-        Tile(0, 0, x, y),
-        Tile(x, 0, right, y),
-        Tile(0, y, x, bottom),
-        Tile(x, y, right, bottom),
+        Rectangle(0, 0, x, y),
+        Rectangle(x, 0, right, y),
+        Rectangle(0, y, x, bottom),
+        Rectangle(x, y, right, bottom),
     )
-    canvas = np.empty((bottom, right, 3), np.uint8)
     parts = []
     for source, tile in zip(sources, tiles, strict=True):
         # From about the size at which it fits its tile to the size it has alone in the input.
@@ -173,9 +170,9 @@ def mosaic(
             tile.left + width / 2 + part_x * (room_x - width),
             tile.top + height / 2 + part_y * (room_y - height),
         )
-        placement = _placement(source.image, scale, centre, rng.random() < augmentation.flip)
-        parts.append(Part(source, tile, placement))
-    return Sample(canvas, *paint(canvas, parts))
+        flip = rng.random() < augmentation.flip
+        parts.append(lay(source, tile, scale, centre, flip))
+    return paint(size, parts)
 
 
 def mixup(first: Sample, second: Sample, rng: np.random.Generator) -> Sample:
@@ -210,33 +207,61 @@ def shift_colours(
     return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB_FULL, dst=hsv)
 
 
-def paint(canvas: np.ndarray, parts: Sequence[Part]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Draw images into their tiles of the canvas, grey around them.
+def lay(
+    source: Sample, tile: Rectangle, scale: float, centre: tuple[float, float], flip: bool
+) -> Part:
+    """Lay an image into a tile of the input; what sticks out is cut off.
+
+    Args:
+        source: the image and its objects.
+        tile: where it may be seen.
+        scale: pixels of the input per pixel of the image, kept to within the rounding of both ends
+            to whole pixels.
+        centre: where the image's centre comes to lie, xy in pixels of the input.
+        flip: whether left and right are exchanged.
+    """
+    width, height = _image_size(source.image)
+    left, right, place_left, place_right = _cut(width, scale, centre[0], tile.left, tile.right)
+    top, bottom, place_top, place_bottom = _cut(height, scale, centre[1], tile.top, tile.bottom)
+    if flip:
+        left, right = width - right, width - left
+    crop = Rectangle(left, top, right, bottom)
+    return Part(source, crop, Rectangle(place_left, place_top, place_right, place_bottom), flip)
+
+
+def paint(size: tuple[int, int], parts: Sequence[Part]) -> Sample:
+    """Draw images into their places in the input, grey around them.
+
+    Args:
+        size: height and width of the input.
+        parts: what is drawn, in this order.
 
     Returns:
-        Boxes in pixels of the canvas, labels and `difficult` of the objects seen in the tiles.
+        The input and the objects seen in it; those of which little is visible are difficult.
     """
+    canvas = np.full((*size, 3), GREY, np.uint8)
     for part in parts:
-        _warp(canvas, part)
+        _draw(canvas, part)
     sources = [part.source for part in parts]
-    places = [
-        (part.placement.scale, part.placement.shift, part.tile[:2], part.tile[2:]) for part in parts
-    ]
+    places = [(part.crop[:2], part.crop[2:], *part.corners) for part in parts]
     places = np.repeat(np.array(places), [len(source.labels) for source in sources], axis=0)
-    scale, shift, low, high = places[:, :, None].swapaxes(0, 1)
-    boxes = np.concatenate([source.boxes for source in sources])
-    whole = boxes.reshape(-1, 2, 2) * scale + shift
-    whole.sort(axis=1)  # a flip has put the right side first
-    corners = np.minimum(np.maximum(whole, low), high).astype(np.float32)
+    low, high, first, last = places[:, :, None].swapaxes(0, 1)
+    whole = np.concatenate([source.boxes for source in sources]).reshape(-1, 2, 2)
+    visible = np.minimum(np.maximum(whole, low), high)
+    corners = (first + (visible - low) * (last - first) / (high - low)).astype(np.float32)
+    corners.sort(axis=1)  # a flip has put the right side first
     width, height = (corners[:, 1] - corners[:, 0]).T
-    whole_width, whole_height = (whole[:, 1] - whole[:, 0]).T
-    visible = width * height
     difficult = np.concatenate([source.difficult for source in sources])
-    difficult |= visible < LEAST_VISIBLE * (whole_width * whole_height)
+    difficult |= _areas(visible) < LEAST_VISIBLE * _areas(whole)
     difficult |= np.minimum(width, height) < LEAST_SIDE
-    seen = visible > 0
+    seen = width * height > 0
     labels = np.concatenate([source.labels for source in sources])
-    return corners.reshape(-1, 4)[seen], labels[seen], difficult[seen]
+    return Sample(canvas, corners.reshape(-1, 4)[seen], labels[seen], difficult[seen])
+
+
+def _areas(corners: np.ndarray) -> np.ndarray:
+    """Of `[N, 2, 2]`, the low and the high corner in xy order."""
+    return (corners[:, 1] - corners[:, 0]).prod(axis=1)
 
 
 def _image_size(image: np.ndarray) -> tuple[int, int]:
@@ -255,30 +280,43 @@ def _zoom(
     return fit * rng.uniform(1 - augmentation.scale, 1 + augmentation.scale)
 
 
-def _placement(
-    image: np.ndarray, scale: float, centre: tuple[float, float], flip: bool
-) -> Placement:
-    """Bring the image's centre to `centre` (xy, pixels of the input)."""
-    scale_x = -scale if flip else scale
-    width, height = _image_size(image)
-    shift = (centre[0] - width / 2 * scale_x, centre[1] - height / 2 * scale)
-    return Placement((scale_x, scale), shift)
+def _cut(
+    length: int, scale: float, centre: float, low: int, high: int
+) -> tuple[int, int, int, int]:
+    """Cut one axis of an image at the edges of its tile.
+
+    Args:
+        length: pixels of the image.
+        scale: pixels of the input per pixel of the image.
+        centre: where the image's centre comes to lie.
+        low: the lower edge of the tile.
+        high: the upper one.
+
+    Returns:
+        From where to where the image is seen, in its own pixels and in those of the input.
+    """
+    start = centre - length * scale / 2
+    first = max(round(start), low)
+    last = max(min(round(start + length * scale), high), first)
+    # Whole blocks of those that `_draw` averages.
+    block = min(max(int(1 / scale), 1), length)
+    blocks = length // block
+    lower, upper = (round((end - start) / scale / block) for end in (first, last))
+    lower = min(max(lower, 0), blocks - 1)
+    upper = min(max(upper, lower + 1), blocks)
+    return lower * block, upper * block, first, last
 
 
-def _warp(canvas: np.ndarray, part: Part) -> None:
-    """Resample an image into its tile of the canvas."""
-    image, tile = part.source.image, part.tile
-    (scale_x, scale_y), (shift_x, shift_y) = part.placement.scale, part.placement.shift
+def _draw(canvas: np.ndarray, part: Part) -> None:
+    """Resample the crop of an image into its place."""
+    (width, height), (room_x, room_y) = part.crop.size, part.place.size
+    if not room_x or not room_y:
+        return
+    image, view = part.crop.of(part.source.image), part.place.of(canvas)
     # Linear interpolation skips pixels below half the size: average whole blocks first.
-    blocks = int(1 / scale_y)
-    if blocks > 1:
-        width, height = _image_size(image)
-        small = max(width // blocks, 1), max(height // blocks, 1)
+    small = width // max(width // room_x, 1), height // max(height // room_y, 1)
+    if small != (width, height):
         image = cv2.resize(image, small, interpolation=cv2.INTER_AREA)
-        scale_x, scale_y = scale_x * width / small[0], scale_y * height / small[1]
-    # OpenCV counts from the centres of pixels, boxes count from their edges.
-    shift_x = shift_x - tile.left + scale_x / 2 - 0.5
-    shift_y = shift_y - tile.top + scale_y / 2 - 0.5
-    matrix = np.array([[scale_x, 0, shift_x], [0, scale_y, shift_y]])
-    view = canvas[tile.top : tile.bottom, tile.left : tile.right]
-    cv2.warpAffine(image, matrix, tile.size, dst=view, borderValue=(GREY,) * 3)
+    cv2.resize(image, (room_x, room_y), dst=view, interpolation=cv2.INTER_LINEAR)
+    if part.flip:
+        cv2.flip(view, 1, dst=view)

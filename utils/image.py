@@ -78,9 +78,9 @@ def decode_image(data: bytes, name: str | Path) -> np.ndarray:
     # reads damaged files with no error or with warnings on stderr: it gets the sound JPEGs only.
     if data.startswith(_JPEG_START) and _is_sound_jpeg(data, name):
         with contextlib.suppress(cv2.error):  # a damaged size: more pixels than it takes
-            image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+            image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
             if image is not None:
-                return cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image)
+                return image
     try:
         with Image.open(io.BytesIO(data)) as image:
             return _to_rgb(ImageOps.exif_transpose(image))
