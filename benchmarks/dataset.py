@@ -1,8 +1,9 @@
 """How fast training images are made, without a network.
 
 python -m benchmarks.dataset --data <data set> prints images/s of decoding alone and of whole
-batches, from the files and from memory, each with its ratio to decoding; then how much of making an
-image only one thread can do at a time, and how far threads can speed it up for that reason.
+batches, from the files and from memory, by threads and by processes, each with its ratio to
+decoding; then how much of making an image only one thread can do at a time, how far threads can
+speed it up for that reason, and how far processes can.
 """
 
 import dataclasses
@@ -10,7 +11,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from unittest import mock
 
 import cv2
@@ -21,12 +22,17 @@ from utils.annotations import load_dataset
 from utils.augment import Augmentation
 from utils.cache import MemoryCache
 from utils.dataset import TrainingSet
+from utils.processes import InProcesses
 from yolo4.cli import parse, run_command
 from yolo4.options import option
 
+_IN_OPENCV = (
+    *("imdecode", "resize", "flip", "addWeighted"),
+    *("cvtColor", "split", "convertScaleAbs", "merge"),
+)
 # What works on the pixels, and lets other Python threads run meanwhile.
 _FREE = (
-    (cv2, ("imdecode", "resize", "flip", "cvtColor", "LUT", "addWeighted")),
+    (cv2, _IN_OPENCV),
     (np, ("stack",)),
 )
 
@@ -38,7 +44,7 @@ class DatasetOptions:
     data: tuple[str, ...] = option((), "data set: folders or files")
     input_size: int = option(416, "pixels a side", low=32)
     batch_size: int = option(8, "images per batch", low=1)
-    workers: int = option(2, "threads", low=1)
+    workers: int = option(2, "threads, and processes", low=1)
     mosaic: float = option(0.5, "probability of four images in one", low=0, high=1)
     mixup: float = option(0.25, "probability of a blend of two images", low=0, high=1)
     repeats: int = option(5, "epochs measured of each, in turns", low=1)
@@ -59,20 +65,27 @@ def measure(options: DatasetOptions) -> None:
     def decode(epoch: int) -> int:
         return _side_by_side(cv2.imread, files, options.workers)
 
-    def make(training: TrainingSet) -> Callable[[int], int]:
+    def make(maker: TrainingSet | InProcesses) -> Callable[[int], int]:
         def epoch_of(epoch: int) -> int:
-            steps = range(training.steps(options.batch_size))
-            work = lambda step: training.batch(step, epoch, options.batch_size)  # noqa: E731
+            steps = range(maker.steps(options.batch_size))
+            work = lambda step: maker.batch(step, epoch, options.batch_size)  # noqa: E731
             return _side_by_side(work, steps, options.workers) * options.batch_size
 
         return epoch_of
 
-    ways = {"cv2.imread": decode} | {name: make(training) for name, training in made.items()}
-    print(f"{len(files)} images, {options.workers} threads, {size[0]} pixels\n")
-    _print_speeds(_speeds(ways, options.repeats))
+    print(f"{len(files)} images, {options.workers} workers, {size[0]} pixels\n")
+    with ExitStack() as stack:
+        ways = {"cv2.imread": decode}
+        for name, training in made.items():
+            ways[f"{name}, threads"] = make(training)
+        for name, training in made.items():
+            maker = InProcesses(training, options.batch_size, options.workers)
+            ways[f"{name}, processes"] = make(stack.enter_context(closing(maker)))
+        _print_speeds(_speeds(ways, options.repeats))
     print()
     for name, training in made.items():
         _print_share(name, *_milliseconds(training, options.batch_size))
+    print(_taking(training, options.batch_size))
 
 
 def _side_by_side(work: Callable, items: Iterable, workers: int) -> int:
@@ -143,6 +156,21 @@ def _print_share(name: str, whole: float, alone: float) -> None:
         f"{name}: {whole:.2f} ms per image, {alone:.2f} of them ({share:.0%}) one thread's alone: "
         f"16 threads on 16 cores can be {1 / (share + (1 - share) / 16):.1f} times as fast as one, "
         f"any number {1000 / alone:.0f} images/s"
+    )
+
+
+def _taking(training: TrainingSet, batch_size: int) -> str:
+    """What a batch made elsewhere costs the process that takes it."""
+    steps = training.steps(batch_size)
+    with closing(InProcesses(training, batch_size, 1)) as maker:
+        maker.batch(0, 0, batch_size)
+        start = time.process_time()
+        for step in range(steps):
+            maker.batch(step, 0, batch_size)
+        taken = 1000 * (time.process_time() - start) / (steps * batch_size)
+    return (
+        f"processes: {taken:.2f} ms per image in the process that takes them, "
+        f"any number of processes {1000 / taken:.0f} images/s"
     )
 
 

@@ -3,6 +3,7 @@
 import errno
 import os
 import pickle
+import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -175,10 +176,13 @@ def test_memory_is_told_beforehand_and_refused_where_it_cannot_fit(monkeypatch, 
     records = of_size((1024, 1024), (1024, 512))
     line = f"--cache ram: 2 decoded images take 4.5 MiB of {free}.0 MiB free memory"
     if fits:
-        assert MemoryCache().claim([*records, records[0]]) == line
+        assert MemoryCache().claim([*records, records[0]], 1) == line
+        in_two = f"{line} in 2 processes (--cache disk is shared)".replace("4.5", "9.0")
+        with pytest.raises(UserError, match=re.escape(in_two)):
+            MemoryCache().claim(records, 2)
     else:
         with pytest.raises(UserError, match=f"{line}; 80% at most"):
-            MemoryCache().claim(records)
+            MemoryCache().claim(records, 1)
 
 
 def test_space_is_told_beforehand_without_what_is_there_already(records, folder, monkeypatch):

@@ -12,6 +12,7 @@ from utils.augment import Augmentation
 from utils.dataset import TrainingSet
 from utils.errors import UserError
 from utils.image import ImageError
+from utils.processes import MOST_THREADS, batch_maker
 from utils.records import Record
 from yolo4 import callbacks, feeding
 from yolo4.callbacks import ProgressBar
@@ -58,11 +59,12 @@ def fit(batches, first, last):
     return model.seen
 
 
-@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize("workers", [1, 3, MOST_THREADS + 1])
 @pytest.mark.parametrize("first", [0, 2])
 def test_fit_sees_each_batch_of_each_epoch_in_order(records, workers, first):
     dataset = training_set(records)
-    seen = fit(TrainingBatches(dataset, BATCH, first, workers), first, first + 3)
+    with batch_maker(dataset, BATCH, workers) as maker:
+        seen = fit(TrainingBatches(maker, BATCH, first, workers), first, first + 3)
     steps = dataset.steps(BATCH)
     assert len(seen) == 3 * steps
     for i, (images, targets) in enumerate(seen):

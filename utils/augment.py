@@ -24,9 +24,6 @@ LEAST_VISIBLE = 0.2
 # An object that is left with a thinner side, in pixels, can't be told from noise.
 LEAST_SIDE = 1.0
 
-# The values of a channel, once for each of three.
-_LEVELS = np.arange(256.0).repeat(3).reshape(1, 256, 3)
-
 
 @dataclass(frozen=True)
 class Augmentation:
@@ -198,13 +195,13 @@ def shift_colours(
     if not any(strength):
         return image
     hue, saturation, value = (rng.uniform(-1, 1, 3) * strength).tolist()
-    table = _LEVELS * (1, 1 + saturation, 1 + value)
-    # OpenCV's full range counts 256 steps of hue to the turn.
-    table[0, :, 0] = (table[0, :, 0] + 256 * hue) % 256
-    table = np.minimum(table, 255).astype(np.uint8)
-    hsv = cv2.cvtColor(image, cv2.COLOR_RGB2HSV_FULL)
-    cv2.LUT(hsv, table, dst=hsv)
-    return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB_FULL, dst=hsv)
+    hues, saturations, values = cv2.split(cv2.cvtColor(image, cv2.COLOR_RGB2HSV_FULL))
+    # OpenCV's full range counts 256 steps of hue to the turn: bytes go round by themselves.
+    hues += np.uint8(round(256 * hue) % 256)
+    cv2.convertScaleAbs(saturations, dst=saturations, alpha=1 + saturation)
+    cv2.convertScaleAbs(values, dst=values, alpha=1 + value)
+    shifted = cv2.merge((hues, saturations, values))
+    return cv2.cvtColor(shifted, cv2.COLOR_HSV2RGB_FULL, dst=shifted)
 
 
 def lay(

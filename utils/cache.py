@@ -66,14 +66,21 @@ class MemoryCache:
             self._images[record.image] = image
         return image
 
-    def claim(self, records: Sequence[Record]) -> str:
+    def claim(self, records: Sequence[Record], processes: int) -> str:
         """Tell what keeping all these images takes, and of how much.
+
+        Args:
+            records: whose images.
+            processes: how many keep them, each for itself.
 
         Raises:
             UserError: it is more than there is.
         """
-        needed = sum(_pixel_bytes(record) for record in _distinct(records))
-        return _claimed("ram", records, needed, available_memory(), "free memory")
+        needed = processes * sum(_pixel_bytes(record) for record in _distinct(records))
+        what = "free memory"
+        if processes > 1:
+            what += f" in {processes} processes (--cache disk is shared)"
+        return _claimed("ram", records, needed, available_memory(), what)
 
 
 class DiskCache:

@@ -60,7 +60,7 @@ class TrainingSet:
             UserError: there is no record.
         """
         self._records = _checked(records, "training")
-        self._size = input_size
+        self.input_size = input_size
         self._seed = seed
         self._augmentation = augmentation
         self._special_epochs = epochs_with_special
@@ -102,7 +102,7 @@ class TrainingSet:
         if len(tiles) == 1:
             sample = self._single(tiles[0], rng)
         else:
-            sample = mosaic([*map(self._load, tiles)], self._size, self._augmentation, rng)
+            sample = mosaic([*map(self._load, tiles)], self.input_size, self._augmentation, rng)
         if overlay is not None:
             sample = mixup(sample, self._single(overlay, rng), rng)
         image = shift_colours(sample.image, self._augmentation, rng)
@@ -153,7 +153,7 @@ class TrainingSet:
 
     def _single(self, index: int, rng: np.random.Generator) -> Sample:
         """Make one image that fills the input."""
-        return scale_translate(self._load(index), self._size, self._augmentation, rng)
+        return scale_translate(self._load(index), self.input_size, self._augmentation, rng)
 
     def _load(self, index: int) -> Sample:
         """Read an image as it is."""
@@ -178,7 +178,7 @@ class ValidationSet:
             UserError: there is no record.
         """
         self._records = _checked(records, "validation")
-        self._size = input_size
+        self.input_size = input_size
         self.max_objects = _room([len(record.labels) for record in self._records], None)
 
     def __len__(self) -> int:
@@ -195,7 +195,7 @@ class ValidationSet:
             ImageError: the image can't be read.
         """
         source = _load(self._records[index], read_record)
-        image, box = letterbox(source.image, self._size)
+        image, box = letterbox(source.image, self.input_size)
         return Sample(image, box.apply(source.boxes), source.labels, source.difficult), box
 
     def batch(self, step: int, batch_size: int) -> tuple[np.ndarray, Targets, list[Letterbox]]:

@@ -24,7 +24,9 @@ class Config:
         "skip", "set bad records aside and report them, or stop", "data"
     )
     split_seed: int = option(0, "of the splits, where the data has none of its own", "data", low=0)
-    workers: int = option(2, "threads that load and augment images", "data", low=1, high=256)
+    workers: int = option(
+        2, "that load and augment images: threads, above 4 processes", "data", low=1, high=256
+    )
     cache: Literal["none", "ram", "disk"] = option(
         "none", "where decoded training images are kept, the same in every pixel", "data"
     )

@@ -9,21 +9,24 @@ import numpy as np
 
 from utils.dataset import Targets, TrainingSet
 from utils.errors import UserError
+from utils.processes import InProcesses
 
 
 class TrainingBatches(keras.utils.PyDataset):
     """The batches of a training set, epoch after epoch, made by worker threads ahead of time.
 
     Args:
-        dataset: the images.
+        maker: makes them.
         batch_size: images per step.
         epoch: the first epoch, counted from 0.
-        workers: threads. They share the images' memory, and OpenCV lets them run side by side.
+        workers: threads that ask for batches.
     """
 
-    def __init__(self, dataset: TrainingSet, batch_size: int, epoch: int, workers: int) -> None:
+    def __init__(
+        self, maker: TrainingSet | InProcesses, batch_size: int, epoch: int, workers: int
+    ) -> None:
         super().__init__(workers=workers, max_queue_size=2 * workers)
-        self.dataset = dataset
+        self.maker = maker
         self.batch_size = batch_size
         self.epoch = epoch
         self._begun = False
@@ -31,11 +34,11 @@ class TrainingBatches(keras.utils.PyDataset):
         self._made: dict[int, float] = {}
 
     def __len__(self) -> int:
-        return self.dataset.steps(self.batch_size)
+        return self.maker.steps(self.batch_size)
 
     def __getitem__(self, step: int) -> tuple[np.ndarray, Targets]:
         try:
-            batch = self.dataset.batch(step, self.epoch, self.batch_size)
+            batch = self.maker.batch(step, self.epoch, self.batch_size)
         except UserError as error:
             self._error = error
             raise

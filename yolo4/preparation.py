@@ -19,6 +19,7 @@ from utils.augment import Augmentation
 from utils.cache import DiskCache, MemoryCache, Reader, read_record
 from utils.dataset import TrainingSet
 from utils.errors import UserError
+from utils.processes import processes
 from utils.records import Record
 from yolo4.config import Config
 from yolo4.options import flag
@@ -115,9 +116,11 @@ def _reader(config: Config) -> Reader:
 
 def _claim_cache(config: Config, records: list[Record]) -> None:
     """Tell what the cache will take, before anything is written."""
-    reader = _reader(config)
-    if isinstance(reader, MemoryCache | DiskCache):
-        print(reader.claim(records))
+    match _reader(config):
+        case MemoryCache() as cache:
+            print(cache.claim(records, processes(config.workers)))
+        case DiskCache() as cache:
+            print(cache.claim(records))
 
 
 def _check_files(config: Config) -> None:

@@ -12,6 +12,7 @@ from nets.yolov4 import YOLOv4
 from utils.anchors import format_anchors
 from utils.errors import UserError
 from utils.files import write_whole
+from utils.processes import batch_maker
 from yolo4 import model as models
 from yolo4.callbacks import Keeper, ProgressBar, StopOnNonFinite, Validation
 from yolo4.config import Config
@@ -127,8 +128,9 @@ def _fit(task: Task, model: YOLOv4, progress: Progress, watchers: Watchers, resu
             save_batch(run.batch_picture, *dataset.batch(0, 0, batch_size), task.class_names)
         if frozen:
             print(f"the backbone is frozen up to epoch {last}")
-        batches = TrainingBatches(dataset, batch_size, progress.epoch, config.workers)
-        _run_phase(task, model, batches, last, validator, progress, watchers)
+        with batch_maker(dataset, batch_size, config.workers) as maker:
+            batches = TrainingBatches(maker, batch_size, progress.epoch, config.workers)
+            _run_phase(task, model, batches, last, validator, progress, watchers)
         if model.stop_training:
             break
 
