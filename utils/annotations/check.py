@@ -1,13 +1,12 @@
 """Checks one image and its boxes: what is sound is kept, the rest is mended or set aside."""
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 
-from utils.annotations.images import ImageFacts, read_facts
+from utils.annotations.images import ImageFacts
+from utils.annotations.known import KnownFiles
 from utils.annotations.source import Annotation, AnnotationError, Entry, Kind, Problem, RawObject
 from utils.image import ImageError
 
@@ -34,19 +33,19 @@ class Checked:
     problems: list[Problem]
 
 
-def check(entry: Entry, read_image: Callable[[Path], ImageFacts] = read_facts) -> Checked:
+def check(entry: Entry, known: KnownFiles) -> Checked:
     """Read an entry's annotation, and check its image and every object.
 
     Args:
         entry: the image and its annotation.
-        read_image: as `utils.annotations.images.read_facts`.
+        known: reads both files.
     """
     try:
-        annotation = entry.read()
+        annotation = known.annotation(entry)
     except AnnotationError as error:
         return Checked(entry, None, b"", [], [error.problem])
     try:
-        facts = read_image(entry.image)
+        facts = known.image(entry.image)
     except ImageError as error:
         reason = str(error).removeprefix(f"{entry.image}: ")
         problem = Problem(Kind.BAD_IMAGE, entry.image, "", reason)

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from utils.annotations.check import Checked, check
 from utils.annotations.detect import read_sources
-from utils.annotations.images import KnownImages
+from utils.annotations.known import KnownFiles
 from utils.annotations.report import ScanReport, describe_first
 from utils.annotations.source import Entry, Kind, Problem, Source, split_in_name
 from utils.annotations.split import complete, join_repeats, merge, remove_leaks
@@ -49,7 +49,7 @@ def load_dataset(
 ) -> DataSet:
     """Read data sets of any known format, check every image and box, and split them.
 
-    Images that have not changed since they were last found sound are not read again.
+    Images and XML files that have not changed since they were last read are not read again.
 
     Args:
         data: folders or files of data sets; several are joined split by split. Of several folders
@@ -73,7 +73,7 @@ def load_dataset(
     sources = _read_all(paths)
     notes = [note for source in sources for note in source.notes]
     problems = [problem for source in sources for problem in source.problems]
-    known = KnownImages(paths)
+    known = KnownFiles(paths)
     checked = _check_all(merge(sources, notes), problems, known, progress)
     known.save()
     checked = remove_leaks(join_repeats(checked, problems), notes, problems)
@@ -107,15 +107,17 @@ def _read_all(paths: list[Path]) -> list[Source]:
 
 
 def _check_all(
-    splits: dict[str, list[Entry]], problems: list[Problem], known: KnownImages, progress: bool
+    splits: dict[str, list[Entry]], problems: list[Problem], known: KnownFiles, progress: bool
 ) -> dict[str, list[Checked]]:
-    """Check each entry once, in threads, the order kept; images set aside are left out."""
+    """Check each entry once, the order kept; images set aside are left out."""
     entries = list(dict.fromkeys(entry for items in splits.values() for entry in items))
     bar = tqdm(total=len(entries), desc="checking images", unit="image", disable=not progress)
-    pool = ThreadPoolExecutor()
+    # Only decoding an image runs beside other threads; of known ones they would be in the way.
+    decodes = not all(known.holds(entry.image) for entry in entries)
+    pool = ThreadPoolExecutor(None if decodes else 1)
     results: dict[Entry, Checked] = {}
     try:
-        for result in pool.map(partial(check, read_image=known.read), entries):
+        for result in pool.map(partial(check, known=known), entries):
             results[result.entry] = result
             bar.update()
     finally:

@@ -101,11 +101,13 @@ class Entry:
         image: the image file.
         file: the file that the annotation stands in, for messages.
         read: reads the annotation; raises AnnotationError.
+        alone: all that `read` gives stands in `file`, and nothing about other images does.
     """
 
     image: Path
     file: Path
     read: Callable[[], Annotation]
+    alone: bool = False
 
 
 @dataclass

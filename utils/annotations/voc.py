@@ -203,7 +203,7 @@ def _entry(source: Source, path: Path, index: ImageIndex) -> Entry | None:
     """The image that an XML file is about: that of its own name, or else of its <filename>."""
     images = index.find(path.stem)
     if len(images) == 1:
-        return Entry(images[0], path, partial(read_xml, path))
+        return Entry(images[0], path, partial(read_xml, path), alone=True)
     try:
         filename = _text(_parse(path), "filename").replace("\\", "/").rsplit("/", 1)[-1]
     except AnnotationError as error:
@@ -215,7 +215,7 @@ def _entry(source: Source, path: Path, index: ImageIndex) -> Entry | None:
         missing = f"no image {path.stem}.*, nor one of its <filename> {filename!r}"
         source.problems.append(Problem(Kind.MISSING_IMAGE, path, "", missing))
         return None
-    return Entry(images[0], path, partial(read_xml, path))
+    return Entry(images[0], path, partial(read_xml, path), alone=True)
 
 
 def _subfolder(root: Path, name: str) -> Path | None:

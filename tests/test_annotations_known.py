@@ -1,12 +1,17 @@
-"""Images are not read again until something changes, and then they are."""
+"""Files are not read again until something changes, and then they are."""
 
+import json
 import os
 import sys
+from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.annotation_files import CAT, DOG, all_records, kinds, load, voc_xml, write_image
-from utils.annotations import Kind, images
+from utils.annotations import Kind, images, known, voc
+from utils.annotations.source import Annotation, Problem, RawObject
 from utils.errors import UserError
 
 
@@ -14,7 +19,7 @@ from utils.errors import UserError
 def cache(tmp_path, monkeypatch):
     """A cache folder for one test, which takes files that were made just now."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(images, "_UNSETTLED_NS", -(10**12))
+    monkeypatch.setattr(known, "_UNSETTLED_NS", -(10**12))
     return tmp_path / "cache" / "yolov4" / "scans"
 
 
@@ -29,6 +34,20 @@ def decoded(monkeypatch):
 
     decode_image = images.decode_image
     monkeypatch.setattr(images, "decode_image", decode)
+    return names
+
+
+@pytest.fixture
+def parsed(monkeypatch):
+    """Names of the XML files that were read."""
+    names = []
+
+    def parse(path):
+        names.append(path.name)
+        return parse_file(path)
+
+    parse_file = voc._parse
+    monkeypatch.setattr(voc, "_parse", parse)
     return names
 
 
@@ -50,16 +69,20 @@ def content(data):
     return rows, data.class_names, data.report.text
 
 
-def test_the_second_scan_reads_no_image_and_tells_the_same(root, decoded):
+def test_the_second_scan_reads_no_file_and_tells_the_same(root, decoded, parsed):
     (root / "c.bmp").write_bytes((root / "a.bmp").read_bytes())
     (root / "a.xml").write_text(voc_xml([("cat", -9, 0, 99, 9), ("cat", 3, 3, 3, 9)]))
     write_image(root / "d.jpg", (40, 60), orientation=6)
-    (root / "d.xml").write_text(voc_xml([CAT], size=(40, 60)))
+    half_read = voc_xml([CAT, DOG], size=(40, 60)).replace("<ymin>", "<ymin>?", 1)
+    (root / "d.xml").write_text(half_read)
     first = content(load(root))
+    assert "a corner is no number" in first[-1]
     assert sorted(decoded) == ["a.bmp", "b.bmp", "c.bmp", "d.jpg"]
+    assert sorted(parsed) == ["a.xml", "b.xml", "c.xml", "d.xml"]
     decoded.clear()
+    parsed.clear()
     assert content(load(root)) == first
-    assert decoded == []
+    assert decoded == parsed == []
 
 
 @pytest.mark.parametrize("keeps_time", [False, True])
@@ -103,21 +126,57 @@ def test_files_come_and_go(root, decoded, cache):
     assert "d.bmp" in file.read_text()
 
 
-def test_annotations_are_read_each_time(root, decoded):
+def test_an_annotation_replaced_by_one_of_as_many_bytes_is_read_again(root, decoded, parsed):
     before = (root / "a.xml").stat()
     load(root)
     decoded.clear()
+    parsed.clear()
     text = (root / "a.xml").read_text()
     (root / "a.xml").write_text(text.replace("<xmin>1<", "<xmin>7<"))
-    os.utime(root / "a.xml", ns=(0, before.st_mtime_ns))
+    os.utime(root / "a.xml", ns=(0, before.st_mtime_ns + (sys.platform == "win32")))
     assert (root / "a.xml").stat().st_size == before.st_size
     corners = {r.image.name: r.boxes[0, 0] for r in all_records(load(root)).values()}
     assert corners == {"a.bmp": 7, "b.bmp": 1, "c.bmp": 1}
+    assert parsed == ["a.xml"]
     assert kinds(load(root, class_names=["cat"])) == {Kind.UNKNOWN_CLASS: 3}
     assert decoded == []
 
 
-@pytest.mark.parametrize("damage", ["", "{", "[]", "7", '{"rules": 1, "images": {}}', "\xff"])
+def test_an_annotation_that_cannot_be_read_is_tried_each_time(root, parsed):
+    (root / "b.xml").write_text("<annotation>")
+    for _ in range(2):
+        parsed.clear()
+        assert kinds(load(root)) == {Kind.BAD_ANNOTATION: 1}
+        assert "b.xml" in parsed
+
+
+NAMES = st.text(max_size=9)
+OBJECTS = st.builds(
+    RawObject,
+    st.one_of(NAMES, st.integers(0, 99)),
+    st.tuples(*[st.floats(allow_nan=False)] * 4),
+    NAMES,
+    st.booleans(),
+)
+PROBLEMS = st.builds(Problem, st.sampled_from(Kind), st.just(Path("a.xml")), NAMES, NAMES)
+SIZES = st.none() | st.tuples(st.integers(1, 9999), st.integers(1, 9999))
+
+
+@given(
+    st.builds(
+        Annotation,
+        st.lists(OBJECTS, max_size=4),
+        st.lists(PROBLEMS, max_size=4),
+        SIZES,
+        st.booleans(),
+    )
+)
+def test_an_annotation_is_the_same_after_it_was_kept(annotation):
+    kept = json.loads(json.dumps(known._packed(annotation)))
+    assert known._unpacked(Path("a.xml"), kept) == annotation
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[]", "7", '{"rules": 1, "files": {}}', "\xff"])
 def test_a_damaged_cache_is_done_without(root, decoded, cache, damage):
     first = content(load(root))
     (file,) = cache.iterdir()
@@ -131,7 +190,7 @@ def test_a_damaged_cache_is_done_without(root, decoded, cache, damage):
 
 def test_other_code_that_reads_images_reads_them_again(root, decoded, monkeypatch):
     load(root)
-    monkeypatch.setattr(images.cv2, "__version__", "0")
+    monkeypatch.setattr(known.cv2, "__version__", "0")
     load(root)
     assert len(decoded) == 6
 
@@ -139,7 +198,7 @@ def test_other_code_that_reads_images_reads_them_again(root, decoded, monkeypatc
 def test_an_image_that_may_still_change_within_the_tick_of_a_clock_is_not_kept(
     root, decoded, cache, monkeypatch
 ):
-    monkeypatch.setattr(images, "_UNSETTLED_NS", 10**12)
+    monkeypatch.setattr(known, "_UNSETTLED_NS", 10**12)
     load(root)
     load(root)
     assert len(decoded) == 6
