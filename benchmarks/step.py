@@ -63,18 +63,22 @@ def training_step(way: str, options: StepOptions) -> tuple[Callable[[], object],
 @contextmanager
 def plain_pieces(plain: bool) -> Iterator[None]:
     """Within the block, networks, losses and optimizers are made of plain pieces."""
-    import keras
-
     if not plain:
         yield
         return
     with (
-        patch("nets.blocks.Mish", lambda name: keras.layers.Activation("mish", name=name)),
-        patch("nets.blocks.BatchNorm", keras.layers.BatchNormalization),
+        patch("nets.blocks.BatchNorm", _plain_norm),
         patch("nets.losses.compiled", lambda function: function),
         patch("yolo4.optimizer.build_optimizer", _plain_optimizer),
     ):
         yield
+
+
+def _plain_norm(activation: str = "linear", **options: object) -> Callable:
+    import keras
+
+    norm = keras.layers.BatchNormalization(**options)
+    return lambda x: keras.layers.Activation(activation)(norm(x))
 
 
 def _plain_optimizer(config: object, schedule: object) -> object:

@@ -28,8 +28,8 @@ _fused_mish_slope = compiled(_mish_slope)
 def mish(x: KerasTensor) -> tuple:
     """Mish, `x tanh(softplus(x))` (Misra 2019, eq. 1), of a tensor of any shape.
 
-    The backward pass needs `x` alone. With nothing between its three operations kept for it,
-    TensorFlow on a CPU runs the forward pass as one operation of oneDNN.
+    With nothing between its three operations kept for the backward pass, TensorFlow on a CPU runs
+    the forward pass as one operation of oneDNN.
     """
 
     def slope(*args: KerasTensor, upstream: KerasTensor | None = None) -> KerasTensor:
@@ -39,45 +39,90 @@ def mish(x: KerasTensor) -> tuple:
     return x * ops.tanh(ops.softplus(x)), slope
 
 
-@register_keras_serializable(package="yolo4")
-class Mish(layers.Layer):
-    """The activation `mish`."""
+def _normalised_mish_slope(
+    x: KerasTensor,
+    mean: KerasTensor,
+    variance: KerasTensor,
+    gamma: KerasTensor,
+    beta: KerasTensor,
+    upstream: KerasTensor,
+) -> KerasTensor:
+    """Gradient of Mish in what it was taken of, computed again from what that was made of.
 
-    def call(self, x: KerasTensor) -> KerasTensor:
-        """The activation of `x`."""
-        return mish(x)
+    Args:
+        x: features before they were normalised, `[B, H, W, C]`.
+        mean: of `x`, `[C]`.
+        variance: of `x`, with epsilon, `[C]`.
+        gamma: `[C]`.
+        beta: `[C]`.
+        upstream: gradient in the value of Mish, of the shape and type of `x`.
+    """
+    scale = gamma * ops.rsqrt(variance)
+    normalised = (ops.cast(x, "float32") - mean) * scale + beta
+    return ops.cast(_mish_slope(normalised, upstream), x.dtype)
 
-    def compute_output_spec(self, x: KerasTensor) -> KerasTensor:
-        """Shape and type of `x`; said here, Keras need not trace `call` to learn it."""
-        return KerasTensor(x.shape, dtype=self.compute_dtype)
 
-    def slope_call(self) -> Call:
-        """How a training step calls the slope of this layer's activation."""
-        return Call(_fused_mish_slope, [self.output, self.output])
+_fused_normalised_mish_slope = compiled(_normalised_mish_slope)
+
+
+@ops.custom_gradient
+def _normalised_mish(y: KerasTensor, *made_of: KerasTensor) -> tuple:
+    """Mish of `y`, which need not be kept for the backward pass: that has `made_of`."""
+
+    def slope(upstream: KerasTensor) -> tuple:
+        return _fused_normalised_mish_slope(*made_of, upstream), *[None for _ in made_of]
+
+    return mish(y), slope
 
 
 @register_keras_serializable(package="yolo4")
 class BatchNorm(layers.BatchNormalization):
-    """Keras's batch normalisation, with a fused training step.
+    """Keras's batch normalisation, with a fused training step, and Mish after it where asked for.
 
-    As in Darknet, the moving variance averages the unbiased variance of the batches.
+    As in Darknet, the moving variance averages the unbiased variance of the batches. Of Mish the
+    backward pass keeps what is normalised alone, which the normalisation keeps anyway.
+
+    Args:
+        activation: "mish", or "linear" for none.
+        options: of `keras.layers.BatchNormalization`.
     """
+
+    def __init__(self, activation: str = "linear", **options: object) -> None:
+        super().__init__(**options)
+        self.activation = activation
 
     def call(self, inputs: KerasTensor, training: bool | None = None) -> KerasTensor:
         """Normalise by the batch when training, else by the moving statistics."""
+        mishes = self.activation == "mish"
         if not (training and self.trainable):
-            return super().call(inputs, training=training)
+            y = super().call(inputs, training=training)
+            return mish(y) if mishes else y
         moving = self.moving_mean, self.moving_variance
-        y, *averages = normalise_batch(
+        y, averages, statistics = normalise_batch(
             inputs, self.gamma, self.beta, moving, self.momentum, self.epsilon
         )
         for variable, average in zip(moving, averages, strict=True):
             variable.assign(average)
-        return y
+        if not mishes:
+            return y
+        if statistics is None:
+            return mish(y)
+        mean, variance = statistics
+        gamma, beta = map(ops.convert_to_tensor, (self.gamma, self.beta))
+        return _normalised_mish(y, inputs, mean, variance + self.epsilon, gamma, beta)
 
     def compute_output_spec(self, inputs: KerasTensor, training: bool | None = None) -> KerasTensor:
         """Shape and type of the output; said here, Keras need not trace `call` to learn it."""
         return KerasTensor(inputs.shape, dtype=self.compute_dtype)
+
+    def get_config(self) -> dict:
+        """What the constructor takes."""
+        return {**super().get_config(), "activation": self.activation}
+
+    def slope_call(self) -> Call:
+        """How a training step on a CPU calls the slope of Mish."""
+        channels = [KerasTensor((self.output.shape[-1],), "float32")] * 4
+        return Call(_fused_normalised_mish_slope, [self.output, *channels, self.output])
 
 
 def conv_bn_act(
@@ -114,9 +159,10 @@ def conv_bn_act(
         kernel_initializer="he_normal",
         name=name,
     )(x)
-    x = BatchNorm(momentum=0.97, epsilon=1e-5, name=f"{name}_norm")(x)
+    norm = {"momentum": 0.97, "epsilon": 1e-5, "name": f"{name}_norm"}
     if activation == "mish":
-        return Mish(name=f"{name}_mish")(x)
+        return BatchNorm("mish", **norm)(x)
+    x = BatchNorm(**norm)(x)
     return layers.LeakyReLU(negative_slope=0.1, name=f"{name}_leaky")(x)
 
 

@@ -71,7 +71,8 @@ def compile_ahead(calls: Sequence[Call], batch_size: int) -> None:
 
     def call_all() -> None:
         for function, signature in ready:
-            function(*(tf.zeros((batch_size, *s.shape[1:]), s.dtype) for s in signature))
+            shapes = [[batch_size if side is None else side for side in s.shape] for s in signature]
+            function(*(tf.zeros(z, s.dtype) for z, s in zip(shapes, signature, strict=True)))
 
     threading.Thread(target=call_all, name="compile ahead").start()
 
@@ -90,6 +91,21 @@ def gradient(function: Callable, count: int) -> Callable:
     return call
 
 
+class Normalised(NamedTuple):
+    """What batch normalisation makes of a batch.
+
+    Attributes:
+        y: the normalised features, `[B, H, W, C]`.
+        moving: the new moving mean and moving variance, float32 `[C]`.
+        statistics: mean and variance of the batch, float32 `[C]`; None where they are not to be
+            had, or of no use, as the backend compiles the whole step.
+    """
+
+    y: KerasTensor
+    moving: tuple[KerasTensor, KerasTensor]
+    statistics: tuple[KerasTensor, KerasTensor] | None
+
+
 def normalise_batch(
     x: KerasTensor,
     gamma: KerasTensor,
@@ -97,7 +113,7 @@ def normalise_batch(
     moving: tuple[KerasTensor, KerasTensor],
     momentum: float,
     epsilon: float,
-) -> tuple[KerasTensor, KerasTensor, KerasTensor]:
+) -> Normalised:
     """Batch normalisation of a training step, in TensorFlow's one fused operation where it is.
 
     Keras composes it of a dozen operations that each go over memory.
@@ -111,14 +127,25 @@ def normalise_batch(
         epsilon: added to the variance.
 
     Returns:
-        The normalised features in the type of `x`; the new moving mean and moving variance.
+        The normalised features in the type of `x`, and the statistics.
     """
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
-        return tf.compat.v1.nn.fused_batch_norm(
-            x, gamma, beta, *moving, epsilon=epsilon, exponential_avg_factor=1 - momentum
+        made = tf.raw_ops.FusedBatchNormV3(
+            x=x,
+            scale=gamma,
+            offset=beta,
+            mean=moving[0],
+            variance=moving[1],
+            epsilon=epsilon,
+            exponential_avg_factor=1 - momentum,
+            is_training=True,
         )
+        # What is kept for the backward pass: on a GPU not the variance, but a number made of it.
+        on_gpu = bool(keras.distribution.list_devices("gpu"))
+        statistics = None if on_gpu else (made.reserve_space_1, made.reserve_space_2)
+        return Normalised(made.y, (made.batch_mean, made.batch_variance), statistics)
     mean, variance = ops.moments(ops.cast(x, "float32"), axes=(0, 1, 2))
     y = ops.batch_normalization(
         ops.cast(x, "float32"), mean, variance, -1, offset=beta, scale=gamma, epsilon=epsilon
@@ -126,11 +153,11 @@ def normalise_batch(
     count = ops.cast(ops.size(x) // x.shape[-1], "float32")
     unbiased = variance * count / ops.maximum(count - 1, 1)
     old_mean, old_variance = moving
-    return (
-        ops.cast(y, x.dtype),
+    averages = (
         old_mean * momentum + mean * (1 - momentum),
         old_variance * momentum + unbiased * (1 - momentum),
     )
+    return Normalised(ops.cast(y, x.dtype), averages, None)
 
 
 class AdamNumbers(NamedTuple):

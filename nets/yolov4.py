@@ -7,7 +7,7 @@ import keras
 from keras import KerasTensor
 from keras.saving import register_keras_serializable
 
-from nets.blocks import BatchNorm, Mish
+from nets.blocks import BatchNorm
 from nets.compiled import compile_ahead
 from nets.cspdarknet53 import cspdarknet53
 from nets.losses import TERMS, YOLOv4Loss
@@ -87,7 +87,8 @@ class YOLOv4(keras.Model):
             max_objects: objects an image in the targets.
             batch_size: images per step.
         """
-        slopes = [layer.slope_call() for layer in self.layers if isinstance(layer, Mish)]
+        norms = [layer for layer in self.layers if isinstance(layer, BatchNorm)]
+        slopes = [layer.slope_call() for layer in norms if layer.activation == "mish"]
         distinct = {(call.arguments[0].shape, call.arguments[0].dtype): call for call in slopes}
         loss = self.criterion.gradient_call(self.outputs, max_objects)
         compile_ahead([loss, *distinct.values()], batch_size)

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from nets.blocks import BatchNorm, Mish, mish, spp
+from nets.blocks import BatchNorm, mish, spp
 from nets.compiled import normalise_batch
 
 
@@ -41,13 +41,6 @@ def test_mish_is_finite_far_out(dtype):
     np.testing.assert_allclose(gradient, [0, 0, 0.6, 1, 1], atol=2e-3)
 
 
-def test_mish_layer_is_mish_and_knows_its_type(precision_policy):
-    precision_policy("mixed_bfloat16")
-    x = keras.Input((4,))
-    assert Mish()(x).dtype == "bfloat16"
-    assert Mish()(x).shape == (None, 4)
-
-
 def test_spp_is_three_maxima_side_by_side():
     x = np.random.default_rng(0).normal(size=(2, 16, 11, 3)).astype(np.float32)
     pooled = [keras.layers.MaxPooling2D(k, 1, "same")(x) for k in (13, 9, 5)]
@@ -69,11 +62,23 @@ def trained_batch_norm(layer, x):
     return [y, *slopes, layer.moving_mean, layer.moving_variance]
 
 
-def test_fused_batch_norm_trains_as_keras_batch_norm():
+class ThenMish(keras.layers.BatchNormalization):
+    """Keras's batch normalisation and its Mish."""
+
+    def call(self, inputs, training=None):
+        return keras.activations.mish(super().call(inputs, training=training))
+
+
+@pytest.mark.parametrize(
+    ("activation", "plain"), [("linear", keras.layers.BatchNormalization), ("mish", ThenMish)]
+)
+@pytest.mark.parametrize("gpus", [[], ["gpu:0"]])
+def test_fused_batch_norm_trains_as_keras_batch_norm(monkeypatch, activation, plain, gpus):
     x = np.random.default_rng(0).normal(1, 2, (4, 6, 5, 3)).astype(np.float32)
-    options = {"momentum": 0.9, "epsilon": 1e-5}
-    ours = trained_batch_norm(BatchNorm(**options), x)
-    theirs = trained_batch_norm(keras.layers.BatchNormalization(**options), x)
+    options = {"momentum": 0.9, "epsilon": 1e-3}
+    theirs = trained_batch_norm(plain(**options), x)
+    monkeypatch.setattr(keras.distribution, "list_devices", lambda kind: gpus)
+    ours = trained_batch_norm(BatchNorm(activation, **options), x)
     count = 4 * 6 * 5
     theirs[-1] = 0.9 + (theirs[-1] - 0.9) * count / (count - 1)  # biased there, unbiased here
     for a, b in zip(ours, theirs, strict=True):
@@ -82,12 +87,24 @@ def test_fused_batch_norm_trains_as_keras_batch_norm():
 
 def test_batch_norm_uses_moving_statistics_outside_training_and_when_frozen():
     x = np.random.default_rng(0).normal(1, 2, (4, 6, 5, 3)).astype(np.float32)
-    layer = BatchNorm(epsilon=1e-5)
+    layer, mishes = BatchNorm(epsilon=1e-5), BatchNorm("mish", epsilon=1e-5)
     expected = x / np.sqrt(1 + 1e-5)
+    activated = keras.activations.mish(expected)
     np.testing.assert_allclose(layer(x), expected, rtol=1e-6)
-    layer.trainable = False
+    np.testing.assert_allclose(mishes(x), activated, rtol=1e-5)
+    layer.trainable = mishes.trainable = False
     np.testing.assert_allclose(layer(x, training=True), expected, rtol=1e-6)
+    np.testing.assert_allclose(mishes(x, training=True), activated, rtol=1e-5)
     np.testing.assert_array_equal(layer.moving_mean, 0)
+
+
+def test_batch_norm_knows_its_type_and_is_made_again_as_it_was(precision_policy):
+    precision_policy("mixed_bfloat16")
+    layer = BatchNorm("mish", epsilon=1e-4)
+    assert layer(keras.Input((5, 5, 4))).dtype == "bfloat16"
+    assert layer.output.shape == (None, 5, 5, 4)
+    again = BatchNorm.from_config(layer.get_config())
+    assert (again.activation, again.epsilon) == ("mish", 1e-4)
 
 
 def test_batch_norm_of_other_backends_is_the_fused_one(monkeypatch):
@@ -97,5 +114,8 @@ def test_batch_norm_of_other_backends_is_the_fused_one(monkeypatch):
     fused = normalise_batch(ops.convert_to_tensor(x), gamma, beta, moving, 0.9, 1e-5)
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
     composed = normalise_batch(ops.convert_to_tensor(x), gamma, beta, moving, 0.9, 1e-5)
-    for a, b in zip(fused, composed, strict=True):
+    assert composed.statistics is None
+    for a, b in zip((fused.y, *fused.moving), (composed.y, *composed.moving), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(fused.statistics[0], x.mean((0, 1, 2)), rtol=1e-5)
+    np.testing.assert_allclose(fused.statistics[1], x.var((0, 1, 2)), rtol=1e-5)

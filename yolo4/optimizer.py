@@ -35,7 +35,7 @@ def compile_for_phase(
         first_epoch,
         steps_per_epoch,
     )
-    model.compile(optimizer=build_optimizer(config, schedule), jit_compile=_jit_compile())
+    model.compile(optimizer=build_optimizer(config, schedule), jit_compile=jit_compile())
     model.optimizer.build(model.trainable_variables)
 
 
@@ -43,10 +43,10 @@ def compiled_by_xla() -> str:
     """What of a training step is compiled by XLA."""
     if keras.backend.backend() == "torch":
         return "nothing"
-    return "the whole step" if _jit_compile() else "the loss and the slope of Mish"
+    return "the whole step" if jit_compile() else "the loss and the slope of Mish"
 
 
-def _jit_compile() -> bool | str:
+def jit_compile() -> bool | str:
     """Whether the whole step is compiled by XLA: not where oneDNN's convolutions are faster."""
     tensorflow = keras.backend.backend() == "tensorflow"
     return "auto" if not tensorflow or keras.distribution.list_devices("gpu") else False

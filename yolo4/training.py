@@ -18,7 +18,7 @@ from yolo4.callbacks import Keeper, ProgressBar, StopOnNonFinite, Validation
 from yolo4.config import Config
 from yolo4.feeding import TrainingBatches
 from yolo4.fingerprint import fingerprint
-from yolo4.optimizer import compile_for_phase, compiled_by_xla
+from yolo4.optimizer import compile_for_phase, compiled_by_xla, jit_compile
 from yolo4.pictures import save_batch
 from yolo4.preparation import Task, prepare, prepare_again, training_set
 from yolo4.run import Run, open_run
@@ -112,7 +112,8 @@ def _fit(task: Task, model: YOLOv4, progress: Progress, watchers: Watchers, resu
     for first, last, batch_size, frozen in phases:
         if not first <= progress.epoch < last:
             continue
-        model.compile_ahead(dataset.max_objects, batch_size)
+        if not jit_compile():
+            model.compile_ahead(dataset.max_objects, batch_size)
         model.freeze_backbone(frozen)
         compile_for_phase(model, config, first, dataset.steps(batch_size), batch_size)
         # Also between the phases: where Keras leaves the averaged weights, training goes on with
