@@ -154,3 +154,15 @@ def test_help_of_the_scripts_needs_no_keras(script):
     )
     assert done.returncode == 0, done.stderr
     assert "--help" in done.stdout
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no such signal of a closed pipe")
+def test_output_that_nobody_reads_is_no_error():
+    code = "from yolo4.cli import run_command; run_command(lambda: print(*range(99)))"
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-c", code], stdout=writer, stderr=subprocess.PIPE, cwd=ROOT
+    )
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (1, b"")

@@ -1,6 +1,7 @@
 """From the command line to options and back to an exit status. Imports nothing heavy."""
 
 import dataclasses
+import os
 import sys
 import typing
 from collections.abc import Callable, Sequence
@@ -60,7 +61,8 @@ def _grouped_type(default: Any) -> type:
 def run_command(command: Callable[[], object]) -> None:
     """Run a command and leave the program with the status it returns, 0 where that is no number.
 
-    A `UserError` is printed as one line on standard error, with status 2; Ctrl-C gives 130.
+    A `UserError` is printed as one line on standard error, with status 2; Ctrl-C gives 130. Where
+    nobody reads the output any more (`| head`), it ends without a word, with status 1.
     """
     # A line at a time, so that a log file can be followed while it grows.
     sys.stdout.reconfigure(line_buffering=True)
@@ -73,3 +75,7 @@ def run_command(command: Callable[[], object]) -> None:
     except KeyboardInterrupt as interrupt:
         print(str(interrupt) or "interrupted", file=sys.stderr)
         sys.exit(130)
+    except BrokenPipeError:
+        # Python itself would write what is left, and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
