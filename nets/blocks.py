@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from keras import KerasTensor, layers, ops
 from keras.saving import register_keras_serializable
 
-from nets.compiled import Call, compiled, normalise_batch
+from nets.compiled import Call, Origin, compiled, normalise_batch
 
 
 def _mish_slope(x: KerasTensor, upstream: KerasTensor) -> KerasTensor:
@@ -36,7 +36,11 @@ def mish(x: KerasTensor) -> tuple:
         # PyTorch names the upstream gradient, other backends give it last.
         return _fused_mish_slope(x, args[-1] if upstream is None else upstream)
 
-    return x * ops.tanh(ops.softplus(x)), slope
+    return _mish(x), slope
+
+
+def _mish(x: KerasTensor) -> KerasTensor:
+    return x * ops.tanh(ops.softplus(x))
 
 
 def _normalised_mish_slope(
@@ -47,16 +51,7 @@ def _normalised_mish_slope(
     beta: KerasTensor,
     upstream: KerasTensor,
 ) -> KerasTensor:
-    """Gradient of Mish in what it was taken of, computed again from what that was made of.
-
-    Args:
-        x: features before they were normalised, `[B, H, W, C]`.
-        mean: of `x`, `[C]`.
-        variance: of `x`, with epsilon, `[C]`.
-        gamma: `[C]`.
-        beta: `[C]`.
-        upstream: gradient in the value of Mish, of the shape and type of `x`.
-    """
+    """Gradient of Mish in what an `Origin` says, which is computed again."""
     scale = gamma * ops.rsqrt(variance)
     normalised = (ops.cast(x, "float32") - mean) * scale + beta
     return ops.cast(_mish_slope(normalised, upstream), x.dtype)
@@ -65,14 +60,14 @@ def _normalised_mish_slope(
 _fused_normalised_mish_slope = compiled(_normalised_mish_slope)
 
 
-@ops.custom_gradient
-def _normalised_mish(y: KerasTensor, *made_of: KerasTensor) -> tuple:
-    """Mish of `y`, which need not be kept for the backward pass: that has `made_of`."""
+def _normalised_mish(y: KerasTensor, made_of: Origin) -> KerasTensor:
+    """Mish of `y`, which need not be kept for the backward pass: that has what it was made of."""
 
-    def slope(upstream: KerasTensor) -> tuple:
-        return _fused_normalised_mish_slope(*made_of, upstream), *[None for _ in made_of]
+    @ops.custom_gradient
+    def activate(y: KerasTensor) -> tuple:
+        return _mish(y), lambda upstream: _fused_normalised_mish_slope(*made_of, upstream)
 
-    return mish(y), slope
+    return activate(y)
 
 
 @register_keras_serializable(package="yolo4")
@@ -98,18 +93,14 @@ class BatchNorm(layers.BatchNormalization):
             y = super().call(inputs, training=training)
             return mish(y) if mishes else y
         moving = self.moving_mean, self.moving_variance
-        y, averages, statistics = normalise_batch(
+        y, averages, made_of = normalise_batch(
             inputs, self.gamma, self.beta, moving, self.momentum, self.epsilon
         )
         for variable, average in zip(moving, averages, strict=True):
             variable.assign(average)
         if not mishes:
             return y
-        if statistics is None:
-            return mish(y)
-        mean, variance = statistics
-        gamma, beta = map(ops.convert_to_tensor, (self.gamma, self.beta))
-        return _normalised_mish(y, inputs, mean, variance + self.epsilon, gamma, beta)
+        return mish(y) if made_of is None else _normalised_mish(y, made_of)
 
     def compute_output_spec(self, inputs: KerasTensor, training: bool | None = None) -> KerasTensor:
         """Shape and type of the output; said here, Keras need not trace `call` to learn it."""

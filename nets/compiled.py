@@ -91,19 +91,37 @@ def gradient(function: Callable, count: int) -> Callable:
     return call
 
 
+class Origin(NamedTuple):
+    """What normalised features were made of: `(x - mean) / sqrt(variance) * gamma + beta`.
+
+    Attributes:
+        x: features `[B, H, W, C]` of any float type.
+        mean: of `x`, float32 `[C]`, like the others.
+        variance: of `x`, with epsilon.
+        gamma: the scale.
+        beta: the shift.
+    """
+
+    x: KerasTensor
+    mean: KerasTensor
+    variance: KerasTensor
+    gamma: KerasTensor
+    beta: KerasTensor
+
+
 class Normalised(NamedTuple):
     """What batch normalisation makes of a batch.
 
     Attributes:
         y: the normalised features, `[B, H, W, C]`.
         moving: the new moving mean and moving variance, float32 `[C]`.
-        statistics: mean and variance of the batch, float32 `[C]`; None where they are not to be
-            had, or of no use, as the backend compiles the whole step.
+        made_of: what `y` was made of; None where that is not to be had, or of no use, as the
+            backend compiles the whole step.
     """
 
     y: KerasTensor
     moving: tuple[KerasTensor, KerasTensor]
-    statistics: tuple[KerasTensor, KerasTensor] | None
+    made_of: Origin | None
 
 
 def normalise_batch(
@@ -132,6 +150,7 @@ def normalise_batch(
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
+        gamma, beta = tf.convert_to_tensor(gamma), tf.convert_to_tensor(beta)
         made = tf.raw_ops.FusedBatchNormV3(
             x=x,
             scale=gamma,
@@ -142,10 +161,12 @@ def normalise_batch(
             exponential_avg_factor=1 - momentum,
             is_training=True,
         )
-        # What is kept for the backward pass: on a GPU not the variance, but a number made of it.
-        on_gpu = bool(keras.distribution.list_devices("gpu"))
-        statistics = None if on_gpu else (made.reserve_space_1, made.reserve_space_2)
-        return Normalised(made.y, (made.batch_mean, made.batch_variance), statistics)
+        made_of = None
+        # What is kept for its backward pass: on a GPU not the variance, but a number made of it.
+        if not keras.distribution.list_devices("gpu"):
+            mean, variance = made.reserve_space_1, made.reserve_space_2
+            made_of = Origin(x, mean, variance + epsilon, gamma, beta)
+        return Normalised(made.y, (made.batch_mean, made.batch_variance), made_of)
     mean, variance = ops.moments(ops.cast(x, "float32"), axes=(0, 1, 2))
     y = ops.batch_normalization(
         ops.cast(x, "float32"), mean, variance, -1, offset=beta, scale=gamma, epsilon=epsilon
