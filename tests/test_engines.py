@@ -132,3 +132,38 @@ def test_predict_with_openvino_imports_no_tensorflow(run, tmp_path):
     (entry,) = json.loads((tmp_path / "out" / "detections.json").read_text())
     assert set(entry["labels"]) <= {0, 1, 2, *NAMES}
     assert SIZE == (64, 96)
+
+
+FIRST_CALLS = """
+import sys, threading
+from pathlib import Path
+import numpy as np
+import openvino
+from openvino import opset13
+from yolo4.engines.runtimes import open_openvino
+
+images = opset13.parameter([-1, 2, 2, 3], np.uint8, name="images")
+model = openvino.Model([opset13.convert(images, "f32")], [images])
+model.outputs[0].tensor.names = {"boxes"}
+path = Path(sys.argv[1]) / "model.xml"
+openvino.serialize(model, path)
+run, together = open_openvino(path), threading.Barrier(3)
+
+def call():
+    together.wait()
+    run(np.zeros((1, 2, 2, 3), np.uint8))
+
+sys.setswitchinterval(1e-6)
+threads = [threading.Thread(target=call, daemon=True) for _ in range(3)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+"""
+
+
+def test_first_calls_at_the_same_time_do_not_wait_for_each_other_for_ever(tmp_path):
+    for _ in range(3):
+        command = [sys.executable, "-c", FIRST_CALLS, str(tmp_path)]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr

@@ -88,6 +88,9 @@ def open_openvino(path: Path, precision: str = "float32", streams: int = 1) -> R
             "NUM_STREAMS": streams,
         },
     )
+    # OpenVINO lists its number types at their first use; threads that come to it together wait for
+    # each other for ever.
+    _ = openvino.Tensor(np.zeros(1, np.uint8)).data
     requests = threading.local()
 
     def run(images: np.ndarray) -> dict[str, np.ndarray]:
