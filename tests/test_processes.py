@@ -77,18 +77,24 @@ def test_a_process_that_is_killed_is_an_error_in_words(training):
 def test_ctrl_c_does_not_reach_them(training):
     with closing(InProcesses(training, BATCH, 2)) as made:
         made.batch(0, 0, BATCH)
-        for process in children():
+        begun = children()
+        for process in begun:
             process.send_signal(signal.SIGINT)
         made.batch(1, 0, BATCH)
         made.batch(2, 0, BATCH)
+        assert children() == begun
+        assert len(begun) == 2
 
 
 def test_ctrl_c_while_they_start_does_not_reach_them_either(training):
     with closing(InProcesses(training, BATCH, 2)) as made:
-        for process in children():
+        begun = children()
+        for process in begun:
             process.send_signal(signal.SIGINT)
         made.batch(0, 0, BATCH)
         made.batch(1, 0, BATCH)
+        assert children() == begun
+        assert len(begun) == 2
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
