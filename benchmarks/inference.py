@@ -20,6 +20,7 @@ from utils.image import letterbox
 from yolo4.cli import parse, run_command
 from yolo4.detector import Detector
 from yolo4.engines.cache import cached_model
+from yolo4.engines.engine import as_infer
 from yolo4.engines.runtimes import (
     Runtime,
     fast_precision,
@@ -162,10 +163,7 @@ def _way(
     batch_size: int = 1,
 ) -> Way:
     def detector(runtime: Runtime, **settings: int) -> Detector:
-        def infer(images: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-            found = runtime(images)
-            return found["boxes"], found["confidence"], found["class_scores"]
-
+        infer = as_infer(runtime)
         return Detector(infer, run.class_names(), run.config().input_shape, **settings)
 
     several = detector(folder or alone, parallel=parallel, batch_size=batch_size)

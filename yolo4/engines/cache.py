@@ -19,6 +19,7 @@ from yolo4.run import Run, open_run
 
 # Settings of a run that its network depends on, beside its weights, anchors and class names.
 _SETTINGS = ("input_size", "width", "depth", "scale_x_y", "batch_norm_epsilon")
+_EXPORT = 2  # raised where the network of the same run is written otherwise than before
 
 
 def cached_model(run: Run, form: str) -> Path:
@@ -87,6 +88,7 @@ def _key(run: Run) -> dict[str, Any]:
         "anchors": run.anchors().tolist(),
         "classes": len(run.class_names()),
         "keras": version("keras"),
+        "export": _EXPORT,
     }
     return json.loads(json.dumps(key))
 

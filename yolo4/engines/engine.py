@@ -105,7 +105,7 @@ def _open_openvino(run: Run, throughput: bool) -> Engine:
     streams = os.cpu_count() or 1 if throughput else 1
 
     def start(precision: str) -> Infer:
-        return _triple(open_openvino(path, precision, streams))
+        return as_infer(open_openvino(path, precision, streams))
 
     is_fast = fast_precision("openvino") == "bfloat16"
     infer = Checked(start, path.parent / "bfloat16.json") if is_fast else start("float32")
@@ -114,17 +114,17 @@ def _open_openvino(run: Run, throughput: bool) -> Engine:
 
 def _open_onnxruntime(run: Run, throughput: bool) -> Engine:
     library("onnxruntime")
-    return Engine(Network("ONNX Runtime", _triple(open_onnx(cached_model(run, "onnx")))))
+    return Engine(Network("ONNX Runtime", as_infer(open_onnx(cached_model(run, "onnx")))))
 
 
 def _open_litert(run: Run, throughput: bool) -> Engine:
     library("ai_edge_litert")
     runtime = open_litert(cached_model(run, "litert"))
-    return Engine(Network("LiteRT", _triple(runtime)), batch_size=1)
+    return Engine(Network("LiteRT", as_infer(runtime)), batch_size=1)
 
 
-def _triple(runtime: Runtime) -> Infer:
-    """A runtime of what `yolo4.export.network.engine_network` makes."""
+def as_infer(runtime: Runtime) -> Infer:
+    """A runtime of what `yolo4.export.network.engine_network` makes, as `Detector` takes it."""
 
     def infer(images: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         found = runtime(images)

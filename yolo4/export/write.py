@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from yolo4.engines.runtimes import FILES, library
+from yolo4.export.exact_ends import keep_ends_exact
 from yolo4.export.suppression import Suppress
 
 
@@ -39,14 +40,15 @@ def _write_onnx(model: keras.Model, path: Path) -> None:
 
 def _write_openvino(model: keras.Model, path: Path) -> None:
     openvino = library("openvino")
-    if not any(isinstance(layer, Suppress) for layer in model.layers):
+    if any(isinstance(layer, Suppress) for layer in model.layers):
+        # OpenVINO reads ONNX's operator for suppression, but not TensorFlow's.
+        passing = path.with_suffix(".onnx")
+        _write_onnx(model, passing)
+        openvino.save_model(openvino.convert_model(passing), path, compress_to_fp16=False)
+        passing.unlink()
+    else:
         model.export(str(path), format="openvino", verbose=False)
-        return
-    # OpenVINO reads ONNX's operator for suppression, but not TensorFlow's.
-    passing = path.with_suffix(".onnx")
-    _write_onnx(model, passing)
-    openvino.save_model(openvino.convert_model(passing), path, compress_to_fp16=False)
-    passing.unlink()
+    keep_ends_exact(path)
 
 
 def _write_litert(model: keras.Model, path: Path) -> None:

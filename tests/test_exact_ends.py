@@ -1,0 +1,74 @@
+import numpy as np
+import pytest
+
+from tests.made_run import NAMES, write_run
+from yolo4.engines.cache import cached_model
+from yolo4.engines.runtimes import fast_precision, library
+from yolo4.export.exact_ends import keep_ends_exact
+
+openvino = library("openvino")
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    return cached_model(write_run(tmp_path_factory.mktemp("logs") / "run"), "openvino")
+
+
+def marked(path):
+    """Convolutions of a model: name to whether it has to stay in float32."""
+    return {
+        node.get_friendly_name(): any("Precision" in name for name in node.get_rt_info())
+        for node in openvino.Core().read_model(path).get_ordered_ops()
+        if node.get_type_name() == "Convolution"
+    }
+
+
+def convolution(features, channels, name):
+    opset = openvino.opset13
+    kernel = np.ones((channels, features.get_partial_shape()[1].get_length(), 1, 1), np.float32)
+    node = opset.convolution(features, opset.constant(kernel), [1, 1], [0, 0], [0, 0], [1, 1])
+    node.set_friendly_name(name)
+    return node.output(0)
+
+
+def test_the_first_and_the_last_of_each_way_through_the_network(tmp_path):
+    opset = openvino.opset13
+    images = opset.parameter([1, 3, 4, 4], np.float32)
+    first = convolution(opset.divide(images, np.float32(255)).output(0), 4, "first")
+    middle = convolution(opset.relu(first).output(0), 4, "middle")
+    small = convolution(middle, 2, "small")
+    neck = convolution(opset.add(middle, opset.relu(first)).output(0), 4, "neck")
+    large = convolution(neck, 2, "large")
+    both = opset.concat([opset.exp(small), large], axis=1)
+    openvino.save_model(openvino.Model([both], [images]), tmp_path / "model.xml")
+    keep_ends_exact(tmp_path / "model.xml")
+    assert marked(tmp_path / "model.xml") == {
+        "first": True,
+        "middle": False,
+        "small": True,
+        "neck": False,
+        "large": True,
+    }
+
+
+def test_of_yolov4_it_is_the_one_that_sees_pixels_and_the_three_that_make_logits(exported):
+    is_marked = marked(exported)
+    for node in openvino.Core().read_model(exported).get_ordered_ops():
+        if node.get_type_name() == "Convolution":
+            made, seen = node.input_value(1).get_shape()[:2]
+            is_end = seen == 3 or made == 3 * (5 + len(NAMES))
+            assert is_marked[node.get_friendly_name()] == is_end
+    assert sum(is_marked.values()) == 4
+
+
+def test_they_are_computed_in_float32_and_the_others_in_bfloat16(exported):
+    if fast_precision("openvino") != "bfloat16":
+        pytest.skip("a processor without bfloat16")
+    compiled = openvino.Core().compile_model(exported, "CPU", {"INFERENCE_PRECISION_HINT": "bf16"})
+    computed = {
+        node.get_friendly_name(): node.get_rt_info()["runtimePrecision"].astype(str)
+        for node in compiled.get_runtime_model().get_ops()
+        if node.get_rt_info()["layerType"].astype(str) == "Convolution"
+    }
+    wanted = {name: "f32" if is_end else "bf16" for name, is_end in marked(exported).items()}
+    assert computed == wanted
