@@ -243,6 +243,58 @@ class TestLoading:
             heads = {layer.name for layer in model.convolutions() if layer.use_bias}
             assert_loaded(model, layers_of(other), before, before.keys() - heads)
 
+    @pytest.mark.parametrize("inside", [0, 0.02, 0.5])
+    @pytest.mark.parametrize("wanted", [1, 2, 4, 30])
+    def test_a_cut_file_of_another_class_count_fills_no_head(
+        self, trained, numbers, tmp_path, wanted, inside
+    ):
+        """It ends in, or with, a layer after the first head."""
+        layers = darknet_layers(trained)
+        head = next(place for place, layer in enumerate(layers) if layer.norm is None)
+        for last in (head + 2, len(layers) - 2):
+            sizes = [layer.filters * layer.size_of_filter for layer in layers]
+            path = write(tmp_path / "cut", numbers[: sum(sizes[:last]) + int(inside * sizes[last])])
+            model = random_weights(YOLOv4(wanted, **SLIM), seed=3)
+            before = layers_of(model)
+            heads = [layer.name for layer in layers[:last] if layer.norm is None]
+            loaded, left, missing = load_darknet(model, path).splitlines()
+            assert loaded.startswith(f"loaded {last - len(heads)} of {len(layers)} ")
+            assert left == f"not loaded, as it is for 3 classes, not {wanted}: {', '.join(heads)}"
+            assert missing.endswith(f"not loaded: {layers[last].name} to {layers[-1].name}")
+            names = [layer.name for layer in layers[:last] if layer.norm is not None]
+            assert_loaded(model, layers_of(trained), before, names)
+
+    def test_a_file_short_by_the_numbers_of_a_class_is_a_cut_one(
+        self, model, trained, numbers, tmp_path
+    ):
+        layers = darknet_layers(model)
+        per_class = sum(3 * layer.size_of_filter for layer in layers if layer.norm is None)
+        short = numbers[: numbers.size - per_class]
+        assert darknet_class_count(short.size, **SLIM) == 2
+        before = layers_of(model)
+        text = load_darknet(model, write(tmp_path / "cut", short))
+        complete = text.partition(" of ")[0].removeprefix("loaded ")
+        names = [layer.name for layer in layers[: int(complete)]]
+        assert len(layers) - 4 < len(names) < len(layers)
+        assert_loaded(model, layers_of(trained), before, names)
+
+    def test_of_a_classifier_the_backbone_is_loaded(self, model, trained, numbers, tmp_path):
+        """As csdarknet53.weights: behind the backbone the biases and the kernel of 1000 classes."""
+        layers, count = darknet_layers(model), model.backbone_convolutions
+        sizes = [layer.filters * layer.size_of_filter for layer in layers[:count]]
+        rest = np.random.default_rng(5).normal(0, 0.01, 1000 * (1 + layers[count - 1].filters))
+        path = write(tmp_path / "x", np.append(numbers[: sum(sizes)], rest.astype("<f4")))
+        before = layers_of(model)
+        first, second = load_darknet(model, path).splitlines()
+        assert first == f"loaded {count} of {len(layers)} convolutions from {path}"
+        assert second == (
+            "what follows is of another network, as a classifier's is; "
+            f"not loaded: conv_{count + 1} to conv_{len(layers)}"
+        )
+        assert_loaded(model, layers_of(trained), before, [layer.name for layer in layers[:count]])
+        with pytest.raises(UserError, match="numbers, but this network for 3"):
+            load_darknet(model, path, whole=True)
+
     def test_where_all_is_needed_another_class_count_is_refused(self, whole):
         with pytest.raises(UserError, match=r"is for 3 classes, but this network for 5$"):
             load_darknet(YOLOv4(5, **SLIM), whole, whole=True)

@@ -1,6 +1,7 @@
 """Darknet's `.weights` into a network, and a network out as `.weights`, `.cfg` and `.names`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from utils.errors import UserError
 from utils.files import write_whole
 
 _BOX_NUMBERS = 5
+_COUNTS = range(1, 1001)  # of classes, to try
 # The number of weights does not depend on these.
 _SOME_ANCHORS, _SOME_SCALES, _SOME_SHAPE = ((0, 0),) * 9, (1, 1, 1), (32, 32)
 
@@ -33,7 +35,8 @@ def darknet_class_count(numbers: int, width: float = 1.0, depth: float = 1.0) ->
 def load_darknet(model: YOLOv4, path: Path, whole: bool = False) -> str:
     """Fill a network from a Darknet file, as far as the file goes.
 
-    Heads for another class count stay as they are, and so do the layers that a cut file lacks.
+    Heads for another class count stay as they are, and so do the layers that a cut file lacks. Of
+    a classifier with YOLOv4's backbone (csdarknet53.weights) the backbone is loaded.
 
     Args:
         model: the network.
@@ -50,25 +53,30 @@ def load_darknet(model: YOLOv4, path: Path, whole: bool = False) -> str:
     layers, settings = darknet_layers(model), model.arguments
     wanted = settings["class_count"]
     found = darknet_class_count(numbers.size, settings["width"], settings["depth"])
-    _check_size(layers, numbers.size, found, wanted, whole, path)
-    parts = _split(layers, numbers, wanted if found is None else found)
-    pairs = list(zip(layers, parts, strict=False))
+    first = layers[0].filters * layers[0].size_of_filter
+    if numbers.size < first:
+        raise UserError(
+            f"{path}: {numbers.size:,} numbers, but the first layer alone has {first:,}"
+        )
+    if whole:
+        _insist_on_size(layers, numbers.size, found, wanted, path)
+    # A file that was cut does not show its class count, but only with the right one it makes sense.
+    counts = (wanted,) if whole else dict.fromkeys((found or wanted, wanted, *_COUNTS))
+    reading = _likeliest(layers, numbers, counts)
+    has_backbone = not whole and reading.misfit == model.backbone_convolutions
+    if reading.misfit is not None and not has_backbone:
+        _refuse(layers, numbers.size, reading, wanted, path)
+    pairs = list(zip(layers, reading.parts, strict=False))
+    foreign = [] if reading.class_count == wanted else [n for n, _ in pairs if n.norm is None]
     for layer, part in pairs:
-        if not layer.could_be(part):
-            raise UserError(
-                f"{path}: not of this network: where the variances of {layer.name} should stand "
-                "are negative numbers; is it of another network, --width, --depth or class count?"
-            )
-    left = [] if found in (None, wanted) else [layer for layer in layers if layer.norm is None]
-    for layer, part in pairs:
-        if layer not in left:
+        if layer not in foreign:
             layer.assign(part)
-    text = f"loaded {len(pairs) - len(left)} of {len(layers)} convolutions from {path}"
-    if left:
-        names = ", ".join(layer.name for layer in left)
-        text += f"\nnot loaded, as it is for {found} classes, not {wanted}: {names}"
+    text = f"loaded {len(pairs) - len(foreign)} of {len(layers)} convolutions from {path}"
+    if foreign:
+        names = ", ".join(layer.name for layer in foreign)
+        text += f"\nnot loaded, as it is for {reading.class_count} classes, not {wanted}: {names}"
     if missing := layers[len(pairs) :]:
-        text += _where_it_ends(missing, numbers.size - sum(part.size for part in parts))
+        text += _where_it_ends(missing, reading)
     return text
 
 
@@ -106,45 +114,87 @@ def write_darknet(
     return path, cfg, names
 
 
-def _check_size(
-    layers: Sequence[DarknetLayer],
-    size: int,
-    found: int | None,
-    wanted: int,
-    whole: bool,
-    path: Path,
+@dataclass(frozen=True)
+class _Reading:
+    """The numbers of a file, taken for those of a network of some class count.
+
+    Attributes:
+        class_count: the number of classes.
+        parts: the numbers of each layer, up to the last one that is whole and could be.
+        rest: how many numbers follow.
+        misfit: the layer that those can't be, counted from 0; None where nothing speaks against it.
+    """
+
+    class_count: int
+    parts: list[np.ndarray]
+    rest: int
+    misfit: int | None
+
+
+def _likeliest(
+    layers: Sequence[DarknetLayer], numbers: np.ndarray, counts: Iterable[int]
+) -> _Reading:
+    """The first class count with which the numbers make sense; with none, where most of them do."""
+    first_head = next(place for place, layer in enumerate(layers) if layer.norm is None)
+    best = None
+    for count in counts:
+        reading = _read_as(layers, numbers, count)
+        if reading.misfit is None or reading.misfit < first_head:
+            return reading  # no head comes before, so that other counts would find the same
+        if best is None or reading.misfit > best.misfit:
+            best = reading
+    return best
+
+
+def _read_as(layers: Sequence[DarknetLayer], numbers: np.ndarray, class_count: int) -> _Reading:
+    parts, first = [], 0
+    for place, layer in enumerate(layers):
+        is_head = layer.norm is None
+        filters = ANCHORS_PER_LEVEL * (_BOX_NUMBERS + class_count) if is_head else layer.filters
+        size = filters * layer.size_of_filter
+        part = numbers[first : first + size]
+        # Of the layer that the file ends in, too, those variances that are there.
+        misfit = None if layer.could_be(part) else place
+        if misfit is not None or part.size < size:
+            return _Reading(class_count, parts, numbers.size - first, misfit)
+        parts.append(part)
+        first += size
+    rest = numbers.size - first
+    return _Reading(class_count, parts, rest, len(layers) if rest else None)
+
+
+def _refuse(
+    layers: Sequence[DarknetLayer], size: int, reading: _Reading, wanted: int, path: Path
 ) -> None:
-    """Refuse files that are too short or too long, or not for the class count where they must."""
-    total = sum(layer.filters * layer.size_of_filter for layer in layers)
-    first = layers[0].filters * layers[0].size_of_filter
-    if size < first:
-        raise UserError(f"{path}: {size:,} numbers, but the first layer alone has {first:,}")
-    if found is None and (size > total or whole):
-        raise UserError(
-            f"{path}: {size:,} numbers, but this network for {wanted} classes has {total:,}; "
-            "is it of another network, --width or --depth?"
-        )
-    if whole and found != wanted:
+    if reading.misfit == len(layers):
+        _refuse_size(layers, size, wanted, path)
+    raise UserError(
+        f"{path}: not of this network: where the variances of {layers[reading.misfit].name} should "
+        "stand are negative numbers; is it of another network, --width, --depth or class count?"
+    )
+
+
+def _insist_on_size(
+    layers: Sequence[DarknetLayer], size: int, found: int | None, wanted: int, path: Path
+) -> None:
+    """Refuse a file that does not fill the whole network."""
+    if found is None:
+        _refuse_size(layers, size, wanted, path)
+    if found != wanted:
         raise UserError(f"{path} is for {found} classes, but this network for {wanted}")
 
 
-def _split(
-    layers: Sequence[DarknetLayer], numbers: np.ndarray, class_count: int
-) -> list[np.ndarray]:
-    """The part of each layer, in a file for so many classes, up to the last that is complete."""
-    parts, first = [], 0
-    for layer in layers:
-        is_head = layer.norm is None
-        filters = ANCHORS_PER_LEVEL * (_BOX_NUMBERS + class_count) if is_head else layer.filters
-        last = first + filters * layer.size_of_filter
-        if last > numbers.size:
-            break
-        parts.append(numbers[first:last])
-        first = last
-    return parts
+def _refuse_size(layers: Sequence[DarknetLayer], size: int, wanted: int, path: Path) -> None:
+    total = sum(layer.filters * layer.size_of_filter for layer in layers)
+    raise UserError(
+        f"{path}: {size:,} numbers, but this network for {wanted} classes has {total:,}; "
+        "is it of another network, --width or --depth?"
+    )
 
 
-def _where_it_ends(missing: Sequence[DarknetLayer], rest: int) -> str:
-    inside = f" {rest:,} numbers into {missing[0].name}" if rest else ""
+def _where_it_ends(missing: Sequence[DarknetLayer], reading: _Reading) -> str:
     names = " to ".join(dict.fromkeys((missing[0].name, missing[-1].name)))
+    if reading.misfit is not None:
+        return f"\nwhat follows is of another network, as a classifier's is; not loaded: {names}"
+    inside = f" {reading.rest:,} numbers into {missing[0].name}" if reading.rest else ""
     return f"\nthe file ends{inside or ' there'}; not loaded: {names}"
