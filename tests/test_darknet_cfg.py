@@ -163,6 +163,7 @@ class TestNetwork:
             (138, "255", "24", "[convolutional] has filters 24, where YOLOv4 has 255"),
             (139, "mask=0,1,2", "mask=6,7,8", "[yolo] has mask 6,7,8, where YOLOv4 has 0,1,2"),
             (139, ", 459,401", "", "[yolo] has number of anchors 8, where YOLOv4 has 9"),
+            (139, ", 459,401", ", 459,401,1", "[yolo] has number of anchors 9.5, where YOLOv4 has"),
             (139, "num=9", "new_coords=1", "[yolo] has new_coords 1, where YOLOv4 has 0"),
             (150, "classes=80", "classes=3", "[yolo] has classes 3, where YOLOv4 has 80"),
             (161, "12,16", "12,17", "[yolo] has anchors 12,17,19,"),
@@ -190,6 +191,10 @@ class TestNetwork:
             ("height=608", "", r"\[net\] has height=0; it must be a multiple of 32"),
             ("channels=3", "channels=1", r"\[net\] has channels=1; YOLOv4 has 3"),
             ("[net]", "[conv]", r"its first section is not \[net\]"),
+            ("anchors=12,16", "anchors=0,16", r"\[yolo\] has anchors=0,16,19.* above 0"),
+            ("anchors=12,16", "anchors=nan,16", r"\[yolo\] has anchors=nan,16.* above 0"),
+            ("scale_x_y=1.2", "scale_x_y=1.2,1", r"has scale_x_y=1.2,1; expected one number"),
+            ("scale_x_y=1.2", "scale_x_y=0.9", r"has scale_x_y=0.9; expected one number, 1 or"),
         ],
     )
     def test_another_input_is_told(self, cfg, old, new, message):

@@ -14,6 +14,8 @@ from utils.errors import UserError
 from yolo4.config import Config
 from yolo4.model import build_model
 from yolo4.weights.keras2 import KERAS2_SETTINGS, is_keras2, keras2_class_count, load_keras2
+from yolo4.weights.settings import settings_of
+from yolo4.weights.start import check_weights
 
 CONFIG = Config(width=0.125, depth=0.1, input_size=64, **KERAS2_SETTINGS)
 
@@ -141,7 +143,7 @@ def test_another_network_is_refused_with_both_shapes_or_counts(made):
         load_keras2(slim, made / "first.h5")
     assert str(caught.value) == (
         f"{made / 'first.h5'}: conv2d_1 has kernel (3, 3, 8, 8), "
-        "but conv_2 of this network kernel (3, 3, 8, 16)"
+        "but conv_2 of this network kernel (3, 3, 8, 16); is it of another --width or --depth?"
     )
     assert unchanged(slim, before)
     with pytest.raises(UserError, match=r"74 convolutions and 71 batch norms, this one 78 and 75"):
@@ -169,6 +171,26 @@ def test_a_batch_norm_of_another_convolution_is_seen(file, network):
     with pytest.raises(UserError, match=r"conv2d_18 was made with batch_normalization_18, but"):
         load_keras2(network, file)
     assert unchanged(network, before)
+
+
+@pytest.mark.parametrize("command", [check_weights, settings_of])
+@pytest.mark.parametrize("fraction", [0.3, 0.9])
+def test_a_cut_file_is_told_before_there_is_a_network(made, tmp_path, command, fraction):
+    data = (made / "first.h5").read_bytes()
+    path = tmp_path / "cut.h5"
+    path.write_bytes(data[: int(fraction * len(data))])
+    with pytest.raises(UserError, match=rf"^{path}: damaged: .*truncated"):
+        command(str(path))
+
+
+def test_a_group_in_the_place_of_an_array_is_told(file, network):
+    with h5py.File(file, "r+") as stored:
+        name = stored.attrs["layer_names"][-1]
+        path = f"{name}/{stored[name].attrs['weight_names'][0]}"
+        del stored[path]
+        stored.create_group(path)
+    with pytest.raises(UserError, match=r"changed\.h5: damaged"):
+        load_keras2(network, file)
 
 
 @pytest.mark.parametrize("fraction", [0.0, 0.3, 0.999])

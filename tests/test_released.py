@@ -26,7 +26,8 @@ class Handler(BaseHTTPRequestHandler):
         start = int(asked.removeprefix("bytes=").removesuffix("-")) if asked else 0
         start *= server.knows_ranges
         self.send_response(server.status or (206 if start else 200))
-        self.send_header("Content-Length", str(len(server.data) - start))
+        if server.tells_length:
+            self.send_header("Content-Length", str(len(server.data) - start))
         if start:
             last = len(server.data) - 1
             self.send_header("Content-Range", f"bytes {start}-{last}/{len(server.data)}")
@@ -43,7 +44,7 @@ def server(monkeypatch, tmp_path):
     """A server of one released file, and an empty folder to work in."""
     server = HTTPServer(("127.0.0.1", 0), Handler)
     server.data, server.asked, server.cuts = DATA, [], []
-    server.knows_ranges, server.status = True, None
+    server.knows_ranges, server.tells_length, server.status = True, True, None
     release = Release("some.weights", len(DATA), hashlib.sha256(DATA).hexdigest())
     monkeypatch.setattr(released, "RELEASED", {"some": release})
     monkeypatch.setattr(released, "SOURCE", f"http://127.0.0.1:{server.server_port}/files")
@@ -127,12 +128,19 @@ def test_a_file_put_there_by_hand_is_checked_and_kept(server):
     assert not server.asked
 
 
+@pytest.mark.parametrize(
+    ("tells_length", "offered"), [(True, "26"), (False, "an unknown number of")]
+)
 @pytest.mark.parametrize("left_before", [0, 1000])
-def test_another_page_in_its_place_does_not_become_part_of_it(server, left_before):
+def test_another_page_in_its_place_does_not_become_part_of_it(
+    server, left_before, tells_length, offered
+):
     Path("model_data").mkdir()
     Path("model_data/partial.some.weights").write_bytes(DATA[:left_before])
     server.data, server.knows_ranges = b"<html>Please log in</html>", False
-    with pytest.raises(UserError, match=r"26 bytes are offered there, not 1000000; try again, or"):
+    server.tells_length = tells_length
+    message = f"{offered} bytes are offered there, not 1000000; try again, or"
+    with pytest.raises(UserError, match=message):
         released_file("some")
     assert Path("model_data/partial.some.weights").read_bytes() == DATA[:left_before]
 

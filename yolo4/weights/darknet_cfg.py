@@ -1,6 +1,7 @@
 """What a Darknet `.cfg` says about a YOLOv4; any other network is refused, by section."""
 
 import itertools
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -64,14 +65,22 @@ def read_cfg(path: Path) -> DarknetNetwork:
 def _anchors(detections: Sequence[CfgSection]) -> tuple[tuple[float, float], ...]:
     """The anchors; where there are not nine, any nine, so that it is told in the comparison."""
     sides = detections[0].numbers("anchors") if detections else ()
+    if not all(0 < side < math.inf for side in sides):
+        raise UserError(f"{detections[0].where} has anchors={_words(sides)}; all must be above 0")
     if len(sides) != 2 * ANCHOR_COUNT:
         return ((0.0, 0.0),) * ANCHOR_COUNT
     return tuple(zip(sides[::2], sides[1::2], strict=True))
 
 
 def _scales(detections: Sequence[CfgSection]) -> tuple[float, float, float]:
-    scales = [scale for section in detections for scale in section.numbers("scale_x_y") or (1.0,)]
-    return tuple(scales) if len(scales) == len(STRIDES) else (1.0,) * len(STRIDES)
+    """One of each detection; where there are not three of them the comparison tells it."""
+    scales = [section.numbers("scale_x_y") or (1.0,) for section in detections]
+    for section, found in zip(detections, scales, strict=True):
+        if len(found) != 1 or not 1 <= found[0] < math.inf:
+            raise UserError(
+                f"{section.where} has scale_x_y={_words(found)}; expected one number, 1 or more"
+            )
+    return tuple(found[0] for found in scales) if len(scales) == len(STRIDES) else (1.0, 1.0, 1.0)
 
 
 def _width(graph: Sequence[CfgSection]) -> float:
@@ -172,7 +181,7 @@ def _meaning(section: CfgSection, number: int) -> dict[str, Any]:
     return {
         "mask": section.wholes("mask"),
         "classes": whole("classes", 20),
-        "number of anchors": len(section.numbers("anchors")) // 2,
+        "number of anchors": f"{len(section.numbers('anchors')) / 2:g}",
         "anchors": section.numbers("anchors"),
         "new_coords": whole("new_coords", 0),
     }

@@ -17,6 +17,7 @@ KERAS2_SETTINGS = {"scale_x_y": (1.0, 1.0, 1.0), "batch_norm_epsilon": 1e-3}
 
 _BOX_NUMBERS = 5
 _CONVOLUTION, _NORM = {"kernel", "bias"}, {"gamma", "beta", "moving_mean", "moving_variance"}
+_DAMAGES = (OSError, KeyError, TypeError, ValueError, RuntimeError)  # as h5py tells of them
 _USUAL_NAME = re.compile(r"(?:conv2d|batch_normalization)(?:_(\d+))?$")
 
 
@@ -45,11 +46,18 @@ class Stored:
 
 
 def is_keras2(path: Path) -> bool:
-    """Whether a file is HDF5 in the layout of Keras 2, of weights alone or of a whole model."""
+    """Whether a file is HDF5 in the layout of Keras 2, of weights alone or of a whole model.
+
+    Raises:
+        UserError: it begins as HDF5, but is damaged.
+    """
     if not (path.is_file() and h5py.is_hdf5(path)):
         return False
-    with h5py.File(path) as file:
-        return _listing(file) is not None
+    try:
+        with h5py.File(path) as file:
+            return _listing(file) is not None
+    except _DAMAGES as error:
+        raise UserError(f"{path}: damaged: {error}") from None
 
 
 def keras2_class_count(path: Path) -> int:
@@ -112,7 +120,8 @@ def _matched(
         if (len(convolutions), len(norms)) != (len(wanted), len(wanted_norms)):
             raise UserError(
                 f"{path}: of another network: it has {len(convolutions)} convolutions and "
-                f"{len(norms)} batch norms, this one {len(wanted)} and {len(wanted_norms)}"
+                f"{len(norms)} batch norms, this one {len(wanted)} and {len(wanted_norms)}; "
+                "is it of another --width or --depth?"
             )
         pairs = list(zip(wanted + wanted_norms, convolutions + norms, strict=True))
         misfit = next((pair for pair in pairs if not _fits(*pair)), None)
@@ -123,7 +132,8 @@ def _matched(
     layer, stored = misfits[0]
     raise UserError(
         f"{path}: {stored.name} has {_words(stored.shapes)}, "
-        f"but {layer.name} of this network {_words(_shapes(layer))}"
+        f"but {layer.name} of this network {_words(_shapes(layer))}; "
+        "is it of another --width or --depth?"
     )
 
 
@@ -177,7 +187,7 @@ def _read(path: Path) -> tuple[list[Stored], list[Stored]]:
     try:
         with h5py.File(path) as file:
             layers = _stored(_listing(file))
-    except (OSError, KeyError) as error:
+    except _DAMAGES as error:
         raise UserError(f"{path}: damaged, or not weights of Keras 2: {error}") from None
     convolutions = [layer for layer in layers if layer.arrays.keys() <= _CONVOLUTION]
     return convolutions, [layer for layer in layers if layer.arrays.keys() == _NORM]

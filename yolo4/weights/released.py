@@ -118,8 +118,11 @@ def _fetch_rest(release: Release, partial: Path, start: int, bar: tqdm) -> None:
         goes_on = answer.status == 206
         size = answer.headers["Content-Length"]
         # A page that asks for a password, say, must not become part of the file.
-        if size is not None and int(size) != release.size - start * goes_on:
-            raise OSError(f"{size} bytes are offered there, not {release.size - start * goes_on}")
+        if size is None or int(size) != release.size - start * goes_on:
+            offered = "an unknown number of" if size is None else size
+            raise OSError(
+                f"{offered} bytes are offered there, not {release.size - start * goes_on}"
+            )
         with partial.open("ab" if goes_on else "wb") as file:
             bar.n = start if goes_on else 0
             while chunk := answer.read(_CHUNK):
