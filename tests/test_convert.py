@@ -95,6 +95,9 @@ def test_darknet_files_become_a_run(three, folder, capsys):
     assert "loaded 74 of 74 convolutions from my.weights" in said
     assert "scale_x_y (1.1, 1.2, 1.3), batch norm's epsilon 1e-05" in said
     assert f"python predict.py <images, folders or videos> --run {Path('logs/my')}" in said
+    assert (
+        "python train.py --weights logs/my --anchors logs/my/anchors.txt --width 0.05 --dep" in said
+    )
 
 
 def test_what_is_given_goes_before_what_the_cfg_says(three, folder):

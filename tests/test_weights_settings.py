@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 
 from tests.keras2_file import write_keras2
+from utils.anchors import COCO_ANCHORS, format_anchors
 from utils.darknet import write_weights
 from yolo4.config import Config
 from yolo4.model import build_model, save_weights
@@ -40,6 +41,25 @@ def test_others_have_none(network, tmp_path):
     (tmp_path / "config.json").write_text(CONFIG.to_json())
     write_weights(tmp_path / "some.weights", [])
     assert settings_of(str(tmp_path / "some.weights")) == {}, "whatever lies beside it"
+
+
+def test_other_anchors_than_those_of_the_heads_are_told(network, tmp_path, capsys):
+    run = tmp_path / "run"
+    save_weights(network, run / "best.weights.h5")
+    (run / "config.json").write_text(CONFIG.to_json())
+    (run / "anchors.txt").write_text(format_anchors(COCO_ANCHORS + 1))
+    data = make_sample_data(tmp_path / "data", 2, 1, 0, size=96)
+    config = dataclasses.replace(CONFIG, data=(str(data),), run_dir=str(tmp_path / "new"))
+    names = prepare(config).class_names
+    for classes, anchors, is_told in [
+        (names, "coco", True),
+        (names, str(run / "anchors.txt"), False),
+        ([*names, "one more"], "coco", False),
+    ]:
+        (run / "classes.txt").write_text("\n".join(classes))
+        prepare(dataclasses.replace(config, weights=str(run), anchors=anchors))
+        told = f"its heads are loaded: --anchors {run / 'anchors.txt'} goes on with them"
+        assert (told in capsys.readouterr().out) == is_told
 
 
 def test_a_training_takes_them_over_and_says_so(network, tmp_path, capsys):

@@ -102,7 +102,8 @@ def convert(options: ConvertOptions) -> None:
         f"{folder} is a run of {class_count} classes; next:\n"
         f"  python predict.py <images, folders or videos> --run {folder}\n"
         f"  python get_map.py --run {folder} --data <data set>\n"
-        f"  python train.py --weights {folder} --data <data set>"
+        f"  python train.py --weights {folder} --anchors {Run(folder).anchors_file} "
+        f"--width {config.width:g} --depth {config.depth:g} --data <data set>"
     )
 
 

@@ -25,7 +25,7 @@ from yolo4.config import Config
 from yolo4.options import flag
 from yolo4.run import RUNS, Run
 from yolo4.sample_data import SAMPLE_DATA, make_sample_data
-from yolo4.weights.settings import settings_of
+from yolo4.weights.settings import remark_on_anchors, settings_of
 from yolo4.weights.start import check_weights
 
 CACHE = RUNS / "cache"
@@ -72,6 +72,8 @@ def prepare(config: Config) -> Task:
     train, val = _splits(dataset)
     _claim_cache(config, train)
     anchors = _choose_anchors(config, train)
+    if config.weights:
+        remark_on_anchors(config.weights, anchors, len(dataset.class_names))
     return Task(run, config, dataset.class_names, anchors, train, val)
 
 

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+
 from yolo4.run import Run
 from yolo4.weights.keras2 import KERAS2_SETTINGS, is_keras2
 from yolo4.weights.start import is_darknet, weights_file
@@ -28,3 +30,24 @@ def settings_of(weights: str) -> dict[str, Any]:
         return {}
     config = run.config()
     return {name: getattr(config, name) for name in KERAS2_SETTINGS}
+
+
+def remark_on_anchors(weights: str, anchors: np.ndarray, class_count: int) -> None:
+    """Tell where the heads of a run are loaded, which was trained with other anchors.
+
+    Args:
+        weights: as `settings_of` takes them.
+        anchors: `[9, 2]`, those of the training to come.
+        class_count: of the training to come.
+
+    Raises:
+        UserError: the run's files are not whole.
+    """
+    run = Run(weights_file(weights).parent)
+    if not (run.anchors_file.is_file() and run.classes_file.is_file()):
+        return
+    if len(run.class_names()) == class_count and not np.allclose(run.anchors(), anchors):
+        print(
+            f"{weights} was trained with other anchors, and its heads are loaded: "
+            f"--anchors {run.anchors_file} goes on with them"
+        )
