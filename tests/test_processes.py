@@ -8,6 +8,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -21,6 +22,7 @@ from utils.image import ImageError
 from utils.processes import MOST_THREADS, InProcesses, batch_maker, processes
 from utils.records import Record
 
+ROOT = Path(__file__).parents[1]
 BATCH = 2
 
 
@@ -60,6 +62,31 @@ def test_an_image_that_cannot_be_read_is_named(training, tmp_path):
     with closing(InProcesses(training, 7, 1)) as made, pytest.raises(ImageError) as caught:
         made.batch(0, 0, 7)
     assert str(caught.value) == f"{tmp_path / '3.png'}: not an image of a known format"
+
+
+class Failing(TrainingSet):
+    """A set whose batches fail."""
+
+    def batch(self, step, epoch, batch_size):
+        raise OSError(f"no room for step {step}")
+
+
+def test_any_other_error_is_told_with_its_place(training):
+    training.__class__ = Failing
+    with closing(InProcesses(training, BATCH, 1)) as made:
+        for step in (0, 1):  # the process outlives it
+            with pytest.raises(
+                RuntimeError, match=f"(?s)in batch.*OSError: no room for step {step}"
+            ):
+                made.batch(step, 0, BATCH)
+        assert len(children()) == 1
+
+
+def test_they_can_be_started_from_another_thread(training):
+    with ThreadPoolExecutor(1) as thread:
+        made = thread.submit(InProcesses, training, BATCH, 1).result()
+    with closing(made):
+        np.testing.assert_array_equal(made.batch(0, 0, BATCH)[0], training.batch(0, 0, BATCH)[0])
 
 
 def test_a_process_that_is_killed_is_an_error_in_words(training):
@@ -122,7 +149,7 @@ def test_they_end_with_the_process_that_began_them(training, tmp_path):
         "    time.sleep(60)\n"
     )
     command = [sys.executable, "-c", script, str(kept)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as parent:
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as parent:
         pids = [int(pid) for pid in parent.stdout.readline().split()]
         assert len(pids) == 1
         assert all(psutil.pid_exists(pid) for pid in pids)

@@ -1,15 +1,18 @@
 """Makes training batches in processes of their own, where threads would wait for each other.
 
-Of the time that a batch takes, about a sixth holds Python's lock, which one thread of a process can
-have at a time: a few threads hardly notice, sixteen would be no faster than six.
+Of the time that a batch takes, a fifth to a quarter holds Python's lock, which one thread of a
+process can have at a time: a few threads hardly notice, sixteen would be no faster than four.
 """
 
 import signal
+import threading
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from ctypes import Array
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
+from multiprocessing.reduction import ForkingPickler
 from queue import SimpleQueue
 
 import numpy as np
@@ -54,7 +57,7 @@ class InProcesses:
     """The batches of a training set, made in other processes for any number of threads here."""
 
     def __init__(self, training: TrainingSet, batch_size: int, workers: int) -> None:
-        """Start the processes; only a main thread can.
+        """Start the processes.
 
         Args:
             training: the set. It is copied to each process.
@@ -63,15 +66,12 @@ class InProcesses:
         """
         self._training = training
         shape = (batch_size, *training.input_size, 3)
-        # Ctrl-C reaches all processes of a terminal: what is ignored now is ignored by new ones.
-        handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
-        try:
+        with _without_interrupts():
             self._makers = [_Maker(shape) for _ in range(workers)]
-        finally:
-            signal.signal(signal.SIGINT, handler)
         self._free: SimpleQueue[_Maker | None] = SimpleQueue()
+        pickled = ForkingPickler.dumps(training)  # once: a large set takes a while
         for maker in self._makers:
-            maker.send(training)
+            maker.send(pickled)
             self._free.put(maker)
 
     def steps(self, batch_size: int) -> int:
@@ -84,7 +84,7 @@ class InProcesses:
         Raises:
             ImageError: an image can't be read.
             UserError: a process was ended from outside.
-            RuntimeError: this is closed.
+            RuntimeError: this is closed, or a batch could not be made for any other reason.
         """
         maker = self._free.get()
         try:
@@ -114,21 +114,36 @@ class _Maker:
         self._process.start()
         other_end.close()  # so that either side learns of the end of the other
 
-    def send(self, question: object) -> None:
+    def send(self, pickled: memoryview) -> None:
         with _whole():
-            self._connection.send(question)
+            self._connection.send_bytes(pickled)
 
     def batch(self, step: int, epoch: int, batch_size: int) -> tuple[np.ndarray, Targets]:
-        self.send((step, epoch, batch_size))
+        self.send(ForkingPickler.dumps((step, epoch, batch_size)))
         with _whole():
             answer = self._connection.recv()
         if isinstance(answer, UserError):
             raise answer
+        if isinstance(answer, str):
+            raise RuntimeError(f"in a process that makes training images:\n{answer}")
         return self._images.copy(), answer
 
     def end(self) -> None:
         self._connection.close()
         self._process.join()
+
+
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Within the block, Ctrl-C is ignored, and by the processes that begin there until they end."""
+    if threading.current_thread() is not threading.main_thread():  # no other may change it
+        yield
+        return
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
 
 
 @contextmanager
@@ -145,15 +160,24 @@ def _whole() -> Iterator[None]:
 
 def _make_batches(connection: Connection, shared: Array, shape: tuple[int, ...]) -> None:
     """What the process does, until the other end of the line is closed."""
+    # Ctrl-C reaches all processes of a terminal, but the one that began them decides.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     images = np.frombuffer(shared, np.uint8).reshape(shape)
+
+    def answered(question: tuple[int, int, int]) -> Targets | UserError | str:
+        try:
+            images[:], targets = training.batch(*question)
+        except UserError as error:
+            return error
+        except Exception:  # whatever it is, the other side has to hear of it
+            return traceback.format_exc()
+        return targets
+
     try:
         training = connection.recv()
         while True:
-            step, epoch, batch_size = connection.recv()
-            try:
-                images[:], answer = training.batch(step, epoch, batch_size)
-            except UserError as error:
-                answer = error
+            question = connection.recv()
+            answer = answered(question)
             connection.send(answer)
-    except (EOFError, OSError):
+    except (EOFError, OSError):  # of the line; those of the data are answers
         return

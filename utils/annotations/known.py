@@ -44,8 +44,9 @@ class KnownFiles:
         self._seen: dict[str, list] = {}
 
     def holds(self, image: Path) -> bool:
-        """Whether the image was read by an earlier scan; it may have changed since."""
-        return str(image.absolute()) in self._known
+        """Whether the image was read by an earlier scan and has not changed since."""
+        known = self._known.get(str(image.absolute()))
+        return known is not None and known[0] == _stamp(image)
 
     def image(self, image: Path) -> ImageFacts:
         """As `read_facts`, without reading the image where it is known; safe in threads."""
@@ -75,12 +76,9 @@ class KnownFiles:
 
     def _read(self, file: Path, read: Callable[[], list]) -> list:
         """What `read` gives, or gave for this file."""
-        path = str(file.absolute())
-        try:
-            status = file.stat()
-        except (OSError, ValueError):
+        path, stamp = str(file.absolute()), _stamp(file)
+        if stamp is None:
             return read()  # which says what is wrong
-        stamp = [status.st_size, status.st_mtime_ns, status.st_ctime_ns]
         known = self._known.get(path)
         content = known[1] if known and known[0] == stamp else read()
         if max(stamp[1:]) < self._settled:
@@ -93,6 +91,15 @@ class KnownFiles:
             return dict(content["files"]) if content["rules"] == _rules() else {}
         except (OSError, ValueError, KeyError, TypeError):
             return {}
+
+
+def _stamp(file: Path) -> list[int] | None:
+    """Size and times of change of a file; None where there is none."""
+    try:
+        status = file.stat()
+    except (OSError, ValueError):
+        return None
+    return [status.st_size, status.st_mtime_ns, status.st_ctime_ns]
 
 
 def cache_folder() -> Path:
