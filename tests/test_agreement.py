@@ -32,6 +32,13 @@ def test_scores_agree_within_a_tenth(confidence, same):
     assert agree(found, EXACT) is same
 
 
+def test_what_is_found_too_much_is_another_box():
+    low = (BOXES, np.array([[0.2, 0.2]], np.float32), SCORES)
+    assert agree(EXACT, low) is False
+    more = (BOXES, np.array([[0.8, 0.9]], np.float32), SCORES)
+    assert agree(more, EXACT) is False
+
+
 def test_another_class_is_another_box():
     assert agree((BOXES, CONFIDENCE, SCORES[..., ::-1]), EXACT) is False
 
@@ -66,37 +73,71 @@ class Starts:
         return lambda images: self.networks[precision]
 
 
+LOW = (BOXES, CONFIDENCE / 4, SCORES)
+ONE = np.zeros((1, 2, 2, 3), np.uint8)
+
+
+def checked(starts, folder, place="here"):
+    return Checked(starts, folder / "bfloat16.json", place)
+
+
 def test_bfloat16_is_kept_where_it_agrees_and_not_asked_again(tmp_path):
     starts = Starts(float32=EXACT, bfloat16=moved(0.1))
-    checked = Checked(starts, tmp_path / "bfloat16.json")
-    assert starts.started == ["bfloat16"]
+    network = checked(starts, tmp_path)
     for _ in range(2):
-        assert checked(np.zeros(1)) is starts.networks["bfloat16"]
+        assert network(ONE) is starts.networks["bfloat16"]
     assert starts.started == ["bfloat16", "float32"]
-    again = Checked(starts, tmp_path / "bfloat16.json")
-    again(np.zeros(1))
+    again = checked(starts, tmp_path)
+    again(ONE)
     assert (again.precision, starts.started[2:]) == ("bfloat16", ["bfloat16"])
 
 
 def test_float32_takes_over_where_bfloat16_does_not_agree(tmp_path, capsys):
     starts = Starts(float32=EXACT, bfloat16=moved(5))
-    network = Network("OpenVINO", Checked(starts, tmp_path / "bfloat16.json"))
+    network = Network("OpenVINO", checked(starts, tmp_path))
     assert str(network) == "OpenVINO bfloat16"
-    assert network(np.zeros(1)) is EXACT
+    assert network(ONE) is EXACT
     assert str(network) == "OpenVINO float32"
     assert "going on in float32" in capsys.readouterr().out
-    again = Checked(starts, tmp_path / "bfloat16.json")
-    assert (again.precision, starts.started[-1]) == ("float32", "float32")
-    assert again(np.zeros(1)) is EXACT
+    again = checked(starts, tmp_path)
+    assert (again.precision, starts.started[2:]) == ("float32", ["float32"])
+    assert again(ONE) is EXACT
 
 
-def test_without_a_box_the_question_stays_open(tmp_path):
-    low = (BOXES, CONFIDENCE / 4, SCORES)
-    checked = Checked(Starts(float32=low, bfloat16=low), tmp_path / "bfloat16.json")
-    checked(np.zeros(1))
+def test_another_processor_or_library_is_asked_anew(tmp_path):
+    starts = Starts(float32=EXACT, bfloat16=moved(5))
+    checked(starts, tmp_path)(ONE)
+    there = checked(starts, tmp_path, place="there")
+    assert there.precision == "bfloat16"
+    assert there(ONE) is EXACT
+
+
+def test_images_without_a_box_leave_the_question_to_the_next_one(tmp_path):
+    starts = Starts(float32=LOW, bfloat16=LOW)
+    network = checked(starts, tmp_path)
+    assert network(ONE) is LOW
+    assert not (tmp_path / "bfloat16.json").exists()
+    starts.networks = {"float32": EXACT, "bfloat16": moved(5)}
+    assert network(ONE) is EXACT
+
+
+def test_after_many_of_them_only_bfloat16_goes_on(tmp_path):
+    starts = Starts(float32=LOW, bfloat16=LOW)
+    network = checked(starts, tmp_path)
+    for _ in range(30):
+        network(ONE)
+    starts.networks = {"float32": EXACT, "bfloat16": moved(5)}
+    assert network(ONE) is starts.networks["bfloat16"]
     assert not (tmp_path / "bfloat16.json").exists()
 
 
-def test_a_broken_memory_is_as_good_as_none(tmp_path):
-    (tmp_path / "bfloat16.json").write_text("{")
-    assert Checked(Starts(bfloat16=EXACT), tmp_path / "bfloat16.json").precision == "bfloat16"
+@pytest.mark.parametrize("text", ["{", '{"agrees": false}'])
+def test_a_broken_memory_is_as_good_as_none(tmp_path, text):
+    (tmp_path / "bfloat16.json").write_text(text)
+    assert checked(Starts(bfloat16=EXACT, float32=EXACT), tmp_path).precision == "bfloat16"
+
+
+def test_without_room_for_the_memory_it_goes_on(tmp_path):
+    (tmp_path / "file").touch()
+    network = checked(Starts(float32=EXACT, bfloat16=EXACT), tmp_path / "file")
+    assert network(ONE) is EXACT

@@ -3,8 +3,9 @@ import pytest
 
 from tests.made_run import NAMES, write_run
 from yolo4.engines.cache import cached_model
-from yolo4.engines.runtimes import fast_precision, library
+from yolo4.engines.runtimes import fast_precision, library, open_openvino
 from yolo4.export.exact_ends import keep_ends_exact
+from yolo4.export.lowering import quantise_openvino
 
 openvino = library("openvino")
 
@@ -49,6 +50,23 @@ def test_the_first_and_the_last_of_each_way_through_the_network(tmp_path):
         "neck": False,
         "large": True,
     }
+
+
+def test_int8_goes_before_it_and_takes_a_fixed_batch(tmp_path):
+    opset = openvino.opset13
+    images = opset.parameter([2, 3, 8, 8], np.uint8)
+    pixels = opset.divide(opset.convert(images, np.float32), np.float32(255)).output(0)
+    last = convolution(opset.relu(convolution(pixels, 4, "first")).output(0), 2, "last")
+    exact, low = tmp_path / "exact.xml", tmp_path / "int8.xml"
+    openvino.save_model(openvino.Model([last], [images]), exact, compress_to_fp16=False)
+    keep_ends_exact(exact)
+    pictures = np.random.default_rng(0).integers(0, 256, (3, 8, 8, 3), np.uint8)
+    pictures = pictures.transpose(0, 3, 1, 2)
+    quantise_openvino(exact, low, pictures)
+    (before,), (after,) = (open_openvino(path)(pictures[:2]).values() for path in (exact, low))
+    assert 0 < np.abs(after - before).max() < 0.1 * before.max()
+    sizes = [path.with_suffix(".bin").stat().st_size for path in (exact, low)]
+    assert sizes[1] < sizes[0]
 
 
 def test_of_yolov4_it_is_the_one_that_sees_pixels_and_the_three_that_make_logits(exported):

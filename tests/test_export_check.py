@@ -17,10 +17,11 @@ def changed(**values):
 
 def test_boxes_differ_in_parts_of_the_longer_side():
     found = changed(boxes=[[[0, 0, 100, 50.1]]])
-    boxes, scores = compare(found, WANTED, side=200, precision="float32")
+    boxes, scores, labels = compare(found, WANTED, side=200, precision="float32")
     assert (boxes.name, boxes.value) == ("boxes", pytest.approx(0.1 / 200, rel=1e-4))
     assert (scores.value, scores.bound) == (0, 1e-3)
-    insist([boxes, scores])
+    assert labels.value == 0
+    insist([boxes, scores, labels])
 
 
 def test_logits_differ_relative_to_the_largest():
@@ -30,6 +31,21 @@ def test_logits_differ_relative_to_the_largest():
     with pytest.raises(UserError, match=r"p3 0\.002 \(at most 0\.001\)"):
         insist([found])
     insist(compare({"p3": np.array([[1.1, -50.0]])}, wanted, 1, "float16"))
+
+
+@pytest.mark.parametrize(("others", "precision"), [(1, "float32"), (1, "float16"), (20, "int8")])
+def test_few_labels_may_differ_where_two_classes_score_alike(others, precision):
+    wanted = {name: np.repeat(value, 20, axis=1) for name, value in WANTED.items()}
+    labels = wanted["labels"].copy()
+    labels[0, :others] = 0
+    found = compare({**wanted, "labels": labels}, wanted, 100, precision)
+    assert found[2].value == others / 20
+    insist(found)
+
+
+def test_other_labels_are_refused():
+    with pytest.raises(UserError, match=r"labels 1 \(at most 0\.05\)"):
+        insist(compare({**WANTED, "labels": np.array([[0]], np.int32)}, WANTED, 100, "float32"))
 
 
 def test_nan_is_refused():
@@ -80,15 +96,23 @@ def test_detections_may_come_in_another_order():
 def test_one_of_two_without_a_counterpart_is_half(other):
     (found,) = compare(other, TWO, 100, "float32")
     assert found.value == 0.5
-    with pytest.raises(UserError, match="unmatched detections"):
+    with pytest.raises(UserError, match="unmatched ones of 4 detections"):
         insist([found])
 
 
 def test_of_int8_the_difference_is_told_only():
     other = suppressed([[20, 20, 40, 40], [0, 0, 10, 10]], [0.8, 0.9], [0, 0])
     (found,) = compare(other, TWO, 100, "int8")
-    assert str(found) == "unmatched detections 0.5"
+    assert str(found) == "unmatched ones of 4 detections 0.5"
     insist([found])
+
+
+def test_one_at_the_threshold_may_be_lost_on_the_other_side():
+    one = {**TWO, "count": np.array([1], np.int32)}
+    for found, wanted in ((one, TWO), (TWO, one)):
+        insist(compare(found, wanted, 100, "float32", score_threshold=0.7995))
+        with pytest.raises(UserError, match="unmatched ones of 3"):
+            insist(compare(found, wanted, 100, "float32", score_threshold=0.7985))
 
 
 def test_zeros_that_fill_up_are_not_looked_at():

@@ -127,7 +127,8 @@ def test_lower_precision_is_smaller_and_measured(
     export(ExportOptions(str(run.folder), form, str(low), **settings))
     said = capsys.readouterr().out
     assert re.search(rf"{precision} wins size( and speed)?: [\d.]+ MB became [\d.]+ MB, ", said)
-    assert "mAP@0.5 on the 24 images of test:" in said
+    maps = re.search(r"on the 24 images of test: ([\d.]+) in float32, ([\d.]+) now", said).groups()
+    assert all(float(found) > 0.02 for found in maps)
     sizes = [
         sum(f.stat().st_size for f in folder.iterdir() if f.suffix in (".bin", ".tflite"))
         for folder in (exact, low)

@@ -13,7 +13,7 @@ Outputs = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 def agree(found: Outputs, wanted: Outputs) -> bool | None:
-    """Whether predictors that score over 0.3 give the same class and box, at IoU 0.9.
+    """Whether predictors that score over 0.3 in either give the same class and box, at IoU 0.9.
 
     Args:
         found: boxes `[B, N, 4]`, confidence `[B, N]` and class scores `[B, N, C]`.
@@ -23,7 +23,7 @@ def agree(found: Outputs, wanted: Outputs) -> bool | None:
         True where 99% of them do; None where no predictor scores so high: that tells nothing.
     """
     scores, exact = (_scores(outputs) for outputs in (found, wanted))
-    sure = exact > _LOWEST_SCORE
+    sure = (exact > _LOWEST_SCORE) | (scores > _LOWEST_SCORE)
     if not sure.any():
         return None
     same_boxes = iou(found[0], wanted[0])[..., None] >= _LEAST_IOU

@@ -33,21 +33,32 @@ def cached_model(run: Run, form: str) -> Path:
         The model's file, under `engines/` in the run.
 
     Raises:
-        UserError: the run has no weights, or they do not fit its settings.
-        OSError: the run's folder cannot be written.
+        UserError: the run has no weights, they do not fit its settings, or its folder cannot be
+            written.
     """
     folder, key = run.folder / "engines" / form, _key(run)
     if _stored(folder / "key.json") != key:
-        folder.parent.mkdir(exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{form}") as passing:
-            made = Path(passing) / form
-            made.mkdir()
-            print(f"writing the network for {form}, once, to {folder}")
-            _export_in_own_process(run, form, made)
-            write_whole(made / "key.json", json.dumps(key, indent=2) + "\n")
-            shutil.rmtree(folder, ignore_errors=True)
-            made.replace(folder)
+        try:
+            _write(run, form, folder, key)
+        except OSError as error:
+            raise UserError(
+                f"the network cannot be written to {folder}: {error}; --backend keras needs no file"
+            ) from None
     return folder / FILES[form]
+
+
+def _write(run: Run, form: str, folder: Path, key: dict[str, Any]) -> None:
+    folder.parent.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{form}") as passing:
+        made = Path(passing) / form
+        made.mkdir()
+        print(f"writing the network for {form}, once, to {folder}")
+        _export_in_own_process(run, form, made)
+        write_whole(made / "key.json", json.dumps(key, indent=2) + "\n")
+        if _stored(folder / "key.json") == key:
+            return  # another process was sooner, and may be reading its files
+        shutil.rmtree(folder, ignore_errors=True)
+        made.replace(folder)
 
 
 def _export_in_own_process(run: Run, form: str, folder: Path) -> None:
@@ -62,8 +73,8 @@ def _export_in_own_process(run: Run, form: str, folder: Path) -> None:
         check=False,
     )
     if done.returncode:
-        last = done.stderr.strip().rpartition("\n")[2]
-        raise UserError(last.removeprefix("error: "))
+        last = done.stderr.strip().rpartition("\n")[2].removeprefix("error: ")
+        raise UserError(last or f"writing the network for {form} ended with {done.returncode}")
 
 
 def _export(folder: str, form: str, output: str) -> None:

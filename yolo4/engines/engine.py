@@ -18,6 +18,7 @@ from yolo4.engines.runtimes import (
     open_litert,
     open_onnx,
     open_openvino,
+    openvino_place,
 )
 from yolo4.run import Run
 
@@ -108,7 +109,8 @@ def _open_openvino(run: Run, throughput: bool) -> Engine:
         return as_infer(open_openvino(path, precision, streams))
 
     is_fast = fast_precision("openvino") == "bfloat16"
-    infer = Checked(start, path.parent / "bfloat16.json") if is_fast else start("float32")
+    memory = path.parent / "bfloat16.json"
+    infer = Checked(start, memory, openvino_place()) if is_fast else start("float32")
     return Engine(Network("OpenVINO", infer), batch_size=1, parallel=streams)
 
 

@@ -32,17 +32,19 @@ def library(name: str) -> ModuleType:
     """Import a library that only some exports and engines need.
 
     Raises:
-        UserError: it is not installed.
+        UserError: it is not installed, or cannot be imported.
     """
     # OpenVINO tells its makers of every import, in processes of its own, unless this is missing.
     sys.modules.setdefault("openvino_telemetry", None)
     try:
         return importlib.import_module(name)
-    except ImportError:
+    except ModuleNotFoundError:
+        package = name.partition(".")[0].replace("_", "-")
         raise UserError(
-            f"{name.partition('.')[0].replace('_', '-')} is not installed: "
-            "pip install -r requirements-export.txt"
+            f"{package} is not installed: pip install -r requirements-export.txt"
         ) from None
+    except ImportError as error:
+        raise UserError(f"{name} is installed, but cannot be imported: {error}") from None
 
 
 def fast_precision(form: str) -> str:
@@ -59,6 +61,13 @@ def fast_precision(form: str) -> str:
     # Said of a processor that has instructions for it; on others it would be emulated, slowly.
     capabilities = library("openvino").Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     return "bfloat16" if "BF16" in capabilities else "float32"
+
+
+def openvino_place() -> str:
+    """Processor and version of OpenVINO, on which it depends what comes out of bfloat16."""
+    openvino = library("openvino")
+    processor = openvino.Core().get_property("CPU", "FULL_DEVICE_NAME")
+    return f"{processor}, OpenVINO {openvino.get_version()}"
 
 
 def open_fast(form: str, path: Path) -> Runtime:

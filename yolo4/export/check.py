@@ -14,6 +14,7 @@ Outputs = Mapping[str, np.ndarray]
 # input's longer side, of scores as they are. Half precision keeps 11 bits of each weight. Of int8
 # the differences are told only: how much it may lose is said in mAP.
 BOUNDS = {"float32": 1e-3, "float16": 2e-2}
+_OTHER_LABELS = 0.05  # share of all predictors: of two classes that score alike either may be best
 _SAME_IOU = 0.9
 
 
@@ -36,7 +37,9 @@ class Difference:
         return f"{self.name} {self.value:.2g}{bound}"
 
 
-def compare(found: Outputs, wanted: Outputs, side: int, precision: str) -> list[Difference]:
+def compare(
+    found: Outputs, wanted: Outputs, side: int, precision: str, score_threshold: float = 0.0
+) -> list[Difference]:
     """The difference of each output.
 
     Args:
@@ -44,6 +47,7 @@ def compare(found: Outputs, wanted: Outputs, side: int, precision: str) -> list[
         wanted: outputs of Keras for the same images.
         side: the input's longer side in pixels.
         precision: of the exported model.
+        score_threshold: lowest score of a detection, where the model suppresses boxes.
 
     Raises:
         UserError: an output is missing, or of another shape or type.
@@ -59,8 +63,9 @@ def compare(found: Outputs, wanted: Outputs, side: int, precision: str) -> list[
             )
     bound = BOUNDS.get(precision)
     if "count" in wanted:
-        unmatched = _unmatched(found, wanted, bound or 0.1)
-        return [Difference("unmatched detections", unmatched, 0.0 if bound else None)]
+        unmatched, total = _unmatched(found, wanted, bound or 0.1, score_threshold)
+        name = f"unmatched ones of {total} detections"
+        return [Difference(name, unmatched / max(1, total), 0.0 if bound else None)]
     if "boxes" not in wanted:
         return [
             Difference(name, _largest(found[name], value) / np.abs(value).max(), bound)
@@ -69,6 +74,7 @@ def compare(found: Outputs, wanted: Outputs, side: int, precision: str) -> list[
     return [
         Difference("boxes", _largest(found["boxes"], wanted["boxes"]) / side, bound),
         Difference("scores", _largest(found["scores"], wanted["scores"]), bound),
+        Difference("labels", _other_labels(found, wanted), _OTHER_LABELS if bound else None),
     ]
 
 
@@ -88,19 +94,30 @@ def _largest(found: np.ndarray, wanted: np.ndarray) -> float:
     return float(np.abs(found.astype(np.float64) - wanted).max())
 
 
-def _unmatched(found: Outputs, wanted: Outputs, tolerance: float) -> float:
-    """Share of the detections of either side without one of the same class, place and score."""
+def _other_labels(found: Outputs, wanted: Outputs) -> float:
+    return float((found["labels"] != wanted["labels"]).mean())
+
+
+def _unmatched(
+    found: Outputs, wanted: Outputs, tolerance: float, score_threshold: float
+) -> tuple[int, int]:
+    """How many detections of either side lack one of the same class, place and score; of how many.
+
+    One that scores so little over the threshold that it may be lost on the other side is left out.
+    """
     alone = total = 0
     for image in range(len(wanted["count"])):
         ours, theirs = (_detections(outputs, image) for outputs in (wanted, found))
         for some, others in ((ours, theirs), (theirs, ours)):
             boxes, scores, labels = some
+            sure = scores > score_threshold + tolerance
+            boxes, scores, labels = boxes[sure], scores[sure], labels[sure]
             same = iou(boxes[:, None], others[0][None]) >= _SAME_IOU
             same &= labels[:, None] == others[2][None]
             same &= np.abs(scores[:, None] - others[1][None]) <= tolerance
             total += len(boxes)
             alone += int((~same.any(axis=1)).sum())
-    return alone / max(1, total)
+    return alone, total
 
 
 def _detections(outputs: Outputs, image: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -6,6 +6,7 @@ import cv2
 import keras
 import numpy as np
 
+from nets.darknet.layers import EPSILON
 from nets.decode import decode
 from nets.yolov4 import YOLOv4
 from utils.errors import UserError
@@ -14,7 +15,7 @@ from yolo4.run import Run
 from yolo4.weights.darknet import load_darknet, write_darknet
 
 _BOUND = 1e-3
-_EPSILON = 1e-6  # what OpenCV's importer adds in batch norm, where Darknet adds 1e-5
+_OPENCV_EPSILON = 1e-6  # what OpenCV's importer adds in batch norm, where Darknet adds 1e-5
 
 
 def export_darknet(run: Run, folder: Path, image: np.ndarray) -> str:
@@ -26,10 +27,10 @@ def export_darknet(run: Run, folder: Path, image: np.ndarray) -> str:
         image: uint8 `[H, W, 3]` RGB of the input's size, to try the files on.
 
     Returns:
-        How far OpenCV's boxes and confidences are from Keras's, for the log.
+        How far boxes and confidences of the files are from the run's, for the log.
 
     Raises:
-        UserError: the run's weights do not fit it, or OpenCV differs from Keras.
+        UserError: the run's weights do not fit it, or the files differ from them.
     """
     network, config = load_network(run, "float32"), run.config()
     weights, cfg, _ = write_darknet(
@@ -40,15 +41,36 @@ def export_darknet(run: Run, folder: Path, image: np.ndarray) -> str:
         config.input_shape,
         run.class_names(),
     )
+    wanted = _keras(network, run, image)
+    back = _insist(_largest(_keras(_read_back(weights, network, EPSILON), run, image), wanted))
+    said = f"difference from Keras: read back, boxes {back:.2g} (at most {_BOUND:g})"
     if not hasattr(cv2.dnn, "readNetFromDarknet"):
-        return "not tried: OpenCV 4 reads Darknet's files, OpenCV 5 does not"
-    as_opencv = YOLOv4(**{**network.arguments, "epsilon": _EPSILON})
-    load_darknet(as_opencv, weights, whole=True)
-    found, wanted = _opencv(cfg, weights, image), _keras(as_opencv, run, image)
-    difference = float((np.abs(found - wanted) / np.maximum(1, np.abs(wanted))).max())
+        return f"{said}; not tried in OpenCV: 4 reads Darknet's files, 5 does not"
+    found = _opencv(cfg, weights, image)
+    as_opencv = _keras(_read_back(weights, network, _OPENCV_EPSILON), run, image)
+    same = _insist(_largest(found, as_opencv))
+    return (
+        f"{said}; in OpenCV, which adds another epsilon in batch norm, "
+        f"{_largest(found, wanted):.2g}, and with that in Keras too {same:.2g} (at most {_BOUND:g})"
+    )
+
+
+def _read_back(weights: Path, network: YOLOv4, epsilon: float) -> YOLOv4:
+    again = YOLOv4(**{**network.arguments, "epsilon": epsilon})
+    load_darknet(again, weights, whole=True)
+    return again
+
+
+def _largest(found: np.ndarray, wanted: np.ndarray) -> float:
+    """The largest difference, in parts of the input, or of what is larger than it."""
+    return float((np.abs(found - wanted) / np.maximum(1, np.abs(wanted))).max())
+
+
+def _insist(difference: float) -> float:
+    # Written so that NaN, which compares as false, is refused too.
     if not difference <= _BOUND:
-        raise UserError(f"OpenCV's boxes differ from Keras's by {difference:.2g} of the input")
-    return f"difference from Keras in OpenCV: boxes {difference:.2g} (at most {_BOUND:g})"
+        raise UserError(f"the boxes of Darknet's files differ by {difference:.2g} of the input")
+    return difference
 
 
 def _opencv(cfg: Path, weights: Path, image: np.ndarray) -> np.ndarray:

@@ -41,14 +41,22 @@ def quantise_openvino(exact: Path, path: Path, images: np.ndarray) -> None:
         images: `[N, H, W, 3]`, to calibrate it.
     """
     openvino, nncf = library("openvino"), library("nncf")
+    model = openvino.Core().read_model(exact)
+    batch = model.input(0).get_partial_shape()[0]
+    size = batch.get_length() if batch.is_static else 1
+    # Where a fixed batch does not divide their number, the last one begins again.
+    batches = [
+        np.resize(images[start : start + size], (size, *images.shape[1:]))
+        for start in range(0, len(images), size)
+    ]
     quantised = nncf.quantize(
-        openvino.Core().read_model(exact),
-        nncf.Dataset([image[None] for image in images]),
+        model,
+        nncf.Dataset(batches),
         # Symmetric ranges: the zero points of others take a sixth more time, and gained no mAP.
         # All of it: Mish and leaky ReLU are computed inside the int8 convolutions, and leaving the
         # first of these in float was no faster.
         preset=nncf.QuantizationPreset.PERFORMANCE,
-        subset_size=len(images),
+        subset_size=len(batches),
         ignored_scope=nncf.IgnoredScope(patterns=[_DECODING], validate=False),
     )
     openvino.save_model(quantised, path, compress_to_fp16=False)

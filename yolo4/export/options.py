@@ -4,7 +4,7 @@ import dataclasses
 from typing import Literal
 
 from utils.errors import UserError
-from yolo4.options import check_ranges, option
+from yolo4.options import check_ranges, flag, option
 
 # Which formats have an operator for non-maximum suppression, and which other precisions.
 WITH_NMS = ("onnx", "openvino", "saved_model")
@@ -37,6 +37,9 @@ class ExportOptions:
     image: str | None = option(
         None, "the model is tried on it; None: one of the run's data set", "check"
     )
+    data: tuple[str, ...] = option(
+        (), "data set to measure float16 and int8 on; none: the one the run trained on", "check"
+    )
     calibration_images: int = option(100, "images that OpenVINO's int8 looks at", "check", low=1)
 
     def __post_init__(self) -> None:
@@ -46,6 +49,10 @@ class ExportOptions:
             raise UserError(
                 f"--precision {self.precision}: {self.format} is written in {' or '.join(allowed)}"
             )
+        if self.format == "darknet":
+            for name in ("outputs", "input_type", "batch_size"):
+                if getattr(self, name) != getattr(type(self), name):
+                    raise UserError(f"{flag(name)}: Darknet's format has no such thing; drop it")
         if self.with_nms and self.format not in WITH_NMS:
             raise UserError(
                 f"--with-nms: {self.format} has no operator for it; {', '.join(WITH_NMS)} have"

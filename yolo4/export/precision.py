@@ -12,7 +12,6 @@ import keras
 import numpy as np
 
 from nets.outputs import Decode
-from utils.annotations import load_dataset
 from utils.dataset import ValidationSet
 from utils.errors import UserError
 from utils.records import Record
@@ -44,22 +43,28 @@ class Cost:
     map: float
 
 
-def lower_precision(model: keras.Model, path: Path, run: Run, options: ExportOptions) -> None:
+def lower_precision(
+    model: keras.Model,
+    path: Path,
+    run: Run,
+    options: ExportOptions,
+    splits: dict[str, list[Record]],
+) -> None:
     """Write a model anew in a lower precision, measure both and print what was won.
 
     Args:
         model: what was exported.
         path: its file in float32, which is replaced.
-        run: whose training images calibrate int8, and whose test images are measured.
+        run: whose network it is.
         options: format, precision and number of images that calibrate.
+        splits: the images for training calibrate int8, those for testing are measured.
 
     Raises:
-        UserError: the run's data set is missing, or the lower precision is not worth keeping.
+        UserError: the lower precision is not worth keeping.
     """
-    config, form = run.config(), options.format
-    splits = load_dataset(config.data, run.class_names(), "skip", config.split_seed).splits
+    form = options.format
     split, records = choose_records(splits, None)
-    images = _images(splits["train"][: options.calibration_images], run, options)
+    images = _images((splits.get("train") or records)[: options.calibration_images], run, options)
     with tempfile.TemporaryDirectory() as passing:
         exact = _move(path, Path(passing))
         write_lower(model, form, options.precision, exact, path, images)
