@@ -52,8 +52,8 @@ def measure(options: PipelineOptions) -> None:
 
 def _measure_run(run: Run, options: PipelineOptions) -> None:
     detector = Detector.from_run(run.folder, throughput=True)
-    print("\n| source | reading | inference | writing | whole | whole / slowest |")
-    print("|---|---|---|---|---|---|")
+    print("\n| source | reading | inference | writing | whole | whole / slowest | spread |")
+    print("|---|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         for name, path in _inputs(Path(folder), options.images).items():
             sources = find_sources([str(path)], Path(folder) / "output")
@@ -67,9 +67,13 @@ def _measure_run(run: Run, options: PipelineOptions) -> None:
                     if turn:  # the first warms up
                         milliseconds = 1000 * (time.perf_counter() - start) / options.images
                         times[stage].append(milliseconds)
-            *alone, whole = (statistics.median(values) for values in times.values())
-            cells = [f"{value:.1f}" for value in (*alone, whole)]
-            print(f"| {name} | {' | '.join(cells)} | {whole / max(alone):.2f} |")
+            cells = [f"{statistics.median(values):.1f}" for values in times.values()]
+            # Turn by turn, as the machine may be slower in one than in another.
+            turns = zip(*times.values(), strict=True)
+            ratios = [whole / max(alone) for *alone, whole in turns]
+            spread = f"{min(ratios):.2f} to {max(ratios):.2f}"
+            row = [name, *cells, f"{statistics.median(ratios):.2f}", spread]
+            print(f"| {' | '.join(row)} |")
 
 
 def _inputs(folder: Path, count: int) -> dict[str, Path]:

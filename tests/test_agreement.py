@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
 
+from benchmarks.agreement import counterparts
+from utils.records import Detections
 from yolo4.engines.agreement import agree
 from yolo4.engines.engine import Network
 from yolo4.engines.precision import Checked
@@ -59,6 +61,24 @@ def test_nan_does_not_agree():
 def test_what_scores_low_tells_nothing():
     low = (BOXES, CONFIDENCE / 4, SCORES)
     assert agree(low, low) is None
+
+
+@pytest.mark.parametrize(
+    ("shift", "lost", "labels", "wanted"),
+    [
+        (0.5, 0, [0, 1, 1, 0], [True, True, True]),  # IoU 9.5/10.5 and more
+        (0.6, 0, [0, 1, 1, 0], [False, True, False]),
+        (0, 0.04, [0, 1, 1, 0], [True, True, True]),
+        (0, 0.1, [0, 1, 1, 0], [True, True, False]),
+        (0, 0, [0, 0, 0, 0], [True, False, False]),
+    ],
+)
+def test_counterparts_of_the_boxes_that_count(shift, lost, labels, wanted):
+    boxes = np.array([[0, 0, 10, 10], [20, 20, 40, 40], [50, 50, 60, 60], [0, 0, 10, 10]], float)
+    scores = np.array([0.9, 0.8, 0.31, 0.2])
+    found = Detections(boxes, scores, np.array([0, 1, 1, 0]))
+    others = Detections(boxes + np.array([shift, 0, shift, 0]), scores - lost, np.array(labels))
+    assert list(counterparts(found, others)) == wanted
 
 
 class Starts:

@@ -8,17 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from utils.augment import (
-    Augmentation,
-    Rectangle,
-    Sample,
-    lay,
-    mixup,
-    mosaic,
-    paint,
-    scale_translate,
-    shift_colours,
-)
+from utils.augment import Augmentation, mixup, mosaic, scale_translate, shift_colours
+from utils.collage import Rectangle, Sample, lay, paint
 from utils.image import letterbox
 
 OFF = Augmentation(

@@ -4,7 +4,7 @@ import pytest
 from keras import ops
 
 from nets.blocks import BatchNorm, mish, spp
-from nets.compiled import normalise_batch
+from nets.fused import normalise_batch
 
 
 def slope(function, x):

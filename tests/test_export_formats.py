@@ -26,14 +26,14 @@ THRESHOLD = 0.05  # so short a training teaches little confidence
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("formats")
-    data = make_sample_data(folder / "data", train=16, val=4, test=24, size=96)
+    data = make_sample_data(folder / "data", train=48, val=4, test=24, size=96)
     config = Config(
         data=(str(data),),
         width=0.125,
         depth=0.1,
         input_size=96,
-        epochs=30,
-        eval_period=30,
+        epochs=40,
+        eval_period=40,
         batch_size=4,
         learning_rate=1e-2,
         mosaic=0.0,

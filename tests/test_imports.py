@@ -22,8 +22,8 @@ MAY_IMPORT = {
     "nets": {"nets"},
     "utils": {"utils"},
 }
-# The one file that knows the backend.
-COMPILED = ROOT / "nets" / "compiled.py"
+# The files that know the backend.
+OF_THE_BACKEND = {ROOT / "nets" / name for name in ("compiled.py", "fused.py")}
 ANSWERS_WITHIN = 2.0  # seconds of processor time
 HEAVY = [*sorted(BACKENDS), "keras", "cv2", "PIL", "matplotlib"]
 WITHOUT_HEAVY = """
@@ -99,7 +99,7 @@ def test_imports_point_one_way(path):
 @pytest.mark.parametrize("path", sorted((ROOT / "nets").rglob("*.py")), ids=name_of)
 def test_nets_is_keras_and_the_standard_library(path):
     allowed = {"nets", "keras", *sys.stdlib_module_names}
-    allowed |= {"tensorflow", "jax"} if path == COMPILED else set()
+    allowed |= {"tensorflow", "jax"} if path in OF_THE_BACKEND else set()
     assert set(imports_of(parse(path))) <= allowed
 
 

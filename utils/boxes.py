@@ -21,3 +21,26 @@ def iou(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
     areas = [(b[..., 2:] - b[..., :2]).prod(axis=-1) for b in (boxes, others)]
     union = areas[0] + areas[1] - intersection
     return np.divide(intersection, union, out=np.zeros_like(intersection), where=union > 0)
+
+
+def same_objects(
+    boxes: np.ndarray,
+    labels: np.ndarray,
+    others: np.ndarray,
+    other_labels: np.ndarray,
+    least_iou: float,
+) -> np.ndarray:
+    """Which boxes have the class and, by their overlap, the place of which others.
+
+    Args:
+        boxes: `[N, 4]`, xyxy.
+        labels: `[N]`.
+        others: `[M, 4]`, xyxy.
+        other_labels: `[M]`.
+        least_iou: overlap of boxes in the same place.
+
+    Returns:
+        bool `[N, M]`.
+    """
+    overlaps = iou(boxes[:, None], others[None])
+    return (overlaps >= least_iou) & (labels[:, None] == other_labels[None])

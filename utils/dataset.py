@@ -11,8 +11,9 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from utils.augment import Augmentation, Sample, mixup, mosaic, scale_translate, shift_colours
+from utils.augment import Augmentation, mixup, mosaic, scale_translate, shift_colours
 from utils.cache import Reader, read_record
+from utils.collage import Sample
 from utils.errors import UserError
 from utils.image import Letterbox, letterbox
 from utils.records import Record

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 from keras import KerasTensor, Variable, ops
 
-from nets.compiled import AdamNumbers, adam_step
+from nets.fused import AdamNumbers, adam_step
 from nets.yolov4 import YOLOv4
 from yolo4.config import Config
 from yolo4.schedule import EpochSchedule

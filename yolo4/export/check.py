@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from utils.boxes import iou
+from utils.boxes import same_objects
 from utils.errors import UserError
 
 Outputs = Mapping[str, np.ndarray]
@@ -112,8 +112,7 @@ def _unmatched(
             boxes, scores, labels = some
             sure = scores > score_threshold + tolerance
             boxes, scores, labels = boxes[sure], scores[sure], labels[sure]
-            same = iou(boxes[:, None], others[0][None]) >= _SAME_IOU
-            same &= labels[:, None] == others[2][None]
+            same = same_objects(boxes, labels, others[0], others[2], _SAME_IOU)
             same &= np.abs(scores[:, None] - others[1][None]) <= tolerance
             total += len(boxes)
             alone += int((~same.any(axis=1)).sum())
