@@ -10,11 +10,15 @@ import numpy as np
 import pytest
 
 from tests.made_run import NAMES, some_images, write_run
+from tests.test_exact_ends import marked
 from utils.errors import UserError
 from yolo4.detector import Detector
 from yolo4.engines import cache, engine
 from yolo4.engines.cache import cached_model
 from yolo4.engines.engine import open_engine
+from yolo4.engines.runtimes import fast_precision, library
+
+openvino = library("openvino")
 
 ROOT = Path(__file__).parents[1]
 
@@ -139,6 +143,31 @@ def test_a_backend_that_is_not_installed(run, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(UserError, match="onnxruntime is not installed: pip install"):
         open_engine(run, "onnxruntime")
+
+
+def test_of_yolov4_it_is_the_one_that_sees_pixels_and_the_three_that_make_logits(run):
+    exported = cached_model(run, "openvino")
+    is_marked = marked(exported)
+    for node in openvino.Core().read_model(exported).get_ordered_ops():
+        if node.get_type_name() == "Convolution":
+            made, seen = node.input_value(1).get_shape()[:2]
+            is_end = seen == 3 or made == 3 * (5 + len(NAMES))
+            assert is_marked[node.get_friendly_name()] == is_end
+    assert sum(is_marked.values()) == 4
+
+
+def test_they_are_computed_in_float32_and_the_others_in_bfloat16(run):
+    if fast_precision("openvino") != "bfloat16":
+        pytest.skip("a processor without bfloat16")
+    exported = cached_model(run, "openvino")
+    compiled = openvino.Core().compile_model(exported, "CPU", {"INFERENCE_PRECISION_HINT": "bf16"})
+    computed = {
+        node.get_friendly_name(): node.get_rt_info()["runtimePrecision"].astype(str)
+        for node in compiled.get_runtime_model().get_ops()
+        if node.get_rt_info()["layerType"].astype(str) == "Convolution"
+    }
+    wanted = {name: "f32" if is_end else "bf16" for name, is_end in marked(exported).items()}
+    assert computed == wanted
 
 
 def test_predict_with_openvino_imports_no_tensorflow(run, tmp_path):

@@ -1,18 +1,10 @@
 import numpy as np
-import pytest
 
-from tests.made_run import NAMES, write_run
-from yolo4.engines.cache import cached_model
-from yolo4.engines.runtimes import fast_precision, library, open_openvino
+from yolo4.engines.runtimes import library, open_openvino
 from yolo4.export.exact_ends import keep_ends_exact
 from yolo4.export.lowering import quantise_openvino
 
 openvino = library("openvino")
-
-
-@pytest.fixture(scope="module")
-def exported(tmp_path_factory):
-    return cached_model(write_run(tmp_path_factory.mktemp("logs") / "run"), "openvino")
 
 
 def marked(path):
@@ -67,26 +59,3 @@ def test_int8_goes_before_it_and_takes_a_fixed_batch(tmp_path):
     assert 0 < np.abs(after - before).max() < 0.1 * before.max()
     sizes = [path.with_suffix(".bin").stat().st_size for path in (exact, low)]
     assert sizes[1] < sizes[0]
-
-
-def test_of_yolov4_it_is_the_one_that_sees_pixels_and_the_three_that_make_logits(exported):
-    is_marked = marked(exported)
-    for node in openvino.Core().read_model(exported).get_ordered_ops():
-        if node.get_type_name() == "Convolution":
-            made, seen = node.input_value(1).get_shape()[:2]
-            is_end = seen == 3 or made == 3 * (5 + len(NAMES))
-            assert is_marked[node.get_friendly_name()] == is_end
-    assert sum(is_marked.values()) == 4
-
-
-def test_they_are_computed_in_float32_and_the_others_in_bfloat16(exported):
-    if fast_precision("openvino") != "bfloat16":
-        pytest.skip("a processor without bfloat16")
-    compiled = openvino.Core().compile_model(exported, "CPU", {"INFERENCE_PRECISION_HINT": "bf16"})
-    computed = {
-        node.get_friendly_name(): node.get_rt_info()["runtimePrecision"].astype(str)
-        for node in compiled.get_runtime_model().get_ops()
-        if node.get_rt_info()["layerType"].astype(str) == "Convolution"
-    }
-    wanted = {name: "f32" if is_end else "bf16" for name, is_end in marked(exported).items()}
-    assert computed == wanted
