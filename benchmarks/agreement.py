@@ -24,7 +24,7 @@ from yolo4.run import Run, open_run
 
 LEAST_SCORE = 0.3
 LEAST_IOU = 0.9
-MOST_LOST = 0.05  # of its score, or a box at the threshold would have none
+LEAST_SCORE_OF_OTHERS = 0.25  # or a box at the threshold would be alone
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,9 +55,9 @@ def measure(options: AgreementOptions) -> None:
 
 
 def counterparts(found: Detections, others: Detections) -> Iterator[bool]:
-    """Whether each box that counts has another in its place, which may score a little less."""
+    """Whether each box over the lowest score has another of its class in its place."""
     is_same = same_objects(found.boxes, found.labels, others.boxes, others.labels, LEAST_IOU)
-    has_one = (is_same & (others.scores >= LEAST_SCORE - MOST_LOST)).any(axis=1)
+    has_one = (is_same & (others.scores >= LEAST_SCORE_OF_OTHERS)).any(axis=1)
     yield from has_one[found.scores > LEAST_SCORE].tolist()
 
 

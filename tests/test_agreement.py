@@ -69,7 +69,7 @@ def test_what_scores_low_tells_nothing():
         (0.5, 0, [0, 1, 1, 0], [True, True, True]),  # IoU 9.5/10.5 and more
         (0.6, 0, [0, 1, 1, 0], [False, True, False]),
         (0, 0.04, [0, 1, 1, 0], [True, True, True]),
-        (0, 0.1, [0, 1, 1, 0], [True, True, False]),
+        (0, 0.1, [0, 1, 1, 0], [True, True, False]),  # 0.21 is none
         (0, 0, [0, 0, 0, 0], [True, False, False]),
     ],
 )

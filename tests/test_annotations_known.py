@@ -111,6 +111,17 @@ def test_an_image_that_was_sound_and_is_damaged_is_set_aside_each_time(root):
         load(root, on_bad_data="error")
 
 
+@pytest.mark.usefixtures("cache")
+def test_only_what_has_not_changed_is_held(root):
+    load(root)
+    image = root / "a.bmp"
+    assert known.KnownFiles([root]).holds(image)
+    image.write_bytes(image.read_bytes() + b" ")
+    assert not known.KnownFiles([root]).holds(image)
+    assert known.KnownFiles([root]).holds(root / "b.bmp")
+    assert not known.KnownFiles([root]).holds(root / "none.bmp")
+
+
 def test_files_come_and_go(root, decoded, cache):
     load(root)
     decoded.clear()

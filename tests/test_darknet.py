@@ -264,6 +264,33 @@ class TestLoading:
             names = [layer.name for layer in layers[:last] if layer.norm is not None]
             assert_loaded(model, layers_of(trained), before, names)
 
+    @pytest.mark.parametrize("behind", [-4, -600, 0, 5])
+    def test_a_file_too_short_to_show_its_class_count(
+        self, model, trained, numbers, tmp_path, behind
+    ):
+        """It ends in the first head, with it or soon behind it."""
+        layers = darknet_layers(trained)
+        head = next(place for place, layer in enumerate(layers) if layer.norm is None)
+        end = sum(layer.filters * layer.size_of_filter for layer in layers[: head + 1])
+        path = write(tmp_path / "cut", numbers[: end + behind])
+        before, names = layers_of(model), [layer.name for layer in layers]
+        first, *_ = load_darknet(model, path).splitlines()
+        complete = head + (behind >= 0)
+        assert first.startswith(f"loaded {complete} of ")
+        assert_loaded(model, layers_of(trained), before, names[:complete])
+
+        other = random_weights(YOLOv4(30, **SLIM), seed=3)
+        before = layers_of(other)
+        first, second = load_darknet(other, path).splitlines()
+        assert first.startswith(f"loaded {head} of ")
+        assert f"numbers into {names[head]}; not loaded: {names[head]} to " in second
+        assert_loaded(other, layers_of(trained), before, names[:head])
+
+        fewer = YOLOv4(2, **SLIM)
+        text = load_darknet(fewer, path)
+        is_told = "\ntaken for 2 classes: the file is too short to show" in text
+        assert is_told == text.startswith(f"loaded {head + 1} of ")
+
     def test_a_file_short_by_the_numbers_of_a_class_is_a_cut_one(
         self, model, trained, numbers, tmp_path
     ):

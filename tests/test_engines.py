@@ -104,9 +104,9 @@ def test_a_run_that_cannot_be_written_is_told(tmp_path):
 
 
 def test_an_export_that_is_killed_is_told(tmp_path, monkeypatch):
-    ended = subprocess.CompletedProcess([], -9, stderr="")
+    ended = subprocess.CompletedProcess([], -9, stderr="some warning\n")
     monkeypatch.setattr(cache.subprocess, "run", lambda *_, **__: ended)
-    with pytest.raises(UserError, match="writing the network for onnx ended with -9"):
+    with pytest.raises(UserError, match="writing the network for onnx ended with status -9"):
         cached_model(write_run(tmp_path / "run"), "onnx")
 
 
@@ -145,7 +145,7 @@ def test_a_backend_that_is_not_installed(run, monkeypatch):
         open_engine(run, "onnxruntime")
 
 
-def test_of_yolov4_it_is_the_one_that_sees_pixels_and_the_three_that_make_logits(run):
+def test_the_convolution_that_sees_pixels_and_those_that_make_logits_stay_exact(run):
     exported = cached_model(run, "openvino")
     is_marked = marked(exported)
     for node in openvino.Core().read_model(exported).get_ordered_ops():
@@ -156,7 +156,7 @@ def test_of_yolov4_it_is_the_one_that_sees_pixels_and_the_three_that_make_logits
     assert sum(is_marked.values()) == 4
 
 
-def test_they_are_computed_in_float32_and_the_others_in_bfloat16(run):
+def test_these_are_computed_in_float32_and_the_others_in_bfloat16(run):
     if fast_precision("openvino") != "bfloat16":
         pytest.skip("a processor without bfloat16")
     exported = cached_model(run, "openvino")

@@ -144,13 +144,14 @@ def test_settings_that_do_not_go_together(settings, words):
         ExportOptions(**settings)
 
 
-def test_the_picture_is_one_of_the_runs_data_where_that_is_there(run, tmp_path):
+def test_the_picture_is_one_of_the_data_where_that_is_there(run, tmp_path):
     options = ExportOptions(data=(str(make_sample_data(tmp_path / "data", 1, 1, 1, size=96)),))
     splits = command._splits(run, options)
     image, name = command._image(run, None, splits)
     assert (image.shape, name) == ((*SIZE, 3), str(splits["test"][0].image))
     other = str(splits["train"][0].image)
-    assert command._image(run, other, splits)[1] == other
+    assert command._image(run, other, {})[1] == other
+    assert command._splits(run, ExportOptions(image=other)) == {}
     assert command._splits(run, ExportOptions()) == {}
     assert command._image(run, None, {})[1] == "a drawn picture"
 
@@ -162,12 +163,14 @@ def test_what_cannot_be_measured_is_told_before_anything_is_written(run, tmp_pat
     assert not (tmp_path / "out").exists()
 
 
-def test_a_folder_that_is_no_model_is_not_replaced(tmp_path):
+def test_a_folder_that_is_no_model_is_not_replaced(run, tmp_path):
+    command._insist_on_model(tmp_path / "saved_model")
     (tmp_path / "saved_model").mkdir()
     command._insist_on_model(tmp_path / "saved_model")
     (tmp_path / "saved_model" / "photo.jpg").touch()
     with pytest.raises(UserError, match="is no SavedModel, and would be replaced"):
-        command._insist_on_model(tmp_path / "saved_model")
+        export(ExportOptions(str(run.folder), "saved_model", str(tmp_path)))
+    assert [file.name for file in tmp_path.iterdir()] == ["saved_model"]
     (tmp_path / "saved_model" / "saved_model.pb").touch()
     command._insist_on_model(tmp_path / "saved_model")
 

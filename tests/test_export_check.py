@@ -115,6 +115,16 @@ def test_one_at_the_threshold_may_be_lost_on_the_other_side():
             insist(compare(found, wanted, 100, "float32", score_threshold=0.7985))
 
 
+def test_where_nothing_is_found_it_is_said():
+    none = {**TWO, "count": np.array([0], np.int32)}
+    assert "unmatched ones of 0 detections, as nothing is found" in str(
+        compare(none, none, 100, "float32")[0]
+    )
+    bad = {**TWO, "scores": TWO["scores"] * np.nan}
+    with pytest.raises(UserError, match="unmatched ones of 2"):
+        insist(compare(bad, none, 100, "float32", score_threshold=0.3))
+
+
 def test_zeros_that_fill_up_are_not_looked_at():
     found = {name: value.copy() for name, value in TWO.items()}
     wanted = {name: value.copy() for name, value in TWO.items()}

@@ -73,8 +73,11 @@ def _export_in_own_process(run: Run, form: str, folder: Path) -> None:
         check=False,
     )
     if done.returncode:
-        last = done.stderr.strip().rpartition("\n")[2].removeprefix("error: ")
-        raise UserError(last or f"writing the network for {form} ended with {done.returncode}")
+        last = done.stderr.strip().rpartition("\n")[2]
+        if not last.startswith("error: "):  # it was killed, or failed as it should not
+            sys.stderr.write(done.stderr)
+            last = f"writing the network for {form} ended with status {done.returncode}"
+        raise UserError(last.removeprefix("error: "))
 
 
 def _export(folder: str, form: str, output: str) -> None:

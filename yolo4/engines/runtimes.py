@@ -38,8 +38,8 @@ def library(name: str) -> ModuleType:
     sys.modules.setdefault("openvino_telemetry", None)
     try:
         return importlib.import_module(name)
-    except ModuleNotFoundError:
-        package = name.partition(".")[0].replace("_", "-")
+    except ModuleNotFoundError as error:
+        package = (error.name or name).partition(".")[0].replace("_", "-")
         raise UserError(
             f"{package} is not installed: pip install -r requirements-export.txt"
         ) from None

@@ -65,6 +65,8 @@ def compare(
     if "count" in wanted:
         unmatched, total = _unmatched(found, wanted, bound or 0.1, score_threshold)
         name = f"unmatched ones of {total} detections"
+        if not total:
+            name += ", as nothing is found there (--image names a picture with objects):"
         return [Difference(name, unmatched / max(1, total), 0.0 if bound else None)]
     if "boxes" not in wanted:
         return [
@@ -110,7 +112,7 @@ def _unmatched(
         ours, theirs = (_detections(outputs, image) for outputs in (wanted, found))
         for some, others in ((ours, theirs), (theirs, ours)):
             boxes, scores, labels = some
-            sure = scores > score_threshold + tolerance
+            sure = ~(scores <= score_threshold + tolerance)  # NaN is
             boxes, scores, labels = boxes[sure], scores[sure], labels[sure]
             same = same_objects(boxes, labels, others[0], others[2], _SAME_IOU)
             same &= np.abs(scores[:, None] - others[1][None]) <= tolerance

@@ -31,6 +31,8 @@ def export(options: ExportOptions) -> None:
     splits = _splits(run, options)
     image, whose = _image(run, options.image, splits)
     output = make_output(Path(options.output or run.folder / "export" / options.format))
+    if options.format == "saved_model":
+        _insist_on_model(output / "saved_model")
     from yolo4.quiet import quiet_start
 
     with quiet_start():
@@ -48,14 +50,19 @@ def export(options: ExportOptions) -> None:
         for file in sorted(made.iterdir()):
             target = output / file.name
             if target.is_dir():
-                _insist_on_model(target)
                 shutil.rmtree(target)
             file.replace(target)
             print(f"wrote {target}")
 
 
 def _insist_on_model(folder: Path) -> None:
-    if any(folder.iterdir()) and not (folder / "saved_model.pb").is_file():
+    """Refuse to replace a folder of something else.
+
+    Raises:
+        UserError: it is one.
+    """
+    in_use = folder.is_dir() and any(folder.iterdir())
+    if in_use and not (folder / "saved_model.pb").is_file():
         raise UserError(f"{folder} is no SavedModel, and would be replaced: name another --output")
 
 
@@ -81,8 +88,6 @@ def _export_model(
     side = max(run.config().input_shape)
     differences = compare(found, wanted, side, options.precision, options.score_threshold)
     print(f"difference from Keras on {whose}: {', '.join(map(str, differences))}")
-    if options.with_nms and not wanted["count"].any():
-        print("nothing was found there: name a picture with objects, --image, to try it on")
     insist(differences)
     describe(run, options, found, folder)
 
@@ -99,6 +104,8 @@ def _splits(run: Run, options: ExportOptions) -> Splits:
     from utils.annotations import load_dataset
     from yolo4.evaluation import choose_records
 
+    if options.image and options.precision == "float32":
+        return {}
     config = run.config()
     try:
         data = options.data or config.data

@@ -19,7 +19,7 @@ _OPENCV_EPSILON = 1e-6  # what OpenCV's importer adds in batch norm, where Darkn
 
 
 def export_darknet(run: Run, folder: Path, image: np.ndarray) -> str:
-    """Write `model.weights`, `model.cfg` and `model.names`, and read them with OpenCV.
+    """Write `model.weights`, `model.cfg` and `model.names`, and read them here and with OpenCV.
 
     Args:
         run: whose best weights are written.
@@ -42,13 +42,15 @@ def export_darknet(run: Run, folder: Path, image: np.ndarray) -> str:
         run.class_names(),
     )
     wanted = _keras(network, run, image)
-    back = _insist(_largest(_keras(_read_back(weights, network, EPSILON), run, image), wanted))
+    back = _largest(_keras(_read_back(weights, network, EPSILON), run, image), wanted)
+    _insist(back, "read back")
     said = f"difference from Keras: read back, boxes {back:.2g} (at most {_BOUND:g})"
     if not hasattr(cv2.dnn, "readNetFromDarknet"):
         return f"{said}; not tried in OpenCV: 4 reads Darknet's files, 5 does not"
     found = _opencv(cfg, weights, image)
     as_opencv = _keras(_read_back(weights, network, _OPENCV_EPSILON), run, image)
-    same = _insist(_largest(found, as_opencv))
+    same = _largest(found, as_opencv)
+    _insist(same, "in OpenCV")
     return (
         f"{said}; in OpenCV, which adds another epsilon in batch norm, "
         f"{_largest(found, wanted):.2g}, and with that in Keras too {same:.2g} (at most {_BOUND:g})"
@@ -66,11 +68,12 @@ def _largest(found: np.ndarray, wanted: np.ndarray) -> float:
     return float((np.abs(found - wanted) / np.maximum(1, np.abs(wanted))).max())
 
 
-def _insist(difference: float) -> float:
+def _insist(difference: float, where: str) -> None:
     # Written so that NaN, which compares as false, is refused too.
     if not difference <= _BOUND:
-        raise UserError(f"the boxes of Darknet's files differ by {difference:.2g} of the input")
-    return difference
+        raise UserError(
+            f"{where}, the files' boxes differ from Keras's by {difference:.2g} of the input"
+        )
 
 
 def _opencv(cfg: Path, weights: Path, image: np.ndarray) -> np.ndarray:

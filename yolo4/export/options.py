@@ -38,7 +38,10 @@ class ExportOptions:
         None, "the model is tried on it; None: one of the run's data set", "check"
     )
     data: tuple[str, ...] = option(
-        (), "data set to measure float16 and int8 on; none: the one the run trained on", "check"
+        (),
+        "data set that float16 and int8 are measured and calibrated on, and that gives the picture "
+        "to try the model on; none: the one the run trained on",
+        "check",
     )
     calibration_images: int = option(100, "images that OpenVINO's int8 looks at", "check", low=1)
 

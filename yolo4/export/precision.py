@@ -57,7 +57,8 @@ def lower_precision(
         path: its file in float32, which is replaced.
         run: whose network it is.
         options: format, precision and number of images that calibrate.
-        splits: the images for training calibrate int8, those for testing are measured.
+        splits: the images for training calibrate int8, those for testing are measured (and
+            calibrate it too where there are none for training).
 
     Raises:
         UserError: the lower precision is not worth keeping.

@@ -60,9 +60,7 @@ def load_darknet(model: YOLOv4, path: Path, whole: bool = False) -> str:
         )
     if whole:
         _insist_on_size(layers, numbers.size, found, wanted, path)
-    # A file that was cut does not show its class count, but only with the right one it makes sense.
-    counts = (wanted,) if whole else dict.fromkeys((found or wanted, wanted, *_COUNTS))
-    reading = _likeliest(layers, numbers, counts)
+    reading = _likeliest(layers, numbers, (found or wanted, wanted), () if whole else _COUNTS)
     has_backbone = not whole and reading.misfit == model.backbone_convolutions
     if reading.misfit is not None and not has_backbone:
         _refuse(layers, numbers.size, reading, wanted, path)
@@ -75,6 +73,8 @@ def load_darknet(model: YOLOv4, path: Path, whole: bool = False) -> str:
     if foreign:
         names = ", ".join(layer.name for layer in foreign)
         text += f"\nnot loaded, as it is for {reading.class_count} classes, not {wanted}: {names}"
+    elif pairs[-1][0].norm is None and not reading.shows_count:
+        text += f"\ntaken for {wanted} classes: the file is too short to show how many it is for"
     if missing := layers[len(pairs) :]:
         text += _where_it_ends(missing, reading)
     return text
@@ -122,32 +122,56 @@ class _Reading:
         class_count: the number of classes.
         parts: the numbers of each layer, up to the last one that is whole and could be.
         rest: how many numbers follow.
+        shows_count: whether all variances of a layer behind a head were seen.
         misfit: the layer that those can't be, counted from 0; None where nothing speaks against it.
     """
 
     class_count: int
     parts: list[np.ndarray]
     rest: int
+    shows_count: bool
     misfit: int | None
 
 
 def _likeliest(
-    layers: Sequence[DarknetLayer], numbers: np.ndarray, counts: Iterable[int]
+    layers: Sequence[DarknetLayer],
+    numbers: np.ndarray,
+    likely: Iterable[int],
+    others: Iterable[int],
 ) -> _Reading:
-    """The first class count with which the numbers make sense; with none, where most of them do."""
+    """A file that was cut does not tell its class count, but makes sense with the right one only.
+
+    Args:
+        layers: of the network.
+        numbers: of the file.
+        likely: class counts that are believed where nothing speaks against them.
+        others: those that are believed where something speaks for them.
+
+    Returns:
+        The reading with the first such count. Without one: where the file ends in the first head,
+        or too soon behind it, what stands before; else the reading that goes furthest.
+    """
     first_head = next(place for place, layer in enumerate(layers) if layer.norm is None)
-    best = None
-    for count in counts:
+    best = hidden = None
+    for count in dict.fromkeys((*likely, *others)):
         reading = _read_as(layers, numbers, count)
-        if reading.misfit is None or reading.misfit < first_head:
+        if reading.misfit is not None and reading.misfit < first_head:
             return reading  # no head comes before, so that other counts would find the same
-        if best is None or reading.misfit > best.misfit:
+        if reading.misfit is None:
+            if count in likely or reading.shows_count:
+                return reading
+            hidden = reading
+        elif best is None or reading.misfit > best.misfit:
             best = reading
-    return best
+    if hidden is None:
+        return best
+    parts = hidden.parts[:first_head]
+    rest = numbers.size - sum(part.size for part in parts)
+    return _Reading(hidden.class_count, parts, rest, False, None)
 
 
 def _read_as(layers: Sequence[DarknetLayer], numbers: np.ndarray, class_count: int) -> _Reading:
-    parts, first = [], 0
+    parts, first, shows_count, has_head = [], 0, False, False
     for place, layer in enumerate(layers):
         is_head = layer.norm is None
         filters = ANCHORS_PER_LEVEL * (_BOX_NUMBERS + class_count) if is_head else layer.filters
@@ -155,12 +179,14 @@ def _read_as(layers: Sequence[DarknetLayer], numbers: np.ndarray, class_count: i
         part = numbers[first : first + size]
         # Of the layer that the file ends in, too, those variances that are there.
         misfit = None if layer.could_be(part) else place
+        shows_count |= has_head and not is_head and part.size >= 4 * filters
         if misfit is not None or part.size < size:
-            return _Reading(class_count, parts, numbers.size - first, misfit)
+            return _Reading(class_count, parts, numbers.size - first, shows_count, misfit)
+        has_head |= is_head
         parts.append(part)
         first += size
     rest = numbers.size - first
-    return _Reading(class_count, parts, rest, len(layers) if rest else None)
+    return _Reading(class_count, parts, rest, shows_count, len(layers) if rest else None)
 
 
 def _refuse(

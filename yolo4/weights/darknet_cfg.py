@@ -66,7 +66,9 @@ def _anchors(detections: Sequence[CfgSection]) -> tuple[tuple[float, float], ...
     """The anchors; where there are not nine, any nine, so that it is told in the comparison."""
     sides = detections[0].numbers("anchors") if detections else ()
     if not all(0 < side < math.inf for side in sides):
-        raise UserError(f"{detections[0].where} has anchors={_words(sides)}; all must be above 0")
+        raise UserError(
+            f"{detections[0].where} has anchors={_words(sides)}; all must be above 0, and finite"
+        )
     if len(sides) != 2 * ANCHOR_COUNT:
         return ((0.0, 0.0),) * ANCHOR_COUNT
     return tuple(zip(sides[::2], sides[1::2], strict=True))

@@ -43,8 +43,9 @@ def remark_on_anchors(weights: str, anchors: np.ndarray, class_count: int) -> No
     Raises:
         UserError: the run's files are not whole.
     """
-    run = Run(weights_file(weights).parent)
-    if not (run.anchors_file.is_file() and run.classes_file.is_file()):
+    path = weights_file(weights)
+    run = Run(path.parent)
+    if is_darknet(path) or is_keras2(path) or not run.config_file.is_file():
         return
     if len(run.class_names()) == class_count and not np.allclose(run.anchors(), anchors):
         print(
