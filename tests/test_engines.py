@@ -148,11 +148,16 @@ def test_a_backend_that_is_not_installed(run, monkeypatch):
 def test_the_convolution_that_sees_pixels_and_those_that_make_logits_stay_exact(run):
     exported = cached_model(run, "openvino")
     is_marked = marked(exported)
-    for node in openvino.Core().read_model(exported).get_ordered_ops():
-        if node.get_type_name() == "Convolution":
-            made, seen = node.input_value(1).get_shape()[:2]
-            is_end = seen == 3 or made == 3 * (5 + len(NAMES))
-            assert is_marked[node.get_friendly_name()] == is_end
+    core = openvino.Core()
+    model = core.read_model(exported)
+    shapes = {
+        node.get_friendly_name(): node.input_value(1).get_shape()[:2]
+        for node in model.get_ordered_ops()
+        if node.get_type_name() == "Convolution"
+    }
+    head = 3 * (5 + len(NAMES))
+    ends = {name: seen == 3 or made == head for name, (made, seen) in shapes.items()}
+    assert is_marked == ends
     assert sum(is_marked.values()) == 4
 
 
@@ -160,10 +165,12 @@ def test_these_are_computed_in_float32_and_the_others_in_bfloat16(run):
     if fast_precision("openvino") != "bfloat16":
         pytest.skip("a processor without bfloat16")
     exported = cached_model(run, "openvino")
-    compiled = openvino.Core().compile_model(exported, "CPU", {"INFERENCE_PRECISION_HINT": "bf16"})
+    core = openvino.Core()
+    compiled = core.compile_model(exported, "CPU", {"INFERENCE_PRECISION_HINT": "bf16"})
+    runtime = compiled.get_runtime_model()
     computed = {
         node.get_friendly_name(): node.get_rt_info()["runtimePrecision"].astype(str)
-        for node in compiled.get_runtime_model().get_ops()
+        for node in runtime.get_ops()
         if node.get_rt_info()["layerType"].astype(str) == "Convolution"
     }
     wanted = {name: "f32" if is_end else "bf16" for name, is_end in marked(exported).items()}

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from yolo4.engines.runtimes import library, open_openvino
 from yolo4.export.exact_ends import keep_ends_exact
@@ -9,9 +10,11 @@ openvino = library("openvino")
 
 def marked(path):
     """Convolutions of a model: name to whether it has to stay in float32."""
+    core = openvino.Core()
+    model = core.read_model(path)  # which its nodes must not outlive
     return {
         node.get_friendly_name(): any("Precision" in name for name in node.get_rt_info())
-        for node in openvino.Core().read_model(path).get_ordered_ops()
+        for node in model.get_ordered_ops()
         if node.get_type_name() == "Convolution"
     }
 
@@ -44,6 +47,7 @@ def test_the_first_and_the_last_of_each_way_through_the_network(tmp_path):
     }
 
 
+@pytest.mark.slow  # NNCF stays out of the process of all other tests
 def test_int8_goes_before_it_and_takes_a_fixed_batch(tmp_path):
     opset = openvino.opset13
     images = opset.parameter([2, 3, 8, 8], np.uint8)
@@ -57,10 +61,12 @@ def test_int8_goes_before_it_and_takes_a_fixed_batch(tmp_path):
     quantise_openvino(exact, low, pictures)
     (before,), (after,) = (open_openvino(path)(pictures[:2]).values() for path in (exact, low))
     assert 0 < np.abs(after - before).max() < 0.1 * before.max()
-    compiled = openvino.Core().compile_model(low, "CPU")
+    core = openvino.Core()
+    compiled = core.compile_model(low, "CPU")
+    runtime = compiled.get_runtime_model()
     computed = [
         node.get_rt_info()["runtimePrecision"].astype(str)
-        for node in compiled.get_runtime_model().get_ops()
+        for node in runtime.get_ops()
         if node.get_rt_info()["layerType"].astype(str) == "Convolution"
     ]
     assert len(computed) == 2

@@ -47,7 +47,8 @@ def test_what_wins_nothing_or_loses_too_much_is_refused(lower, words):
 
 def test_times_are_per_image_and_without_the_first_turn(monkeypatch):
     clock = [0.0]
-    monkeypatch.setattr("yolo4.export.precision.time.perf_counter", lambda: clock[0])
+    watch = SimpleNamespace(perf_counter=lambda: clock[0])  # other threads keep the real one
+    monkeypatch.setattr("yolo4.export.precision.time", watch)
 
     def taking(*seconds):
         left = list(seconds)
