@@ -16,9 +16,7 @@ from yolo4.detector import Detector
 from yolo4.engines import cache, engine
 from yolo4.engines.cache import cached_model
 from yolo4.engines.engine import open_engine
-from yolo4.engines.runtimes import fast_precision, library
-
-openvino = library("openvino")
+from yolo4.engines.runtimes import fast_precision, openvino_core
 
 ROOT = Path(__file__).parents[1]
 
@@ -148,8 +146,7 @@ def test_a_backend_that_is_not_installed(run, monkeypatch):
 def test_the_convolution_that_sees_pixels_and_those_that_make_logits_stay_exact(run):
     exported = cached_model(run, "openvino")
     is_marked = marked(exported)
-    core = openvino.Core()
-    model = core.read_model(exported)
+    model = openvino_core().read_model(exported)
     shapes = {
         node.get_friendly_name(): node.input_value(1).get_shape()[:2]
         for node in model.get_ordered_ops()
@@ -165,8 +162,8 @@ def test_these_are_computed_in_float32_and_the_others_in_bfloat16(run):
     if fast_precision("openvino") != "bfloat16":
         pytest.skip("a processor without bfloat16")
     exported = cached_model(run, "openvino")
-    core = openvino.Core()
-    compiled = core.compile_model(exported, "CPU", {"INFERENCE_PRECISION_HINT": "bf16"})
+    options = {"INFERENCE_PRECISION_HINT": "bf16"}
+    compiled = openvino_core().compile_model(exported, "CPU", options)
     runtime = compiled.get_runtime_model()
     computed = {
         node.get_friendly_name(): node.get_rt_info()["runtimePrecision"].astype(str)
@@ -226,6 +223,27 @@ for thread in threads:
 for thread in threads:
     thread.join()
 """
+
+
+TWO_IN_THEIR_ORDER = (
+    FIRST_CALLS.partition("run, together")[0]
+    + """
+import os, signal
+from yolo4.engines.runtimes import fast_precision
+fast_precision("openvino")
+first, second = open_openvino(path), open_openvino(path)
+del first
+del second
+signal.signal(signal.SIGINT, lambda *_: print("heard"))
+os.kill(os.getpid(), signal.SIGINT)
+"""
+)
+
+
+def test_ctrl_c_after_two_models_have_ended_is_heard(tmp_path):
+    command = [sys.executable, "-X", "faulthandler", "-c", TWO_IN_THEIR_ORDER, str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (0, "heard\n"), done.stderr
 
 
 def test_first_calls_at_the_same_time_do_not_wait_for_each_other_for_ever(tmp_path):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from yolo4.engines.runtimes import library, open_openvino
+from yolo4.engines.runtimes import library, open_openvino, openvino_core
 from yolo4.export.exact_ends import keep_ends_exact
 from yolo4.export.lowering import quantise_openvino
 
@@ -10,8 +10,7 @@ openvino = library("openvino")
 
 def marked(path):
     """Convolutions of a model: name to whether it has to stay in float32."""
-    core = openvino.Core()
-    model = core.read_model(path)  # which its nodes must not outlive
+    model = openvino_core().read_model(path)  # which its nodes must not outlive
     return {
         node.get_friendly_name(): any("Precision" in name for name in node.get_rt_info())
         for node in model.get_ordered_ops()
@@ -61,8 +60,7 @@ def test_int8_goes_before_it_and_takes_a_fixed_batch(tmp_path):
     quantise_openvino(exact, low, pictures)
     (before,), (after,) = (open_openvino(path)(pictures[:2]).values() for path in (exact, low))
     assert 0 < np.abs(after - before).max() < 0.1 * before.max()
-    core = openvino.Core()
-    compiled = core.compile_model(low, "CPU")
+    compiled = openvino_core().compile_model(low, "CPU")
     runtime = compiled.get_runtime_model()
     computed = [
         node.get_rt_info()["runtimePrecision"].astype(str)

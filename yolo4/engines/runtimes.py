@@ -3,6 +3,7 @@
 Every function gives a `Runtime`, safe to call from several threads at once.
 """
 
+import functools
 import importlib
 import os
 import sys
@@ -47,6 +48,19 @@ def library(name: str) -> ModuleType:
         raise UserError(f"{name} is installed, but cannot be imported: {error}") from None
 
 
+@functools.cache
+def openvino_core() -> Any:
+    """The one `openvino.Core` of the process.
+
+    Each one gives the thread a stack for signals, and takes it away at its end: where two of them
+    end in the order of their beginning, the next Ctrl-C is a crash.
+
+    Raises:
+        UserError: OpenVINO is not installed, or cannot be imported.
+    """
+    return library("openvino").Core()
+
+
 def fast_precision(form: str) -> str:
     """What the processor computes a float32 model in fastest: "float32", or "bfloat16".
 
@@ -59,15 +73,14 @@ def fast_precision(form: str) -> str:
     if form != "openvino":
         return "float32"
     # Said of a processor that has instructions for it; on others it would be emulated, slowly.
-    capabilities = library("openvino").Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    capabilities = openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     return "bfloat16" if "BF16" in capabilities else "float32"
 
 
 def openvino_place() -> str:
     """Processor and version of OpenVINO, on which it depends what comes out of bfloat16."""
-    openvino = library("openvino")
-    processor = openvino.Core().get_property("CPU", "FULL_DEVICE_NAME")
-    return f"{processor}, OpenVINO {openvino.get_version()}"
+    processor = openvino_core().get_property("CPU", "FULL_DEVICE_NAME")
+    return f"{processor}, OpenVINO {library('openvino').get_version()}"
 
 
 def open_fast(form: str, path: Path) -> Runtime:
@@ -85,8 +98,7 @@ def open_openvino(path: Path, precision: str = "float32", streams: int = 1) -> R
         precision: `"float32"` or `"bfloat16"`, of the arithmetic.
         streams: so many calls run at once, with the cores divided among them.
     """
-    openvino = library("openvino")
-    core = openvino.Core()
+    openvino, core = library("openvino"), openvino_core()
     model = core.read_model(path)
     names = [set(output.get_names()) for output in model.outputs]
     compiled = core.compile_model(

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from yolo4.engines.runtimes import library
+from yolo4.engines.runtimes import openvino_core
 
 Node = Any  # an operation of OpenVINO's graph
 
@@ -20,7 +20,7 @@ def keep_ends_exact(path: Path) -> None:
     Args:
         path: an `.xml` file, which is written anew.
     """
-    model = library("openvino").Core().read_model(path)
+    model = openvino_core().read_model(path)
     inputs = (parameter.get_node() for parameter in model.inputs)
     outputs = (result.get_node() for result in model.outputs)
     ends = {*_nearest(inputs, _consumers), *_nearest(outputs, _producers)}

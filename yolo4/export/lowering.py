@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from yolo4.engines.runtimes import library
+from yolo4.engines.runtimes import library, openvino_core
 
 # Boxes are in pixels and their sides exponentials: 8 bits are too few for either.
 _DECODING = ".*/decode.*"
@@ -41,7 +41,7 @@ def quantise_openvino(exact: Path, path: Path, images: np.ndarray) -> None:
         images: `[N, H, W, 3]`, to calibrate it.
     """
     openvino, nncf = library("openvino"), library("nncf")
-    model = openvino.Core().read_model(exact)
+    model = openvino_core().read_model(exact)
     batch = model.input(0).get_partial_shape()[0]
     size = batch.get_length() if batch.is_static else 1
     # Where a fixed batch does not divide their number, the last one begins again.
@@ -68,7 +68,7 @@ def _openvino_int8(model: keras.Model, exact: Path, path: Path, images: np.ndarr
 
 def _openvino_float16(model: keras.Model, exact: Path, path: Path, images: np.ndarray) -> None:
     openvino = library("openvino")
-    openvino.save_model(openvino.Core().read_model(exact), path, compress_to_fp16=True)
+    openvino.save_model(openvino_core().read_model(exact), path, compress_to_fp16=True)
 
 
 def _litert_float16(model: keras.Model, exact: Path, path: Path, images: np.ndarray) -> None:
