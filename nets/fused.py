@@ -62,8 +62,20 @@ def normalise_batch(
     Returns:
         The normalised features in the type of `x`, and the statistics.
     """
-    is_tensorflow = keras.backend.backend() == "tensorflow"
-    return (_fused if is_tensorflow else _composed)(x, gamma, beta, moving, momentum, epsilon)
+    if keras.backend.backend() == "tensorflow":
+        return _fused(x, gamma, beta, moving, momentum, epsilon)
+    mean, variance = ops.moments(ops.cast(x, "float32"), axes=(0, 1, 2))
+    y = ops.batch_normalization(
+        ops.cast(x, "float32"), mean, variance, -1, offset=beta, scale=gamma, epsilon=epsilon
+    )
+    count = ops.cast(ops.size(x) // x.shape[-1], "float32")
+    unbiased = variance * count / ops.maximum(count - 1, 1)
+    old_mean, old_variance = moving
+    averages = (
+        old_mean * momentum + mean * (1 - momentum),
+        old_variance * momentum + unbiased * (1 - momentum),
+    )
+    return Normalised(ops.cast(y, x.dtype), averages, None)
 
 
 def _fused(
@@ -93,28 +105,6 @@ def _fused(
         mean, variance = made.reserve_space_1, made.reserve_space_2
         made_of = Origin(x, mean, variance + epsilon, gamma, beta)
     return Normalised(made.y, (made.batch_mean, made.batch_variance), made_of)
-
-
-def _composed(
-    x: KerasTensor,
-    gamma: KerasTensor,
-    beta: KerasTensor,
-    moving: tuple[KerasTensor, KerasTensor],
-    momentum: float,
-    epsilon: float,
-) -> Normalised:
-    mean, variance = ops.moments(ops.cast(x, "float32"), axes=(0, 1, 2))
-    y = ops.batch_normalization(
-        ops.cast(x, "float32"), mean, variance, -1, offset=beta, scale=gamma, epsilon=epsilon
-    )
-    count = ops.cast(ops.size(x) // x.shape[-1], "float32")
-    unbiased = variance * count / ops.maximum(count - 1, 1)
-    old_mean, old_variance = moving
-    averages = (
-        old_mean * momentum + mean * (1 - momentum),
-        old_variance * momentum + unbiased * (1 - momentum),
-    )
-    return Normalised(ops.cast(y, x.dtype), averages, None)
 
 
 class AdamNumbers(NamedTuple):
