@@ -8,6 +8,7 @@ import dataclasses
 import os
 import statistics
 import time
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,6 +18,10 @@ from utils.dataset import TrainingSet
 from yolo4.cli import parse, run_command
 from yolo4.options import option
 from yolo4.quiet import quiet_start
+
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,19 +38,39 @@ class FeedingOptions:
 def measure(options: FeedingOptions) -> None:
     """Print images/s of both ways of feeding."""
     dataset = load_dataset(options.data, progress=False)
-    with quiet_start():
-        import keras
-        import tensorflow as tf
-
-        from yolo4.feeding import TrainingBatches
-
     size = (options.input_size, options.input_size)
     training = TrainingSet(dataset.splits["train"], size, 0, Augmentation(), 10**6)
-    steps = training.steps(options.batch_size)
+    with quiet_start():
+        model = _mean_pixel(size)
+    ways = {"PyDataset": _with_py_dataset, "tf.data": _with_tf_data}
+    rates: dict[str, list[float]] = {name: [] for name in ways}
+    for epoch in range(options.repeats + 1):
+        for name, feed in ways.items():
+            batches = feed(training, epoch, options)
+            start = time.perf_counter()
+            model.fit(batches, shuffle=False, verbose=0)
+            if epoch:  # the first warms up
+                count = training.steps(options.batch_size) * options.batch_size
+                rates[name].append(count / (time.perf_counter() - start))
+    print(f"{os.cpu_count()} cores, {options.workers} workers, {options.input_size} pixels")
+    for name, values in rates.items():
+        spread = f"{min(values):.0f} to {max(values):.0f}"
+        print(f"{name:10} {statistics.median(values):6.0f} images/s ({spread})")
+
+
+def _mean_pixel(size: tuple[int, int]) -> "keras.Model":
+    import keras
 
     images = keras.Input((*size, 3), dtype="uint8")
     model = keras.Model(images, keras.layers.Dense(1)(keras.ops.mean(images[:, 0, 0], -1)[:, None]))
     model.compile(optimizer="sgd", loss=lambda y_true, y_pred: keras.ops.mean(y_pred))
+    return model
+
+
+def _with_py_dataset(
+    training: TrainingSet, epoch: int, options: FeedingOptions
+) -> "keras.utils.PyDataset":
+    from yolo4.feeding import TrainingBatches
 
     class ImagesOnly(TrainingBatches):
         """Batches with a number in place of the boxes, as the model has no use for these."""
@@ -54,34 +79,22 @@ def measure(options: FeedingOptions) -> None:
             images = super().__getitem__(step)[0]
             return images, np.zeros((len(images), 1), np.float32)
 
-    def with_py_dataset(epoch: int) -> object:
-        return ImagesOnly(training, options.batch_size, epoch, options.workers)
+    return ImagesOnly(training, options.batch_size, epoch, options.workers)
 
-    def with_tf_data(epoch: int) -> object:
-        def make(step: int) -> object:
-            return training.batch(int(step), epoch, options.batch_size)[0]
 
-        def load(step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            batch = tf.numpy_function(make, [step], tf.uint8)
-            batch = tf.ensure_shape(batch, (options.batch_size, *size, 3))
-            return batch, tf.zeros((options.batch_size, 1))
+def _with_tf_data(training: TrainingSet, epoch: int, options: FeedingOptions) -> "tf.data.Dataset":
+    import tensorflow as tf
 
-        made = tf.data.Dataset.range(steps).map(load, options.workers, deterministic=True)
-        return made.prefetch(2)
+    def make(step: int) -> np.ndarray:
+        return training.batch(int(step), epoch, options.batch_size)[0]
 
-    ways = {"PyDataset": with_py_dataset, "tf.data": with_tf_data}
-    rates: dict[str, list[float]] = {name: [] for name in ways}
-    for epoch in range(options.repeats + 1):
-        for name, make_feed in ways.items():
-            feed = make_feed(epoch)
-            start = time.perf_counter()
-            model.fit(feed, shuffle=False, verbose=0)
-            if epoch:  # the first warms up
-                rates[name].append(steps * options.batch_size / (time.perf_counter() - start))
-    print(f"{os.cpu_count()} cores, {options.workers} workers, {options.input_size} pixels")
-    for name, values in rates.items():
-        spread = f"{min(values):.0f} to {max(values):.0f}"
-        print(f"{name:10} {statistics.median(values):6.0f} images/s ({spread})")
+    def load(step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        batch = tf.numpy_function(make, [step], tf.uint8)
+        batch = tf.ensure_shape(batch, (options.batch_size, *training.input_size, 3))
+        return batch, tf.zeros((options.batch_size, 1))
+
+    steps = tf.data.Dataset.range(training.steps(options.batch_size))
+    return steps.map(load, options.workers, deterministic=True).prefetch(2)
 
 
 if __name__ == "__main__":
