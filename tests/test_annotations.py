@@ -14,9 +14,10 @@ from tests.annotation_files import (
     write_text,
     write_voc,
 )
-from utils.annotations import Kind, load_dataset, read_class_names
+from utils.annotations import Kind, load_dataset
 from utils.annotations.source import split_in_name
 from utils.errors import UserError
+from utils.text import read_class_names
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ import pytest
 
 from tests.keras2_file import write_keras2
 from utils.anchors import COCO_ANCHORS
-from utils.annotations import read_class_names
 from utils.errors import UserError
+from utils.text import read_class_names
 from yolo4 import convert as module
 from yolo4.config import Config
 from yolo4.convert import COCO_CLASSES, ConvertOptions, convert

@@ -13,9 +13,9 @@ from typing import TypeVar
 
 import numpy as np
 
-from utils.annotations.text import read_text
 from utils.errors import UserError
 from utils.records import Detections, Record
+from utils.text import read_text
 
 _FLAGS = {"difficult": True, "1": True, "0": False}
 

@@ -73,7 +73,7 @@ def convert(options: ConvertOptions) -> None:
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
         raise UserError(f"--output {folder}: there is something already; name a new folder")
     from utils.anchors import COCO_ANCHORS, read_anchors
-    from utils.annotations import read_class_names
+    from utils.text import read_class_names
     from yolo4.quiet import quiet_start
 
     # Before a download, so that a mistake in them is told at once.

@@ -14,13 +14,14 @@ from utils.anchors import (
     mean_best_iou,
     read_anchors,
 )
-from utils.annotations import DataSet, load_dataset, read_class_names
+from utils.annotations import DataSet, load_dataset
 from utils.augment import Augmentation
 from utils.cache import DiskCache, MemoryCache, Reader, read_record
 from utils.dataset import TrainingSet
 from utils.errors import UserError
 from utils.processes import processes
 from utils.records import Record
+from utils.text import read_class_names
 from yolo4.config import Config
 from yolo4.options import flag
 from yolo4.run import RUNS, Run

@@ -102,7 +102,7 @@ class Run:
         Raises:
             UserError: the file is missing or is not UTF-8, as training writes it.
         """
-        from utils.annotations.text import read_class_names, read_utf8
+        from utils.text import read_class_names, read_utf8
 
         return read_class_names(self.classes_file, read_utf8)
 

@@ -3,6 +3,5 @@
 from utils.annotations.dataset import DataSet, load_dataset
 from utils.annotations.report import ScanReport
 from utils.annotations.source import Kind, Problem
-from utils.annotations.text import read_class_names
 
-__all__ = ["DataSet", "Kind", "Problem", "ScanReport", "load_dataset", "read_class_names"]
+__all__ = ["DataSet", "Kind", "Problem", "ScanReport", "load_dataset"]

@@ -17,8 +17,8 @@ from utils.annotations.source import (
     Source,
     split_of,
 )
-from utils.annotations.text import class_name, decode_text
 from utils.errors import UserError
+from utils.text import class_name, decode_text
 
 # Other JSON files may lie about, but a broken one of these is a broken data set.
 _MEANT = re.compile("train|val|test|coco|instances|annotation", re.IGNORECASE)

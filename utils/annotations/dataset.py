@@ -16,9 +16,9 @@ from utils.annotations.known import KnownFiles
 from utils.annotations.report import ScanReport, describe_first
 from utils.annotations.source import Entry, Kind, Problem, Source, split_in_name
 from utils.annotations.split import complete, join_repeats, merge, remove_leaks
-from utils.annotations.text import require_distinct
 from utils.errors import UserError
 from utils.records import Record
+from utils.text import require_distinct
 
 _MOST_NUMBERED_CLASSES = 10_000
 

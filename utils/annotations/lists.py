@@ -19,10 +19,10 @@ from utils.annotations.source import (
     Source,
     split_of,
 )
-from utils.annotations.text import read_class_names, read_text
 from utils.annotations.yolo import is_image_list
 from utils.errors import UserError
 from utils.image import IMAGE_SUFFIXES
+from utils.text import read_class_names, read_text
 
 _SUFFIXES = "|".join(re.escape(suffix) for suffix in sorted(IMAGE_SUFFIXES))
 # Greedy: of several suffixes in a line the last one ends the path, since no box holds letters.

@@ -28,8 +28,8 @@ from utils.annotations.source import (
     nfc,
     split_of_folder,
 )
-from utils.annotations.text import class_name, read_text
 from utils.errors import UserError
+from utils.text import class_name, read_text
 
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
 _SPLITS = ("train", "val", "test", "trainval")

@@ -22,10 +22,10 @@ from utils.annotations.source import (
     split_of,
     split_of_folder,
 )
-from utils.annotations.text import class_name, read_class_names, read_text, require_distinct
 from utils.annotations.yolo_txt import holds_objects, image_stems, label_file, read_yolo_txt
 from utils.errors import UserError
 from utils.image import is_image_name
+from utils.text import class_name, read_class_names, read_text, require_distinct
 
 _SPLIT_KEYS = {"train": "train", "val": "val", "valid": "val", "test": "test"}
 

@@ -8,8 +8,8 @@ bounding box is taken.
 from pathlib import Path
 
 from utils.annotations.source import Annotation, Kind, Problem, RawObject
-from utils.annotations.text import read_text
 from utils.image import is_image_name
+from utils.text import read_text
 
 _IMAGE_FOLDERS = ("images", "jpegimages")
 

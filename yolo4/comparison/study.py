@@ -144,7 +144,8 @@ def _stored_options(study: Study) -> CompareOptions:
 
 
 def _measured_images(options: CompareOptions) -> MeasuredImages:
-    from utils.annotations import load_dataset, read_class_names
+    from utils.annotations import load_dataset
+    from utils.text import read_class_names
     from yolo4.evaluation import choose_records
 
     names = read_class_names(options.classes) if options.classes else None
