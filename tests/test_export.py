@@ -68,6 +68,7 @@ def test_logits_of_a_fixed_batch_of_float_pixels(run, tmp_path):
         np.testing.assert_allclose(value, wanted[name], rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.filterwarnings("error:In the future")
 @pytest.mark.parametrize("form", ["onnx", pytest.param("openvino", marks=pytest.mark.slow)])
 def test_suppression_inside_the_model_is_ours(run, tmp_path, form):
     options = ExportOptions(

@@ -1,5 +1,6 @@
 """Writes a network in the formats that other programs read."""
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -35,7 +36,10 @@ def _write_onnx(model: keras.Model, path: Path) -> None:
     library("tf2onnx")
     # Keras writes ONNX only of a model that was called.
     model(np.zeros([side or 1 for side in model.input_shape], model.input.dtype))
-    model.export(str(path), format="onnx", verbose=False)
+    with warnings.catch_warnings():
+        # Keras asks whether NumPy has an "object", and NumPy warns of the question.
+        warnings.filterwarnings("ignore", "In the future `np.object`", FutureWarning)
+        model.export(str(path), format="onnx", verbose=False)
 
 
 def _write_openvino(model: keras.Model, path: Path) -> None:
