@@ -5,7 +5,7 @@ All other settings are those of train.py.
 
 from train import CONFIG as TRAINING
 from yolo4.cli import run_command
-from yolo4.compare_command import compare_command
+from yolo4.compare.command import compare_command
 
 CONFIG = dict(
     # A confidence loss each, the reference first.

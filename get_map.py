@@ -4,7 +4,7 @@ Edit CONFIG and run `python get_map.py`, or give flags: `python get_map.py --run
 """
 
 from yolo4.cli import parse, run_command
-from yolo4.evaluation import EvaluateOptions, measure
+from yolo4.evaluate.command import EvaluateOptions, measure
 from yolo4.options import from_mapping
 
 CONFIG = dict(

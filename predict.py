@@ -5,7 +5,7 @@ Edit CONFIG and run `python predict.py`, or give flags: `python predict.py photo
 
 from yolo4.cli import parse, run_command
 from yolo4.options import from_mapping
-from yolo4.prediction import PredictOptions, predict
+from yolo4.predict.command import PredictOptions, predict
 
 CONFIG = dict(
     sources=(),  # files, folders, "glob patterns", videos, webcam numbers, stream addresses

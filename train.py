@@ -1,7 +1,7 @@
 """Train YOLOv4. Edit CONFIG or give flags: `python train.py --help`."""
 
 from yolo4.cli import run_command
-from yolo4.train_command import train_command
+from yolo4.train.command import train_command
 
 CONFIG = dict(
     # Your data: VOC, LabelImg, COCO, YOLO or list files. () draws a small sample data set.

@@ -11,14 +11,14 @@ from benchmarks.machine import machine
 from utils.annotations import load_dataset
 from utils.boxes import same_objects
 from utils.errors import UserError
+from utils.metrics.summary import evaluate
 from utils.records import Detections, Record
 from yolo4.cli import parse, run_command
-from yolo4.detector import Detector
-from yolo4.engines.cache import cached_model
-from yolo4.engines.engine import as_infer
-from yolo4.engines.runtimes import fast_precision, open_openvino
-from yolo4.evaluation import EvaluateOptions, choose_records, detect_records
-from yolo4.metrics import evaluate
+from yolo4.evaluate.command import EvaluateOptions, choose_records, detect_records
+from yolo4.formats.runtimes import fast_precision, open_openvino
+from yolo4.inference.detector import Detector
+from yolo4.inference.engine import as_infer
+from yolo4.inference.engine_cache import cached_model
 from yolo4.options import option
 from yolo4.run import Run, open_run
 

@@ -19,10 +19,10 @@ import numpy as np
 
 from benchmarks.machine import machine
 from utils.annotations import load_dataset
-from utils.augment import Augmentation
-from utils.cache import MemoryCache
-from utils.dataset import TrainingSet
-from utils.processes import InProcesses
+from utils.training_data.augment import Augmentation
+from utils.training_data.dataset import TrainingSet
+from utils.training_data.image_cache import MemoryCache
+from utils.training_data.worker_processes import InProcesses
 from yolo4.cli import parse, run_command
 from yolo4.options import option
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.machine import machine
-from utils.coco_map import evaluate_coco
+from utils.metrics.coco_map import evaluate_coco
+from utils.metrics.voc_map import evaluate_voc
 from utils.records import Detections, Record
-from utils.voc_map import evaluate_voc
 from yolo4.cli import parse, run_command
 from yolo4.options import option
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from utils.annotations import load_dataset
-from utils.augment import Augmentation
-from utils.dataset import TrainingSet
+from utils.training_data.augment import Augmentation
+from utils.training_data.dataset import TrainingSet
 from yolo4.cli import parse, run_command
 from yolo4.options import option
 from yolo4.quiet import quiet_start
@@ -70,7 +70,7 @@ def _mean_pixel(size: tuple[int, int]) -> "keras.Model":
 def _with_py_dataset(
     training: TrainingSet, epoch: int, options: FeedingOptions
 ) -> "keras.utils.PyDataset":
-    from yolo4.feeding import TrainingBatches
+    from yolo4.train.batches import TrainingBatches
 
     class ImagesOnly(TrainingBatches):
         """Batches with a number in place of the boxes, as the model has no use for these."""

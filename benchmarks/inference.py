@@ -18,18 +18,18 @@ import numpy as np
 from benchmarks.machine import machine, untrained_run
 from utils.image import letterbox
 from yolo4.cli import parse, run_command
-from yolo4.detector import Detector
-from yolo4.engines.cache import cached_model
-from yolo4.engines.engine import as_infer
-from yolo4.engines.runtimes import (
+from yolo4.formats.runtimes import (
     Runtime,
     fast_precision,
     open_litert,
     open_onnx,
     open_openvino,
 )
+from yolo4.inference.detector import Detector
+from yolo4.inference.engine import as_infer
+from yolo4.inference.engine_cache import cached_model
+from yolo4.inference.pipeline import overlapped
 from yolo4.options import option
-from yolo4.pipeline import overlapped
 from yolo4.quiet import quiet_start
 from yolo4.run import Run, open_run
 
@@ -172,7 +172,7 @@ def _way(
 
 def _int8(run: Run, folder: Path) -> Path:
     """The network in int8; noise calibrates it, which is as good for its speed as pictures."""
-    from yolo4.export.lowering import quantise_openvino
+    from yolo4.formats.quantize import quantise_openvino
 
     path = folder / "model.xml"
     if not path.exists():

@@ -22,8 +22,8 @@ def untrained_run(input_size: int, width: float = 1.0, depth: float = 1.0) -> It
     """A run of 80 classes in a folder that goes when the block ends; it is sure of no object."""
     with quiet_start():
         from utils.anchors import COCO_ANCHORS, format_anchors
+        from yolo4.build import build_model, save_weights
         from yolo4.config import Config
-        from yolo4.model import build_model, save_weights
 
     config = Config(width=width, depth=depth, input_size=input_size, precision="float32")
     with tempfile.TemporaryDirectory() as folder:

@@ -20,15 +20,15 @@ import numpy as np
 from benchmarks.machine import machine, untrained_run
 from utils.records import Detections
 from yolo4.cli import parse, run_command
-from yolo4.detector import Detector
+from yolo4.inference.detector import Detector
+from yolo4.inference.pipeline import overlapped
 from yolo4.options import option
-from yolo4.pipeline import overlapped
-from yolo4.prediction import PredictOptions, predict_with
-from yolo4.reading import load, read_pictures
-from yolo4.recording import recording
+from yolo4.predict.command import PredictOptions, predict_with
+from yolo4.predict.frames import load, read_pictures
+from yolo4.predict.recorder import recording
+from yolo4.predict.sources import Source, find_sources
 from yolo4.run import Run, open_run
-from yolo4.sample_scene import draw_scene
-from yolo4.sources import Source, find_sources
+from yolo4.sample_data.scene import draw_scene
 
 
 @dataclasses.dataclass(frozen=True)

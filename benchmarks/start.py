@@ -20,7 +20,7 @@ from benchmarks.machine import machine
 from train import CONFIG
 from yolo4.cli import parse, run_command
 from yolo4.options import option
-from yolo4.sample_data import SAMPLE_DATA, make_sample_data
+from yolo4.sample_data.make import SAMPLE_DATA, make_sample_data
 
 ROOT = Path(__file__).parents[1]
 
@@ -83,8 +83,8 @@ def _start(data: tuple[str, ...], pipe: Connection) -> None:
     with quiet_start():
         import keras
 
-        from yolo4 import training
         from yolo4.config import Config
+        from yolo4.train import loop as training
     marks.append(("importing TensorFlow and Keras", time.time()))
     prepare = training.prepare
 
@@ -103,7 +103,7 @@ def _start(data: tuple[str, ...], pipe: Connection) -> None:
 
     with tempfile.TemporaryDirectory() as folder, contextlib.suppress(KeyboardInterrupt):
         config = Config(**{**CONFIG, "data": data, "run_dir": str(Path(folder) / "run")})
-        with patch("yolo4.training.prepare", prepare_and_mark):
+        with patch("yolo4.train.loop.prepare", prepare_and_mark):
             training.train(config, lambda task: (Clock(),))
     pipe.send(marks)
 

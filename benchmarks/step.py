@@ -38,9 +38,9 @@ def training_step(way: str, options: StepOptions) -> tuple[Callable[[], object],
         import tensorflow as tf
 
         from utils.anchors import COCO_ANCHORS
+        from yolo4.build import build_criterion, build_model, set_precision
         from yolo4.config import Config
-        from yolo4.model import build_criterion, build_model, set_precision
-        from yolo4.optimizer import compile_for_phase
+        from yolo4.train.optimizer import compile_for_phase
 
     config = Config(
         width=options.width,
@@ -69,7 +69,7 @@ def plain_pieces(plain: bool) -> Iterator[None]:
     with (
         patch("nets.blocks.BatchNorm", _plain_norm),
         patch("nets.losses.compiled", lambda function: function),
-        patch("yolo4.optimizer.build_optimizer", _plain_optimizer),
+        patch("yolo4.train.optimizer.build_optimizer", _plain_optimizer),
     ):
         yield
 
@@ -97,7 +97,7 @@ def _plain_optimizer(config: object, schedule: object) -> object:
 
 
 def made_batch(input_size: int, batch_size: int, classes: int) -> tuple[np.ndarray, dict]:
-    """Noise with random boxes, `OBJECTS` an image, as `utils.dataset` gives them."""
+    """Noise with random boxes, `OBJECTS` an image, as `utils.training_data.dataset` gives them."""
     rng = np.random.default_rng(SEED)
     images = rng.integers(0, 256, (batch_size, input_size, input_size, 3), np.uint8)
     corners = rng.uniform(0, 0.8 * input_size, (batch_size, OBJECTS, 2))

@@ -113,8 +113,8 @@ def _loss(size: int, classes: int, plain: bool) -> Callable[[], object]:
 
         from nets.decode import STRIDES
         from utils.anchors import COCO_ANCHORS
+        from yolo4.build import build_criterion
         from yolo4.config import Config
-        from yolo4.model import build_criterion
 
     with plain_pieces(plain):
         criterion = build_criterion(Config(), COCO_ANCHORS)

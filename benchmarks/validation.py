@@ -32,7 +32,7 @@ def measure(options: ValidationOptions) -> None:
     with quiet_start():
         import keras
 
-        from yolo4.training import train
+        from yolo4.train.loop import train
 
     config = Config(**CONFIG)
     begun: list[float] = []

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from keras import KerasTensor, layers, ops
 from keras.saving import register_keras_serializable
 
+from nets.batch_norm import Origin, normalise_batch
 from nets.compiled import Call, compiled
-from nets.fused import Origin, normalise_batch
 
 
 def _mish_slope(x: KerasTensor, upstream: KerasTensor) -> KerasTensor:

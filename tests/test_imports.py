@@ -4,11 +4,11 @@ import ast
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.helpers import ROOT
+
 SCRIPTS = sorted(path.stem for path in ROOT.glob("*.py"))
 COMMANDS = [*SCRIPTS, "yolo4.convert", "yolo4.export"]
 ROOMS = ("nets", "utils", "yolo4")

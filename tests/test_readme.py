@@ -14,20 +14,20 @@ import compare
 import get_map
 import predict
 import train
+from tests.helpers import ROOT
 from utils.annotations import Kind, load_dataset
 from utils.records import Detections, Record
 from yolo4.cli import parse
-from yolo4.comparison.options import CompareOptions
+from yolo4.compare.options import CompareOptions
 from yolo4.config import Config, TrainOptions
-from yolo4.convert import ConvertOptions
-from yolo4.evaluation import EvaluateOptions
+from yolo4.convert.command import ConvertOptions
+from yolo4.evaluate.command import EvaluateOptions
 from yolo4.export.options import ExportOptions
 from yolo4.options import flag, from_mapping
-from yolo4.prediction import PredictOptions
+from yolo4.predict.command import PredictOptions
 from yolo4.run import Run
-from yolo4.sample_data import make_sample_data
+from yolo4.sample_data.make import make_sample_data
 
-ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 OPTIONS = {
     "train.py": from_mapping(TrainOptions, train.CONFIG, "CONFIG"),
@@ -173,13 +173,13 @@ def test_table_of_data_problems_is_that_of_the_code():
 
 
 def test_columns_of_the_history_are_those_of_the_code():
-    from yolo4.callbacks import COLUMNS
+    from yolo4.train.callbacks import COLUMNS
 
     assert {row[0].strip("`") for row in table("Column")} == set(COLUMNS)
 
 
 def test_keys_of_metrics_are_those_of_the_code():
-    from yolo4.metrics import evaluate
+    from utils.metrics.summary import evaluate
 
     box, label = np.array([[0, 0, 50, 50]], np.float32), np.zeros(1, np.int32)
     record = Record(Path("a.jpg"), (100, 100), box, label, np.zeros(1, bool))

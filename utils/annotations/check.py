@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from utils.annotations.images import ImageFacts
-from utils.annotations.known import KnownFiles
+from utils.annotations.scan_cache import KnownFiles
 from utils.annotations.source import Annotation, AnnotationError, Entry, Kind, Problem, RawObject
 from utils.image import ImageError
 

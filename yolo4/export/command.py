@@ -69,12 +69,12 @@ def _insist_on_model(folder: Path) -> None:
 def _export_model(
     run: Run, options: ExportOptions, folder: Path, splits: Splits, image: np.ndarray, whose: str
 ) -> None:
-    from yolo4.engines.runtimes import OPEN, open_fast
     from yolo4.export.check import compare, insist
     from yolo4.export.description import describe
     from yolo4.export.network import exported_network
     from yolo4.export.precision import lower_precision
-    from yolo4.export.write import write_model
+    from yolo4.formats.runtimes import OPEN, open_fast
+    from yolo4.formats.write import write_model
 
     model = exported_network(run, options)
     path = write_model(model, options.format, folder)
@@ -102,7 +102,7 @@ def _outputs(model: "keras.Model", images: np.ndarray) -> dict[str, np.ndarray]:
 def _splits(run: Run, options: ExportOptions) -> Splits:
     """The records of the data set; none where it is missing, and nothing has to be measured."""
     from utils.annotations import load_dataset
-    from yolo4.evaluation import choose_records
+    from yolo4.evaluate.command import choose_records
 
     if options.image and options.precision == "float32":
         return {}
@@ -121,7 +121,7 @@ def _splits(run: Run, options: ExportOptions) -> Splits:
 def _image(run: Run, named: str | None, splits: Splits) -> tuple[np.ndarray, str]:
     """The picture that the model is tried on, fitted to the input, and what to call it."""
     from utils.image import letterbox, read_image
-    from yolo4.evaluation import choose_records
+    from yolo4.evaluate.command import choose_records
 
     size = run.config().input_shape
     path = Path(named) if named else None
@@ -129,7 +129,7 @@ def _image(run: Run, named: str | None, splits: Splits) -> tuple[np.ndarray, str
         path = choose_records(splits, None)[1][0].image
     if path is not None:
         return letterbox(read_image(path), size)[0], str(path)
-    from yolo4.sample_scene import draw_scene
+    from yolo4.sample_data.scene import draw_scene
 
     picture, _ = draw_scene(np.random.default_rng(0), max(size))
     return letterbox(picture, size)[0], "a drawn picture"

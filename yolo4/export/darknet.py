@@ -6,13 +6,13 @@ import cv2
 import keras
 import numpy as np
 
-from nets.darknet.layers import EPSILON
 from nets.decode import decode
 from nets.yolov4 import YOLOv4
 from utils.errors import UserError
-from yolo4.inference import load_network
+from yolo4.inference.keras_network import load_network
 from yolo4.run import Run
-from yolo4.weights.darknet import load_darknet, write_darknet
+from yolo4.weights.darknet.layers import EPSILON
+from yolo4.weights.darknet.load import load_darknet, write_darknet
 
 _BOUND = 1e-3
 _OPENCV_EPSILON = 1e-6  # what OpenCV's importer adds in batch norm, where Darknet adds 1e-5

@@ -6,8 +6,8 @@ import keras
 
 from nets.outputs import BestClass, Decode
 from yolo4.export.options import ExportOptions
-from yolo4.export.suppression import Suppress
-from yolo4.inference import load_network
+from yolo4.formats.nms_layer import Suppress
+from yolo4.inference.keras_network import load_network
 from yolo4.run import Run
 
 LOGITS = ("p3", "p4", "p5")

@@ -12,15 +12,15 @@ import keras
 import numpy as np
 
 from nets.outputs import Decode
-from utils.dataset import ValidationSet
 from utils.errors import UserError
+from utils.metrics.summary import evaluate
 from utils.records import Record
-from yolo4.detector import Detector
-from yolo4.engines.runtimes import OPEN, Runtime, fast_precision, open_fast
-from yolo4.evaluation import EvaluateOptions, choose_records, detect_records
-from yolo4.export.lowering import write_lower
+from utils.training_data.dataset import ValidationSet
+from yolo4.evaluate.command import EvaluateOptions, choose_records, detect_records
 from yolo4.export.options import ExportOptions
-from yolo4.metrics import evaluate
+from yolo4.formats.quantize import write_lower
+from yolo4.formats.runtimes import OPEN, Runtime, fast_precision, open_fast
+from yolo4.inference.detector import Detector
 from yolo4.run import Run
 
 _MOST_LOST = 0.01

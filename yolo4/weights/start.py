@@ -5,11 +5,11 @@ from pathlib import Path
 import h5py
 
 from nets.yolov4 import YOLOv4
-from utils.darknet import read_header
 from yolo4.run import open_run
-from yolo4.weights.darknet import load_darknet
+from yolo4.weights.darknet.files import read_header
+from yolo4.weights.darknet.load import load_darknet
 from yolo4.weights.keras2 import is_keras2, keras2_class_count, load_keras2
-from yolo4.weights.own import class_count_of, load_own
+from yolo4.weights.keras3 import class_count_of, load_own
 from yolo4.weights.released import RELEASED, released_file
 
 _KERAS_SUFFIXES = (".h5", ".hdf5", ".keras")

@@ -1,0 +1,102 @@
+"""The comparison from the command line, end to end on a tiny set."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tests.helpers import ROOT
+from yolo4.sample_data.make import make_sample_data
+
+SCRIPT = ROOT / "compare.py"
+TINY = "--epochs 1 --batch-size 4 --width 0.0625 --depth 0.1 --input-size 64"
+
+
+def compare(folder, *arguments):
+    return subprocess.run(
+        [sys.executable, str(SCRIPT), *arguments], cwd=folder, capture_output=True, text=True
+    )
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """A folder in which bce and focal were compared with one seed."""
+    folder = tmp_path_factory.mktemp("compare")
+    make_sample_data(folder / "data", train=8, val=4, test=4, size=96)
+    done = compare(
+        folder, "--data", "data", "--arms", "bce", "focal", "--seeds", "1", *TINY.split()
+    )
+    assert done.returncode == 0, done.stderr
+    assert "run 2 of 2: focal, seed 0, about" in done.stdout
+    return folder
+
+
+def report(folder):
+    return json.loads((folder / "comparison" / "report.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.slow
+def test_both_arms_ran_paired_and_are_measured(study):
+    found = report(study)
+    assert found["pairing"] | {"fingerprints": None} == {
+        "paired": True,
+        "reason": None,
+        "fingerprints": None,
+    }
+    bce, focal = found["pairing"]["fingerprints"]
+    assert bce["initial_weights"] == focal["initial_weights"]
+    assert bce["first_batches"] == focal["first_batches"]
+    assert [arm["runs"][0]["status"] for arm in found["arms"]] == ["done", "done"]
+    assert found["data"]["split"] == "test"
+    assert found["data"]["images"] == 4
+
+
+@pytest.mark.slow
+def test_the_confidence_loss_was_watched(study):
+    for arm in report(study)["arms"]:
+        assert [entry["epoch"] for entry in arm["diagnosis"]["epochs"]] == [0, 1]
+        assert arm["worst_negatives"]
+
+
+@pytest.mark.slow
+def test_one_seed_never_decides(study):
+    (contrast,) = report(study)["contrasts"]
+    assert contrast["verdict"] == "inconclusive"
+    assert "one run per arm says nothing" in report(study)["verdict"][0]
+    page = (study / "comparison" / "report.html").read_text(encoding="utf-8")
+    assert "one run per arm says nothing" in page
+
+
+@pytest.mark.slow
+def test_finished_runs_are_not_run_again_and_the_report_is_drawn_anew(study):
+    runs = sorted((study / "comparison" / "runs").glob("*/state.npz"))
+    before = [path.stat().st_mtime_ns for path in runs]
+    (study / "comparison" / "report.html").unlink()
+    done = compare(study, "--report-only", "comparison")
+    assert done.returncode == 0, done.stderr
+    assert "Inconclusive" in done.stdout
+    assert (study / "comparison" / "report.html").is_file()
+    again = compare(
+        study, "--data", "data", "--arms", "bce", "focal", "--seeds", "1", *TINY.split()
+    )
+    assert again.returncode == 0, again.stderr
+    assert "seed 0" not in again.stdout.split("Inconclusive")[0]
+    assert [path.stat().st_mtime_ns for path in runs] == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--arms", "bce", "vocal", "--data", "data"], "error: --arms vocal"),
+        (["--arms", "bce", "--data", "data"], "error: --arms bce: a comparison needs two arms"),
+        (["--report-only", "nowhere"], "error: nowhere/study.json: no such file"),
+        (["--data", "nowhere", "--output", "other"], "error: nowhere"),
+    ],
+)
+def test_mistakes_are_one_line_with_status_2(tmp_path, arguments, message):
+    done = compare(tmp_path, *arguments)
+    assert done.returncode == 2
+    (line,) = [line for line in done.stderr.splitlines() if "error" in line]
+    assert message in line
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,233 @@
+"""Whole trainings, of a tiny network on a tiny data set."""
+
+import csv
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from utils.errors import UserError
+from yolo4.build import build_model
+from yolo4.cli import parse
+from yolo4.config import Config
+from yolo4.sample_data.make import make_sample_data
+from yolo4.train import callbacks
+from yolo4.train import loop as training
+from yolo4.train.callbacks import COLUMNS, NonFiniteLossError
+from yolo4.train.checkpoint import Progress, load_progress
+from yolo4.train.command import train_command
+
+EPOCHS = 3
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("training")
+
+
+@pytest.fixture(scope="module")
+def settings(folder):
+    data = make_sample_data(folder / "data", train=6, val=2, test=2, size=96)
+    return {
+        "data": (str(data),),
+        "width": 0.05,
+        "depth": 0.1,
+        "input_size": 64,
+        "epochs": EPOCHS,
+        "batch_size": 4,
+        "eval_period": 2,
+        "optimizer": "sgd",
+        "learning_rate": 0.01,
+        "ema": 0.9,
+    }
+
+
+@pytest.fixture(scope="module")
+def finished(folder, settings):
+    return training.train(Config(**settings, run_dir=str(folder / "finished")))
+
+
+class Killed(Exception):  # noqa: N818 - it is an event, not an error
+    """Stands for a kill: nothing of the program runs afterwards."""
+
+
+def train_until(settings, run_dir, epoch, monkeypatch, error=Killed):
+    """Train, and stop without warning in the middle of an epoch counted from 0."""
+
+    def stop(self, batch, logs=None):
+        if load_progress(run.state_file).epoch == epoch:
+            raise error
+
+    run = training.Run(run_dir)
+    with monkeypatch.context() as patch:
+        patch.setattr(callbacks.ProgressBar, "on_train_batch_end", stop)
+        with pytest.raises(error) as caught:
+            training.train(Config(**settings, run_dir=str(run_dir)))
+    return run, caught.value
+
+
+def arrays(run):
+    with np.load(run.state_file) as state:
+        return {name: state[name] for name in state.files if name != "progress"}
+
+
+def test_a_run_folder_has_all_that_is_promised(finished):
+    for file in (
+        finished.config_file,
+        finished.classes_file,
+        finished.anchors_file,
+        finished.best_weights,
+        finished.last_weights,
+        finished.state_file,
+        finished.curves_picture,
+        finished.batch_picture,
+        finished.detections_picture,
+    ):
+        assert file.stat().st_size > 0
+    assert list(finished.events_folder.rglob("events*"))
+    assert not list(finished.folder.glob(".*")), "a passing file is left over"
+    assert finished.class_names() == ("apple", "key", "ladybird", "leaf")
+
+
+def test_history_has_a_row_per_epoch_and_terms_that_sum_to_the_loss(finished):
+    with finished.history_file.open(encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        rows = list(reader)
+    assert reader.fieldnames == COLUMNS
+    assert [int(row["epoch"]) for row in rows] == [1, 2, 3]
+    for row in rows:
+        terms = [float(row[name]) for name in ("box", "confidence", "class")]
+        assert float(row["loss"]) == pytest.approx(sum(terms), rel=1e-3)
+    # Measured every second epoch and after the last.
+    assert [bool(row["map50"]) for row in rows] == [False, True, True]
+    assert [bool(row["val_loss"]) for row in rows] == [False, True, True]
+
+
+def test_a_killed_run_goes_on_as_if_it_had_never_stopped(folder, settings, finished, monkeypatch):
+    run, _ = train_until(settings, folder / "killed", 2, monkeypatch)
+    assert load_progress(run.state_file).epoch == 2
+    resumed = training.resume(run.folder)
+    whole, parts = arrays(finished), arrays(resumed)
+    assert whole.keys() == parts.keys()
+    for name, value in whole.items():
+        np.testing.assert_allclose(parts[name], value, rtol=1e-5, atol=1e-6, err_msg=name)
+    rows = [load_progress(r.state_file).history for r in (finished, resumed)]
+    for a, b in zip(*rows, strict=True):
+        for row in (a, b):
+            del row["images_per_second"], row["waited_for_data"]
+        assert a == pytest.approx(b, rel=1e-4)
+
+
+@pytest.mark.slow
+def test_a_run_killed_in_its_first_epoch_keeps_the_weights_it_started_from(
+    folder, settings, finished, monkeypatch
+):
+    options = {**settings, "epochs": 1, "weights": str(finished.folder), "freeze_epochs": 1}
+    run, _ = train_until(options, folder / "early", 0, monkeypatch)
+    loaded = []
+
+    def note(self, task, model, *rest):
+        loaded.extend(model.get_weights())
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "_run_phase", lambda *a: note(None, *a))
+        with pytest.raises(Killed):
+            training.resume(run.folder)
+    reference = build_model(finished.config(), 4)
+    reference.load_weights(finished.best_weights)
+    for a, b in zip(loaded, reference.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.slow
+def test_a_run_killed_right_after_unfreezing_goes_on_as_if_it_had_never_stopped(
+    folder, settings, monkeypatch
+):
+    options = {**settings, "freeze_epochs": 1, "epochs": 2, "optimizer": "adamw"}
+    whole = training.train(Config(**options, run_dir=str(folder / "thawed")))
+    run, _ = train_until(options, folder / "thawed_killed", 1, monkeypatch)
+    parts = arrays(training.resume(run.folder))
+    for name, value in arrays(whole).items():
+        np.testing.assert_allclose(parts[name], value, rtol=1e-4, atol=1e-5, err_msg=name)
+
+
+def test_the_frozen_backbone_does_not_move_and_the_rest_does(folder, settings, monkeypatch):
+    options = {**settings, "freeze_epochs": 2, "freeze_batch_size": 3, "weight_decay": 0.1}
+    run, error = train_until(options, folder / "frozen", 1, monkeypatch, KeyboardInterrupt)
+    assert "--resume" in str(error)
+    model = build_model(run.config(), 4)
+    moved = {}
+    state = arrays(run)
+    training.keras.utils.set_random_seed(run.config().seed)
+    start = build_model(run.config(), 4).get_weights()
+    for i, weight in enumerate(model.weights):
+        layer = weight.path.split("/")[0]
+        moved[layer] = moved.get(layer, False) or not np.array_equal(state[f"weight_{i}"], start[i])
+    for name, changed in moved.items():
+        assert changed == (int(name.split("_")[1]) > model.backbone_convolutions), name
+
+
+def test_a_loss_that_is_not_finite_stops_and_keeps_good_weights(folder, settings):
+    # Gains that the smallest step turns into weights beyond float32.
+    options = {"box_gain": 1e30, "learning_rate": 10.0, "gradient_clip": None, "epochs": 3}
+    config = Config(**{**settings, **options}, warmup_epochs=0.0, run_dir=str(folder / "diverged"))
+    with pytest.raises(NonFiniteLossError, match=r"epoch 1, step \d.*--learning-rate"):
+        training.train(config)
+    values = arrays(training.Run(folder / "diverged"))
+    assert all(np.isfinite(value).all() for value in values.values())
+
+
+class TestRefusals:
+    def test_a_folder_that_holds_a_run(self, settings, finished):
+        with pytest.raises(UserError, match="--resume"):
+            training.train(Config(**settings, run_dir=str(finished.folder)))
+
+    def test_resuming_what_is_done(self, finished):
+        with pytest.raises(UserError, match="all its 3 epochs are done"):
+            training.resume(finished.folder)
+
+    def test_resuming_what_stopped_early(self, finished, tmp_path):
+        copy = training.Run(tmp_path)
+        copy.config_file.write_bytes(finished.config_file.read_bytes())
+        progress = Progress(epoch=2, best_epoch=1, stopped_early=True)
+        np.savez(copy.state_file, progress=json.dumps(dataclasses.asdict(progress)))
+        with pytest.raises(UserError, match=r"ended early after epoch 2.* since epoch 1"):
+            training.resume(copy.folder)
+
+    def test_resuming_with_another_setting(self, finished, capsys):
+        argv = ["--resume", str(finished.folder), "--epochs", "7"]
+        with pytest.raises(UserError, match=r"--epochs 7 .*own settings, and there it is 3"):
+            train_command({}, "", argv)
+
+    def test_resuming_with_other_data(self, finished, settings, tmp_path):
+        copy = training.Run(tmp_path / "copy")
+        copy.folder.mkdir()
+        for file in (finished.state_file, finished.classes_file, finished.anchors_file):
+            (copy.folder / file.name).write_bytes(file.read_bytes())
+        data = make_sample_data(tmp_path / "data", train=5, val=2, test=2, size=96)
+        config = json.loads(finished.config_file.read_text(encoding="utf-8"))
+        config |= {"data": [str(data)], "epochs": 9}
+        copy.config_file.write_text(json.dumps(config), encoding="utf-8")
+        with pytest.raises(UserError, match="5 training images now, 6 when the run began"):
+            training.resume(copy.folder)
+
+    def test_data_without_training_images(self, settings, tmp_path):
+        data = make_sample_data(tmp_path / "data", train=4, val=1, test=1, size=96)
+        (data / "ImageSets/Main/train.txt").write_text("")
+        with pytest.raises(UserError, match="no usable image for train"):
+            training.train(
+                Config(**{**settings, "data": (str(data),)}, run_dir=str(tmp_path / "r"))
+            )
+        assert not (tmp_path / "r").exists()
+
+    def test_an_unknown_setting_in_the_script(self):
+        with pytest.raises(UserError, match=r"CONFIG: .*'epoch'.*did you mean 'epochs'"):
+            train_command({"epoch": 3}, "", [])
+
+
+def test_flags_reach_the_settings():
+    flags = ["--confidence-loss", "bce", "--input-size", "64", "96", "--anchors", "auto"]
+    config = parse(Config(), "", flags)
+    assert (config.confidence_loss, config.input_shape, config.anchors) == ("bce", (64, 96), "auto")

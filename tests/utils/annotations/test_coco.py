@@ -1,0 +1,246 @@
+"""COCO JSON in the layouts that people have it in."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.helpers.annotation_files import all_records, kinds, load, stems, write_image, write_text
+from utils.annotations import Kind
+from utils.errors import UserError
+
+CATEGORIES = ((90, "zebra"), (3, "ant"))
+
+
+def coco(names, annotations=(), categories=CATEGORIES, size=(60, 40)) -> dict:
+    """Images numbered from 1; annotations as (image id, category id, bbox, iscrowd)."""
+    width, height = size
+    return {
+        "images": [
+            {"id": number, "file_name": name, "width": width, "height": height}
+            for number, name in enumerate(names, start=1)
+        ],
+        "annotations": [
+            {"id": n, "image_id": i, "category_id": c, "bbox": bbox, "iscrowd": crowd}
+            for n, (i, c, bbox, crowd) in enumerate(annotations, start=1)
+        ],
+        "categories": [{"id": number, "name": name} for number, name in categories],
+    }
+
+
+def write_json(path: Path, content: object, encoding: str = "utf-8") -> Path:
+    return write_text(path, json.dumps(content, ensure_ascii=False), encoding)
+
+
+BOX = (1, 90, [10, 5, 20, 30], 0)
+
+
+@pytest.fixture
+def root(tmp_path) -> Path:
+    """COCO's own layout: annotations/instances_<split>.json and a folder of images each."""
+    for split in ("train2017", "val2017"):
+        for name in ("a", "b"):
+            write_image(tmp_path / split / f"{name}.jpg")
+        content = coco(["a.jpg", "b.jpg"], [BOX, (2, 3, [0, 0, 60, 40], 1)])
+        write_json(tmp_path / "annotations" / f"instances_{split}.json", content)
+    return tmp_path
+
+
+def test_cocos_own_layout(root):
+    write_json(root / "annotations" / "captions_train2017.json", {"images": [], "annotations": []})
+    data = load(root)
+    assert data.format == "COCO JSON"
+    assert data.class_names == ("ant", "zebra")  # in the order of the ids 3 and 90
+    assert stems(data) == {"train": ["a", "b"], "val": ["a", "b"]}
+    for split, records in data.splits.items():
+        assert {record.image.parent.name for record in records} == {f"{split}2017"}
+        np.testing.assert_array_equal(records[0].boxes, [[10, 5, 30, 35]])
+        np.testing.assert_array_equal(records[0].labels, [1])
+        assert records[0].difficult.tolist() == [False]
+        assert records[1].difficult.tolist() == [True]  # iscrowd
+    assert kinds(data) == {}
+
+
+def test_files_named_directly(root):
+    train, val = (root / "annotations" / f"instances_{s}2017.json" for s in ("train", "val"))
+    assert stems(load(train, val)) == {"train": ["a", "b"], "val": ["a", "b"]}
+    assert stems(load(val)) == {"val": ["a", "b"]}
+
+
+def test_class_names_given_decide_on_the_labels(root):
+    data = load(root, class_names=["zebra", "ant"])
+    assert [record.labels.tolist() for record in data.splits["train"]] == [[0], [1]]
+    data = load(root, class_names=["ant"])
+    assert kinds(data) == {Kind.UNKNOWN_CLASS: 2}
+
+
+def test_a_folder_per_split_with_its_json(tmp_path):
+    for folder in ("train", "valid", "test"):
+        write_image(tmp_path / folder / f"{folder}.jpg")
+        write_json(tmp_path / folder / "_annotations.coco.json", coco([f"{folder}.jpg"], [BOX]))
+    assert stems(load(tmp_path)) == {"train": ["train"], "val": ["valid"], "test": ["test"]}
+
+
+@pytest.mark.parametrize("place", ["images", "data/deep", ".", "images/train"])
+def test_images_are_found_anywhere_below(tmp_path, place):
+    for name in ("a b#1.jpg", "ü.JPG", "c.jpg"):
+        write_image(tmp_path / place / name)
+    names = ["a b#1.jpg", "some/folder/ü.JPG", "C:\\x\\c.jpg"]
+    write_json(tmp_path / "annotations" / "all.json", coco(names, [BOX]))
+    data = load(tmp_path)
+    assert len(all_records(data)) == 3
+    assert kinds(data) == {}
+    assert "80/10/10" in data.report.text
+
+
+def test_same_names_in_two_splits_are_told_apart(tmp_path):
+    for split in ("train", "val"):
+        write_image(tmp_path / "images" / split / "0.jpg")
+        write_json(tmp_path / "annotations" / f"{split}.json", coco(["0.jpg"], [BOX]))
+    data = load(tmp_path)
+    for split, records in data.splits.items():
+        assert [record.image.parent.name for record in records] == [split]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "gbk", "latin-1"])
+def test_encodings(tmp_path, encoding):
+    name = "café" if encoding == "latin-1" else "红细胞"
+    write_image(tmp_path / "a.jpg")
+    write_image(tmp_path / "b.jpg")
+    content = coco(["a.jpg", "b.jpg"], [(1, 1, [1, 1, 5, 5], 0)], [(1, name)])
+    write_json(tmp_path / "train.json", content, encoding)
+    assert load(tmp_path).class_names == (name,)
+
+
+def test_faults_are_told_one_by_one(tmp_path):
+    for name in "abc":
+        write_image(tmp_path / f"{name}.jpg")
+    annotations = [
+        (1, 3, [1, 1, 5, 5], 0),
+        (1, 7, [1, 1, 5, 5], 0),
+        (1, 3, [1, 1, 5], 0),
+        (1, 3, [1, 1, 0, 5], 0),
+        (1, 3, [50, 30, 20, 20], 0),
+        (1, 3, [float("nan"), 1, 5, 5], 0),
+        (99, 3, [1, 1, 5, 5], 0),
+        (1, 3, [21, 31, -20, -30], 0),
+        (1, 3, None, 0),
+    ]
+    write_json(tmp_path / "train.json", coco(["a.jpg", "b.jpg", "gone.jpg"], annotations))
+    data = load(tmp_path)
+    assert kinds(data) == {
+        Kind.MISSING_IMAGE: 1,
+        Kind.UNKNOWN_CLASS: 1,
+        Kind.BAD_OBJECT: 3,
+        Kind.ZERO_AREA: 1,
+        Kind.BEYOND: 1,
+        Kind.NOT_FINITE: 1,
+        Kind.INVERTED: 1,
+    }
+    np.testing.assert_array_equal(
+        all_records(data)["a"].boxes, [[1, 1, 6, 6], [50, 30, 60, 40], [1, 1, 21, 31]]
+    )
+    text = data.report.text
+    assert "annotation 2: category_id 7 is not among the categories" in text
+    assert "annotation 7: its image_id 99 is not among the images" in text
+    assert "image 3: no file 'gone.jpg'" in text
+
+
+@pytest.mark.parametrize("odd", [[1], {"id": 1}, None])
+def test_ids_that_are_no_ids_are_told_with_their_place(tmp_path, odd):
+    for name in "abc":
+        write_image(tmp_path / f"{name}.jpg")
+    box = [1, 1, 5, 5]
+    content = coco(["a.jpg", "b.jpg", "c.jpg"], [(1, 3, box, 0), (1, 3, box, 0), (1, odd, box, 0)])
+    content["annotations"][1]["image_id"] = odd
+    content["annotations"][0]["id"] = odd  # nothing needs this one
+    content["images"][1]["id"] = odd
+    path = write_json(tmp_path / "train.json", content)
+    data = load(tmp_path)
+    assert kinds(data) == {Kind.BAD_OBJECT: 2, Kind.BAD_ANNOTATION: 1}
+    assert sorted(all_records(data)) == ["a", "c"]
+    np.testing.assert_array_equal(all_records(data)["a"].boxes, [[1, 1, 6, 6]])
+    text = data.report.text
+    assert f"annotation 2: its image_id {odd!r} is no number or text" in text
+    assert f"annotation 3: category_id {odd!r} is no number or text" in text
+    assert f"image no. 2: b.jpg: id {odd!r} is no number or text" in text
+
+    content["categories"][1]["id"] = odd
+    write_json(path, content)
+    with pytest.raises(UserError, match=r"train\.json, category no\. 2: without a sound 'id'"):
+        load(tmp_path)
+
+
+def test_images_stored_turned_have_their_boxes_turned(tmp_path):
+    write_image(tmp_path / "a.jpg", (60, 40), orientation=8)
+    write_image(tmp_path / "b.jpg")
+    write_json(tmp_path / "train.json", coco(["a.jpg", "b.jpg"], [(1, 3, [10, 5, 40, 15], 0)]))
+    np.testing.assert_array_equal(all_records(load(tmp_path))["a"].boxes, [[5, 10, 20, 50]])
+
+
+def test_bad_json_names_file_and_line(tmp_path):
+    path = write_text(tmp_path / "train.json", '{"images": [],\n "annotations": [}')
+    with pytest.raises(UserError, match=r"train\.json, line 2: bad JSON"):
+        load(tmp_path)
+    path.write_text('{"images": 3}')
+    with pytest.raises(UserError, match=r"train\.json: .*'categories'"):
+        load(path)
+    with pytest.raises(UserError, match="looked for"):
+        load(tmp_path)
+
+
+def test_classes_of_several_files_are_joined(tmp_path):
+    for split, names in (("train", ("b", "a")), ("val", ("a", "c"))):
+        write_image(tmp_path / f"{split}.jpg")
+        content = coco([f"{split}.jpg"], [(1, 1, [1, 1, 5, 5], 0)], tuple(enumerate(names)))
+        write_json(tmp_path / f"{split}.json", content)
+    data = load(tmp_path)
+    assert data.class_names == ("b", "a", "c")
+    assert data.splits["val"][0].labels.tolist() == [2]
+
+
+def test_an_image_id_that_stands_twice_is_told(tmp_path):
+    for name in "ab":
+        write_image(tmp_path / f"{name}.jpg")
+    content = coco(["a.jpg", "b.jpg"], [BOX])
+    content["images"][1]["id"] = 1
+    data = load(write_json(tmp_path / "train.json", content))
+    assert list(all_records(data)) == ["a"]
+    assert kinds(data) == {Kind.BAD_ANNOTATION: 1}
+    assert "image 1: b.jpg: id 1 stands there twice" in data.report.text
+
+
+def test_images_of_one_name_are_told_apart_by_their_folders(tmp_path):
+    for name in ("one/a.jpg", "two/a.jpg", "one/b.jpg"):
+        write_image(tmp_path / "data" / name)
+    names = ["C:\\x\\one\\a.jpg", "/home/me/two/a.jpg", "x/one/b.jpg", "x/two/b.jpg"]
+    boxes = [(i, 3, [i, i, 9, 9], 0) for i in (1, 2, 3, 4)]
+    data = load(write_json(tmp_path / "train.json", coco(names, boxes)))
+    records = [record for split in data.splits.values() for record in split]
+    found = {r.image.relative_to(tmp_path / "data").as_posix(): r.boxes[:, 0] for r in records}
+    assert found == {"one/a.jpg": [1], "two/a.jpg": [2], "one/b.jpg": [3]}
+    assert kinds(data) == {Kind.MISSING_IMAGE: 1}
+    assert "image 4: no file 'x/two/b.jpg'" in data.report.text
+
+
+@pytest.mark.parametrize("name", ["data:image/png;base64," + "A" * 5000, "a\0.jpg", None])
+def test_a_file_name_that_is_none(tmp_path, name):
+    write_image(tmp_path / "a.jpg")
+    data = load(write_json(tmp_path / "train.json", coco(["a.jpg", name], [BOX])))
+    assert kinds(data) == {Kind.MISSING_IMAGE: 1}
+
+
+@pytest.mark.parametrize("name", ["", " ", None])
+def test_a_category_without_a_name_is_an_error(tmp_path, name):
+    path = write_json(tmp_path / "train.json", coco(["a.jpg"], [], [(1, "a"), (2, name)]))
+    with pytest.raises(UserError, match=r"category no\. 2: without"):
+        load(path)
+
+
+def test_linked_folders_are_searched(root, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (root / "train2017").rename(elsewhere / "images")
+    (root / "train2017").symlink_to(elsewhere / "images")
+    (elsewhere / "images" / "loop").symlink_to(root)
+    assert stems(load(root)) == {"train": ["a", "b"], "val": ["a", "b"]}

@@ -1,0 +1,295 @@
+"""Pascal VOC folders and LabelImg folders, sound and broken."""
+
+import numpy as np
+import pytest
+
+from tests.helpers.annotation_files import (
+    CAT,
+    DOG,
+    all_records,
+    kinds,
+    load,
+    stems,
+    voc_xml,
+    write_image,
+    write_text,
+    write_voc,
+)
+from utils.annotations import Kind
+from utils.annotations.source import AnnotationError
+from utils.annotations.voc import read_xml
+from utils.errors import UserError
+
+THREE = {"a": [CAT], "b": [DOG, CAT], "c": []}
+
+
+def test_splits_boxes_and_sorted_classes(tmp_path):
+    data = load(write_voc(tmp_path, THREE, {"train": ["b"], "val": ["a"], "test": ["c"]}))
+    assert data.class_names == ("cat", "dog")
+    assert stems(data) == {"train": ["b"], "val": ["a"], "test": ["c"]}
+    record = data.splits["train"][0]
+    np.testing.assert_array_equal(record.boxes, [[10, 5, 60, 40], [1, 2, 30, 20]])
+    np.testing.assert_array_equal(record.labels, [1, 0])
+    assert (record.boxes.dtype, record.labels.dtype) == (np.float32, np.int32)
+    assert record.size == (60, 40)
+    assert data.splits["test"][0].boxes.shape == (0, 4)
+    assert kinds(data) == {}
+    assert "Pascal VOC" in data.format
+
+
+def test_class_names_given_fix_the_order_and_others_are_unknown(tmp_path):
+    root = write_voc(tmp_path, THREE, {"train": ["b"], "val": ["a"]})
+    data = load(root, class_names=["dog", "bird"])
+    np.testing.assert_array_equal(data.splits["train"][0].labels, [0])
+    assert kinds(data) == {Kind.UNKNOWN_CLASS: 2}
+    assert "object 2: 'cat' is not among the classes dog, bird" in data.report.text
+
+
+def test_several_folders_join_split_by_split(tmp_path):
+    one = write_voc(tmp_path / "VOC2007", THREE, {"trainval": ["a", "b"], "test": ["c"]})
+    two = write_voc(tmp_path / "VOC2012", {"d": [CAT], "e": [CAT]}, {"train": ["d"], "val": ["e"]})
+    expected = {"train": ["a", "b", "d"], "val": ["e"], "test": ["c"]}
+    assert stems(load(one, two)) == expected
+    assert stems(load(tmp_path)) == expected
+
+
+def test_trainval_is_split_when_it_stands_alone(tmp_path):
+    images = {f"i{n}": [CAT] for n in range(30)}
+    root = write_voc(tmp_path, images, {"trainval": list(images)[:20], "test": list(images)[20:]})
+    found = stems(load(root))
+    assert len(found["val"]) == 2
+    assert sorted(found["train"] + found["val"]) == sorted(list(images)[:20])
+    assert found["test"] == list(images)[20:]
+
+
+def test_val_is_what_trainval_has_beside_train(tmp_path):
+    root = write_voc(tmp_path, THREE, {"trainval": ["a", "b", "c"], "train": ["a", "c"]})
+    assert stems(load(root)) == {"train": ["a", "c"], "val": ["b"]}
+
+
+@pytest.mark.parametrize("line", ["b", "b 1", "b  -1", "b.jpg", "b.png", "  b  "])
+def test_lines_of_a_split_list(tmp_path, line):
+    root = write_voc(tmp_path, THREE, {"train": [line, "", "a"], "val": ["c"]})
+    assert stems(load(root))["train"] == ["b", "a"]
+
+
+@pytest.mark.parametrize("stem", ["my photo 1", "a#1", "猫 été", "img.v2", "100%", "b 1"])
+def test_names(tmp_path, stem):
+    root = write_voc(tmp_path, {stem: [CAT], "x": [DOG]}, {"train": [stem], "val": ["x"]})
+    data = load(root)
+    assert stems(data) == {"train": [stem], "val": ["x"]}
+    assert kinds(data) == {}
+
+
+def test_names_in_another_unicode_form_and_case(tmp_path):
+    write_image(tmp_path / "JPEGImages" / "cafe\u0301.JPG")
+    write_text(tmp_path / "Annotations" / "Caf\u00e9.xml", voc_xml([CAT]))
+    write_voc(tmp_path, {"b": [CAT]})
+    assert len(all_records(load(tmp_path))) == 2
+
+
+def test_a_list_may_have_names_in_another_unicode_form(tmp_path):
+    root = write_voc(
+        tmp_path, {"caf\u00e9": [CAT], "b": [DOG]}, {"train": ["cafe\u0301"], "val": ["b"]}
+    )
+    assert stems(load(root)) == {"train": ["caf\u00e9"], "val": ["b"]}
+
+
+def test_folders_named_after_splits_hold_them(tmp_path):
+    for split in ("train", "valid", "test"):
+        write_image(tmp_path / split / "images" / f"{split}1.jpg")
+        write_text(tmp_path / split / "annotations" / f"{split}1.xml", voc_xml([CAT]))
+    assert stems(load(tmp_path)) == {"train": ["train1"], "val": ["valid1"], "test": ["test1"]}
+
+
+def test_folder_names_of_other_tools(tmp_path):
+    for stem in "abc":
+        write_image(tmp_path / "images" / f"{stem}.png")
+        write_text(tmp_path / "annotations" / f"{stem}.xml", voc_xml([CAT]))
+    assert set(all_records(load(tmp_path))) == set("abc")
+
+
+def test_stem_comes_before_filename_and_filename_is_the_way_out(tmp_path):
+    for name in ("a.jpg", "b.jpg", "other.jpg"):
+        write_image(tmp_path / "JPEGImages" / name)
+    write_text(tmp_path / "Annotations" / "a.xml", voc_xml([CAT], filename="b.jpg"))
+    write_text(tmp_path / "Annotations" / "b.xml", voc_xml([DOG], filename="gone.jpg"))
+    write_text(tmp_path / "Annotations" / "7.xml", voc_xml([CAT, DOG], filename="C:\\x\\other.jpg"))
+    records = all_records(load(tmp_path))
+    assert {stem: len(r.labels) for stem, r in records.items()} == {"a": 1, "b": 1, "other": 2}
+    np.testing.assert_array_equal(records["a"].labels, [0])
+
+
+def test_filename_decides_between_images_of_one_stem(tmp_path):
+    for name in ("a.jpg", "a.png"):
+        write_image(tmp_path / "JPEGImages" / name)
+    write_voc(tmp_path, {"b": [CAT]})
+    write_text(tmp_path / "Annotations" / "a.xml", voc_xml([CAT], filename="a.png"))
+    data = load(tmp_path)
+    assert all_records(data)["a"].image.name == "a.png"
+    assert kinds(data) == {Kind.MISSING_ANNOTATION: 1}
+
+
+def test_difficult(tmp_path):
+    root = write_voc(tmp_path, {"a": [CAT], "b": [CAT]})
+    write_text(root / "Annotations" / "a.xml", voc_xml([CAT], extra="<difficult>1</difficult>"))
+    write_text(
+        root / "Annotations" / "b.xml", voc_xml([CAT], extra="<difficult>Unspecified</difficult>")
+    )
+    records = all_records(load(root))
+    assert records["a"].difficult.tolist() == [True]
+    assert records["b"].difficult.tolist() == [False]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "declared"),
+    [
+        ("utf-8", "utf-8"),
+        ("utf-8-sig", "utf-8"),
+        ("utf-8-sig", None),
+        ("utf-16", "utf-16"),
+        ("utf-16", None),
+        ("utf-16-le", None),
+        ("utf-16-be", "UTF-16"),
+        ("gbk", "GBK"),
+        ("gbk", "gb2312"),
+        ("gbk", None),
+        ("utf-8", "utf-16"),
+        ("utf-8", "nonsense"),
+    ],
+)
+def test_encodings_of_chinese(tmp_path, encoding, declared):
+    header = f'<?xml version="1.0" encoding="{declared}"?>\n' if declared else ""
+    path = write_text(tmp_path / "a.xml", header + voc_xml([("小猫", 1, 2, 3, 4)]), encoding)
+    assert read_xml(path).objects[0].category == "小猫"
+
+
+@pytest.mark.parametrize("name", ["小猫", "狗", "红细胞", "朱镕基", "交通灯 red", "狗dog"])
+def test_gbk_that_nothing_declares(tmp_path, name):
+    path = write_text(tmp_path / "a.xml", voc_xml([(name, 1, 2, 3, 4)]), "gbk")
+    assert read_xml(path).objects[0].category == name
+
+
+@pytest.mark.parametrize("name", ["café", "кошка", "γάτα", "naïve Ω", "кот é", "kočka"])
+def test_utf8_that_nothing_declares(tmp_path, name):
+    path = write_text(tmp_path / "a.xml", voc_xml([(name, 1, 2, 3, 4)]))
+    assert read_xml(path).objects[0].category == name
+
+
+@pytest.mark.parametrize("declared", ["iso-8859-1", "latin-1", "utf-8", None])
+@pytest.mark.parametrize("name", ["émeu", "vélo", "Ärger", "für", "niño", "ça"])
+def test_encodings_of_western_names(tmp_path, declared, name):
+    header = f'<?xml version="1.0" encoding="{declared}"?>\n' if declared else ""
+    path = write_text(tmp_path / "a.xml", header + voc_xml([(name, 1, 2, 3, 4)]), "latin-1")
+    assert read_xml(path).objects[0].category == name
+
+
+@pytest.mark.parametrize("declared", ["iso-8859-1", "windows-1252", "undefined", None])
+@pytest.mark.parametrize("name", ["cœur", "l’été", "žába"])
+def test_western_letters_that_latin_1_lacks(tmp_path, declared, name):
+    header = f'<?xml version="1.0" encoding="{declared}"?>\n' if declared else ""
+    path = write_text(tmp_path / "a.xml", header + voc_xml([(name, 1, 2, 3, 4)]), "cp1252")
+    assert read_xml(path).objects[0].category == name
+
+
+def test_a_class_name_is_one_line(tmp_path):
+    path = write_text(tmp_path / "a.xml", voc_xml([("\n traffic\n   light ", 1, 2, 3, 4)]))
+    assert read_xml(path).objects[0].category == "traffic light"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("<annotation>\n<object>\n</annotation>", r"a\.xml, line 3: bad XML, mismatched tag"),
+        ("<annotation>\n<size>", r"a\.xml, line 2: bad XML, no element found"),
+        ("", r"a\.xml: the file is empty"),
+        ("<html></html>", r"begins with <html>, not with <annotation>"),
+        (
+            '<!DOCTYPE a [\n<!ENTITY b "c">]>\n<annotation>&b;</annotation>',
+            r"a\.xml, line 2: defines XML entities",
+        ),
+    ],
+)
+def test_bad_xml_names_file_and_line(tmp_path, text, message):
+    path = write_text(tmp_path / "a.xml", text)
+    with pytest.raises(AnnotationError, match=message) as caught:
+        read_xml(path)
+    assert caught.value.problem.kind is Kind.BAD_ANNOTATION
+
+
+@pytest.mark.parametrize(
+    ("inner", "message"),
+    [
+        ("<name>cat</name>", "cat: no <bndbox>"),
+        ("<bndbox/>", "no <name>"),
+        ("<name>cat</name><bndbox><xmin>1</xmin></bndbox>", "a corner is no number"),
+    ],
+)
+def test_bad_object_is_a_problem_of_its_own(tmp_path, inner, message):
+    text = voc_xml([CAT]).replace("</annotation>", f"<object>{inner}</object></annotation>")
+    annotation = read_xml(write_text(tmp_path / "a.xml", text))
+    assert [item.category for item in annotation.objects] == ["cat"]
+    assert annotation.problems[0].where == "object 2"
+    assert message in annotation.problems[0].detail
+
+
+def test_what_is_missing_is_told_and_the_rest_goes_on(tmp_path):
+    lists = {"train": ["a", "b", "nope"], "val": ["c", "d", "e"]}
+    root = write_voc(tmp_path, THREE | {"d": [CAT], "e": [CAT], "f": [CAT]}, lists)
+    (root / "JPEGImages" / "b.jpg").unlink()
+    (root / "JPEGImages" / "d.jpg").write_bytes(b"")
+    (root / "Annotations" / "e.xml").write_text("<annotation>")
+    data = load(root)
+    assert stems(data) == {"train": ["a"], "val": ["c"]}
+    assert kinds(data) == {
+        Kind.MISSING_ANNOTATION: 1,
+        Kind.MISSING_IMAGE: 1,
+        Kind.BAD_IMAGE: 1,
+        Kind.BAD_ANNOTATION: 1,
+    }
+    assert "train.txt, line 3: nope: no such file in Annotations" in data.report.text
+    assert "d.jpg: the file is empty" in data.report.text
+    assert "annotation files in no list of ImageSets/Main: 1" in data.report.text
+
+
+def test_truncated_image_is_set_aside(tmp_path):
+    root = write_voc(tmp_path, THREE, {"train": ["a", "b"], "val": ["c"]})
+    path = root / "JPEGImages" / "b.jpg"
+    path.write_bytes(path.read_bytes()[:-100])
+    data = load(root)
+    assert stems(data)["train"] == ["a"]
+    assert kinds(data) == {Kind.BAD_IMAGE: 1}
+    assert "truncated" in data.report.text
+
+
+def test_error_names_the_first_and_the_count(tmp_path):
+    root = write_voc(tmp_path, {"a": [CAT, ("cat", 5, 5, 5, 9)], "b": [("cat", 90, 5, 95, 9)]})
+    with pytest.raises(
+        UserError, match=r"2 problems.*zero-area box: .*a\.xml, object 2: cat \[5, 5, 5, 9\]"
+    ):
+        load(root, on_bad_data="error")
+
+
+def test_labelimg_folder(tmp_path):
+    for stem in ("a b", "b", "c"):
+        write_image(tmp_path / f"{stem}.JPG")
+        write_text(tmp_path / f"{stem}.xml", voc_xml([CAT]))
+    write_image(tmp_path / "unlabelled.jpg")
+    data = load(tmp_path)
+    assert "side by side" in data.format
+    assert set(all_records(data)) == {"a b", "b", "c"}
+    assert kinds(data) == {Kind.MISSING_ANNOTATION: 1}
+    assert {split: len(records) for split, records in data.splits.items()} == {
+        "train": 1,
+        "val": 1,
+        "test": 1,
+    }
+
+
+def test_labelimg_folders_named_after_splits(tmp_path):
+    for folder in ("train", "valid", "test"):
+        write_image(tmp_path / folder / f"{folder}1.png")
+        write_text(tmp_path / folder / f"{folder}1.xml", voc_xml([CAT]))
+    expected = {"train": ["train1"], "val": ["valid1"], "test": ["test1"]}
+    assert stems(load(tmp_path)) == expected
+    assert stems(load(*(tmp_path / name for name in ("train", "valid", "test")))) == expected

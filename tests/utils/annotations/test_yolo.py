@@ -1,0 +1,278 @@
+"""YOLO txt in the layouts that people have it in."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.helpers.annotation_files import all_records, kinds, load, stems, write_image, write_text
+from utils.annotations import Kind
+from utils.annotations.yolo_txt import read_yolo_txt
+from utils.errors import UserError
+
+BOX = "1 0.5 0.5 0.5 0.25\n"  # of 60x40: 15 15 45 25
+HAND = [[15, 15, 45, 25]]
+
+
+def write_pair(image: Path, label: Path, text: str = BOX) -> None:
+    write_image(image)
+    write_text(label, text)
+
+
+@pytest.mark.parametrize("pattern", ["images/{}/{}.jpg", "{}/images/{}.jpg"])
+def test_data_yaml(tmp_path, pattern):
+    for split in ("train", "val", "test"):
+        image = tmp_path / pattern.format(split, f"{split} #1")
+        label = Path(str(image).replace("/images", "/labels")).with_suffix(".txt")
+        write_pair(image, label)
+    places = [pattern.format(split, "")[:-5] for split in ("train", "val", "test")]
+    text = "train: {}\nval: {}\ntest: {}\nnc: 2\nnames: [dog, ant]\n".format(*places)
+    path = write_text(tmp_path / "data.yaml", text)
+    for data in (load(tmp_path), load(path)):
+        assert data.class_names == ("dog", "ant")  # as written, not sorted
+        assert stems(data) == {"train": ["train #1"], "val": ["val #1"], "test": ["test #1"]}
+        np.testing.assert_allclose(data.splits["train"][0].boxes, HAND)
+        assert data.splits["train"][0].labels.tolist() == [1]
+        assert kinds(data) == {}
+        assert "data.yaml" in data.format
+
+
+def test_data_yaml_as_ultralytics_and_roboflow_write_it(tmp_path):
+    for split in ("train", "valid"):
+        name = f"{split}/images/{split}.jpg"
+        write_pair(tmp_path / name, tmp_path / f"{split}/labels/{split}.txt")
+    text = "train: ../train/images\nval: ../valid/images\ntest: ../test/images\nnames: {0: a, 1: b}"
+    write_text(tmp_path / "data.yaml", text)
+    data = load(tmp_path)
+    assert stems(data) == {"train": ["train"], "val": ["valid"]}
+    assert "test/images, which are not there" in data.report.text
+    text = f"path: {tmp_path}\ntrain: [train/images]\nval: valid\nnames:\n  0: a\n  1: b\n"
+    path = write_text(tmp_path / "elsewhere" / "mine.yml", text)
+    assert stems(load(path)) == {"train": ["train"], "val": ["valid"]}
+
+
+def test_data_yaml_with_lists_of_images(tmp_path):
+    for name in "ab":
+        write_pair(tmp_path / f"images/{name}.jpg", tmp_path / f"labels/{name}.txt")
+    write_text(tmp_path / "train.txt", "./images/a.jpg\n\n./images/gone.jpg\n")
+    write_text(tmp_path / "val.txt", f"{tmp_path}/images/b.jpg\n")
+    path = write_text(tmp_path / "d.yaml", "train: train.txt\nval: val.txt\nnames: [x, y]")
+    data = load(path)
+    assert stems(data) == {"train": ["a"], "val": ["b"]}
+    assert kinds(data) == {Kind.MISSING_IMAGE: 1}
+    assert "train.txt, line 3: ./images/gone.jpg: no such file" in data.report.text
+    path.unlink()
+    write_text(tmp_path / "obj.names", "x\ny\n")
+    for data in (load(tmp_path), load(tmp_path / "train.txt", tmp_path / "val.txt")):
+        assert stems(data) == {"train": ["a"], "val": ["b"]}
+        assert data.class_names == ("x", "y")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("train: images\nnames: [a]\nnc: 2", "nc is 2, but there are 1 names"),
+        ("train: images\nnames: 7", "'names' is neither"),
+        ("train: images\nnames: {1: a}", "'names' is neither"),
+        ("train: nowhere\nnames: [a]", "train: nowhere: no such folder"),
+        ("train: images\nnames: [a, ~]", "class 1 has an empty name"),
+        ("train: images\nnames: [' ', a]", "class 0 has an empty name"),
+        ("train: " + 5000 * "x" + "\nnames: [a]", "no such folder"),
+        ("train: images\nnames: [a, a]", "'a' stands there twice"),
+        ("train: [images", "bad YAML"),
+        ("train: images", "'names'"),
+    ],
+)
+def test_bad_yaml(tmp_path, text, message):
+    write_image(tmp_path / "images" / "a.jpg")
+    with pytest.raises(UserError, match=message) as caught:
+        load(write_text(tmp_path / "data.yaml", text))
+    assert "data.yaml" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("place", ["classes.txt", "labels/classes.txt", "labels/train/classes.txt"])
+def test_folders_without_yaml(tmp_path, place):
+    for split in ("train", "val"):
+        label = tmp_path / f"labels/{split}/{split}.txt"
+        write_pair(tmp_path / f"images/{split}/{split}.JPG", label)
+    write_text(tmp_path / place, "dog\nant\n")
+    data = load(tmp_path)
+    assert stems(data) == {"train": ["train"], "val": ["val"]}
+    assert data.class_names == ("dog", "ant")
+    assert kinds(data) == {}
+
+
+def test_side_by_side(tmp_path):
+    for name in "abc":
+        write_pair(tmp_path / f"{name}.png", tmp_path / f"{name}.txt")
+    write_text(tmp_path / "classes.txt", "dog\nant\n")
+    write_text(tmp_path / "README.txt", "read me")
+    data = load(tmp_path)
+    assert set(all_records(data)) == set("abc")
+    assert kinds(data) == {}
+
+
+def test_without_names_the_classes_are_numbers(tmp_path):
+    for name in "abc":
+        write_pair(tmp_path / f"images/{name}.png", tmp_path / f"labels/{name}.txt")
+    assert load(tmp_path).class_names == ("0", "1")
+    data = load(tmp_path, class_names=["x", "y", "z"])
+    assert all_records(data)["a"].labels.tolist() == [1]
+    with pytest.raises(UserError, match=r"no usable object .*: 1 is not among the classes x"):
+        load(tmp_path, class_names=["x"])
+
+
+def test_missing_and_empty_text_files_are_background(tmp_path):
+    for name in "abc":
+        write_pair(tmp_path / f"images/{name}.png", tmp_path / f"labels/{name}.txt")
+    write_text(tmp_path / "labels" / "b.txt", "")
+    (tmp_path / "labels" / "c.txt").unlink()
+    data = load(tmp_path, on_bad_data="error")
+    counts = {stem: len(record.labels) for stem, record in all_records(data).items()}
+    assert counts == {"a": 1, "b": 0, "c": 0}
+    assert "images without a text file, taken as background: 1" in data.report.text
+
+
+def test_text_file_without_an_image_is_told(tmp_path):
+    for name in "ab":
+        write_pair(tmp_path / f"images/{name}.png", tmp_path / f"labels/{name}.txt")
+    write_text(tmp_path / "labels" / "gone.txt", BOX)
+    data = load(tmp_path)
+    assert kinds(data) == {Kind.MISSING_IMAGE: 1}
+    assert "gone.txt: no image belongs to this text file" in data.report.text
+
+
+def test_images_that_no_list_names_keep_their_text_files(tmp_path):
+    for name in "abc":
+        write_pair(tmp_path / f"images/{name}.jpg", tmp_path / f"labels/{name}.txt")
+    write_text(tmp_path / "train.txt", "images/a.jpg\n")
+    write_text(tmp_path / "val.txt", "images/b.jpg\n")
+    data = load(tmp_path)
+    assert stems(data) == {"train": ["a"], "val": ["b"]}
+    assert kinds(data) == {}
+
+
+def test_other_pictures_are_not_background(tmp_path):
+    for name in "abc":
+        write_pair(tmp_path / f"images/train/{name}.jpg", tmp_path / f"labels/train/{name}.txt")
+    write_image(tmp_path / "images" / "negatives" / "d.jpg")
+    write_image(tmp_path / "docs" / "logo.png")
+    data = load(tmp_path)
+    assert set(all_records(data)) == set("abcd")
+    assert "images in folders without any text file, not used: 1" in data.report.text
+
+
+def test_data_yaml_comes_before_xml_left_beside_the_images(tmp_path):
+    for name in "ab":
+        write_pair(tmp_path / f"train/{name}.jpg", tmp_path / f"train/{name}.txt")
+        write_text(tmp_path / f"train/{name}.xml", "<annotation/>")
+    write_text(tmp_path / "data.yaml", "train: train\nnames: [x, y]")
+    assert load(tmp_path).class_names == ("x", "y")
+
+
+def test_lines(tmp_path):
+    lines = ["0 .5 .5 .2 .2", "", "1 0.1 0.2 0.9 0.2 0.5 0.8", "1.0 0.5 0.5 1 1"]
+    annotation = read_yolo_txt(write_text(tmp_path / "a.txt", "\n".join(lines)), ("x", "y"))
+    assert [(o.category, o.where) for o in annotation.objects] == [
+        ("x", "line 1"),
+        ("y", "line 3"),
+        ("y", "line 4"),
+    ]
+    np.testing.assert_allclose(
+        [item.corners for item in annotation.objects],
+        [[0.4, 0.4, 0.6, 0.6], [0.1, 0.2, 0.9, 0.8], [0, 0, 1, 1]],
+    )
+    assert annotation.problems == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "0 .5 .5 .2",
+        "0 .5 .5 .2 .2 .9",
+        "cat .5 .5 .2 .2",
+        "0.5 .5 .5 .2 .2",
+        "-1 0 0 1 1",
+        "nan .5 .5 .2 .2",
+        "inf .5 .5 .2 .2",
+        "0,.5,.5,.2,.2",
+    ],
+)
+def test_bad_lines(tmp_path, line):
+    annotation = read_yolo_txt(write_text(tmp_path / "a.txt", f"{BOX}{line}\n"), ("x", "y"))
+    assert len(annotation.objects) == 1
+    assert [(p.kind, p.where) for p in annotation.problems] == [(Kind.BAD_OBJECT, "line 2")]
+
+
+def test_faults_of_boxes(tmp_path):
+    text = f"{BOX}7 .5 .5 .2 .2\n0 .5 .5 0 .2\n0 1.5 .5 .2 .2\n0 nan .5 .2 .2\n0 .95 .5 .2 .2\n"
+    for name in "ab":
+        write_pair(tmp_path / f"images/{name}.png", tmp_path / f"labels/{name}.txt", BOX)
+    write_text(tmp_path / "labels" / "a.txt", text)
+    write_text(tmp_path / "classes.txt", "x\ny\n")
+    data = load(tmp_path)
+    assert kinds(data) == {
+        Kind.UNKNOWN_CLASS: 1,
+        Kind.ZERO_AREA: 1,
+        Kind.OUTSIDE: 1,
+        Kind.NOT_FINITE: 1,
+        Kind.BEYOND: 1,
+    }
+    np.testing.assert_allclose(all_records(data)["a"].boxes, [*HAND, [51, 16, 60, 24]], atol=1e-4)
+    assert "a.txt, line 2: class 7, but there are 2 classes" in data.report.text
+
+
+def test_parts_are_of_the_image_as_displayed(tmp_path):
+    write_image(tmp_path / "images/a.jpg", (60, 40), orientation=6)
+    write_text(tmp_path / "labels/a.txt", BOX)
+    write_pair(tmp_path / "images/b.jpg", tmp_path / "labels/b.txt")
+    record = all_records(load(tmp_path))["a"]
+    assert record.size == (40, 60)
+    np.testing.assert_allclose(record.boxes, [[10, 22.5, 30, 37.5]])
+
+
+@pytest.fixture
+def listed(tmp_path):
+    """Three images with their text files, and a list of training images whose first is gone."""
+    for name in "abc":
+        write_pair(tmp_path / f"images/{name}.jpg", tmp_path / f"labels/{name}.txt")
+    write_text(tmp_path / "train.txt", "\r\nimages/gone.jpg\r\nimages/a.jpg\r\n")
+    write_text(tmp_path / "val.txt", "images/b.jpg\r\n")
+    return tmp_path
+
+
+def test_a_list_whose_first_image_is_gone_is_still_one(listed):
+    for data in (load(listed), load(listed / "train.txt", listed / "val.txt")):
+        assert stems(data) == {"train": ["a"], "val": ["b"]}
+        assert kinds(data) == {Kind.MISSING_IMAGE: 1}
+
+
+def test_lists_of_images_that_are_elsewhere(listed):
+    """As exports write them that were made for another folder, or with one line gone wrong."""
+    write_text(listed / "train.txt", "data/images/a.jpg\n")
+    write_text(listed / "val.txt", "x" * 5000 + ".jpg")
+    data = load(listed)
+    assert set(all_records(data)) == set("abc")
+    for name in ("train", "val"):
+        assert f"{name}.txt lists no image that is there and was not used" in data.report.text
+    with pytest.raises(UserError, match=r"train\.txt, line 1: data/images/a\.jpg: no such file"):
+        load(listed / "train.txt")
+
+
+def test_hidden_folders_are_left_alone_and_links_followed(tmp_path):
+    for name in ("train/a", "train/.Trash/b", ".c/c"):
+        write_pair(tmp_path / f"images/{name}.jpg", tmp_path / f"labels/{name}.txt")
+    (tmp_path / "images" / "train").rename(tmp_path / "stored")
+    (tmp_path / "images" / "train").symlink_to(tmp_path / "stored")
+    (tmp_path / "stored" / "loop").symlink_to(tmp_path / "images")
+    write_text(tmp_path / "data.yaml", "train: images/train\nnames: [x, y]")
+    assert list(all_records(load(tmp_path / "data.yaml"))) == ["a"]
+    (tmp_path / "data.yaml").unlink()
+    assert list(all_records(load(tmp_path))) == ["a"]
+
+
+def test_the_number_of_classes_may_be_quoted(tmp_path):
+    write_pair(tmp_path / "images/a.jpg", tmp_path / "labels/a.txt")
+    write_text(tmp_path / "data.yaml", "train: images\nnc: '2'\nnames: [x, traffic  light]")
+    assert load(tmp_path).class_names == ("x", "traffic light")

@@ -1,0 +1,139 @@
+"""The bootstrap of mAP: against lists of images with real copies, and against known variances."""
+
+import time
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from utils.metrics import bootstrap as resampling
+from utils.metrics.bootstrap import bootstrap_map, weighted_map
+from utils.metrics.voc_map import VocMatches, evaluate_voc, match_voc
+from utils.records import Detections, Record
+
+CLASSES = ["a", "b", "c"]
+
+
+def random_truth(rng, images):
+    """Images of up to four objects in a narrow space."""
+    truth = []
+    for objects in rng.integers(0, 5, images):
+        corners = rng.integers(0, 12, (objects, 2))
+        boxes = np.hstack([corners, corners + rng.integers(4, 9, (objects, 2))]).astype(np.float32)
+        labels = rng.integers(0, 3, objects).astype(np.int32)
+        truth.append(Record(Path("x"), (20, 20), boxes, labels, rng.random(objects) < 0.2))
+    return truth
+
+
+def random_found(rng, truth):
+    """Right ones, duplicates, poor boxes and wrong classes; no two of the same score."""
+    found, scores = [], rng.permutation(1000).astype(np.float32) / 1000
+    for record in truth:
+        chosen = rng.integers(0, len(record.labels), rng.integers(0, 9) * (len(record.labels) > 0))
+        boxes = record.boxes[chosen] + rng.integers(-1, 2, (len(chosen), 4)).astype(np.float32)
+        wrong = rng.random(len(chosen)) < 0.3
+        labels = np.where(wrong, rng.integers(0, 3, len(chosen)), record.labels[chosen])
+        mine, scores = np.split(scores, [len(chosen)])
+        found.append(Detections(boxes, mine, labels.astype(np.int32)))
+    return found
+
+
+def random_matches(images, per_image, classes, seed):
+    """Matches on which the work of a resample depends, whatever they mean."""
+    rng, count = np.random.default_rng(seed), images * per_image
+    return VocMatches(
+        np.repeat(np.arange(images), per_image)[rng.permutation(count)],
+        rng.integers(0, classes, count),
+        np.sort(rng.random(count))[::-1],
+        rng.random(count) < np.linspace(0.4, 0, count),
+        np.full((images, classes), 1 + per_image // classes),
+    )
+
+
+@settings(max_examples=150)
+@given(st.integers(0, 10**6), st.lists(st.integers(0, 4), min_size=1, max_size=6))
+def test_equals_the_evaluation_of_really_copied_images(seed, copies):
+    rng = np.random.default_rng(seed)
+    truth = random_truth(rng, len(copies))
+    found = random_found(rng, truth)
+    images = np.repeat(np.arange(len(copies)), copies)
+    expected = evaluate_voc([found[i] for i in images], [truth[i] for i in images], CLASSES).map
+    weights = np.array([copies, [1] * len(copies)]).T
+    once = evaluate_voc(found, truth, CLASSES).map
+    matches = match_voc(found, truth, CLASSES)
+    assert weighted_map(matches, weights) == pytest.approx([expected, once], nan_ok=True)
+
+
+def test_resamples_are_weighted_evaluations_shared_by_the_runs(monkeypatch):
+    """Also when the work is cut in pieces."""
+    truth = random_truth(np.random.default_rng(0), 12)
+    found = [random_found(np.random.default_rng(seed), truth) for seed in range(3)]
+    runs = [match_voc(one, truth, CLASSES) for one in found]
+    weights = np.random.default_rng(5).multinomial(12, [1 / 12] * 12, size=50).T
+    expected = [weighted_map(run, weights) for run in runs]
+    for at_once in (1, 100, 1 << 21):
+        monkeypatch.setattr(resampling, "_NUMBERS_AT_ONCE", at_once)
+        drawn = bootstrap_map(runs, 50, np.random.default_rng(5))
+        np.testing.assert_array_equal(drawn, expected)
+    assert len(np.unique(drawn)) > 100
+
+
+def test_the_spread_is_that_of_the_sampling():
+    """One object an image and nothing wrong: AP is the share found, whose variance is p q / n."""
+    images, share = 50, 0.3
+    right = np.arange(images * share, dtype=int)
+    matches = VocMatches(
+        right,
+        np.zeros_like(right),
+        np.linspace(0.9, 0.1, len(right)),
+        np.ones(len(right), bool),
+        np.ones((images, 1), np.int64),
+    )
+    drawn = bootstrap_map([matches], 20_000, np.random.default_rng(0))[0]
+    assert drawn.mean() == pytest.approx(share, abs=0.002)
+    assert drawn.var() == pytest.approx(share * (1 - share) / images, rel=0.05)
+
+
+def test_resamples_without_objects_are_nan():
+    """One of two images has the object: a quarter of the resamples have not."""
+    objects = np.array([[1], [0]])
+    matches = VocMatches(*(np.array([x]) for x in (0, 0, 0.5, True)), objects)
+    drawn = bootstrap_map([matches], 4000, np.random.default_rng(0))[0]
+    assert np.isnan(drawn).mean() == pytest.approx(1 / 4, abs=0.03)
+    assert (drawn[~np.isnan(drawn)] == 1).all()
+
+
+def test_nothing_at_all():
+    nothing = match_voc([], [], CLASSES)
+    assert np.isnan(bootstrap_map([nothing], 5, np.random.default_rng(0))).all()
+    assert bootstrap_map([], 5, np.random.default_rng(0)).shape == (0, 5)
+
+
+def test_runs_on_different_images_are_refused():
+    runs = [random_matches(images, 3, 2, 0) for images in (4, 5)]
+    with pytest.raises(ValueError, match="different images"):
+        bootstrap_map(runs, 5, np.random.default_rng(0))
+
+
+def test_a_study_takes_seconds():
+    """11 runs of 72 images and 20,000 detections; ten times the target, for slow machines."""
+    runs = [random_matches(72, 280, 3, seed) for seed in range(11)]
+    start = time.process_time()
+    bootstrap_map(runs, 2000, np.random.default_rng(0))
+    elapsed = time.process_time() - start
+    print(f"{elapsed:.2f} s")
+    assert elapsed < 30
+
+
+def test_memory_does_not_grow_with_the_resamples(monkeypatch):
+    """All weights at once would be 32 MB, each array of the work as much again."""
+    monkeypatch.setattr(resampling, "_NUMBERS_AT_ONCE", 1 << 16)
+    runs = [random_matches(2000, 3, 2, seed) for seed in range(2)]
+    tracemalloc.start()
+    bootstrap_map(runs, 2000, np.random.default_rng(0))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10e6

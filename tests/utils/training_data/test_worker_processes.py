@@ -1,0 +1,171 @@
+"""Batches made in other processes: the same as made here, and no process is left behind."""
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+
+import cv2
+import numpy as np
+import psutil
+import pytest
+
+from tests.helpers import ROOT
+from utils.errors import UserError
+from utils.image import ImageError
+from utils.records import Record
+from utils.training_data.augment import Augmentation
+from utils.training_data.dataset import TrainingSet
+from utils.training_data.worker_processes import MOST_THREADS, InProcesses, batch_maker, processes
+
+BATCH = 2
+
+
+@pytest.fixture
+def training(tmp_path):
+    rng = np.random.default_rng(0)
+    records = []
+    for i in range(7):
+        path = tmp_path / f"{i}.png"
+        cv2.imwrite(str(path), rng.integers(0, 256, (40, 40, 3), dtype=np.uint8))
+        boxes = np.array([[4, 4, 20 + i, 30]], np.float32)
+        records.append(Record(path, (40, 40), boxes, np.array([i], np.int32), np.zeros(1, bool)))
+    return TrainingSet(records, (32, 64), 3, Augmentation(), epochs_with_special=10)
+
+
+def children():
+    """The processes that make batches; multiprocessing has one more to keep its accounts."""
+    found = psutil.Process().children()
+    return [process for process in found if "resource_tracker" not in " ".join(process.cmdline())]
+
+
+def test_batches_are_the_same_in_any_order_and_any_number_of_threads(training):
+    wanted = [(step, epoch) for epoch in range(3) for step in range(training.steps(BATCH))]
+    order = np.random.default_rng(1).permutation(len(wanted)).tolist()
+    with closing(InProcesses(training, BATCH, 2)) as made, ThreadPoolExecutor(6) as threads:
+        assert made.steps(BATCH) == training.steps(BATCH)
+        found = list(threads.map(lambda k: made.batch(*wanted[k], BATCH), order))
+    for k, (images, targets) in zip(order, found, strict=True):
+        expected_images, expected = training.batch(*wanted[k], BATCH)
+        np.testing.assert_array_equal(images, expected_images)
+        for name, value in expected.items():
+            np.testing.assert_array_equal(targets[name], value)
+
+
+def test_an_image_that_cannot_be_read_is_named(training, tmp_path):
+    (tmp_path / "3.png").write_bytes(b"no image")
+    with closing(InProcesses(training, 7, 1)) as made, pytest.raises(ImageError) as caught:
+        made.batch(0, 0, 7)
+    assert str(caught.value) == f"{tmp_path / '3.png'}: not an image of a known format"
+
+
+class Failing(TrainingSet):
+    """A set whose batches fail."""
+
+    def batch(self, step, epoch, batch_size):
+        raise OSError(f"no room for step {step}")
+
+
+def test_any_other_error_is_told_with_its_place(training):
+    training.__class__ = Failing
+    with closing(InProcesses(training, BATCH, 1)) as made:
+        for step in (0, 1):  # the process outlives it
+            with pytest.raises(
+                RuntimeError, match=f"(?s)in batch.*OSError: no room for step {step}"
+            ):
+                made.batch(step, 0, BATCH)
+        assert len(children()) == 1
+
+
+def test_they_can_be_started_from_another_thread(training):
+    with ThreadPoolExecutor(1) as thread:
+        made = thread.submit(InProcesses, training, BATCH, 1).result()
+    with closing(made):
+        np.testing.assert_array_equal(made.batch(0, 0, BATCH)[0], training.batch(0, 0, BATCH)[0])
+
+
+def test_a_process_that_is_killed_is_an_error_in_words(training):
+    with closing(InProcesses(training, BATCH, 1)) as made:
+        killed = children()
+        for process in killed:
+            process.kill()
+            process.wait()
+        with pytest.raises(UserError, match=r"ended from outside.*fewer --workers"):
+            made.batch(1, 0, BATCH)
+    assert len(killed) == 1
+    assert not children()
+
+
+def test_ctrl_c_does_not_reach_them(training):
+    with closing(InProcesses(training, BATCH, 2)) as made:
+        made.batch(0, 0, BATCH)
+        begun = children()
+        for process in begun:
+            process.send_signal(signal.SIGINT)
+        made.batch(1, 0, BATCH)
+        made.batch(2, 0, BATCH)
+        assert children() == begun
+        assert len(begun) == 2
+
+
+def test_ctrl_c_while_they_start_does_not_reach_them_either(training):
+    with closing(InProcesses(training, BATCH, 2)) as made:
+        begun = children()
+        for process in begun:
+            process.send_signal(signal.SIGINT)
+        made.batch(0, 0, BATCH)
+        made.batch(1, 0, BATCH)
+        assert children() == begun
+        assert len(begun) == 2
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_nothing_is_made_once_it_is_closed(training):
+    made = InProcesses(training, BATCH, 2)
+    made.close()
+    assert not children()
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="closed"):
+            made.batch(0, 0, BATCH)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals")
+def test_they_end_with_the_process_that_began_them(training, tmp_path):
+    kept = tmp_path / "training"
+    kept.write_bytes(pickle.dumps(training))
+    script = (
+        "import pickle, sys, time\n"
+        "from tests.utils.training_data.test_worker_processes import BATCH, InProcesses, children\n"
+        "if __name__ == '__main__':\n"
+        "    training = pickle.load(open(sys.argv[1], 'rb'))\n"
+        "    made = InProcesses(training, BATCH, 1)\n"
+        "    made.batch(0, 0, BATCH)\n"
+        "    print(*[process.pid for process in children()], flush=True)\n"
+        "    time.sleep(60)\n"
+    )
+    command = [sys.executable, "-c", script, str(kept)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as parent:
+        pids = [int(pid) for pid in parent.stdout.readline().split()]
+        assert len(pids) == 1
+        assert all(psutil.pid_exists(pid) for pid in pids)
+        parent.kill()
+    gone_by = time.monotonic() + 10
+    while any(map(psutil.pid_exists, pids)):
+        assert time.monotonic() < gone_by, f"{pids} are still there"
+        time.sleep(0.05)
+
+
+def test_few_workers_are_threads(training):
+    assert processes(MOST_THREADS) == 1
+    assert processes(MOST_THREADS + 1) == MOST_THREADS + 1
+    with batch_maker(training, BATCH, MOST_THREADS) as maker:
+        assert maker is training
+    with batch_maker(training, BATCH, MOST_THREADS + 1) as maker:
+        assert isinstance(maker, InProcesses)
+        maker.batch(0, 0, BATCH)
+        assert len(children()) == MOST_THREADS + 1
+    assert not children()

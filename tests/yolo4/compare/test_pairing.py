@@ -1,0 +1,55 @@
+import dataclasses
+
+from tests.helpers.study_folder import begin_run, make_plan
+from yolo4.compare.pairing import check_pairing
+
+
+def test_runs_that_began_alike_are_pairs(tmp_path):
+    plan = make_plan(tmp_path)
+    for seed in plan.seeds:
+        for arm in plan.arms:
+            begin_run(plan, arm.name, seed)
+    pairing = check_pairing(plan)
+    assert pairing.not_comparable == {}
+    assert len(pairing.fingerprints) == 4
+    first = {"arm": "bce", "seed": 0, "initial_weights": "w0", "first_batches": "b0"}
+    assert pairing.fingerprints[0] == first
+
+
+def test_other_weights_or_batches_are_told_with_the_seed(tmp_path):
+    plan = make_plan(tmp_path, arms=("bce", "focal", "ohem"))
+    for seed in plan.seeds:
+        begin_run(plan, "bce", seed)
+        begin_run(plan, "focal", seed, **({"first_batches": "other"} if seed == 1 else {}))
+        begin_run(plan, "ohem", seed)
+    assert check_pairing(plan).not_comparable == {
+        "focal": "focal and bce differ with seed 1 in first batches"
+    }
+
+
+def test_a_setting_that_no_arm_names_must_be_the_same(tmp_path):
+    plan = make_plan(tmp_path, arms=("bce", "focal:focal_gamma=1"), seeds=(0,))
+    bce, focal = plan.arms
+    begin_run(plan, bce.name, 0)
+    config = dataclasses.replace(focal.config(plan.shared, 0), run_dir="elsewhere", ema=None)
+    begin_run(plan, focal.name, 0, config=config)
+    assert check_pairing(plan).not_comparable == {
+        focal.name: f"{focal.name} and bce differ with seed 0 in ema"
+    }
+
+
+def test_a_matched_arm_has_its_own_gain_and_a_plain_one_has_not(tmp_path):
+    plan = make_plan(tmp_path, arms=("bce", "focal", "focal:protocol=matched"), seeds=(0,))
+    begin_run(plan, "bce", 0)
+    for arm in plan.arms[1:]:
+        config = dataclasses.replace(arm.config(plan.shared, 0), confidence_gain=7.0)
+        begin_run(plan, arm.name, 0, config=config)
+    assert list(check_pairing(plan).not_comparable) == ["focal"]
+
+
+def test_runs_that_have_not_begun_are_left_out(tmp_path):
+    plan = make_plan(tmp_path)
+    begin_run(plan, "focal", 1, initial_weights="alone")
+    pairing = check_pairing(plan)
+    assert pairing.not_comparable == {}
+    assert [entry["seed"] for entry in pairing.fingerprints] == [1]

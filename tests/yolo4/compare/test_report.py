@@ -1,0 +1,277 @@
+"""The page tells the truth of every study, and treats its names as letters."""
+
+import csv
+import re
+from html.parser import HTMLParser
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from markupsafe import Markup
+
+from tests.helpers.report_sample import ARMS, CLASSES, make_report
+from utils.page import plot
+from utils.page.svg import colour, inline_svg, new_axes
+from yolo4.compare.report import outcome_figures
+from yolo4.compare.report.page import render
+
+EVIL = (
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(2)>',
+    "]]>--><style>*{display:none}",
+    "$x^2$ url(#a) 細胞\x00\ud800",
+)
+# Elements of HTML that have no end.
+VOID = {"meta", "img", "br", "link", "input"}
+
+
+class Page(HTMLParser):
+    """What a page holds; fails where elements are not closed in the order they were opened."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.elements, self.open, self.parts = [], [], []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        assert len(attrs) == len(dict(attrs)), f"an attribute of <{tag}> stands there twice"
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        assert self.open, f"</{tag}> closes nothing"
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open[-1:] not in (["script"], ["style"]):
+            self.parts.append(data)
+
+    @property
+    def text(self):
+        return " ".join(" ".join(self.parts).split())
+
+    def tags(self, name):
+        return [attributes for tag, attributes in self.elements if tag == name]
+
+
+def draw(report, folder):
+    return Page(render(report, folder).read_text(encoding="utf-8"))
+
+
+def table(folder, name):
+    with (folder / "data" / f"{name}.csv").open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Spares the time of drawing where only words and numbers are looked at."""
+    monkeypatch.setattr(plot, "inline_svg", lambda *values: Markup("<svg></svg>"))
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("report")
+    report = make_report()
+    return report, folder, draw(report, folder)
+
+
+def test_the_answer_comes_first(sample):
+    report, _, page = sample
+    places = [page.text.index(sentence) for sentence in report["verdict"]]
+    assert places == sorted(places)
+    assert places[-1] < page.text.index("Every arm was trained")
+
+
+def test_every_link_of_the_contents_leads_somewhere(sample):
+    *_, page = sample
+    targets = [link["href"][1:] for link in page.tags("a") if link["href"].startswith("#")]
+    assert len(targets) >= 9
+    assert set(targets) <= {section.get("id") for section in page.tags("section")}
+
+
+def test_ids_are_unique_and_drawings_refer_to_their_own(sample):
+    *_, page = sample
+    ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    values = [v for tag, a in page.elements for v in a.values() if v and tag not in ("a", "img")]
+    used = re.findall(r"url\(#([^)]+)\)", " ".join(values))
+    used += [use["href"][1:] for use in page.tags("use")]
+    assert used
+    assert set(used) <= set(ids)
+
+
+def test_every_colour_of_a_drawing_follows_the_scheme(sample):
+    *_, page = sample
+    styles = " ".join(attributes.get("style", "") for _, attributes in page.elements)
+    assert "var(--arm-1)" in styles
+    assert re.findall("#[0-9a-f]{6}", styles) == []
+
+
+def test_nothing_from_outside_is_asked_for(sample):
+    *_, page = sample
+    assert page.tags("link") == []
+    links = [a.get("src") or a.get("href") for _, a in page.elements if a.keys() & {"src", "href"}]
+    assert all(link.startswith(("#", "data:")) for link in links)
+    policy = next(m["content"] for m in page.tags("meta") if m.get("http-equiv"))
+    assert policy.startswith("default-src 'none'; ")
+    assert "script-src 'sha256-" in policy
+
+
+def test_each_figure_has_its_numbers(sample):
+    _, folder, page = sample
+    figures = {figure["id"] for figure in page.tags("figure")}
+    assert len(figures) == 15
+    assert {path.stem for path in (folder / "data").iterdir()} == figures
+    assert {link["download"][:-4] for link in page.tags("a") if "download" in link} == figures
+
+
+def test_tables_of_numbers_are_whole_and_exact(sample):
+    report, folder, _ = sample
+    arms = {arm["name"]: arm for arm in report["arms"]}
+    runs = {(row["arm"], row["seed"]): float(row["map"]) for row in table(folder, "runs")}
+    assert runs == {
+        (name, seed): value
+        for name, arm in arms.items()
+        for seed, value in arm["metrics"]["voc_map"]["values"].items()
+    }
+    differences = table(folder, "differences")
+    first = report["contrasts"][0]
+    assert float(differences[0]["difference"]) == first["mean"]
+    assert (float(differences[0]["low"]), float(differences[0]["high"])) == first["interval"]
+    assert [float(row["difference"]) for row in differences[1:4]] == first["differences"]
+    shares = table(folder, "gradient-shares")
+    assert len(shares) == len(ARMS) * 6 * 3 * 3
+    level = arms["focal"]["diagnosis"]["epochs"][1]["levels"][2]
+    mine = {"arm": "focal", "epoch": "5", "stride": "32", "kind": "hard_negative"}
+    (row,) = [row for row in shares if mine.items() <= row.items()]
+    assert float(row["gradient"]) == level["gradient"]["hard_negative"]
+    assert len(table(folder, "precision-recall")) == len(ARMS) * 101
+    assert table(folder, "thresholds")[100]["precision"] == ""
+
+
+def test_figures_show_the_numbers(monkeypatch):
+    report = make_report()
+    drawn = []
+    monkeypatch.setattr(outcome_figures, "make_plot", lambda *values: drawn.append(values))
+    outcome_figures.differences(report)
+    (figure,) = drawn[0][2]
+    lines = [line.get_xdata() for line in figure.axes[0].get_lines()]
+    contrast = report["contrasts"][0]
+    for shown in ("interval", "image_interval", "differences"):
+        wanted = [100 * value for value in contrast[shown]]
+        assert any(len(x) == len(wanted) and np.allclose(x, wanted) for x in lines), shown
+
+
+def test_missing_values_are_dashes_that_sort_last(sample):
+    *_, page = sample
+    empty = [cell for cell in page.tags("td") if cell.get("data-value") == ""]
+    assert len(empty) >= len(ARMS)  # AP of small objects, of which there are none
+    assert "nan" not in page.text.lower().replace("annotation", "")
+    assert "None" not in page.text.replace("None: no run", "")
+
+
+@pytest.mark.parametrize("place", ["arms", "classes", "everywhere"])
+def test_names_are_letters_and_nothing_else(tmp_path, place):
+    arms = ["bce", *EVIL] if place == "arms" else ARMS
+    report = make_report(arms, (0,), EVIL if place == "classes" else CLASSES)
+    if place == "everywhere":
+        report = evil_texts(report)
+    page = draw(report, tmp_path)
+    assert len(page.tags("script")) == 1
+    assert len(page.tags("style")) == 1
+    assert not any(name.startswith("on") for _, attributes in page.elements for name in attributes)
+    assert all(image["src"].startswith("data:image/") for image in page.tags("img"))
+    assert EVIL[0] in page.text
+
+
+def evil_texts(value, key=""):
+    """The report with evil words in every text that comes from outside."""
+    free = ("paths", "reason", "folder", "image", "object", "sentence", "verdict", "output")
+    if isinstance(value, dict):
+        return {key: evil_texts(part, key) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [evil_texts(part, key) for part in value]
+    return " ".join(EVIL) if isinstance(value, str) and key in free else value
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_failed_and_missing_runs_are_told_with_their_reason(tmp_path):
+    unfinished = {("focal", 1): "failed", ("bce", 2): "missing"}
+    page = draw(make_report(unfinished=unfinished), tmp_path)
+    assert "7 of 9 runs" in page.text
+    assert "2 of 9 runs did not finish" in page.text
+    assert "focal, seed 1: failed: the loss is nan in epoch 4" in page.text
+    assert "bce, seed 2: missing" in page.text
+    assert len(table(tmp_path, "runs")) == 7
+
+
+@pytest.mark.parametrize("failed", [("focal",), ("bce",), ARMS], ids=["arm", "reference", "all"])
+def test_an_arm_without_a_finished_run(tmp_path, failed):
+    unfinished = {(arm, seed): "failed" for arm in failed for seed in (0, 1)}
+    report = make_report(seeds=(0, 1), unfinished=unfinished)
+    page = draw(report, tmp_path)
+    assert f"{len(unfinished)} of 6 runs did not finish" in page.text
+    assert all(f"{arm}, seed 0: failed" in page.text for arm in failed)
+    assert ("No answer" in page.text) == ("bce" in failed)
+    if set(failed) != set(ARMS):
+        assert not set(failed) & {row["arm"] for row in table(tmp_path, "runs")}
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_one_seed_is_called_too_few(tmp_path):
+    page = draw(make_report(seeds=(4,)), tmp_path)
+    assert "One run per arm says nothing about the noise of training" in page.text
+    assert table(tmp_path, "differences")[0]["low"] == ""
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_pairing_that_failed_is_told_beside_the_answer(tmp_path):
+    report = make_report()
+    report["pairing"] |= {"paired": False, "reason": "focal and bce differ in first batches"}
+    numbers = dict.fromkeys(report["contrasts"][0]) | {"arm": "focal", "reference": "bce"}
+    sentence = "focal and bce cannot be compared."
+    nothing = {"verdict": "not comparable", "sentence": sentence, "seeds": [], "differences": []}
+    report["contrasts"][0] = numbers | nothing
+    report["verdict"][0] = sentence
+    page = draw(report, tmp_path)
+    assert page.text.index("differ in first batches") < page.text.index("Every arm was trained")
+    assert "Not all runs of one seed began alike" in page.text
+    assert "All runs of one seed began" not in page.text
+
+
+def test_many_arms_and_classes(tmp_path):
+    arms = [f"focal:focal_gamma={i}" for i in range(11)]
+    classes = [f"class {i}" for i in range(30)]
+    page = draw(make_report(arms, (0, 1), classes), tmp_path)
+    assert "The 20 of 30 classes" in page.text
+    assert len(table(tmp_path, "classes")) == 11 * 30 * 2
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_numbers_and_pictures_that_are_none(tmp_path):
+    report = make_report()
+    report["contrasts"][0]["p"] = float("nan")
+    report["differing_images"][0]["picture"] = {}
+    report["arms"][0]["worst_negatives"][0]["picture"] = None
+    report["arms"][1]["metrics"]["AP"]["values"] = {0: float("inf"), 1: 0.5, 2: 0.6}
+    page = draw(report, tmp_path)
+    assert "inf" not in re.findall(r"\w+", page.text)
+    assert "can't be read any more" in page.text
+    assert all(image["src"].startswith("data:") for image in page.tags("img"))
+
+
+def test_a_drawing_is_one_element_without_a_style_of_its_own():
+    figure, axes = new_axes(100, "a < b & c > d")
+    axes.plot([0, 1], [0, 1], color=colour("ink"))
+    root = ElementTree.fromstring(inline_svg(figure, "x", "what's <seen>"))
+    assert root.tag == "svg"
+    assert root.get("aria-label") == "what's <seen>"
+    assert {e.tag for e in root.iter()}.isdisjoint({"style", "metadata", "script"})
+    assert "a < b & c > d" in [e.text for e in root.iter("text")]

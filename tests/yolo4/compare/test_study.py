@@ -1,0 +1,143 @@
+import dataclasses
+from concurrent.futures.process import BrokenProcessPool
+
+import pytest
+
+from tests.helpers.study_folder import found, make_images, make_plan
+from utils.errors import UserError
+from yolo4.compare import study as studies
+from yolo4.compare.options import CompareOptions
+from yolo4.compare.study import begin, carry_out, reopen
+from yolo4.compare.study_files import save_detections, write_json
+from yolo4.sample_data.make import make_sample_data
+
+
+@pytest.fixture
+def runs(monkeypatch):
+    """Stands for the training: notes each run and finishes it, or what `runs.end` says."""
+
+    class Runs(list):
+        end = None
+
+    done = Runs()
+
+    def run(plan, arm, seed):
+        done.append((arm.name, seed))
+        folder = plan.study.run(arm.folder, seed)
+        if done.end and done.end(arm.name, seed, folder):
+            return
+        save_detections(folder.detections_file, found(images, 1))
+
+    images = None
+    monkeypatch.setattr(studies, "_in_own_process", run)
+
+    def with_images(made):
+        nonlocal images
+        images = made
+        return done
+
+    return with_images
+
+
+def test_every_arm_runs_with_every_seed_and_only_once(tmp_path, runs):
+    done = runs(make_images(tmp_path))
+    plan = make_plan(tmp_path)
+    carry_out(plan)
+    assert done == [("bce", 0), ("focal", 0), ("bce", 1), ("focal", 1)]
+    carry_out(plan)
+    assert len(done) == 4
+    carry_out(make_plan(tmp_path, arms=("bce", "focal", "ohem"), seeds=(0, 1, 2)))
+    assert done[4:] == [("ohem", 0), ("ohem", 1), ("bce", 2), ("focal", 2), ("ohem", 2)]
+
+
+def test_a_run_that_diverges_is_reported_and_the_study_goes_on(tmp_path, runs, capsys):
+    done = runs(make_images(tmp_path))
+
+    def diverge(name, seed, folder):
+        if (name, seed) == ("focal", 0):
+            write_json(folder.failure_file, {"reason": "the loss is nan"})
+        return (name, seed) == ("focal", 0)
+
+    done.end = diverge
+    plan = make_plan(tmp_path)
+    carry_out(plan)
+    assert len(done) == 4
+    assert "failed: focal, seed 0: the loss is nan" in capsys.readouterr().out
+    carry_out(plan)
+    assert len(done) == 4, "it would diverge again"
+
+
+def test_a_process_that_dies_is_tried_again_by_the_next_command(tmp_path, runs, capsys):
+    done = runs(make_images(tmp_path))
+
+    def die(name, seed, folder):
+        if len(done) == 1:
+            raise BrokenProcessPool
+
+    done.end = die
+    plan = make_plan(tmp_path)
+    carry_out(plan)
+    assert "bce, seed 0: the process ended" in capsys.readouterr().out
+    carry_out(plan)
+    assert done[4:] == [("bce", 0)]
+
+
+def test_ctrl_c_says_how_to_go_on(tmp_path, runs):
+    done = runs(make_images(tmp_path))
+
+    def interrupt(name, seed, folder):
+        raise KeyboardInterrupt
+
+    done.end = interrupt
+    with pytest.raises(KeyboardInterrupt, match="the same command goes on"):
+        carry_out(make_plan(tmp_path))
+
+
+def test_progress_tells_which_run_and_what_is_left(tmp_path, runs, capsys):
+    runs(make_images(tmp_path))
+    carry_out(make_plan(tmp_path))
+    lines = capsys.readouterr().out.split("\n\n")
+    assert "run 1 of 4: bce, seed 0" in lines[0]
+    assert "run 3 of 4: bce, seed 1, about 0 min left" in "".join(lines)
+
+
+@pytest.fixture
+def options(tmp_path):
+    data = make_sample_data(tmp_path / "data", train=4, val=2, test=2, size=96)
+    return CompareOptions(data=(str(data),), output=str(tmp_path / "study"))
+
+
+def test_a_study_begins_and_is_opened_again(options):
+    plan = begin(options)
+    assert [arm.name for arm in plan.arms] == ["bce", "focal"]
+    assert plan.seeds == (0, 1, 2)
+    assert plan.shared.data == options.data
+    again = reopen(options.output)
+    assert again == plan
+
+
+def test_a_study_is_extended_but_not_changed(options):
+    begin(options)
+    longer = dataclasses.replace(options, seeds=4, arms=("bce", "ohem"), resamples=3000)
+    assert len(begin(longer).runs()) == 8
+    with pytest.raises(UserError, match=r"holds a study with --epochs 100, not 7"):
+        begin(dataclasses.replace(options, epochs=7))
+
+
+def test_mistakes_leave_no_folder_behind(options, tmp_path):
+    with pytest.raises(UserError, match="vocal"):
+        begin(dataclasses.replace(options, arms=("bce", "vocal")))
+    with pytest.raises(UserError, match="no such"):
+        begin(dataclasses.replace(options, data=("nowhere",)))
+    assert not (tmp_path / "study").exists()
+
+
+def test_a_folder_without_a_study_is_told(tmp_path):
+    with pytest.raises(UserError, match="a study's folder"):
+        reopen(str(tmp_path))
+
+
+def test_a_process_of_its_own_passes_errors_on(tmp_path):
+    plan = make_plan(tmp_path)
+    with pytest.raises(UserError, match="no such file"):  # the study has no images
+        studies._in_own_process(plan, plan.arms[0], 0)

@@ -1,0 +1,80 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from utils.errors import UserError
+from utils.records import Detections, Record
+from yolo4.compare.study_files import (
+    MeasuredImages,
+    Study,
+    load_detections,
+    save_detections,
+)
+
+
+def detections(count, seed=0):
+    rng = np.random.default_rng(seed)
+    return Detections(
+        rng.random((count, 4), np.float32),
+        rng.random(count, np.float32),
+        rng.integers(0, 9, count, np.int32),
+    )
+
+
+@given(counts=st.lists(st.integers(0, 4), min_size=1, max_size=6))
+def test_detections_come_back_image_by_image(tmp_path_factory, counts):
+    path = tmp_path_factory.mktemp("stored") / "detections.npz"
+    found = [detections(count, seed) for seed, count in enumerate(counts)]
+    save_detections(path, found)
+    back = load_detections(path)
+    assert len(back) == len(found)
+    for one, other in zip(found, back, strict=True):
+        for name in ("boxes", "scores", "labels"):
+            np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+            assert getattr(one, name).dtype == getattr(other, name).dtype
+
+
+def test_images_come_back(tmp_path):
+    empty = np.zeros((0, 4), np.float32)
+    records = [
+        Record(
+            Path("a b#ü.jpg"),
+            (640, 480),
+            np.array([[1, 2.5, 30, 40]], np.float32),
+            np.array([1], np.int32),
+            np.array([True]),
+        ),
+        Record(Path("c.png"), (32, 32), empty, np.zeros(0, np.int32), np.zeros(0, bool)),
+    ]
+    counts = {"train": 5, "val": 1, "test": 2}
+    MeasuredImages(("a", "ü"), "test", records, records[1:], counts).save(tmp_path / "i.json")
+    back = MeasuredImages.load(tmp_path / "i.json")
+    assert [record.image for record in back.val] == [records[1].image]
+    assert (back.class_names, back.split, back.counts["train"]) == (("a", "ü"), "test", 5)
+    for one, other in zip(records, back.records, strict=True):
+        assert (one.image, one.size) == (other.image, other.size)
+        for name in ("boxes", "labels", "difficult"):
+            np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+            assert getattr(one, name).dtype == getattr(other, name).dtype
+
+
+def test_a_run_is_done_with_its_detections_and_failed_with_a_reason(tmp_path):
+    run = Study(tmp_path).run("focal", 1)
+    run.folder.mkdir(parents=True)
+    assert (run.is_done, run.failure) == (False, None)
+    run.failure_file.write_text('{"reason": "nan"}')
+    assert run.failure == "nan"
+    save_detections(run.detections_file, [detections(2)])
+    assert run.is_done
+
+
+@pytest.mark.parametrize(("content", "message"), [(None, "no such file"), ("{", "not JSON")])
+def test_a_broken_folder_is_told(tmp_path, content, message):
+    study = Study(tmp_path)
+    if content:
+        study.images_file.write_text(content)
+    with pytest.raises(UserError, match=message):
+        MeasuredImages.load(study.images_file)

@@ -1,0 +1,145 @@
+import json
+
+import pytest
+
+from tests.helpers.study_folder import NAMES, begin_run, finish_run, found, make_images, make_plan
+from yolo4.compare.report.example_images import add_pictures, without_pictures
+from yolo4.compare.report.outcome import write_outcome
+from yolo4.compare.report.summary import measure_runs, spread, summarise
+from yolo4.compare.study_files import write_json
+
+
+@pytest.fixture
+def images(tmp_path):
+    return make_images(tmp_path)
+
+
+@pytest.fixture
+def plan(tmp_path, images):
+    """bce finds 2 and 4 of 6 objects, focal 4 and 6; nothing else is right."""
+    plan = make_plan(tmp_path, arms=("bce", "focal", "ohem"))
+    images.save(plan.study.images_file)
+    for arm, seed, right in (("bce", 0, 2), ("bce", 1, 4), ("focal", 0, 4), ("focal", 1, 6)):
+        finish_run(plan, arm, seed, found(images, right))
+    begin_run(plan, "ohem", 0)
+    write_json(plan.study.run("ohem", 0).failure_file, {"reason": "the loss is nan"})
+    return plan
+
+
+@pytest.fixture
+def report(plan, images):
+    return summarise(plan, images, measure_runs(plan, images))
+
+
+def test_metrics_of_the_arms(report):
+    bce, focal, ohem = report["arms"]
+    # The false detections score lowest, so AP is the share of the objects that are found.
+    assert bce["metrics"]["voc_map"]["values"] == pytest.approx({"0": 2 / 6, "1": 4 / 6})
+    assert bce["metrics"]["voc_map"]["mean"] == pytest.approx(1 / 2)
+    assert bce["metrics"]["voc_map"]["sd"] == pytest.approx((2 / 6) / 2**0.5)
+    assert focal["ap"]["cat"]["values"] == pytest.approx({"0": 2 / 3, "1": 1})
+    assert focal["metrics"]["best_f1"]["values"]["1"] == pytest.approx(1)
+    assert focal["metrics"]["best_threshold"]["values"]["1"] == pytest.approx(0.85)
+    assert focal["errors"] == {
+        "localisation": 0, "class": 0, "background": 0, "duplicate": 0, "missed": 1
+    }  # fmt: skip
+    assert ohem["metrics"]["voc_map"] == {"mean": None, "sd": None, "values": {}}
+    assert ohem["errors"] is None
+
+
+def test_curves_are_means_over_the_seeds(report):
+    bce = report["arms"][0]
+    precision = dict(zip(*bce["precision_recall"].values(), strict=True))
+    assert (precision[0.3], precision[0.5], precision[1.0]) == (1, 0.5, 0)
+    at_one_half = bce["thresholds"]["threshold"].index(0.5)
+    assert bce["thresholds"]["recall"][at_one_half] == pytest.approx(0.5)
+    assert bce["thresholds"]["precision"][at_one_half] == 1
+
+
+def test_every_run_is_told(report):
+    bce, _, ohem = report["arms"]
+    assert [run["status"] for run in bce["runs"]] == ["done", "done"]
+    assert bce["runs"][0]["best_epoch"] == 2
+    assert bce["runs"][0]["images_per_second"] == 11.5
+    assert bce["runs"][0]["minutes"] == pytest.approx(9 * (1 / 10 + 1 / 11 + 1 / 12 + 1 / 13) / 60)
+    assert bce["validation"][0] == {"seed": 0, "epochs": [2, 4], "map50": [0.5, 0.25]}
+    assert [run["status"] for run in ohem["runs"]] == ["failed", "missing"]
+    assert ohem["runs"][0]["reason"] == "the loss is nan"
+    assert (report["runs_wanted"], report["runs_done"]) == (6, 4)
+
+
+def test_the_verdict_is_that_of_the_contrasts(report):
+    focal, ohem = report["contrasts"]
+    assert focal["differences"] == pytest.approx([2 / 6, 2 / 6])
+    assert ohem["verdict"] == "not comparable"
+    assert report["verdict"] == [focal["sentence"], ohem["sentence"]]
+    assert report["pairing"]["paired"]
+
+
+def test_runs_that_are_no_pairs_get_no_verdict(tmp_path, images):
+    plan = make_plan(tmp_path, seeds=(0,))
+    finish_run(plan, "bce", 0, found(images, 2))
+    finish_run(plan, "focal", 0, found(images, 4), initial_weights="others")
+    report = summarise(plan, images, measure_runs(plan, images))
+    assert not report["pairing"]["paired"]
+    assert "initial weights" in report["pairing"]["reason"]
+    assert report["contrasts"][0]["verdict"] == "not comparable"
+    assert "initial weights" in report["verdict"][0]
+
+
+def test_the_data_is_described(report):
+    assert report["data"] == {
+        "paths": ["my_data"],
+        "split": "test",
+        "images": 6,
+        "train_images": 9,
+        "val_images": 6,
+        "objects": dict.fromkeys(NAMES, 3),
+    }
+
+
+def test_pictures_show_where_arms_differ_and_the_worst_negatives(plan, images, report):
+    add_pictures(report, images, measure_runs(plan, images))
+    differing = report["differing_images"]
+    assert [entry["image"] for entry in differing] == ["image_2.png", "image_3.png"]
+    assert differing[0]["found"] == {
+        "bce": "0 right, 0 wrong, 1 missed",
+        "focal": "1 right, 0 wrong, 0 missed",
+    }
+    assert list(differing[0]["picture"]) == ["ground truth", "bce", "focal"]
+    assert all(uri.startswith("data:image/jpeg") for uri in differing[0]["picture"].values())
+    there, gone = report["arms"][0]["worst_negatives"]
+    assert there["picture"].startswith("data:image/jpeg")
+    assert gone["picture"] is None
+    numbers = without_pictures(report)
+    assert '"picture"' not in json.dumps(numbers)
+    assert numbers["differing_images"][0]["found"] == differing[0]["found"]
+
+
+def test_images_that_are_gone_leave_their_places_empty(plan, images, report):
+    for record in images.records:
+        record.image.unlink()
+    add_pictures(report, images, measure_runs(plan, images))
+    assert report["differing_images"][0]["picture"] == {}
+    assert report["arms"][0]["worst_negatives"][0]["picture"] is None
+
+
+def test_the_outcome_is_written_and_said(plan, capsys):
+    page = write_outcome(plan)
+    report = json.loads(plan.study.report_file.read_text(encoding="utf-8"))
+    assert report["verdict"][0] in capsys.readouterr().out
+    assert report["verdict"][0].split()[0] in page.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({}, (None, None, {})),
+        ({0: 0.5}, (0.5, None, {"0": 0.5})),
+        ({0: 0.5, 1: float("nan")}, (0.5, None, {"0": 0.5, "1": None})),
+        ({0: 1.0, 2: 3.0}, (2.0, 2**0.5, {"0": 1.0, "2": 3.0})),
+    ],
+)
+def test_spread(values, expected):
+    mean, sd, by_seed = expected
+    assert spread(values) == {"mean": mean, "sd": pytest.approx(sd), "values": by_seed}

@@ -1,0 +1,215 @@
+"""Foreign weights become a run folder, whole or not at all."""
+
+import functools
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.helpers.keras2_file import write_keras2
+from utils.anchors import COCO_ANCHORS
+from utils.errors import UserError
+from utils.text import read_class_names
+from yolo4.build import build_model, load_run_model, save_weights
+from yolo4.config import Config
+from yolo4.convert import command as module
+from yolo4.convert.command import COCO_CLASSES, ConvertOptions, convert
+from yolo4.run import Run
+from yolo4.weights import released, start
+from yolo4.weights.darknet import load as darknet
+from yolo4.weights.darknet.load import darknet_class_count, write_darknet
+
+SLIM = {"width": 0.05, "depth": 0.1}
+SCALES = (1.1, 1.2, 1.3)
+ANCHORS = np.arange(1, 19, dtype=np.float32).reshape(9, 2)
+NAMES = ("cat", "dog", "horse")
+
+
+def random_network(class_count, **settings):
+    model = build_model(Config(**SLIM, **settings), class_count)
+    rng = np.random.default_rng(class_count)
+    model.set_weights([rng.uniform(0.1, 0.5, value.shape) for value in model.get_weights()])
+    return model
+
+
+@pytest.fixture(scope="module")
+def three():
+    """A network of three classes; no test changes it."""
+    return random_network(3, input_size=(64, 96), scale_x_y=SCALES)
+
+
+@pytest.fixture(scope="module")
+def eighty():
+    """A network of eighty classes; no test changes it."""
+    return random_network(80)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """An empty folder to work in."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def slim_is_usual(monkeypatch):
+    """Files that do not tell are taken for slim networks instead of the full ones."""
+    monkeypatch.setattr(module, "Config", functools.partial(Config, **SLIM))
+    slim = functools.partial(_class_count_of_slim, darknet_class_count)
+    monkeypatch.setattr(darknet, "darknet_class_count", slim)
+
+
+def _class_count_of_slim(count, size, width=SLIM["width"], depth=SLIM["depth"]):
+    return count(size, width, depth)
+
+
+def darknet_files(model, names=NAMES):
+    return write_darknet(Path("my.weights"), model, ANCHORS, SCALES, (64, 96), names)
+
+
+def assert_same_network(found, wanted):
+    for a, b in zip(found.get_weights(), wanted.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def files(folder):
+    return sorted(path.name for path in Path(folder).iterdir())
+
+
+def test_darknet_files_become_a_run(three, folder, capsys):
+    weights, cfg, names = map(str, darknet_files(three))
+    convert(ConvertOptions(weights, cfg=cfg, classes=names, output="logs/my"))
+    assert files("logs") == ["my"]
+    assert files("logs/my") == ["anchors.txt", "best.weights.h5", "classes.txt", "config.json"]
+    run = Run(Path("logs/my"))
+    config = run.config()
+    assert config.scale_x_y == SCALES
+    assert config.batch_norm_epsilon == Config().batch_norm_epsilon
+    assert config.input_shape == (64, 96)
+    assert config.weights == "my.weights"
+    assert run.class_names() == NAMES
+    np.testing.assert_array_equal(run.anchors(), ANCHORS)
+    assert_same_network(load_run_model(run), three)
+    said = capsys.readouterr().out
+    assert "loaded 74 of 74 convolutions from my.weights" in said
+    assert "scale_x_y (1.1, 1.2, 1.3), batch norm's epsilon 1e-05" in said
+    assert f"python predict.py <images, folders or videos> --run {Path('logs/my')}" in said
+    assert (
+        "python train.py --weights logs/my --anchors logs/my/anchors.txt --width 0.05 --dep" in said
+    )
+
+
+def test_what_is_given_goes_before_what_the_cfg_says(three, folder):
+    weights, cfg, names = map(str, darknet_files(three))
+    Path("anchors.txt").write_text("1,1 " * 9)
+    convert(ConvertOptions(weights, cfg, names, anchors="anchors.txt", input_size=128))
+    run = Run(Path("logs/yolov4"))
+    assert run.config().input_shape == (128, 128)
+    np.testing.assert_array_equal(run.anchors(), np.ones((9, 2)))
+
+
+@pytest.mark.usefixtures("slim_is_usual")
+def test_keras_2_weights_become_a_run_with_the_settings_they_need(eighty, folder, capsys):
+    write_keras2(eighty, "old.h5")
+    convert(ConvertOptions("old.h5", output="run"))
+    run = Run(Path("run"))
+    config = run.config()
+    assert (config.scale_x_y, config.batch_norm_epsilon) == ((1.0, 1.0, 1.0), 1e-3)
+    assert config.input_shape == (416, 416)
+    assert run.class_names() == read_class_names(COCO_CLASSES)
+    np.testing.assert_array_equal(run.anchors(), COCO_ANCHORS)
+    model = load_run_model(run)
+    assert_same_network(model, eighty)
+    assert model.get_layer("conv_1_norm").epsilon == 1e-3
+    assert "scale_x_y (1.0, 1.0, 1.0), batch norm's epsilon 0.001" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("slim_is_usual")
+def test_released_weights_need_but_their_name(eighty, folder, monkeypatch):
+    made = darknet_files(eighty, [str(number) for number in range(80)])[0]
+    Path("model_data").mkdir()
+    file = made.rename("model_data/yolov4.weights")
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    release = released.Release(file.name, file.stat().st_size, digest)
+    monkeypatch.setitem(released.RELEASED, "yolov4", release)
+    convert(ConvertOptions())
+    run = Run(Path("logs/yolov4"))
+    assert run.config().scale_x_y == (1.2, 1.1, 1.05)
+    assert run.class_names()[:2] == ("person", "bicycle")
+    np.testing.assert_array_equal(run.anchors(), COCO_ANCHORS)
+    assert_same_network(load_run_model(run), eighty)
+
+
+def test_there_are_the_80_names_of_coco():
+    names = read_class_names(COCO_CLASSES)
+    assert len(names) == 80
+    assert [names[place] for place in (0, 15, 79)] == ["person", "cat", "toothbrush"]
+
+
+class TestMistakes:
+    @pytest.fixture
+    def refused(self, folder):
+        """A function that converts, wants an error of one line, and sees that nothing is left."""
+
+        def refused(*arguments, match, **options):
+            before = files(".")
+            with pytest.raises(UserError, match=match) as caught:
+                convert(ConvertOptions(*arguments, **options))
+            assert "\n" not in str(caught.value)
+            assert files(".") == before
+
+        return refused
+
+    def test_names_of_another_number_than_the_classes(self, three, refused):
+        weights, cfg, _ = map(str, darknet_files(three))
+        refused(weights, cfg, match=r"my\.weights is for 3 classes, but .*coco_classes.* names 80")
+        Path("two.txt").write_text("cat\ndog\n")
+        refused(weights, cfg, "two.txt", match=r"is for 3 classes, but two\.txt names 2; .*--class")
+
+    @pytest.mark.usefixtures("slim_is_usual")
+    def test_a_cfg_of_another_class_count(self, three, eighty, refused):
+        cfg = Path(darknet_files(three)[1]).rename("three.cfg")
+        weights, _, names = map(str, darknet_files(eighty, NAMES))
+        refused(weights, str(cfg), names, match="is for 80 classes, but this network for 3")
+
+    @pytest.mark.usefixtures("slim_is_usual")
+    def test_a_file_that_was_cut(self, three, refused):
+        weights = darknet_files(three)[0]
+        weights.write_bytes(weights.read_bytes()[:-4])
+        refused(str(weights), match="numbers, which no class count of YOLOv4 gives; was the file")
+
+    def test_files_of_another_kind(self, three, refused):
+        refused("none.weights", match=r"none\.weights: no such weights file")
+        save_weights(three, Path("own.weights.h5"))
+        refused("own.weights.h5", match=r"neither weights of Darknet nor of Keras 2")
+        write_keras2(three, "old.h5")
+        refused("old.h5", "a.cfg", match=r"--cfg a\.cfg describes weights of Darknet, but old\.h5")
+
+    def test_a_folder_in_use(self, refused):
+        Path("run").mkdir()
+        Path("run/notes.txt").write_text("mine")
+        refused(output="run", match="--output run: there is something already")
+        refused(output="run/notes.txt", match="there is something already")
+
+    def test_what_can_be_told_before_a_download_is(self, refused, monkeypatch):
+        monkeypatch.setattr(start, "released_file", lambda name: pytest.fail("downloads"))
+        refused(classes="none.txt", match=r"none\.txt: cannot be read")
+        refused(anchors="none.txt", match=r"none\.txt: cannot read the anchors")
+        refused(input_size=100, match="--input-size is 100; it must be a multiple of 32")
+
+    def test_a_run_that_cannot_be_written_whole_is_not_there(self, three, refused, monkeypatch):
+        weights, cfg, names = map(str, darknet_files(three))
+
+        def full(*_):
+            raise OSError("no space left")
+
+        monkeypatch.setattr("yolo4.build.save_weights", full)
+        refused(weights, cfg, names, output="run", match="--output run: cannot write there: no sp")
+
+
+def test_an_empty_folder_may_be_there(three, folder):
+    Path("run").mkdir()
+    weights, cfg, names = map(str, darknet_files(three))
+    convert(ConvertOptions(weights, cfg, names, output="run"))
+    assert Run(Path("run")).best_weights.is_file()

@@ -1,0 +1,196 @@
+import json
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from tests.helpers import ROOT
+from tests.helpers.made_run import NAMES, SIZE, some_images, write_run
+from utils.errors import UserError
+from utils.nms import nms
+from yolo4.export import command
+from yolo4.export.command import export
+from yolo4.export.network import engine_network, exported_network
+from yolo4.export.options import ExportOptions
+from yolo4.formats.runtimes import FILES, OPEN
+from yolo4.formats.write import write_model
+from yolo4.sample_data.make import make_sample_data
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return write_run(tmp_path_factory.mktemp("logs") / "run")
+
+
+def described(folder):
+    return json.loads((folder / "model.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(
+    "form", [*(pytest.param(f, marks=pytest.mark.slow) for f in ("onnx", "saved_model")), "keras"]
+)
+def test_every_format_gives_what_keras_gives(run, tmp_path, form, capsys):
+    export(ExportOptions(str(run.folder), form, str(tmp_path)))
+    assert "difference from Keras on a drawn picture: boxes" in capsys.readouterr().out
+    assert {file.name for file in tmp_path.iterdir()} == {FILES[form], "model.json"}
+    found = OPEN[form](tmp_path / FILES[form])(some_images(3))
+    wanted = exported_network(run, ExportOptions())(some_images(3), training=False)
+    assert list(described(tmp_path)["outputs"]) == ["boxes", "scores", "labels"]
+    for name, output in described(tmp_path)["outputs"].items():
+        assert [None, *found[name].shape[1:]] == output["shape"]
+        assert found[name].dtype.name == output["type"]
+        np.testing.assert_allclose(found[name], wanted[name], rtol=1e-3, atol=1e-3)
+
+
+def test_logits_of_a_fixed_batch_of_float_pixels(run, tmp_path):
+    options = ExportOptions(
+        str(run.folder),
+        "openvino",
+        str(tmp_path),
+        outputs="logits",
+        batch_size=2,
+        input_type="float32",
+    )
+    export(options)
+    assert described(tmp_path)["input"]["shape"] == [2, *SIZE, 3]
+    images = some_images(2).astype(np.float32)
+    found = OPEN["openvino"](tmp_path / "model.xml")(images)
+    wanted = exported_network(run, options)(images, training=False)
+    assert {name: value.shape for name, value in found.items()} == {
+        f"p{level}": (2, SIZE[0] // stride, SIZE[1] // stride, 3, 5 + len(NAMES))
+        for level, stride in ((3, 8), (4, 16), (5, 32))
+    }
+    for name, value in found.items():
+        np.testing.assert_allclose(value, wanted[name], rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.filterwarnings("error:In the future")
+@pytest.mark.parametrize("form", ["onnx", pytest.param("openvino", marks=pytest.mark.slow)])
+def test_suppression_inside_the_model_is_ours(run, tmp_path, form):
+    options = ExportOptions(
+        str(run.folder), form, str(tmp_path), with_nms=True, score_threshold=0.4, max_detections=20
+    )
+    export(options)
+    images = some_images(2, seed=3)
+    found = OPEN[form](tmp_path / FILES[form])(images)
+    decoded = engine_network(run)(images, training=False)
+    for i in range(2):
+        boxes, confidence, class_scores = (np.asarray(decoded[name])[i] for name in decoded)
+        scores = confidence[:, None] * class_scores
+        row, label = np.nonzero(scores > 0.4)
+        keep = nms(boxes[row], scores[row, label], label, 0.45, 20, "iou")
+        count = int(found["count"][i])
+        assert count == len(keep) > 3
+        np.testing.assert_allclose(
+            found["boxes"][i, :count], boxes[row[keep]], rtol=1e-3, atol=1e-2
+        )
+        np.testing.assert_array_equal(found["labels"][i, :count], label[keep])
+    assert described(tmp_path)["outputs"]["count"]["shape"] == [None]
+
+
+def test_darknets_files_are_read_by_opencv(run, tmp_path, capsys):
+    cv2 = pytest.importorskip("cv2", "4.10")
+    export(ExportOptions(str(run.folder), "darknet", str(tmp_path)))
+    files = {file.name for file in tmp_path.iterdir()}
+    assert files == {"model.weights", "model.cfg", "model.names"}
+    if hasattr(cv2.dnn, "readNetFromDarknet"):
+        said = capsys.readouterr().out
+        assert re.search(
+            r"difference from Keras: read back, boxes [\d.e-]+ \(at most 0.001\)", said
+        )
+        assert re.search(r"in OpenCV.* in Keras too [\d.e-]+ \(at most 0.001\)", said)
+
+
+def test_a_model_that_differs_is_not_kept(run, tmp_path, monkeypatch):
+    def another(model, form, folder):
+        return write_model(
+            exported_network(write_run(tmp_path / "b", seed=1), options), form, folder
+        )
+
+    options = ExportOptions(str(run.folder), "keras", str(tmp_path / "out"))
+    monkeypatch.setattr("yolo4.formats.write.write_model", another)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "model.keras").write_text("the last one")
+    with pytest.raises(UserError, match="the exported model differs from Keras: boxes"):
+        export(options)
+    assert [file.name for file in (tmp_path / "out").iterdir()] == ["model.keras"]
+    assert (tmp_path / "out" / "model.keras").read_text() == "the last one"
+
+
+def test_a_missing_library_is_named_before_anything_is_written(run, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tf2onnx", None)
+    with pytest.raises(UserError, match=r"tf2onnx is not installed: pip install -r requirements-"):
+        export(ExportOptions(str(run.folder), "onnx", str(tmp_path / "out")))
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"format": "onnx", "precision": "int8"}, "--precision int8: onnx is written in float32"),
+        ({"format": "litert", "with_nms": True}, "--with-nms: litert has no operator for it"),
+        ({"with_nms": True, "outputs": "logits"}, "--with-nms suppresses boxes"),
+        ({"batch_size": 0}, "--batch-size"),
+        ({"format": "darknet", "batch_size": 2}, "--batch-size: Darknet's format has no such"),
+        ({"format": "darknet", "outputs": "logits"}, "--outputs: Darknet's format has no such"),
+        ({"format": "tflite"}, "--format is 'tflite'"),
+    ],
+)
+def test_settings_that_do_not_go_together(settings, words):
+    with pytest.raises(UserError, match=words):
+        ExportOptions(**settings)
+
+
+def test_the_picture_is_one_of_the_data_where_that_is_there(run, tmp_path):
+    options = ExportOptions(data=(str(make_sample_data(tmp_path / "data", 1, 1, 1, size=96)),))
+    splits = command._splits(run, options)
+    image, name = command._image(run, None, splits)
+    assert (image.shape, name) == ((*SIZE, 3), str(splits["test"][0].image))
+    other = str(splits["train"][0].image)
+    assert command._image(run, other, {})[1] == other
+    assert command._splits(run, ExportOptions(image=other)) == {}
+    assert command._splits(run, ExportOptions()) == {}
+    assert command._image(run, None, {})[1] == "a drawn picture"
+
+
+def test_what_cannot_be_measured_is_told_before_anything_is_written(run, tmp_path):
+    options = ExportOptions(str(run.folder), "openvino", str(tmp_path / "out"), precision="int8")
+    with pytest.raises(UserError, match="--data names one to measure int8 on"):
+        export(options)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_is_no_model_is_not_replaced(run, tmp_path):
+    command._insist_on_model(tmp_path / "saved_model")
+    (tmp_path / "saved_model").mkdir()
+    command._insist_on_model(tmp_path / "saved_model")
+    (tmp_path / "saved_model" / "photo.jpg").touch()
+    with pytest.raises(UserError, match="is no SavedModel, and would be replaced"):
+        export(ExportOptions(str(run.folder), "saved_model", str(tmp_path)))
+    assert [file.name for file in tmp_path.iterdir()] == ["saved_model"]
+    (tmp_path / "saved_model" / "saved_model.pb").touch()
+    command._insist_on_model(tmp_path / "saved_model")
+
+
+def test_from_the_command_line(run, tmp_path):
+    arguments = ["--run", str(run.folder), "--format", "keras", "--output", str(tmp_path)]
+    done = subprocess.run(
+        [sys.executable, "-m", "yolo4.export", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert f"wrote {tmp_path / 'model.keras'}" in done.stdout
+    bad = subprocess.run(
+        [sys.executable, "-m", "yolo4.export", "--run", str(tmp_path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (bad.returncode, bad.stderr.count("\n")) == (2, 1)
+    assert "not a run folder" in bad.stderr

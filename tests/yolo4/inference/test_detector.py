@@ -1,0 +1,179 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from utils.errors import UserError
+from utils.image import ImageError, Letterbox
+from yolo4.inference.detector import Detector
+
+NAMES = ("apple", "leaf", "key")
+SIZE = (64, 96)
+
+
+def answer(*predictions):
+    """A network that finds the same in every image: (box, confidence, class scores) each."""
+    boxes, confidence, scores = (np.array(part, np.float32) for part in zip(*predictions, strict=1))
+
+    def infer(images):
+        infer.batches.append(images.copy())
+        return tuple(
+            np.repeat(part[None], len(images), axis=0) for part in (boxes, confidence, scores)
+        )
+
+    infer.batches = []
+    return infer
+
+
+def image(height=64, width=96, value=0):
+    return np.full((height, width, 3), value, np.uint8)
+
+
+def test_every_pair_of_box_and_class_that_reaches_the_threshold_is_a_candidate():
+    infer = answer(
+        ((0, 0, 20, 20), 0.8, (0.9, 0.5, 0.1)),  # 0.72 apple, 0.40 leaf, 0.08 key
+        ((40, 40, 60, 60), 0.5, (0.5, 0.7, 0.6)),  # 0.25, 0.35 leaf, 0.30 key: just so
+        ((70, 0, 90, 20), 0.29, (1.0, 1.0, 1.0)),
+    )
+    found = Detector(infer, NAMES, SIZE, score_threshold=0.3).detect(image())
+    assert found.labels.tolist() == [0, 1, 1, 2]
+    np.testing.assert_allclose(found.scores, [0.72, 0.40, 0.35, 0.30], rtol=1e-6)
+    assert found.boxes.tolist() == [[0, 0, 20, 20]] * 2 + [[40, 40, 60, 60]] * 2
+    assert (found.boxes.dtype, found.scores.dtype, found.labels.dtype) == (
+        np.float32,
+        np.float32,
+        np.int32,
+    )
+
+
+def test_boxes_come_back_in_pixels_of_the_source_and_clipped_to_it():
+    # A source of 48 x 128 fills 96 x 36 of the input: scale 0.75, 14 rows of padding above.
+    infer = answer(
+        ((0, 14, 75, 50), 0.9, (1, 0, 0)),
+        ((30, 0, 200, 32), 0.8, (0, 1, 0)),
+        ((10, 0, 30, 14), 0.7, (0, 0, 1)),  # in the padding alone
+    )
+    found = Detector(infer, NAMES, SIZE).detect(image(48, 128))
+    assert found.labels.tolist() == [0, 1]
+    np.testing.assert_allclose(found.boxes, [[0, 0, 100, 48], [40, 0, 128, 24]], atol=1e-4)
+
+
+def test_the_network_sees_the_letterboxed_pixels():
+    infer = answer(((0, 0, 9, 9), 0.9, (1, 0, 0)))
+    Detector(infer, NAMES, SIZE).detect(image(48, 128, value=200))
+    (batch,) = infer.batches
+    assert (batch.shape, batch.dtype) == ((1, 64, 96, 3), np.uint8)
+    assert (batch[0, 14:50] == 200).all()
+    assert (batch[0, :14] == 128).all()
+    assert (batch[0, 50:] == 128).all()
+
+
+def test_overlapping_boxes_of_one_class_are_suppressed_and_of_two_are_not():
+    near = ((0, 0, 20, 20), 0.9, (1, 0, 0)), ((1, 1, 21, 21), 0.8, (0.9, 0.8, 0))
+    found = Detector(answer(*near), NAMES, SIZE).detect(image())
+    assert found.labels.tolist() == [0, 1]
+    both = Detector(answer(*near), NAMES, SIZE, iou_threshold=0.9).detect(image())
+    assert both.labels.tolist() == [0, 0, 1]
+
+
+def test_diou_keeps_what_iou_suppresses():
+    # IoU 0.5; the centres are 10 apart in an enclosing box of diagonal^2 1000: DIoU 0.4.
+    apart = ((0, 0, 30, 10), 0.9, (1, 0, 0)), ((10, 0, 40, 10), 0.8, (1, 0, 0))
+    assert len(Detector(answer(*apart), NAMES, SIZE).detect(image())) == 1
+    assert len(Detector(answer(*apart), NAMES, SIZE, nms="diou").detect(image())) == 2
+
+
+def test_the_best_are_kept():
+    infer = answer(*(((8 * i, 0, 8 * i + 7, 7), 0.4 + i / 50, (1, 0, 0)) for i in range(8)))
+    found = Detector(infer, NAMES, SIZE, max_detections=3).detect(image())
+    np.testing.assert_allclose(found.scores, [0.54, 0.52, 0.5], rtol=1e-5)
+
+
+def test_nothing_found_has_the_usual_shapes_and_nan_is_nothing():
+    infer = answer(
+        ((0, 0, 9, 9), np.nan, (1, 1, 1)),
+        ((0, np.nan, 9, 9), 0.9, (1, 0, 0)),
+        ((5, 5, 5, 9), 0.9, (1, 0, 0)),
+    )
+    found = Detector(infer, NAMES, SIZE).detect(image())
+    assert (found.boxes.shape, found.scores.shape, found.labels.shape) == ((0, 4), (0,), (0,))
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(0.05, 0.9))
+def test_agrees_with_the_plain_loop(seed, threshold):
+    rng = np.random.default_rng(seed)
+    corner, side = rng.uniform(0, 60, (12, 2)), rng.uniform(1, 30, (12, 2))
+    boxes = np.concatenate([corner, corner + side], 1).astype(np.float32)
+    confidence, scores = rng.random(12, np.float32), rng.random((12, 3), np.float32)
+    fit = Letterbox.fit((192, 128), SIZE)
+    # No overlap is above 1, so nothing is suppressed.
+    found = Detector(None, NAMES, SIZE, threshold, iou_threshold=1.0).choose(
+        boxes, confidence, scores, fit
+    )
+    expected = {
+        (row, label): confidence[row] * scores[row, label]
+        for row in range(12)
+        for label in range(3)
+        if confidence[row] * scores[row, label] >= threshold
+    }
+    assert sorted(found.labels.tolist()) == sorted(label for _, label in expected)
+    np.testing.assert_allclose(found.scores, sorted(expected.values(), reverse=True), rtol=1e-6)
+    best_first = sorted(expected, key=lambda pair: -expected[pair])
+    np.testing.assert_allclose(found.boxes, fit.invert(boxes[[row for row, _ in best_first]]))
+
+
+def test_batches_have_two_sizes_at_most_and_the_filling_is_not_reported():
+    infer = answer(((0, 0, 9, 9), 0.9, (1, 0, 0)))
+    detector = Detector(infer, NAMES, SIZE, batch_size=4)
+    found = detector.detect_batch([image(value=i) for i in range(10)])
+    assert [len(batch) for batch in infer.batches] == [4, 4, 4]
+    assert infer.batches[2][:, 0, 0, 0].tolist() == [8, 9, 0, 0]
+    assert [len(detections) for detections in found] == [1] * 10
+    assert detector.detect_batch([]) == []
+
+
+def test_one_image_behind_full_batches_fills_a_batch_but_later_ones_go_alone():
+    infer = answer(((0, 0, 9, 9), 0.9, (1, 0, 0)))
+    detector = Detector(infer, NAMES, SIZE, batch_size=4)
+    detector.detect_batch([image()] * 5)
+    detector.detect(image())
+    assert [len(batch) for batch in infer.batches] == [4, 4, 1]
+    alone = Detector(infer, NAMES, SIZE, batch_size=4)
+    infer.batches.clear()
+    alone.detect(image())
+    alone.detect(image())
+    assert [len(batch) for batch in infer.batches] == [1, 1]
+
+
+def test_a_file_is_read(tmp_path):
+    import cv2
+
+    infer = answer(((48, 32, 96, 64), 0.9, (1, 0, 0)))
+    cv2.imwrite(str(tmp_path / "a b#ü.png"), np.full((128, 192, 3), (10, 20, 30), np.uint8))
+    found = Detector(infer, NAMES, SIZE).detect(tmp_path / "a b#ü.png")
+    assert found.boxes.tolist() == [[96, 64, 192, 128]]
+    assert infer.batches[0][0, 5, 5].tolist() == [30, 20, 10]
+    with pytest.raises(ImageError, match="no such file"):
+        Detector(infer, NAMES, SIZE).detect(str(tmp_path / "none.png"))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 4), np.uint8), np.zeros((4, 4, 3))],
+)
+def test_what_is_no_rgb_image_is_refused(wrong):
+    with pytest.raises(ValueError, match="must be uint8"):
+        Detector(answer(((0, 0, 9, 9), 0.9, (1, 0, 0))), NAMES, SIZE).detect(wrong)
+
+
+def test_another_class_count_is_told():
+    with pytest.raises(UserError, match="knows 3 classes, but 2 are named"):
+        Detector(answer(((0, 0, 9, 9), 0.9, (1, 0, 0))), NAMES[:2], SIZE).detect(image())
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"score_threshold": 1.5}, {"iou_threshold": -0.1}, {"max_detections": 0}]
+)
+def test_impossible_settings(wrong):
+    with pytest.raises(UserError):
+        Detector(None, NAMES, SIZE, **wrong)

@@ -1,0 +1,253 @@
+import dataclasses
+import json
+import os
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from tests.helpers import ROOT
+from tests.helpers.made_run import NAMES, some_images, write_run
+from tests.yolo4.formats.test_float32_layers import marked
+from utils.errors import UserError
+from yolo4.formats.runtimes import fast_precision, openvino_core
+from yolo4.inference import engine
+from yolo4.inference import engine_cache as cache
+from yolo4.inference.detector import Detector
+from yolo4.inference.engine import open_engine
+from yolo4.inference.engine_cache import cached_model
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return write_run(tmp_path_factory.mktemp("logs") / "run")
+
+
+@pytest.fixture(scope="module")
+def wanted(run):
+    return open_engine(run, "keras").infer(some_images(1))
+
+
+@pytest.mark.parametrize(
+    "backend", ["openvino", pytest.param("onnxruntime", marks=pytest.mark.slow)]
+)
+def test_every_backend_computes_what_keras_computes(run, wanted, backend, monkeypatch):
+    monkeypatch.setattr(engine, "fast_precision", lambda form: "float32")
+    network = open_engine(run, backend).infer
+    assert (
+        str(network)
+        == {"openvino": "OpenVINO", "onnxruntime": "ONNX Runtime"}[backend] + " float32"
+    )
+    found = network(some_images(1))
+    for ours, theirs in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-3)
+
+
+def test_calls_from_several_threads_do_not_mix(run):
+    detector = Detector.from_run(run.folder, 0.3, backend="openvino", throughput=True)
+    images = list(some_images(12))
+    from yolo4.inference.pipeline import overlapped
+
+    together = overlapped(detector.detect, images, workers=4, ahead=8)
+    for image, found in zip(images, together, strict=True):
+        alone = detector.detect(image)
+        np.testing.assert_array_equal(found.boxes, alone.boxes)
+        assert len(found) > 0
+
+
+def test_the_network_is_written_once_and_again_when_something_changes(run, tmp_path, monkeypatch):
+    made = []
+
+    def write(run, form, folder):
+        made.append(run.config().scale_x_y)
+        (folder / "model.onnx").write_text("a model")
+
+    monkeypatch.setattr(cache, "_export_in_own_process", write)
+    own = write_run(tmp_path / "run")
+    for _ in range(2):
+        assert cached_model(own, "onnx").read_text() == "a model"
+    assert len(made) == 1
+    (own.folder / "best.weights.h5").write_bytes(run.weights().read_bytes() + b" ")
+    cached_model(own, "onnx")
+    config = dataclasses.replace(own.config(), scale_x_y=(1.0, 1.0, 1.0))
+    own.config_file.write_text(config.to_json())
+    cached_model(own, "onnx")
+    assert made[1:] == [(1.2, 1.1, 1.05), (1.0, 1.0, 1.0)]
+    assert sorted(file.name for file in (own.folder / "engines").iterdir()) == ["onnx"]
+
+
+def test_what_another_process_wrote_meanwhile_is_left_as_it_is(run, tmp_path, monkeypatch):
+    own = write_run(tmp_path / "run")
+
+    def write(run, form, folder):
+        (folder / "model.onnx").write_text("ours")
+        theirs = own.folder / "engines" / "onnx"
+        theirs.mkdir(parents=True)
+        (theirs / "model.onnx").write_text("theirs")
+        (theirs / "key.json").write_text(json.dumps(cache._key(own)))
+
+    monkeypatch.setattr(cache, "_export_in_own_process", write)
+    assert cached_model(own, "onnx").read_text() == "theirs"
+    assert [file.name for file in (own.folder / "engines").iterdir()] == ["onnx"]
+
+
+def test_a_run_that_cannot_be_written_is_told(tmp_path):
+    own = write_run(tmp_path / "run")
+    (own.folder / "engines").write_text("in the way")
+    with pytest.raises(UserError, match=r"cannot be written to .*engines.*; --backend keras needs"):
+        cached_model(own, "onnx")
+
+
+def test_an_export_that_is_killed_is_told(tmp_path, monkeypatch):
+    ended = subprocess.CompletedProcess([], -9, stderr="some warning\n")
+    monkeypatch.setattr(cache.subprocess, "run", lambda *_, **__: ended)
+    with pytest.raises(UserError, match="writing the network for onnx ended with status -9"):
+        cached_model(write_run(tmp_path / "run"), "onnx")
+
+
+@pytest.mark.slow
+def test_a_script_without_a_guard_can_use_a_detector(run, tmp_path):
+    own = write_run(tmp_path / "run")
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import sys; from yolo4.inference.detector import Detector; "
+        f"print(Detector.from_run({str(own.folder)!r}, backend='openvino').parallel)"
+    )
+    done = subprocess.run(
+        [sys.executable, str(script)],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout.splitlines()[-1:]) == (0, ["1"]), done.stderr
+
+
+def test_auto_is_openvino_unless_there_is_a_gpu(monkeypatch, tmp_path):
+    monkeypatch.setattr(engine, "_GPU", tmp_path)
+    assert engine._chosen("auto") == "keras"
+    monkeypatch.setattr(engine, "_GPU", tmp_path / "none")
+    assert engine._chosen("auto") == "openvino"
+    monkeypatch.setattr(engine.importlib.util, "find_spec", lambda name: None)
+    assert engine._chosen("auto") == "keras"
+    assert engine._chosen("litert") == "litert"
+
+
+def test_a_backend_that_is_not_installed(run, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(UserError, match="onnxruntime is not installed: pip install"):
+        open_engine(run, "onnxruntime")
+
+
+def test_the_convolution_that_sees_pixels_and_those_that_make_logits_stay_exact(run):
+    exported = cached_model(run, "openvino")
+    is_marked = marked(exported)
+    model = openvino_core().read_model(exported)
+    shapes = {
+        node.get_friendly_name(): node.input_value(1).get_shape()[:2]
+        for node in model.get_ordered_ops()
+        if node.get_type_name() == "Convolution"
+    }
+    head = 3 * (5 + len(NAMES))
+    ends = {name: seen == 3 or made == head for name, (made, seen) in shapes.items()}
+    assert is_marked == ends
+    assert sum(is_marked.values()) == 4
+
+
+def test_these_are_computed_in_float32_and_the_others_in_bfloat16(run):
+    if fast_precision("openvino") != "bfloat16":
+        pytest.skip("a processor without bfloat16")
+    exported = cached_model(run, "openvino")
+    options = {"INFERENCE_PRECISION_HINT": "bf16"}
+    compiled = openvino_core().compile_model(exported, "CPU", options)
+    runtime = compiled.get_runtime_model()
+    computed = {
+        node.get_friendly_name(): node.get_rt_info()["runtimePrecision"].astype(str)
+        for node in runtime.get_ops()
+        if node.get_rt_info()["layerType"].astype(str) == "Convolution"
+    }
+    wanted = {name: "f32" if is_end else "bf16" for name, is_end in marked(exported).items()}
+    assert computed == wanted
+
+
+def test_predict_with_openvino_imports_neither_tensorflow_nor_what_data_sets_need(run, tmp_path):
+    import cv2
+
+    cached_model(run, "openvino")
+    cv2.imwrite(str(tmp_path / "a.png"), some_images(1)[0])
+    code = (
+        "import sys; from yolo4.predict.command import PredictOptions, predict; "
+        f"predict(PredictOptions(({str(tmp_path / 'a.png')!r},), run={str(run.folder)!r}, "
+        f"output={str(tmp_path / 'out')!r}, backend='openvino')); "
+        "late = {'tensorflow', 'keras', 'openvino_telemetry.main', 'utils.annotations', 'yaml'}; "
+        "print(late & set(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "set()"
+    assert re.search(r"^computing with OpenVINO (float32|bfloat16)$", done.stdout, re.MULTILINE)
+    (entry,) = json.loads((tmp_path / "out" / "detections.json").read_text())
+    assert entry["image"].endswith("a.png")
+    assert len(entry["labels"]) == len(entry["boxes"]) > 0
+    assert set(entry["labels"]) <= set(NAMES)
+
+
+FIRST_CALLS = """
+import sys, threading
+from pathlib import Path
+import numpy as np
+import openvino
+from openvino import opset13
+from yolo4.formats.runtimes import open_openvino
+
+images = opset13.parameter([-1, 2, 2, 3], np.uint8, name="images")
+model = openvino.Model([opset13.convert(images, "f32")], [images])
+model.outputs[0].tensor.names = {"boxes"}
+path = Path(sys.argv[1]) / "model.xml"
+openvino.serialize(model, path)
+run, together = open_openvino(path), threading.Barrier(3)
+
+def call():
+    together.wait()
+    run(np.zeros((1, 2, 2, 3), np.uint8))
+
+sys.setswitchinterval(1e-6)
+threads = [threading.Thread(target=call, daemon=True) for _ in range(3)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+"""
+
+
+TWO_IN_THEIR_ORDER = (
+    FIRST_CALLS.partition("run, together")[0]
+    + """
+import os, signal
+from yolo4.formats.runtimes import fast_precision
+fast_precision("openvino")
+first, second = open_openvino(path), open_openvino(path)
+del first
+del second
+signal.signal(signal.SIGINT, lambda *_: print("heard"))
+os.kill(os.getpid(), signal.SIGINT)
+"""
+)
+
+
+def test_ctrl_c_after_two_models_have_ended_is_heard(tmp_path):
+    command = [sys.executable, "-X", "faulthandler", "-c", TWO_IN_THEIR_ORDER, str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (0, "heard\n"), done.stderr
+
+
+def test_first_calls_at_the_same_time_do_not_wait_for_each_other_for_ever(tmp_path):
+    for _ in range(3):
+        command = [sys.executable, "-c", FIRST_CALLS, str(tmp_path)]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr

@@ -1,0 +1,94 @@
+import threading
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from yolo4.predict.frames import load, read_pictures
+from yolo4.predict.sources import Kind, find_sources
+
+
+@pytest.fixture
+def files(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    writer = cv2.VideoWriter("clip.mp4", cv2.VideoWriter.fourcc(*"mp4v"), 12.5, (64, 48))
+    for value in (0, 80, 160, 240):
+        writer.write(np.full((48, 64, 3), (0, 0, value), np.uint8))
+    writer.release()
+    cv2.imwrite("a.png", np.full((5, 6, 3), (1, 2, 3), np.uint8))
+
+
+def sources(*names):
+    return find_sources(names, Path("out"))
+
+
+def test_a_picture_of_a_file_is_loaded_later(files):
+    (picture,) = read_pictures(sources("a.png"), threading.Event())
+    assert picture.image is None
+    loaded = load(picture)
+    assert (loaded.frame, loaded.error) == (None, None)
+    assert loaded.image.tolist() == [[[3, 2, 1]] * 6] * 5
+    assert load(loaded) is loaded
+
+
+def test_frames_of_a_video(files):
+    pictures = list(read_pictures(sources("clip.mp4"), threading.Event()))
+    assert [(p.frame, p.fps, p.frame_count, p.error) for p in pictures] == [
+        (number, 12.5, 4, None) for number in range(4)
+    ]
+    assert all(p.image.shape == (48, 64, 3) for p in pictures)
+    np.testing.assert_allclose(
+        [p.image[..., 0].mean() for p in pictures], [0, 80, 160, 240], atol=9
+    )
+    assert load(pictures[0]) is pictures[0]
+
+
+def test_reading_stops_when_asked(files):
+    stop = threading.Event()
+    pictures = read_pictures(sources("clip.mp4", "a.png"), stop)
+    assert next(pictures).frame == 0
+    stop.set()
+    assert list(pictures) == []
+
+
+@pytest.mark.parametrize("content", [b"", b"no video at all"])
+def test_what_is_no_video_is_an_error_that_names_it(files, content, capfd):
+    Path("bad.avi").write_bytes(content)
+    (picture,) = read_pictures(sources("bad.avi"), threading.Event())
+    assert picture.error == "bad.avi: cannot be opened as a video"
+    assert picture.image is None
+    assert load(picture) is picture
+    assert capfd.readouterr().err == ""
+
+
+def test_a_video_that_breaks_off_is_told(files):
+    writer = cv2.VideoWriter("cut.avi", cv2.VideoWriter.fourcc(*"MJPG"), 10, (64, 48))
+    for _ in range(40):
+        writer.write(np.random.default_rng(0).integers(0, 255, (48, 64, 3), np.uint8))
+    writer.release()
+    whole = Path("cut.avi").read_bytes()
+    Path("cut.avi").write_bytes(whole[: len(whole) // 2])
+    *frames, last = read_pictures(sources("cut.avi"), threading.Event())
+    assert 10 < len(frames) < 30
+    assert last.error.startswith(f"cut.avi: broke off after {len(frames)}")
+
+
+def test_an_image_that_cannot_be_read_is_an_error_that_names_it(files):
+    Path("bad.png").write_bytes(b"no image")
+    (picture,) = read_pictures(sources("bad.png"), threading.Event())
+    assert load(picture).error.startswith("bad.png: ")
+
+
+def test_a_webcam_that_is_not_there(files, capfd):
+    (source,) = sources("97")
+    assert source.kind is Kind.LIVE
+    (picture,) = read_pictures([source], threading.Event())
+    assert picture.error == "97: cannot be opened as a video"
+    assert capfd.readouterr().err == ""
+
+
+def test_a_stream_address_is_opened(files):
+    address = Path("clip.mp4").absolute().as_uri()
+    pictures = list(read_pictures(sources(address), threading.Event()))
+    assert [picture.frame for picture in pictures] == [0, 1, 2, 3]

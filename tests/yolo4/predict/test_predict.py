@@ -1,0 +1,359 @@
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from utils.errors import UserError
+from utils.image import read_image
+from yolo4.config import Config
+from yolo4.inference.detector import Detector
+from yolo4.predict import command as prediction
+from yolo4.predict import frames as reading
+from yolo4.predict.command import PredictOptions, predict_with
+from yolo4.predict.sources import find_sources
+from yolo4.predict.writers import DetectionsFile
+
+NAMES = ("apple", "key")
+SIZE = (64, 96)
+PREDICTORS = 3 * (8 * 12 + 4 * 6 + 2 * 3)
+
+
+def brightness_detector(**options):
+    """Finds one object, whose score is the image's brightness at the input's centre."""
+
+    def infer(images):
+        boxes = np.tile(np.array([24, 16, 72, 48], np.float32), (len(images), PREDICTORS, 1))
+        confidence = np.zeros((len(images), PREDICTORS), np.float32)
+        confidence[:, 0] = images[:, 32, 48].mean(1) / 255
+        scores = np.zeros((len(images), PREDICTORS, 2), np.float32)
+        scores[:, 0, 1] = 1
+        return boxes, confidence, scores
+
+    return Detector(infer, NAMES, SIZE, score_threshold=0.1, **options)
+
+
+def write(path, value=200, height=64, width=96):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (width, height), (value,) * 3).save(path)
+
+
+def write_video(path, frames=12, size=(96, 64), fps=10):
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), fps, size)
+    for number in range(frames):
+        writer.write(np.full((size[1], size[0], 3), 60 + 10 * (number % 12), np.uint8))
+    writer.release()
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(*sources, detector=None, **options):
+    wanted = PredictOptions(sources=sources, output="out", **options)
+    found = find_sources(wanted.sources, Path(wanted.output))
+    status = predict_with(detector or brightness_detector(batch_size=4), found, wanted)
+    return status, json.loads(Path("out/detections.json").read_text(encoding="utf-8"))
+
+
+def files_in(folder):
+    return sorted(str(p.relative_to(folder)) for p in Path(folder).rglob("*") if p.is_file())
+
+
+def test_a_folder_of_images(here, capsys):
+    for number in range(9):
+        write(Path(f"in/{number}.png"), 100 + 10 * number)
+    write(Path("in/sub/0.jpg"), 250, height=128, width=192)
+    status, entries = run("in")
+    assert status == 0
+    names = [f"{number}.png" for number in range(9)] + ["sub/0.jpg"]
+    assert files_in("out") == sorted([*names, "detections.json"])
+    assert [entry["image"] for entry in entries] == [f"in/{name}" for name in names]
+    for number, entry in enumerate(entries[:9]):
+        assert set(entry) == {"image", "boxes", "scores", "labels"}
+        assert entry["boxes"] == [[24, 16, 72, 48]]
+        assert entry["scores"] == [pytest.approx((100 + 10 * number) / 255, abs=1e-4)]
+        assert entry["labels"] == ["key"]
+    assert entries[9]["boxes"] == [[48, 32, 144, 96]]
+    assert read_image("out/sub/0.jpg").shape == (128, 192, 3)
+    drawn = read_image("out/3.png")
+    assert (drawn[40, 50] == 130).all()
+    assert not (drawn[17:47, 24] == 130).all()
+    assert "10 images" in capsys.readouterr().out
+
+
+def test_what_cannot_be_read_is_told_and_the_others_go_on(here, capsys):
+    write(Path("in/a.png"))
+    Path("in/b.png").write_bytes(Path("in/a.png").read_bytes()[:60])
+    Path("in/c.jpg").write_text("no image")
+    Path("in/d.mp4").write_text("no video")
+    write(Path("in/e.png"))
+    status, entries = run("in")
+    assert status == 1
+    assert [entry["image"] for entry in entries] == ["in/a.png", "in/e.png"]
+    assert files_in("out") == ["a.png", "detections.json", "e.png"]
+    told = [line for line in capsys.readouterr().err.splitlines() if "skipped: " in line]
+    assert [line.split("skipped: ")[1].split(":")[0] for line in told] == [
+        "in/b.png",
+        "in/c.jpg",
+        "in/d.mp4",
+    ]
+
+
+def test_odd_images_keep_their_size_as_displayed(here):
+    Path("in").mkdir()
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by 90 degrees
+    Image.new("RGB", (80, 40), (200,) * 3).save("in/turned.jpg", exif=exif)
+    Image.new("CMYK", (30, 50)).save("in/cmyk.jpg")
+    Image.fromarray(np.full((20, 70), 40000, np.uint16)).save("in/deep.png")
+    Image.new("RGBA", (33, 44), (200, 200, 200, 128)).save("in/alpha.webp")
+    Image.new("P", (21, 22), 3).save("in/palette.gif")
+    Image.new("L", (50, 60), 200).save("in/gray.JPG")
+    status, _ = run("in")
+    assert status == 0
+    sizes = {
+        path.name: read_image(path).shape[:2]
+        for path in Path("out").iterdir()
+        if path.suffix != ".json"
+    }
+    assert sizes == {
+        "turned.jpg": (80, 40),
+        "cmyk.jpg": (50, 30),
+        "deep.png": (20, 70),
+        "alpha.webp": (44, 33),
+        "palette.gif": (22, 21),
+        "gray.JPG": (60, 50),
+    }
+
+
+def test_a_video(here):
+    write_video("clip.mp4", frames=12)
+    write(Path("a.png"))
+    status, entries = run("clip.mp4", "a.png", detector=brightness_detector(batch_size=5))
+    assert status == 0
+    assert [(entry["image"], entry.get("frame")) for entry in entries] == [
+        *(("clip.mp4", number) for number in range(12)),
+        ("a.png", None),
+    ]
+    scores = [entry["scores"][0] for entry in entries[:12]]
+    np.testing.assert_allclose(scores, [(60 + 10 * n) / 255 for n in range(12)], atol=0.03)
+    reader = cv2.VideoCapture("out/clip.mp4")
+    assert reader.get(cv2.CAP_PROP_FPS) == pytest.approx(10)
+    values = []
+    while (read := reader.read())[0]:
+        assert read[1].shape == (64, 96, 3)
+        values.append(read[1][32, 48].mean())
+    np.testing.assert_allclose(values, [60 + 10 * n for n in range(12)], atol=8)
+
+
+@pytest.mark.parametrize("fps", [0.5, 23.976, 240])
+def test_a_video_keeps_its_speed(here, fps):
+    write_video("clip.mp4", frames=3, fps=fps)
+    run("clip.mp4")
+    reader = cv2.VideoCapture("out/clip.mp4")
+    assert reader.get(cv2.CAP_PROP_FPS) == pytest.approx(fps, rel=1e-4)
+
+
+def test_crops_heat_maps_and_counts(here, capsys):
+    write(Path("in/a.png"))
+    write(Path("in/b.png"), 0)
+    write_video("in/clip.mp4", frames=2)
+    status, _ = run("in", crop=True, heatmap=True, count=True)
+    assert status == 0
+    assert files_in("out") == [
+        "a.png",
+        "a_crops/000_key.png",
+        "a_heatmap.png",
+        "b.png",
+        "b_heatmap.png",
+        "clip.mp4",
+        "clip_crops/000000_000_key.jpg",
+        "clip_crops/000001_000_key.jpg",
+        "clip_heatmap.mp4",
+        "detections.json",
+    ]
+    assert read_image("out/a_crops/000_key.png").shape == (32, 48, 3)
+    heat = read_image("out/a_heatmap.png").astype(int)
+    assert heat[0, 0, 0] > heat[60, 90, 0]  # the first predictor is the confident one
+    printed = capsys.readouterr().out
+    for line in (
+        "in/a.png: 1 key",
+        "in/b.png: nothing",
+        "in/clip.mp4: most at once: 1 key",
+        "in all image files: 1 key",
+    ):
+        assert line in printed.splitlines()
+
+
+def test_a_long_video_is_never_in_memory_as_a_whole(here, monkeypatch):
+    write_video("clip.mp4", frames=150)
+    read, waiting = [], []
+    read_pictures, add = reading.read_pictures, DetectionsFile.add
+
+    def counting(*arguments):
+        for picture in read_pictures(*arguments):
+            read.append(1)
+            yield picture
+
+    def measuring(*arguments):
+        waiting.append(len(read) - len(waiting))
+        add(*arguments)
+
+    monkeypatch.setattr(reading, "read_pictures", counting)
+    monkeypatch.setattr(DetectionsFile, "add", measuring)
+    status, entries = run("clip.mp4", detector=brightness_detector(batch_size=4))
+    assert (status, len(entries)) == (0, 150)
+    assert 0 < max(waiting) < 40
+
+
+def test_an_interrupt_finishes_the_files(here):
+    write_video("clip.mp4", frames=120)
+    detector = brightness_detector(batch_size=2)
+    infer, calls = detector.infer, []
+
+    def slow(images):
+        calls.append(len(images))
+        if len(calls) == 5:
+            os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.01)
+        return infer(images)
+
+    detector.infer = slow
+    status, entries = run("clip.mp4", detector=detector)
+    assert status == 130
+    assert 10 <= len(entries) < 60
+    reader = cv2.VideoCapture("out/clip.mp4")
+    frames = 0
+    while reader.read()[0]:
+        frames += 1
+    assert frames == len(entries)
+    assert files_in("out") == ["clip.mp4", "detections.json"]
+
+
+def test_an_error_of_the_network_leaves_nothing_half_done(here):
+    write_video("clip.mp4", frames=20)
+    detector = brightness_detector(batch_size=2)
+    infer, calls = detector.infer, []
+
+    def breaks(images):
+        calls.append(1)
+        if len(calls) == 6:
+            raise UserError("the network is broken")
+        return infer(images)
+
+    detector.infer = breaks
+    with pytest.raises(UserError, match="broken"):
+        run("clip.mp4", detector=detector)
+    assert files_in("out") == []
+
+
+def test_an_output_that_cannot_be_written_is_told(here):
+    write(Path("a.png"))
+    Path("out").write_text("a file")
+    with pytest.raises(UserError, match="--output out: cannot write"):
+        run("a.png")
+
+
+def test_an_output_that_cannot_be_written_is_told_before_the_network_starts(here, monkeypatch):
+    def load(*_, **__):
+        pytest.fail("the network was loaded first")
+
+    monkeypatch.setattr("yolo4.run.open_run", lambda _: type("Run", (), {"folder": here / "run"}))
+    monkeypatch.setattr(Detector, "from_run", load)
+    write(Path("a.png"))
+    Path("out").write_text("a file")
+    with pytest.raises(UserError, match="--output out: cannot write"):
+        prediction.predict(PredictOptions(sources=("a.png",), output="out"))
+
+
+def test_a_video_that_cannot_be_put_in_its_place_leaves_nothing_half_done(here):
+    write_video("clip.mp4", frames=2)
+    Path("out/clip.mp4").mkdir(parents=True)
+    with pytest.raises(UserError, match="--output out: cannot write"):
+        run("clip.mp4")
+    assert files_in("out") == []
+
+
+def test_show_without_a_screen_says_so_and_goes_on(here, monkeypatch, capsys):
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    monkeypatch.setattr("yolo4.predict.window._PROBE", "raise SystemExit(1)")
+    write(Path("a.png"))
+    status, entries = run("a.png", show=True)
+    assert (status, len(entries)) == (0, 1)
+    assert "--show: no window can be opened" in capsys.readouterr().err
+
+
+class Window:
+    """In a screen's place: its person presses q at picture number `last`."""
+
+    def __init__(self, last):
+        self.last = last
+        self.shown = []
+        self.is_closed = False
+
+    def show(self, image, wait):
+        self.shown.append((image.shape, wait))
+        return len(self.shown) < self.last
+
+    def close(self):
+        self.is_closed = True
+
+
+def test_show_with_a_screen(here, monkeypatch):
+    window = Window(last=3)
+    monkeypatch.setattr("yolo4.predict.recorder.Screen.open", lambda: window)
+    for number in range(40):
+        write(Path(f"in/{number:02d}.png"))
+    status, entries = run("in", show=True, detector=brightness_detector(batch_size=1))
+    assert status == 0
+    assert 3 <= len(entries) < 20
+    assert window.shown == [((64, 96, 3), True)] * 3
+    assert window.is_closed
+
+
+def test_after_q_an_unreadable_image_still_gives_status_1(here, monkeypatch):
+    window = Window(last=1)
+    monkeypatch.setattr("yolo4.predict.recorder.Screen.open", lambda: window)
+    write(Path("in/b.png"))
+    Path("in/a.png").write_text("no image")
+    assert run("in", show=True)[0] == 1
+    assert window.is_closed
+
+
+def test_without_sources_the_test_images_of_the_run_are_taken(here, monkeypatch):
+    from yolo4.sample_data.make import make_sample_data
+
+    make_sample_data(here / "data", train=2, val=1, test=2, size=96)
+
+    class Run:
+        folder = here / "run"
+
+        def config(self):
+            return Config(data=(str(here / "data"),))
+
+        def class_names(self):
+            return ("apple", "key", "ladybird", "leaf")
+
+    monkeypatch.setattr("yolo4.run.open_run", lambda _: Run())
+    monkeypatch.setattr(Detector, "from_run", lambda *_, **__: brightness_detector())
+    assert prediction.predict(PredictOptions(output="out")) == 0
+    entries = json.loads(Path("out/detections.json").read_text())
+    assert [Path(entry["image"]).name for entry in entries] == [
+        "test_00000.jpg",
+        "test_00001.jpg",
+    ]
+
+
+@pytest.mark.parametrize("wrong", [{"score_threshold": 2}, {"batch_size": 0}, {"nms": "soft"}])
+def test_impossible_options(wrong):
+    with pytest.raises(UserError, match=f"--{next(iter(wrong)).replace('_', '-')}"):
+        PredictOptions(**wrong)

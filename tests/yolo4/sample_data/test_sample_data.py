@@ -1,0 +1,151 @@
+import hashlib
+import json
+from collections import Counter
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from defusedxml import ElementTree
+
+from utils.errors import UserError
+from yolo4.sample_data import make as sample_data
+from yolo4.sample_data.make import make_sample_data
+from yolo4.sample_data.scene import CLASS_NAMES, draw_scene
+
+SMALL = {"train": 5, "val": 2, "test": 1, "size": 128}
+
+
+def digests(folder: Path) -> dict[str, str]:
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
+
+
+def objects_of(folder: Path, name: str) -> list[tuple[str, tuple[int, ...]]]:
+    root = ElementTree.parse(folder / "Annotations" / f"{name}.xml")
+    return [
+        (node.findtext("name"), tuple(int(edge.text) for edge in node.find("bndbox")))
+        for node in root.iter("object")
+    ]
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory):
+    return make_sample_data(tmp_path_factory.mktemp("sample") / "set", **SMALL)
+
+
+def test_layout_and_counts(sample):
+    assert sorted(path.name for path in sample.iterdir()) == [
+        "Annotations",
+        "ImageSets",
+        "JPEGImages",
+        "sample.json",
+    ]
+    listed = []
+    for split, count in (("train", 5), ("val", 2), ("test", 1)):
+        names = (sample / "ImageSets" / "Main" / f"{split}.txt").read_text().split()
+        assert len(names) == count
+        assert {name for name, _ in objects_of(sample, names[0])} == set(CLASS_NAMES)
+        listed += names
+    assert len(set(listed)) == 8
+    for name in listed:
+        assert cv2.imread(str(sample / "JPEGImages" / f"{name}.jpg")).shape == (128, 128, 3)
+        for _, (left, top, right, bottom) in objects_of(sample, name):
+            assert 0 <= left < right <= 128
+            assert 0 <= top < bottom <= 128
+
+
+def test_same_seed_same_bytes_and_another_seed_others(sample, tmp_path):
+    again = digests(make_sample_data(tmp_path / "again", **SMALL))
+    assert again == digests(sample)
+    other = digests(make_sample_data(tmp_path / "other", **SMALL, seed=1))
+    pictures = [name for name in again if name.endswith(".jpg")]
+    assert all(again[name] != other[name] for name in pictures)
+
+
+def test_a_smaller_set_is_the_beginning_of_a_larger_one(sample, tmp_path):
+    fewer = digests(make_sample_data(tmp_path / "set", train=2, val=1, test=0, size=128))
+    same = [name for name in fewer if Path(name).suffix in (".jpg", ".xml")]
+    assert len(same) == 6
+    assert {name: fewer[name] for name in same}.items() <= digests(sample).items()
+
+
+def test_reused_when_made_with_the_same_and_redrawn_otherwise(tmp_path):
+    folder = make_sample_data(tmp_path / "set", train=1, val=1, test=0, size=96)
+    before = (folder / "sample.json").stat().st_mtime_ns
+    make_sample_data(folder, train=1, val=1, test=0, size=96)
+    assert (folder / "sample.json").stat().st_mtime_ns == before
+    make_sample_data(folder, train=2, val=1, test=0, size=96)
+    assert json.loads((folder / "sample.json").read_text())["train"] == 2
+    assert len(list((folder / "JPEGImages").iterdir())) == 3
+    assert [path.name for path in tmp_path.iterdir()] == ["set"]
+
+
+def test_nothing_is_left_when_drawing_fails(tmp_path, monkeypatch):
+    def full(*_args):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(sample_data, "_write_pair", full)
+    with pytest.raises(UserError, match="No space left"):
+        make_sample_data(tmp_path / "set", train=2, val=1, test=0, size=96)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_with_other_things_is_left_alone(tmp_path):
+    (tmp_path / "mine.txt").write_text("mine")
+    with pytest.raises(UserError, match="not a sample data set"):
+        make_sample_data(tmp_path, train=1, val=0, test=0)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+@pytest.mark.parametrize("content", ["{}", "[]", '{"version": 1}'])
+def test_a_sample_file_of_another_program_is_left_alone(tmp_path, content):
+    (tmp_path / "sample.json").write_text(content)
+    with pytest.raises(UserError, match="not a sample data set"):
+        make_sample_data(tmp_path, train=1, val=0, test=0, size=96)
+    assert (tmp_path / "sample.json").read_text() == content
+
+
+@pytest.mark.parametrize("wrong", [{"size": 32}, {"train": -1}])
+def test_impossible_parameters(tmp_path, wrong):
+    with pytest.raises(UserError, match="must be"):
+        make_sample_data(tmp_path / "set", **wrong)
+
+
+def test_key_is_rare_and_ladybird_small():
+    counts, sides = Counter(), {name: [] for name in CLASS_NAMES}
+    for index in range(60):
+        _, objects = draw_scene(np.random.default_rng((7, index)), 256)
+        assert objects
+        for found in objects:
+            counts[found.name] += 1
+            left, top, right, bottom = found.box
+            sides[found.name].append(max(right - left, bottom - top))
+    assert 0 < counts["key"] < 0.6 * min(counts[name] for name in CLASS_NAMES if name != "key")
+    assert np.median(sides["ladybird"]) < 22
+    assert all(np.median(sides[name]) > 32 for name in CLASS_NAMES if name != "ladybird")
+
+
+def test_boxes_hug_what_the_picture_shows(monkeypatch):
+    """Without shadow and camera, a picture differs from its empty ground where objects are."""
+    monkeypatch.setattr("yolo4.sample_data.scene._develop", lambda _rng, picture: picture)
+    blur = cv2.GaussianBlur
+    monkeypatch.setattr(
+        "yolo4.sample_data.scene.cv2.GaussianBlur",
+        lambda image, *rest: 0 * image if image.dtype == np.float32 else blur(image, *rest),
+    )
+    touched = []
+    for index in range(6):
+        shown, objects = draw_scene(np.random.default_rng((3, index)), 256)
+        with monkeypatch.context() as patch:
+            patch.setattr("yolo4.sample_data.scene._Scene.place", lambda *_: None)
+            empty, _ = draw_scene(np.random.default_rng((3, index)), 256)
+        differs = np.abs(shown.astype(int) - empty).max(2) > 40
+        boxed = np.zeros_like(differs)
+        for left, top, right, bottom in (item.box for item in objects):
+            boxed[max(0, top - 2) : bottom + 2, max(0, left - 2) : right + 2] = True
+            inner = differs[top:bottom, left:right]
+            edges = (inner[:3], inner[-3:], inner[:, :3], inner[:, -3:])
+            touched += [bool(edge.any()) for edge in edges]
+        assert not (differs & ~boxed).any()
+    assert np.mean(touched) > 0.95

@@ -1,0 +1,207 @@
+"""Weights in and out of the network, and the errors that name what does not go together."""
+
+import dataclasses
+import json
+import shutil
+
+import h5py
+import keras
+import numpy as np
+import pytest
+
+from utils.anchors import COCO_ANCHORS, format_anchors
+from utils.errors import UserError
+from yolo4 import build as models
+from yolo4.build import (
+    build_criterion,
+    build_model,
+    load_run_model,
+    save_weights,
+    set_precision,
+)
+from yolo4.config import Config
+from yolo4.run import Run
+
+CONFIG = Config(width=0.05, depth=0.1, input_size=64)
+
+
+def scrambled(model, seed):
+    """The model with other weights in every place, batch norm's among them."""
+    rng = np.random.default_rng(seed)
+    model.set_weights([rng.uniform(0.1, 0.5, value.shape) for value in model.get_weights()])
+    return model
+
+
+def equal(found, wanted):
+    return all(np.array_equal(a, b) for a, b in zip(found, wanted, strict=True))
+
+
+@pytest.fixture(scope="module")
+def trained():
+    """A network of two classes; no test changes it."""
+    return scrambled(build_model(CONFIG, 2), seed=1)
+
+
+@pytest.fixture(scope="module")
+def weights(trained, tmp_path_factory):
+    path = tmp_path_factory.mktemp("weights") / "two.weights.h5"
+    save_weights(trained, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def two():
+    """Another network of two classes, for tests to fill."""
+    return build_model(CONFIG, 2)
+
+
+@pytest.fixture(scope="module", params=[{"width": 0.125}, {"depth": 0.3}])
+def other(request):
+    """Settings of another network, and that network."""
+    return request.param, build_model(dataclasses.replace(CONFIG, **request.param), 2)
+
+
+@pytest.fixture
+def run(tmp_path, weights):
+    """A run of two classes with those weights as its best."""
+    run = Run(tmp_path / "run")
+    run.folder.mkdir()
+    run.config_file.write_text(CONFIG.to_json())
+    run.classes_file.write_text("cat\ndog\n")
+    run.anchors_file.write_text(format_anchors(COCO_ANCHORS) + "\n")
+    shutil.copy(weights, run.best_weights)
+    return run
+
+
+class TestRunModel:
+    def test_a_run_gives_back_its_weights(self, run, trained):
+        found = load_run_model(run)
+        assert equal(found.get_weights(), trained.get_weights())
+        assert found.input_shape == (None, 64, 64, 3)
+        image = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 3)).astype("float32")
+        for logits, wanted in zip(found(image), trained(image), strict=True):
+            np.testing.assert_array_equal(logits, wanted)
+
+    @pytest.mark.parametrize("last", [None, b"not looked at"])
+    def test_best_weights_come_first_then_the_last(self, run, trained, two, monkeypatch, last):
+        monkeypatch.setattr(models, "build_model", lambda *_: scrambled(two, seed=5))
+        if last is None:
+            run.best_weights.rename(run.last_weights)
+        else:
+            run.last_weights.write_bytes(last)
+        assert equal(load_run_model(run).get_weights(), trained.get_weights())
+
+    def test_another_class_count_is_one_clear_line(self, run):
+        run.classes_file.write_text("cat\ndog\nhorse\n")
+        with pytest.raises(UserError) as caught:
+            load_run_model(run)
+        assert str(caught.value) == (
+            f"{run.best_weights} is for 2 classes, but {run.classes_file} names 3"
+        )
+
+    @pytest.mark.filterwarnings("error")  # Keras would add its own lines
+    def test_weights_of_another_network_are_one_clear_line(self, run, other, monkeypatch):
+        changed, network = other
+        monkeypatch.setattr(models, "build_model", lambda *_: network)
+        run.config_file.write_text(json.dumps(json.loads(CONFIG.to_json()) | changed))
+        with pytest.raises(UserError, match=r"best\.weights\.h5 is not of a network of width"):
+            load_run_model(run)
+
+    def test_a_run_without_weights_says_so(self, run):
+        run.best_weights.unlink()
+        with pytest.raises(UserError, match="no weights yet"):
+            load_run_model(run)
+
+    def test_damaged_weights_are_told(self, run):
+        data = run.best_weights.read_bytes()
+        run.best_weights.write_bytes(data[: len(data) // 2])
+        with pytest.raises(UserError, match=r"best\.weights\.h5: not a \.weights\.h5 file"):
+            load_run_model(run)
+
+
+class TestSaving:
+    def test_an_interrupted_write_leaves_the_old_file_and_nothing_else(
+        self, trained, tmp_path, monkeypatch
+    ):
+        path = tmp_path / "best.weights.h5"
+        path.write_bytes(b"old")
+
+        def half(model, file):
+            file.write_bytes(b"half")
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(keras.Model, "save_weights", half)
+        with pytest.raises(KeyboardInterrupt):
+            save_weights(trained, path)
+        assert path.read_bytes() == b"old"
+        assert list(tmp_path.iterdir()) == [path]
+
+    def test_the_optimizer_stays_out(self, two, tmp_path):
+        two.compile(keras.optimizers.SGD(momentum=0.9))
+        two.optimizer.build(two.trainable_variables[:2])
+        save_weights(two, tmp_path / "x.weights.h5")
+        with h5py.File(tmp_path / "x.weights.h5") as file:
+            assert "layers" in file
+            assert "optimizer" not in file
+
+
+def test_the_network_has_every_setting_of_the_network():
+    config = dataclasses.replace(CONFIG, confidence_prior=0.02, batch_norm_epsilon=1e-3)
+    assert build_model(config, 2).get_config() == {
+        "class_count": 2,
+        "width": 0.05,
+        "depth": 0.1,
+        "input_shape": (64, 64),
+        "confidence_prior": 0.02,
+        "epsilon": 1e-3,
+        "name": "yolov4",
+    }
+
+
+@pytest.mark.parametrize(
+    ("precision", "width", "amx", "chosen"),
+    [
+        ("float32", 1.0, True, "float32"),
+        ("bfloat16", 0.25, False, "bfloat16"),
+        ("float16", 0.25, False, "float16"),
+        ("auto", 1.0, True, "bfloat16"),
+        ("auto", 1.0, False, "float32"),
+        ("auto", 0.25, True, "float32"),
+    ],
+)
+def test_precision_is_that_of_layers_built_afterwards(
+    precision_policy, monkeypatch, precision, width, amx, chosen
+):
+    precision_policy("float32")
+    monkeypatch.setattr(models, "_has_amx", lambda: amx)
+    assert set_precision(Config(precision=precision, width=width)) == chosen
+    layer = keras.layers.Dense(1)
+    assert layer.compute_dtype == chosen
+    assert layer.variable_dtype == "float32"
+
+
+def test_the_criterion_has_every_setting_of_the_loss():
+    config = Config(
+        confidence_loss="focal",
+        focal_alpha=0.4,
+        focal_gamma=1.5,
+        box_loss="giou",
+        box_gain=2,
+        confidence_gain=3,
+        class_gain=4,
+        label_smoothing=0.1,
+        ignore_threshold=0.6,
+        anchor_match_threshold=None,
+        scale_x_y=(1.3, 1.2, 1.1),
+    )
+    criterion = build_criterion(config, COCO_ANCHORS)
+    assert criterion.gains == {"box": 2, "confidence": 3, "class": 4}
+    assert (criterion.label_smoothing, criterion.ignore_threshold) == (0.1, 0.6)
+    assert criterion.anchor_match_threshold is None
+    assert criterion.scale_x_y == (1.3, 1.2, 1.1)
+    assert criterion.overlap.__name__ == "giou"
+    np.testing.assert_allclose(criterion.anchors, COCO_ANCHORS)
+    # A positive with logit 0, p = 1/2: alpha (1 - p)^gamma log 2; the ignored one counts nothing.
+    logits, targets = np.zeros((1, 2), "float32"), np.ones((1, 2), "float32")
+    found = criterion.confidence(logits, targets, np.array([[1.0, 0.0]], "float32"))
+    np.testing.assert_allclose(found, [[0.4 * 0.5**1.5 * np.log(2), 0]], rtol=1e-5)

@@ -1,0 +1,166 @@
+"""The command line: a flag for every option, help by group, and exit statuses."""
+
+import dataclasses
+import os
+import subprocess
+import sys
+from typing import Literal
+
+import pytest
+
+from tests.helpers import ROOT
+from utils.errors import UserError
+from yolo4.cli import parse, run_command
+from yolo4.config import Config, TrainOptions
+from yolo4.options import check_ranges, flag, option
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    sources: tuple[str, ...] = option((), "what to read", "input", positional=True)
+    max_steps: int = option(3, "how many steps", "work", low=1)
+    rate: float | None = option(0.5, "how fast", "work")
+    kind: Literal["red", "green"] = option("red", "which one", "look")
+    show: bool = option(False, "on the screen", "look")
+
+    def __post_init__(self):
+        check_ranges(self)
+
+
+def test_without_arguments_the_default_comes_back():
+    default = Options(sources=("a",), max_steps=7, rate=None, kind="green", show=True)
+    assert parse(default, "about", []) == default
+
+
+def test_flags_change_what_they_name_and_nothing_else():
+    argv = ["b c", "d#", "--rate", "None", "--kind", "green", "--show"]
+    found = parse(Options(max_steps=7), "about", argv)
+    assert found == Options(("b c", "d#"), 7, None, "green", True)
+
+
+def test_a_value_out_of_range_is_one_clear_line():
+    with pytest.raises(UserError, match=r"^--max-steps is 0; it must be a number, at least 1$"):
+        parse(Options(), "about", ["--max-steps", "0"])
+
+
+@pytest.mark.parametrize(
+    "argv", [["--max-steps", "few"], ["--max-step", "3"], ["--kind", "blue"], ["--rate"]]
+)
+def test_a_usage_error_says_which_flag_and_leaves_with_status_2(argv, capfd):
+    with pytest.raises(SystemExit) as caught:
+        parse(Options(), "about", argv)
+    assert caught.value.code == 2
+    out, err = capfd.readouterr()
+    assert argv[0] in out + err
+
+
+def test_help_has_a_heading_per_group_and_leaves_with_status_0(capfd):
+    with pytest.raises(SystemExit) as caught:
+        parse(Options(), "About this command.", ["--help"])
+    assert caught.value.code == 0
+    text = capfd.readouterr().out
+    assert "About this command." in text
+    places = [text.index(part) for part in ("work options", "--max-steps", "--rate")]
+    places += [text.index(part) for part in ("look options", "--kind", "--show")]
+    assert places == sorted(places)
+    for field in dataclasses.fields(Options):
+        assert field.metadata["help"] in text
+
+
+def _words(name):
+    """A value for a flag that differs from the default, as words of a command line."""
+    choices = {"confidence_loss": "bce", "box_loss": "giou", "optimizer": "sgd"}
+    choices |= {"lr_schedule": "step", "precision": "float32", "on_bad_data": "error"}
+    choices |= {
+        "cache": "disk",
+        "data": "a b",
+        "input_size": "64 96",
+        "scale_x_y": "1.0 1.5 2.0",
+        "epochs": "7",
+        "seed": "5",
+    }
+    default = getattr(TrainOptions(), name)
+    if name in choices:
+        return choices[name].split()
+    if isinstance(default, int):
+        return [str(default + 1)]
+    if isinstance(default, float):
+        return [str(default / 2 or 0.25)]
+    return ["3"]  # what is None or a text by default
+
+
+@pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(TrainOptions)])
+def test_every_setting_of_a_training_has_its_flag(name):
+    words = _words(name)
+    found = parse(TrainOptions(epochs=50), "about", [flag(name), *words])
+    value = getattr(found, name)
+    assert value != getattr(TrainOptions(epochs=50), name)
+    assert [str(part) for part in (value if isinstance(value, tuple) else (value,))] == words
+    assert dataclasses.replace(found, **{name: getattr(TrainOptions(epochs=50), name)}) == (
+        TrainOptions(epochs=50)
+    )
+
+
+def test_settings_without_a_value_can_be_switched_off():
+    names = ["gradient_clip", "ema", "anchor_match_threshold"]
+    assert None not in [getattr(Config(), name) for name in names]
+    argv = [word for name in names for word in (flag(name), "None")]
+    found = parse(TrainOptions(), "about", argv)
+    assert [getattr(found, name) for name in names] == [None] * 3
+
+
+def _raise(error):
+    raise error
+
+
+@pytest.mark.parametrize(
+    ("command", "status", "stderr"),
+    [
+        (lambda: None, 0, ""),
+        (lambda: 1, 1, ""),
+        (lambda: _raise(UserError("there: found this")), 2, "error: there: found this\n"),
+        (lambda: _raise(KeyboardInterrupt), 130, "interrupted\n"),
+        (lambda: _raise(KeyboardInterrupt("go on with x")), 130, "go on with x\n"),
+        (lambda: _raise(SystemExit(2)), 2, ""),
+    ],
+)
+def test_a_command_ends_with_its_status_and_at_most_one_line(command, status, stderr, capsys):
+    with pytest.raises(SystemExit) as caught:
+        run_command(command)
+    assert caught.value.code == status
+    assert capsys.readouterr() == ("", stderr)
+
+
+def test_an_error_of_the_program_itself_is_not_hidden():
+    with pytest.raises(ZeroDivisionError):
+        run_command(lambda: 1 // 0)
+
+
+@pytest.mark.parametrize("script", ["train.py", "predict.py", "get_map.py"])
+def test_help_of_the_scripts_needs_no_keras(script):
+    code = (
+        "import runpy, sys\n"
+        f"sys.argv = ['{script}', '--help']\n"
+        f"try: runpy.run_path('{script}', run_name='__main__')\n"
+        "except SystemExit as left: assert left.code == 0\n"
+        "slow = {'keras', 'tensorflow', 'matplotlib'} & set(sys.modules)\n"
+        "assert not slow, slow\n"
+    )
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "100"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "--help" in done.stdout
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no such signal of a closed pipe")
+def test_output_that_nobody_reads_is_no_error():
+    code = "from yolo4.cli import run_command; run_command(lambda: print(*range(99)))"
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-c", code], stdout=writer, stderr=subprocess.PIPE, cwd=ROOT
+    )
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (1, b"")

@@ -1,0 +1,69 @@
+"""A quiet start: nothing of TensorFlow's on the screen, unless something fails."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.helpers import ROOT
+from yolo4 import quiet
+
+
+@pytest.fixture
+def _before_keras(monkeypatch):
+    """As if Keras were not imported yet, and had no devices to look for."""
+    monkeypatch.delitem(sys.modules, "keras", raising=False)
+    monkeypatch.setattr(quiet, "_initialise_devices", lambda: None)
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+def write(text):
+    os.write(2, text.encode())
+
+
+@pytest.mark.usefixtures("_before_keras")
+def test_what_is_written_within_is_hidden_and_afterwards_shown(capfd):
+    write("before ")
+    with quiet.quiet_start():
+        write("within ")
+    write("after")
+    assert capfd.readouterr().err == "before after"
+
+
+@pytest.mark.usefixtures("_before_keras")
+@pytest.mark.parametrize("error", [ImportError, KeyboardInterrupt])
+def test_when_it_fails_everything_is_shown(capfd, error):
+    def start():
+        write("the reason\n")
+        raise error
+
+    with pytest.raises(error), quiet.quiet_start():
+        start()
+    write("after")
+    assert capfd.readouterr().err == "the reason\nafter"
+
+
+def test_where_keras_is_there_already_nothing_is_hidden(capfd, monkeypatch):
+    monkeypatch.setitem(sys.modules, "keras", object())
+    with quiet.quiet_start():
+        write("shown")
+    assert capfd.readouterr().err == "shown"
+
+
+def test_a_real_start_of_keras_is_silent():
+    code = (
+        "from yolo4.quiet import quiet_start\n"
+        "with quiet_start():\n    import keras\n"
+        "keras.ops.matmul(keras.ops.ones((2, 2)), keras.ops.ones((2, 2)))"
+    )
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("TF_")}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert (done.stdout, done.stderr) == ("", "")

@@ -1,0 +1,159 @@
+"""Feeding Keras: `fit` itself sees exactly the batches of the data set, epoch after epoch."""
+
+import time
+from types import SimpleNamespace
+
+import cv2
+import keras
+import numpy as np
+import pytest
+
+from utils.errors import UserError
+from utils.image import ImageError
+from utils.records import Record
+from utils.training_data.augment import Augmentation
+from utils.training_data.dataset import TrainingSet
+from utils.training_data.worker_processes import MOST_THREADS, batch_maker
+from yolo4.train import batches as feeding
+from yolo4.train import callbacks
+from yolo4.train.batches import TrainingBatches
+from yolo4.train.callbacks import ProgressBar
+
+SIZE = (32, 32)
+BATCH = 2
+
+
+@pytest.fixture(scope="module")
+def records(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("images")
+    rng = np.random.default_rng(0)
+    found = []
+    for i in range(7):
+        path = folder / f"{i}.png"
+        cv2.imwrite(str(path), rng.integers(0, 256, (40, 40, 3), dtype=np.uint8))
+        boxes = np.array([[4, 4, 20 + i, 30]], np.float32)
+        found.append(Record(path, (40, 40), boxes, np.array([i % 2], np.int32), np.zeros(1, bool)))
+    return found
+
+
+def training_set(records):
+    """Mosaic and mixup in the first two epochs only, so that a wrong epoch number shows."""
+    return TrainingSet(records, SIZE, 3, Augmentation(), epochs_with_special=2)
+
+
+class RecordingModel(keras.Model):
+    """Keeps every batch that `fit` gives it; its loss is nothing."""
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        self.seen.append((np.array(x), {name: np.array(value) for name, value in y.items()}))
+        return keras.ops.sum(y_pred) * 0.0
+
+
+def fit(batches, first, last):
+    """What `fit` sees from epoch `first` to before `last`."""
+    images = keras.Input((*SIZE, 3))
+    model = RecordingModel(images, keras.layers.Dense(1)(images))
+    model.seen = []
+    model.compile("sgd", run_eagerly=True)
+    with batches.own_errors():
+        model.fit(batches, initial_epoch=first, epochs=last, shuffle=False, verbose=0)
+    return model.seen
+
+
+@pytest.mark.parametrize("workers", [1, 3, MOST_THREADS + 1])
+@pytest.mark.parametrize("first", [0, 2])
+def test_fit_sees_each_batch_of_each_epoch_in_order(records, workers, first):
+    dataset = training_set(records)
+    with batch_maker(dataset, BATCH, workers) as maker:
+        seen = fit(TrainingBatches(maker, BATCH, first, workers), first, first + 3)
+    steps = dataset.steps(BATCH)
+    assert len(seen) == 3 * steps
+    for i, (images, targets) in enumerate(seen):
+        wanted_images, wanted = dataset.batch(i % steps, first + i // steps, BATCH)
+        np.testing.assert_array_equal(images, wanted_images)
+        for name in ("boxes", "labels", "difficult"):
+            np.testing.assert_array_equal(targets[name], wanted[name])
+
+
+def test_going_on_sees_what_an_uninterrupted_training_sees(records):
+    whole = fit(TrainingBatches(training_set(records), BATCH, 0, 2), 0, 4)
+    parts = fit(TrainingBatches(training_set(records), BATCH, 0, 1), 0, 1)
+    parts += fit(TrainingBatches(training_set(records), BATCH, 1, 3), 1, 4)
+    for (images, _), (others, _) in zip(whole, parts, strict=True):
+        np.testing.assert_array_equal(images, others)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_unreadable_image_comes_out_as_the_error_that_names_it(records, workers, tmp_path):
+    gone = tmp_path / "gone.png"
+    bad = Record(gone, (40, 40), records[0].boxes, records[0].labels, records[0].difficult)
+    dataset = TrainingSet([*records, *records, bad], SIZE, 0, Augmentation(mosaic=0, mixup=0), 0)
+    order = dataset.order(0, BATCH)
+    assert np.argwhere(order == len(dataset) - 1)[0, 0] > 2, "Keras looks into the first itself"
+    with pytest.raises(ImageError, match=r"gone\.png"):
+        fit(TrainingBatches(dataset, BATCH, 0, workers), 0, 1)
+
+
+def test_other_errors_stay_as_they_are(records):
+    batches = TrainingBatches(training_set(records), BATCH, 0, 1)
+    with pytest.raises(ZeroDivisionError), batches.own_errors():
+        raise ZeroDivisionError
+    with pytest.raises(UserError, match="mine"), batches.own_errors():
+        raise UserError("mine")
+
+
+class SlowModel(keras.Model):
+    """Each of its steps takes some time."""
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        time.sleep(self.seconds)
+        return keras.ops.sum(y_pred) * 0.0
+
+
+def waited(making: float, training: float, workers: int) -> float:
+    """The part of an epoch that is logged as waiting, where a batch and a step take so long."""
+
+    def batch(step, epoch, batch_size):
+        time.sleep(making)
+        return np.zeros((batch_size, *SIZE, 3), np.uint8), {"labels": np.zeros((batch_size, 1))}
+
+    dataset = SimpleNamespace(steps=lambda batch_size: 4, batch=batch)
+    batches = TrainingBatches(dataset, BATCH, 0, workers)
+    images = keras.Input((*SIZE, 3))
+    model = SlowModel(images, keras.layers.Dense(1)(images))
+    model.seconds = training
+    model.compile("sgd", run_eagerly=True)
+    logs = keras.callbacks.History()
+    model.fit(batches, shuffle=False, verbose=0, callbacks=[ProgressBar(1, batches), logs])
+    return logs.history["waited_for_data"][0]
+
+
+def test_fit_waits_for_slow_data_and_not_for_fast():
+    assert waited(making=1.0, training=0, workers=2) > 0.3
+    assert waited(making=0.001, training=0.5, workers=2) < 0.2
+
+
+@pytest.mark.parametrize(("ahead", "share"), [(False, 0.75), (True, 0.0)])
+def test_the_share_of_waiting_by_hand(records, monkeypatch, ahead, share):
+    """A batch takes 3 s and a step 1: made when it is asked for, or while the last one is used."""
+    now = [0.0]
+    clock = SimpleNamespace(perf_counter=lambda: now[0])
+    for module in (feeding, callbacks):
+        monkeypatch.setattr(module, "time", clock)
+    batches = TrainingBatches(training_set(records), BATCH, 0, 1)
+    bar = ProgressBar(1, batches)
+    bar.set_params({"steps": len(batches)})
+    bar.set_model(SimpleNamespace(optimizer=SimpleNamespace(learning_rate=0.1)))
+    if ahead:
+        for step in range(len(batches)):
+            batches[step]
+    bar.on_epoch_begin(0)
+    for step in range(len(batches)):
+        bar.on_train_batch_begin(step)
+        if not ahead:
+            now[0] += 3
+            batches[step]
+        now[0] += 1
+        bar.on_train_batch_end(step, {})
+    bar.on_epoch_end(0, logs := {})
+    assert logs["waited_for_data"] == pytest.approx(share)

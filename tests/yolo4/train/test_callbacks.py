@@ -1,0 +1,292 @@
+"""What happens between the steps of a training: safety, measuring, keeping."""
+
+import csv
+import itertools
+from types import SimpleNamespace
+
+import cv2
+import keras
+import numpy as np
+import pytest
+
+from nets.losses import TERMS
+from utils.errors import UserError
+from utils.metrics.summary import evaluate
+from utils.records import Detections, Record
+from yolo4.config import Config
+from yolo4.run import Run
+from yolo4.train import callbacks
+from yolo4.train.callbacks import (
+    COLUMNS,
+    Keeper,
+    NonFiniteLossError,
+    ProgressBar,
+    StopOnNonFinite,
+    Validation,
+)
+from yolo4.train.checkpoint import Progress, load_progress
+
+NAMES = ("cat", "dog")
+LOSSES = {"loss": 6.0, "box": 1.0, "confidence": 2.0, "class": 3.0}
+LOGS = LOSSES | {"images_per_second": 12.5, "waited_for_data": 0.034, "lr": 0.001}
+
+
+class Network(keras.Model):
+    """One weight, trained to nothing, with the named terms of a detector's loss."""
+
+    bad_step = bad_term = bad_value = None
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        self.steps = getattr(self, "steps", -1) + 1
+        terms = dict.fromkeys(TERMS, keras.ops.sum(y_pred))
+        if self.steps == self.bad_step:
+            terms[self.bad_term] = terms[self.bad_term] + self.bad_value
+        for name, value in terms.items():
+            self.term_means[name].update_state(value)
+        return sum(terms.values())
+
+
+def network(**attributes):
+    inputs = keras.Input((1,))
+    model = Network(inputs, keras.layers.Dense(1)(inputs))
+    model.term_means = {name: keras.metrics.Mean(name=name) for name in TERMS}
+    for name, value in attributes.items():
+        setattr(model, name, value)
+    optimizer = keras.optimizers.SGD(0.125, use_ema=True, ema_momentum=0.5)
+    model.compile(optimizer, run_eagerly=True)
+    model.optimizer.build(model.trainable_variables)
+    return model
+
+
+@pytest.mark.parametrize(("term", "value"), [("box", float("nan")), ("class", float("inf"))])
+def test_a_non_finite_loss_stops_with_epoch_step_term_and_advice(term, value):
+    model = network(bad_step=7, bad_term=term, bad_value=value)  # of 4 steps an epoch
+    with pytest.raises(NonFiniteLossError) as caught:
+        model.fit(np.ones((8, 1)), epochs=3, batch_size=2, callbacks=[StopOnNonFinite()], verbose=0)
+    text = str(caught.value)
+    assert text.startswith(f"the {term} loss is {value} at epoch 2, step 4; ")
+    assert "the weights of the last epoch that went well are kept" in text
+    for advice in ("--learning-rate", "--gradient-clip", "--warmup-epochs", "--precision"):
+        assert advice in text
+    assert "\n" not in text
+    assert isinstance(caught.value, UserError)
+    assert model.steps == 7
+
+
+def test_a_last_step_that_spoils_the_weights_is_told_before_they_are_saved():
+    model = network()
+    spoil = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: pytest.fail("this would save the weights")
+    )
+    rate = model.optimizer.learning_rate
+    rate.assign(float("inf"))
+    with pytest.raises(NonFiniteLossError, match=r"last step of epoch 1 .*--learning-rate"):
+        model.fit(np.ones((2, 1)), batch_size=2, callbacks=[StopOnNonFinite(), spoil], verbose=0)
+
+
+def test_finite_losses_go_on():
+    model = network()
+    model.fit(np.ones((8, 1)), epochs=2, batch_size=2, callbacks=[StopOnNonFinite()], verbose=0)
+    assert model.steps == 7
+
+
+def test_the_bar_logs_speed_waiting_and_learning_rate(monkeypatch, capsys):
+    clock = iter([10.0, *(10.5, 11.0, 12.0, 13.0), 14.0])
+    monkeypatch.setattr(callbacks, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
+    ready = [10.75, 9.0, 12.25, 12.5]
+    waited = lambda step, begun: max(0.0, ready[step] - begun)  # noqa: E731
+    bar = ProgressBar(epochs=3, batches=SimpleNamespace(batch_size=5, waited=waited))
+    bar.set_params({"steps": 4})
+    bar.set_model(network())
+    logs = dict(LOSSES)
+    bar.on_epoch_begin(0)
+    for step in range(4):
+        bar.on_train_batch_begin(step, logs)
+        bar.on_train_batch_end(step, logs)
+    assert bar.bar.n in (0, 20), "nothing is counted where there is no terminal"
+    bar.on_epoch_end(0, logs)
+    assert logs == LOSSES | {"images_per_second": 5.0, "waited_for_data": 0.125, "lr": 0.125}
+
+
+@pytest.fixture
+def record(tmp_path):
+    path = tmp_path / "image.png"
+    cv2.imwrite(str(path), np.full((40, 40, 3), 200, np.uint8))
+    boxes = np.array([[5, 5, 20, 20], [25, 25, 38, 38]], np.float32)
+    return Record(path, (40, 40), boxes, np.array([0, 1], np.int32), np.zeros(2, bool))
+
+
+class Measured:
+    """A validator whose mAP is scripted: how many of the two objects are found, epoch by epoch."""
+
+    class_names = NAMES
+
+    def __init__(self, record, found, losses):
+        self.records = [record]
+        self.found = iter(found)
+        self.losses = iter(losses)
+        self.weights = []
+
+    def measure(self, model):
+        self.weights.append(model.get_weights()[0].copy())
+        count, record = next(self.found), self.records[0]
+        found = Detections(
+            record.boxes[:count], np.full(count, 0.5, np.float32), record.labels[:count]
+        )
+        losses = LOSSES | {"loss": next(self.losses)}
+        return losses, evaluate([found], self.records, NAMES), [found]
+
+
+@pytest.fixture
+def run(tmp_path):
+    (tmp_path / "run").mkdir()
+    return Run(tmp_path / "run")
+
+
+def validate(run, record, found, **config):
+    """Epochs of a training that finds so many objects each time it measures.
+
+    Returns the logs by epoch, which weights were best, and the callback.
+    """
+    losses = config.pop("losses", itertools.repeat(LOSSES["loss"]))
+    validator, progress = Measured(record, found, losses), Progress()
+    settings = Config(epochs=config.pop("epochs", 20), **config)
+    callback = Validation(settings, run, validator, progress)
+    model = network()
+    callback.set_model(model)
+    model.stop_training = False
+    logs, best = {}, {}
+    for epoch in range(settings.epochs):
+        model.train_on_batch(np.ones((2, 1)))
+        logs[epoch + 1] = {}
+        callback.on_epoch_end(epoch, logs[epoch + 1])
+        best[epoch + 1] = run.best_weights.read_bytes() if run.best_weights.is_file() else None
+        if model.stop_training:
+            break
+    return logs, best, callback
+
+
+class TestValidation:
+    def test_measures_every_few_epochs_and_after_the_last(self, run, record):
+        logs, _, _ = validate(run, record, [0, 1, 2], eval_period=3, epochs=7)
+        measured = {epoch for epoch, values in logs.items() if values}
+        assert measured == {3, 6, 7}
+        assert logs[6] == {f"val_{name}": value for name, value in LOSSES.items()} | {"map50": 0.5}
+
+    def test_best_weights_are_replaced_only_by_better_ones(self, run, record):
+        _, best, callback = validate(run, record, [0, 1, 0, 1, 2], eval_period=1, epochs=5)
+        assert best[1] is not None, "the first, even with an mAP of 0"
+        assert best[2] != best[1]
+        assert best[2] == best[3] == best[4]
+        assert best[5] != best[4]
+        assert (callback.progress.best_map, callback.progress.best_epoch) == (1.0, 5)
+        assert run.detections_picture.is_file()
+
+    def test_while_nothing_is_found_the_lower_loss_is_better(self, run, record):
+        options = {"eval_period": 1, "epochs": 4, "losses": [9.0, 7.0, 8.0, 6.0]}
+        _, best, callback = validate(run, record, [0, 0, 0, 0], **options)
+        assert best[1] != best[2]
+        assert best[2] == best[3]
+        assert best[3] != best[4]
+        assert callback.progress.best_epoch == 4
+
+    def test_averaged_weights_are_measured_and_saved_and_training_keeps_its_own(self, run, record):
+        _, _, callback = validate(run, record, [1, 1, 1], eval_period=1, epochs=3)
+        model, (first, *_, last) = callback.model, callback.validator.weights
+        raw = model.get_weights()[0]
+        # A constant gradient moves the weight evenly: the average lags behind.
+        pace = (raw - first) / 2
+        np.testing.assert_allclose(last, first + pace * (0.5 * 2 + 0.25 * 1), rtol=1e-5)
+        assert not np.allclose(last, raw)
+        saved = keras.Model(model.inputs, model.outputs)
+        saved.load_weights(run.last_weights)
+        np.testing.assert_array_equal(model.get_weights()[0], last)
+
+    def test_stops_when_the_map_has_not_improved_for_so_many_epochs(self, run, record, capsys):
+        logs, _, _ = validate(run, record, [0, 1, 1, 0, 2], eval_period=2, early_stopping=4)
+        assert max(logs) == 8
+        assert "no better mAP since epoch 4" in capsys.readouterr().out
+
+    def test_does_not_stop_before_it_has_measured(self, run, record):
+        logs, _, _ = validate(run, record, [1, 2, 2, 2], eval_period=5, early_stopping=3)
+        assert max(logs) == 15
+
+    def test_the_frozen_epochs_do_not_count_as_waiting(self, run, record):
+        options = {"eval_period": 1, "early_stopping": 3, "freeze_epochs": 5}
+        logs, _, callback = validate(run, record, [1] + [0] * 19, **options)
+        assert max(logs) == 8
+        assert callback.progress.stopped_early
+
+    def test_never_stops_without_being_told_to(self, run, record):
+        logs, _, _ = validate(run, record, [2] + [0] * 9, eval_period=1, epochs=10)
+        assert max(logs) == 10
+
+
+class TestKeeper:
+    @pytest.fixture
+    def keeper(self, run):
+        keeper = Keeper(run, Progress(training_images=9), epochs=12)
+        keeper.set_model(network())
+        return keeper
+
+    def end(self, keeper, epoch, logs):
+        keeper.on_epoch_begin(epoch)
+        keeper.on_epoch_end(epoch, logs)
+
+    def test_history_has_a_line_per_epoch_and_gaps_where_nothing_was_measured(self, keeper, run):
+        measured = {f"val_{name}": value for name, value in LOSSES.items()} | {"map50": 0.25}
+        self.end(keeper, 0, dict(LOGS))
+        assert not run.curves_picture.exists()
+        self.end(keeper, 1, LOGS | measured | {"unknown": 1.0})
+        with run.history_file.open(newline="") as file:
+            first, second = csv.DictReader(file)
+        wanted = ["epoch", "loss", "box", "confidence", "class", "lr", "map50"]
+        wanted += ["val_loss", "val_box", "val_confidence", "val_class"]
+        wanted += ["images_per_second", "waited_for_data"]
+        assert sorted(first) == sorted(COLUMNS) == sorted(wanted)
+        assert first["epoch"] == "1"
+        assert second["epoch"] == "2"
+        assert {name: float(first[name]) for name in LOGS} == LOGS
+        assert {first[name] for name in measured} == {""}
+        assert {name: float(second[name]) for name in measured} == measured
+        assert run.curves_picture.is_file()
+
+    def test_the_state_counts_the_epochs_done(self, keeper, run):
+        for epoch in range(3):
+            self.end(keeper, epoch, dict(LOGS))
+        progress = load_progress(run.state_file)
+        assert (progress.epoch, progress.training_images) == (3, 9)
+        assert progress.history == [{"epoch": n, **LOGS} for n in (1, 2, 3)]
+
+    def test_history_goes_on_after_a_resume(self, keeper, run):
+        self.end(keeper, 0, dict(LOGS))
+        again = Keeper(run, load_progress(run.state_file), epochs=12)
+        again.set_model(keeper.model)
+        self.end(again, 1, dict(LOGS))
+        assert [line.split(",")[0] for line in run.history_file.read_text().splitlines()] == [
+            "epoch",
+            "1",
+            "2",
+        ]
+
+    def test_the_state_is_written_last(self, keeper, run, monkeypatch):
+        def broken(*_):
+            raise OSError("disk full")
+
+        monkeypatch.setattr(callbacks, "write_whole", broken)
+        with pytest.raises(OSError, match="disk full"):
+            self.end(keeper, 0, dict(LOGS))
+        assert not run.state_file.exists()
+
+    @pytest.mark.parametrize(("seconds", "left"), [(1.0, "0 min 11 s"), (600.0, "1 h 50 min")])
+    def test_a_line_is_printed_with_the_terms_and_the_time_left(
+        self, keeper, monkeypatch, capsys, seconds, left
+    ):
+        clock = iter([0.0, seconds])
+        monkeypatch.setattr(callbacks, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
+        self.end(keeper, 0, LOGS | {"val_loss": 5.0, "map50": 0.25})
+        line = capsys.readouterr().out
+        assert line == (
+            "epoch  1/12: loss 6.000, box 1.000, confidence 2.000, class 3.000, "
+            f"val loss 5.000, mAP 0.250 | 12.5 images/s, waited 3% for data, {left} left\n"
+        )

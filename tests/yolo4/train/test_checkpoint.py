@@ -1,0 +1,193 @@
+"""The state of a training: everything in it comes back, and a write is whole or nothing."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from utils.errors import UserError
+from yolo4.train.checkpoint import Progress, averaged_weights, load_progress, load_state, save_state
+
+MOMENTUM = 0.75
+
+
+def network(seed=0, width=3):
+    """Two layers with trainable and other weights."""
+    keras.utils.set_random_seed(seed)
+    inputs = keras.Input((2,))
+    hidden = keras.layers.BatchNormalization(name="norm")(
+        keras.layers.Dense(width, name="first")(inputs)
+    )
+    return keras.Model(inputs, keras.layers.Dense(1, name="second")(hidden))
+
+
+def compiled(model, ema=True, optimizer=keras.optimizers.Adam, **options):
+    model.compile(
+        optimizer(learning_rate=0.05, use_ema=ema, ema_momentum=MOMENTUM, **options),
+        "mse",
+        jit_compile=False,
+        run_eagerly=True,
+    )
+    model.optimizer.build(model.trainable_variables)
+    return model
+
+
+def train(model, first, steps):
+    """Steps on data that depends on their number alone."""
+    for step in range(first, first + steps):
+        rng = np.random.default_rng(step)
+        model.train_on_batch(rng.normal(size=(4, 2)), rng.normal(size=(4, 1)))
+
+
+def everything(model):
+    values = [*model.weights, *model.optimizer.variables]
+    return [keras.ops.convert_to_numpy(value) for value in values]
+
+
+def assert_same(found, wanted):
+    for a, b in zip(found, wanted, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("precision", ["float32", "mixed_float16"])
+@pytest.mark.parametrize("accumulate", [None, 3])
+def test_training_goes_on_as_if_it_had_never_stopped(
+    tmp_path, precision_policy, precision, accumulate
+):
+    precision_policy(precision)
+    options = {"gradient_accumulation_steps": accumulate, "global_clipnorm": 1.0}
+    whole = compiled(network(), **options)
+    train(whole, 0, 4)
+    save_state(tmp_path / "state.npz", whole, Progress(epoch=1))
+    stored = everything(whole)
+    train(whole, 4, 3)
+
+    again = compiled(network(seed=1), **options)
+    load_state(tmp_path / "state.npz", again, optimizer=True)
+    assert_same(everything(again), stored)
+    train(again, 4, 3)
+    assert_same(everything(again), everything(whole))
+    assert len(everything(again)) > 3 * len(again.trainable_variables)
+
+
+def test_the_scale_of_the_loss_in_float16_comes_back(tmp_path, precision_policy):
+    precision_policy("mixed_float16")
+    model = compiled(network())
+    model.optimizer.dynamic_scale.assign(512.0)
+    save_state(tmp_path / "state.npz", model, Progress())
+    again = compiled(network(seed=1))
+    assert float(again.optimizer.dynamic_scale) != 512
+    load_state(tmp_path / "state.npz", again, optimizer=True)
+    assert float(again.optimizer.dynamic_scale) == 512
+
+
+def test_the_weights_alone_go_to_a_phase_with_another_optimizer(tmp_path):
+    frozen = network()
+    frozen.get_layer("first").trainable = False
+    frozen.get_layer("norm").trainable = False
+    train(compiled(frozen), 0, 2)
+    save_state(tmp_path / "state.npz", frozen, Progress())
+    thawed = compiled(network(seed=1), optimizer=keras.optimizers.SGD)
+    fresh = [keras.ops.convert_to_numpy(value) for value in thawed.optimizer.variables]
+    load_state(tmp_path / "state.npz", thawed, optimizer=False)
+    assert_same(thawed.get_weights(), frozen.get_weights())
+    assert_same([keras.ops.convert_to_numpy(v) for v in thawed.optimizer.variables], fresh)
+
+
+def test_progress_comes_back(tmp_path):
+    history = [{"epoch": 1, "loss": 0.1 + 0.2, "map50": float("nan")}, {"epoch": 2, "lr": 1e-9}]
+    progress = Progress(2, 205, 0.75, 1.5, 1, history=history)
+    save_state(tmp_path / "state.npz", compiled(network()), progress)
+    found = load_progress(tmp_path / "state.npz")
+    assert np.isnan(found.history[0].pop("map50"))
+    del history[0]["map50"]
+    assert found == progress
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
+def test_an_interrupted_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch, error):
+    path = tmp_path / "state.npz"
+    model = compiled(network())
+    save_state(path, model, Progress(epoch=1))
+    old = path.read_bytes()
+
+    def half(file, **arrays):
+        file.write_bytes(b"half of it")
+        raise error
+
+    monkeypatch.setattr(np, "savez", half)
+    with pytest.raises(error):
+        save_state(path, model, Progress(epoch=2))
+    assert path.read_bytes() == old
+    assert list(tmp_path.iterdir()) == [path]
+
+
+FOREIGN = [
+    (None, "no such file; this run cannot be resumed"),
+    (b"", "not the state of a training"),
+    (b"epoch,loss\n", "not the state of a training"),
+    (b"PK\x03\x04half", "not the state of a training"),
+]
+
+
+@pytest.mark.parametrize(("data", "message"), FOREIGN)
+def test_a_foreign_file_is_told(tmp_path, data, message):
+    path = tmp_path / "state.npz"
+    if data is not None:
+        path.write_bytes(data)
+    with pytest.raises(UserError) as caught:
+        load_progress(path)
+    assert str(caught.value) == f"{path}: {message}"
+
+
+@pytest.mark.parametrize("arrays", [{"boxes": 1}, {"progress": json.dumps({"epok": 1})}])
+def test_arrays_of_something_else_are_told(tmp_path, arrays):
+    np.savez(tmp_path / "state.npz", **arrays)
+    with pytest.raises(UserError, match="not the state of a training"):
+        load_progress(tmp_path / "state.npz")
+
+
+def test_the_state_of_another_network_or_optimizer_is_told(tmp_path):
+    path = tmp_path / "state.npz"
+    save_state(path, compiled(network()), Progress())
+    with pytest.raises(UserError, match=r"state\.npz: the state of another network"):
+        load_state(path, compiled(network(width=4)), optimizer=False)
+    with pytest.raises(UserError, match="another network or optimizer"):
+        load_state(path, compiled(network(), gradient_accumulation_steps=2), optimizer=True)
+
+
+@pytest.mark.parametrize("precision", ["float32", "mixed_float16"])
+def test_averaged_weights_are_those_within_the_block_alone(precision_policy, precision):
+    precision_policy(precision)
+    model = compiled(network())
+    averages = None
+    for step in range(3):
+        train(model, step, 1)
+        raw = [keras.ops.convert_to_numpy(value) for value in model.trainable_variables]
+        share = 1 if averages is None else 1 - MOMENTUM
+        averages = averages or raw
+        averages = [a + share * (r - a) for a, r in zip(averages, raw, strict=True)]
+    before = model.get_weights()
+    with averaged_weights(model):
+        for value, average in zip(model.trainable_variables, averages, strict=True):
+            np.testing.assert_allclose(value.numpy(), average, rtol=1e-4, atol=1e-6)
+        assert not np.array_equal(model.get_weights()[0], before[0])
+    assert_same(model.get_weights(), before)
+
+
+def test_weights_return_after_an_error_in_the_block():
+    model = compiled(network())
+    train(model, 0, 3)
+    before = model.get_weights()
+    with pytest.raises(KeyboardInterrupt), averaged_weights(model):
+        raise KeyboardInterrupt
+    assert_same(model.get_weights(), before)
+
+
+def test_without_averages_the_weights_stay():
+    model = compiled(network(), ema=False)
+    train(model, 0, 2)
+    before = model.get_weights()
+    with averaged_weights(model):
+        assert_same(model.get_weights(), before)

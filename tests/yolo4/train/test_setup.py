@@ -1,0 +1,60 @@
+"""What is settled before a training: here, the cache of decoded images."""
+
+import pytest
+
+from utils.errors import UserError
+from utils.training_data import image_cache as cache
+from utils.training_data.image_cache import DiskCache, MemoryCache, read_record
+from yolo4.config import Config
+from yolo4.sample_data.make import make_sample_data
+from yolo4.train import setup as preparation
+from yolo4.train.setup import prepare, prepare_again, training_set
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return make_sample_data(tmp_path_factory.mktemp("data") / "set", 3, 2, 2, size=96)
+
+
+@pytest.fixture
+def config(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(preparation, "CACHE", tmp_path / "cache")
+    return lambda **more: Config(data=(str(data),), run_dir=str(tmp_path / "run"), **more)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("none", type(read_record)), ("ram", MemoryCache), ("disk", DiskCache)]
+)
+def test_the_cache_is_told_and_used(config, capsys, tmp_path, name, kind):
+    task = prepare(config(cache=name))
+    printed = capsys.readouterr().out
+    assert ("--cache" in printed) == (name != "none")
+    if name != "none":
+        assert f"--cache {name}: 3 decoded images take 0.1 MiB of " in printed
+    training = training_set(task)
+    training.batch(0, 0, 3)
+    assert isinstance(training._read, kind)
+    assert (tmp_path / "cache").exists() == (name == "disk")
+    assert len(list((tmp_path / "cache").glob("*"))) == (3 if name == "disk" else 0)
+
+
+def test_a_cache_that_cannot_fit_is_refused_before_anything_is_written(
+    config, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(cache, "available_memory", lambda: 1000)
+    with pytest.raises(UserError, match=r"^--cache ram: 3 decoded images take .* at most"):
+        prepare(config(cache="ram"))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_that_goes_on_where_its_cache_does_not_fit_is_told_where_to_change_it(
+    config, monkeypatch
+):
+    task = prepare(config(cache="ram"))
+    task.run.folder.mkdir()
+    task.run.config_file.write_text(task.config.to_json())
+    task.run.classes_file.write_text("".join(f"{name}\n" for name in task.class_names))
+    task.run.anchors_file.write_text("1,1 2,2 3,3 4,4 5,5 6,6 7,7 8,8 9,9\n")
+    monkeypatch.setattr(cache, "available_memory", lambda: 1000)
+    with pytest.raises(UserError, match=r'Change "cache" in .*config\.json'):
+        prepare_again(task.run)

@@ -1,0 +1,89 @@
+"""What is measured in training, with a network whose answers are known."""
+
+import cv2
+import keras
+import numpy as np
+import pytest
+
+from nets.decode import SCALE_X_Y
+from nets.losses import TERMS
+from utils.anchors import COCO_ANCHORS
+from utils.records import Record
+from yolo4.evaluate.command import EvaluateOptions
+from yolo4.train.validation import Validator
+
+SIZE = 64
+COLOURS = (10, 20, 40, 80, 160)
+
+
+@pytest.fixture
+def records(tmp_path):
+    """Plain images, each with one object of 32 x 32 pixels whose centre is (40, 24)."""
+    found = []
+    for colour in COLOURS:
+        path = tmp_path / f"{colour}.png"
+        cv2.imwrite(str(path), np.full((SIZE, SIZE, 3), colour, np.uint8))
+        box = np.array([[24, 8, 56, 40]], np.float32)
+        found.append(Record(path, (SIZE, SIZE), box, np.zeros(1, np.int32), np.zeros(1, bool)))
+    return found
+
+
+class Network:
+    """Finds the object in images of one colour; its losses are the mean colour of a batch."""
+
+    def __init__(self, colour, batch_size, logit=20, center=0):
+        self.colour = colour
+        self.logit = logit
+        self.center = center
+        self.batch_size = batch_size
+        self.criterion = self  # the loss is called, and asked how boxes are decoded
+
+    anchors = COCO_ANCHORS
+    scale_x_y = SCALE_X_Y
+
+    def predict_on_batch(self, images):
+        assert images.shape == (self.batch_size, SIZE, SIZE, 3)
+        assert images.dtype == np.uint8
+        self.images = images
+        levels = [np.full((len(images), SIZE // s, SIZE // s, 3, 6), -20.0) for s in (8, 16, 32)]
+        seen = images[:, 0, 0, 0] == self.colour
+        # Stride 16, the cell around (40, 24), its first anchor.
+        width, height = COCO_ANCHORS[3]
+        box = [self.center, 0, np.log(32 / width), np.log(32 / height)]
+        levels[1][seen, 1, 2, 0] = [*box, self.logit, 20]
+        return [level.astype(np.float32) for level in levels]
+
+    def __call__(self, targets, logits):
+        rows = len(targets["labels"])
+        assert all(len(level) == rows for level in logits)
+        mean = keras.ops.convert_to_tensor(self.images[:rows, 0, 0, 0].mean())
+        return {name: mean * weight for name, weight in zip(TERMS, (1, 2, 3), strict=True)}
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 3, 5, 8])
+def test_each_image_counts_once_whatever_the_batch_size(records, batch_size):
+    validator = Validator(records, ("cat",), (SIZE, SIZE), batch_size)
+    losses, metrics, found = validator.measure(Network(40, batch_size))
+    mean = np.mean(COLOURS)
+    wanted = {"loss": 6 * mean, "box": mean, "confidence": 2 * mean, "class": 3 * mean}
+    assert losses == pytest.approx(wanted, rel=1e-6)
+    assert [len(detections.boxes) for detections in found] == [0, 0, 1, 0, 0]
+    np.testing.assert_allclose(found[2].boxes, records[2].boxes, atol=0.1)
+    assert metrics.images == 5
+    assert metrics.map50 == pytest.approx(0.2)
+
+
+def test_boxes_are_decoded_with_the_grid_sensitivity_of_the_loss(records):
+    network = Network(40, 5, center=np.log(3))  # a sigmoid of 3/4: a quarter cell to the right
+    network.scale_x_y = (1, 2, 1)
+    _, _, found = Validator(records, ("cat",), (SIZE, SIZE), 5).measure(network)
+    np.testing.assert_allclose(found[2].boxes, [[32, 8, 64, 40]], atol=0.1)
+
+
+def test_scores_count_from_where_get_map_looks_at_them(records):
+    """Else the mAP of the history is another than that of `get_map.py --split val`."""
+    least = EvaluateOptions().score_threshold
+    for score, count in ((1.1 * least, 1), (0.9 * least, 0)):
+        network = Network(40, 5, logit=np.log(score / (1 - score)))
+        _, _, found = Validator(records, ("cat",), (SIZE, SIZE), 5).measure(network)
+        assert len(found[2].boxes) == count

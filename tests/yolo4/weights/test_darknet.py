@@ -1,0 +1,444 @@
+"""Darknet's `.weights`: the file, the graph behind it, and networks in and out of it."""
+
+import cv2
+import keras
+import numpy as np
+import pytest
+
+from nets.blocks import BatchNorm
+from nets.decode import SCALE_X_Y, decode
+from nets.yolov4 import YOLOv4
+from tests.helpers import darknet_reference as reference
+from tests.helpers.random_weights import random_weights
+from utils.anchors import COCO_ANCHORS
+from utils.errors import UserError
+from yolo4.weights.darknet.files import (
+    WeightsHeader,
+    read_cfg_sections,
+    read_header,
+    read_weights,
+    write_weights,
+)
+from yolo4.weights.darknet.graph import sections, weight_count
+from yolo4.weights.darknet.layers import darknet_layers
+from yolo4.weights.darknet.load import darknet_class_count, load_darknet, write_darknet
+
+SLIM = {"width": 0.125, "depth": 0.1}
+SHAPE = (64, 96)
+NO_IMAGES = np.uint64(0)
+needs_importer = pytest.mark.skipif(
+    not hasattr(cv2.dnn, "readNetFromDarknet"), reason="this OpenCV has no Darknet importer"
+)
+
+
+def graph(class_count=80, width=1.0, depth=1.0):
+    return sections(class_count, COCO_ANCHORS, SCALE_X_Y, (416, 416), width, depth)
+
+
+def write(path, numbers, versions=(0, 2, 5), seen=NO_IMAGES):
+    """A file made here, byte by byte."""
+    path.write_bytes(np.array(versions, "<i4").tobytes() + seen.tobytes() + numbers.tobytes())
+    return path
+
+
+@pytest.fixture(scope="module")
+def trained():
+    """A network of three classes; no test changes it."""
+    return random_weights(YOLOv4(3, **SLIM, input_shape=SHAPE), seed=1)
+
+
+@pytest.fixture(scope="module")
+def numbers(trained):
+    return np.frombuffer(reference.weights(trained)[20:], "<f4")
+
+
+@pytest.fixture
+def whole(numbers, tmp_path):
+    return write(tmp_path / "whole.weights", numbers)
+
+
+@pytest.fixture(scope="module")
+def empty():
+    """Another network of three classes, for tests to fill."""
+    return YOLOv4(3, **SLIM, input_shape=SHAPE)
+
+
+@pytest.fixture
+def model(empty):
+    return random_weights(empty, seed=2)
+
+
+def layers_of(model):
+    """The arrays of each convolution and its batch norm, by the convolution's name."""
+    found = {layer.name: layer.get_weights() for layer in model.convolutions()}
+    for layer in model.layers:
+        if isinstance(layer, BatchNorm):
+            found[layer.name.removesuffix("_norm")] += layer.get_weights()
+    return found
+
+
+def assert_loaded(model, trained, before, names):
+    """The layers of these names are as trained, the others as before."""
+    for name, arrays in layers_of(model).items():
+        wanted = (trained if name in names else before)[name]
+        assert all(np.array_equal(a, b) for a, b in zip(arrays, wanted, strict=True)), name
+
+
+class TestFile:
+    @pytest.mark.parametrize(
+        ("versions", "seen", "size"),
+        [
+            ((0, 1, 0), np.uint32(2**32 - 1), 16),
+            ((0, 2, 0), np.uint64(2**40), 20),
+            ((0, 2, 5), np.uint64(32_032_000), 20),
+            ((1, 0, 0), np.uint64(0), 20),
+        ],
+    )
+    def test_each_header_is_understood(self, tmp_path, versions, seen, size):
+        values = np.array([1.5, -2, 3e-39, np.inf, 0], "<f4")
+        header, numbers = read_weights(write(tmp_path / "x.weights", values, versions, seen))
+        assert header == WeightsHeader(*versions, int(seen))
+        assert header.size == size
+        assert numbers.tobytes() == values.tobytes()
+
+    def test_what_is_written_is_read_bit_for_bit(self, tmp_path):
+        bits = np.random.default_rng(0).integers(0, 2**32, 1000, np.uint32)
+        arrays = [part.view("<f4") for part in np.split(bits, [10, 400])]
+        arrays[1] = arrays[1].reshape(39, 10).T  # not in order in memory
+        path = tmp_path / "new" / "x.weights"
+        write_weights(path, arrays, seen=2**33)
+        header, numbers = read_weights(path)
+        assert header == (0, 2, 5, 2**33)
+        assert numbers.tobytes() == b"".join(np.ascontiguousarray(a).tobytes() for a in arrays)
+
+    def test_a_number_that_is_cut_off_is_left_out(self, tmp_path):
+        path = write(tmp_path / "x.weights", np.arange(5, dtype="<f4"))
+        path.write_bytes(path.read_bytes()[:-1])
+        assert read_weights(path)[1].tolist() == [0, 1, 2, 3]
+
+    @pytest.mark.parametrize(
+        ("data", "message"),
+        [
+            (b"", "is empty"),
+            (b"\0\0\0\0\2", "5 bytes; the header of Darknet weights alone has 20"),
+            (np.array([0, 1, 0], "<i4").tobytes(), "12 bytes; .* alone has 16"),
+            (np.array([0, 2, 5, 0], "<i4").tobytes(), "16 bytes; .* alone has 20"),
+            (b"PK\3\4 a file of PyTorch", "not Darknet weights: it begins with the version 6732"),
+            (np.array([-1, 2, 5, 0, 0], "<i4").tobytes(), r"not Darknet weights: .*-1\.2\.5"),
+        ],
+    )
+    def test_a_file_that_does_not_begin_so_is_one_clear_line(self, tmp_path, data, message):
+        path = tmp_path / "x.weights"
+        path.write_bytes(data)
+        with pytest.raises(UserError, match=rf"x\.weights: {message}") as caught:
+            read_header(path)
+        assert "\n" not in str(caught.value)
+
+    def test_a_missing_file_is_told(self, tmp_path):
+        with pytest.raises(UserError, match=r"none\.weights: cannot be read: No such file"):
+            read_header(tmp_path / "none.weights")
+
+    def test_an_interrupted_write_leaves_the_old_file(self, tmp_path):
+        def arrays():
+            yield np.zeros(5)
+            raise KeyboardInterrupt
+
+        path = tmp_path / "x.weights"
+        path.write_bytes(b"old")
+        with pytest.raises(KeyboardInterrupt):
+            write_weights(path, arrays())
+        assert path.read_bytes() == b"old"
+        assert list(tmp_path.iterdir()) == [path]
+
+
+class TestGraph:
+    def test_it_is_that_of_yolov4_cfg(self, tmp_path):
+        """Against the shorthand, which was made from the file and not by this code."""
+        path = tmp_path / "yolov4.cfg"
+        path.write_text(reference.cfg(416))
+        net, *wanted = read_cfg_sections(path)
+        ours = graph()
+        assert ours[0].options["width"] == ours[0].options["height"] == net.whole("width", 0)
+        assert len(ours[1:]) == len(wanted) == 162
+        for number, ((name, options), section) in enumerate(zip(ours[1:], wanted, strict=True)):
+            assert name == section.name
+            for option in {*options} & {"filters", "size", "stride", "pad", "classes", "num"}:
+                assert options[option] == section.whole(option, 1), (number, option)
+            if name == "convolutional":
+                assert options["activation"] == section.options["activation"]
+                norms = options.get("batch_normalize", 0), section.whole("batch_normalize", 0)
+                assert norms[0] == norms[1]
+            for option in {*options} & {"layers", "mask", "anchors"}:
+                given = [n if n >= 0 else number + n for n in section.wholes(option)]
+                assert [n if n >= 0 else number + n for n in options[option]] == given
+            if name == "shortcut":
+                assert options["from"] == section.whole("from", 0)
+
+    def test_it_has_as_many_weights_as_the_released_file(self):
+        assert weight_count(graph()) == 64_429_405
+
+    def test_the_released_backbone_ends_with_section_136(self):
+        """yolov4.conv.137: [net] and 137 sections, 170,038,676 bytes with the header."""
+        assert weight_count(graph()[: 1 + 137]) == (170_038_676 - 20) / 4
+
+    @pytest.mark.parametrize(
+        ("class_count", "width", "depth"), [(1, 0.05, 0.1), (3, 0.125, 0.33), (20, 0.1, 0.7)]
+    )
+    def test_it_is_that_of_our_network(self, class_count, width, depth):
+        model = YOLOv4(class_count, width, depth)
+        found = graph(class_count, width, depth)
+        convolutions = [options for name, options in found if name == "convolutional"]
+        assert [(o["filters"], o["size"], o["stride"]) for o in convolutions] == [
+            (layer.filters, layer.kernel_size[0], layer.strides[0])
+            for layer in model.convolutions()
+        ]
+        assert weight_count(found) == sum(int(np.prod(w.shape)) for w in model.weights)
+
+    def test_the_class_count_follows_from_the_number_of_weights(self):
+        assert darknet_class_count(64_429_405) == 80
+        assert darknet_class_count(64_429_405 - 1) is None
+        assert darknet_class_count(64_429_405, width=0.5) is None
+        assert darknet_class_count(weight_count(graph(3, 0.25, 0.33)), 0.25, 0.33) == 3
+        assert darknet_class_count(weight_count(graph(0))) is None
+        assert darknet_class_count(0) is None
+
+
+class TestLoading:
+    def test_a_whole_file_fills_the_network(self, model, trained, whole):
+        text = load_darknet(model, whole, whole=True)
+        count = len(model.convolutions())
+        assert text == f"loaded {count} of {count} convolutions from {whole}"
+        assert_loaded(model, layers_of(trained), {}, layers_of(trained))
+
+    @pytest.mark.parametrize(
+        ("last", "rest"), [(1, 0), (2, 1), (36, 0.5), (56, 0), (64, 0.5), (71, 0), (71, -1)]
+    )
+    def test_of_a_cut_file_the_complete_layers_are_loaded(
+        self, model, trained, numbers, tmp_path, last, rest
+    ):
+        layers = darknet_layers(model)
+        count = len(layers)
+        sizes = [layer.filters * layer.size_of_filter for layer in layers]
+        inside = {0: 0, 1: 1, 0.5: sizes[last] // 2, -1: sizes[last] - 1}[rest]
+        path = write(tmp_path / "cut", numbers[: sum(sizes[:last]) + inside])
+        before, names = layers_of(model), [layer.name for layer in layers]
+        first, second = load_darknet(model, path).splitlines()
+        assert first == f"loaded {last} of {count} convolutions from {path}"
+        place = f" {inside:,} numbers into {names[last]}" if rest else " there"
+        left = names[last] if last == count - 1 else f"{names[last]} to {names[-1]}"
+        assert second == f"the file ends{place}; not loaded: {left}"
+        assert_loaded(model, layers_of(trained), before, names[:last])
+
+    def test_of_another_class_count_all_but_the_heads_is_loaded(self, trained, whole):
+        model = random_weights(YOLOv4(5, **SLIM), seed=3)
+        before = layers_of(model)
+        heads = [layer.name for layer in model.convolutions() if layer.use_bias]
+        first, second = load_darknet(model, whole).splitlines()
+        count = len(model.convolutions())
+        assert first == f"loaded {count - 3} of {count} convolutions from {whole}"
+        assert second == f"not loaded, as it is for 3 classes, not 5: {', '.join(heads)}"
+        assert_loaded(model, layers_of(trained), before, before.keys() - set(heads))
+
+    def test_a_file_of_another_class_count_may_be_shorter_or_longer(self, model, tmp_path):
+        for class_count in (1, 9):
+            other = random_weights(YOLOv4(class_count, **SLIM), seed=4)
+            path = tmp_path / "x.weights"
+            path.write_bytes(reference.weights(other))
+            before = layers_of(model)
+            assert f"for {class_count} classes, not 3" in load_darknet(model, path)
+            heads = {layer.name for layer in model.convolutions() if layer.use_bias}
+            assert_loaded(model, layers_of(other), before, before.keys() - heads)
+
+    @pytest.mark.parametrize(
+        ("wanted", "inside"), [(1, 0), (1, 0.5), (2, 0.02), (4, 0.5), (30, 0), (30, 0.02)]
+    )
+    def test_a_cut_file_of_another_class_count_fills_no_head(
+        self, trained, numbers, tmp_path, wanted, inside
+    ):
+        """It ends in, or with, a layer after the first head."""
+        layers = darknet_layers(trained)
+        head = next(place for place, layer in enumerate(layers) if layer.norm is None)
+        for last in (head + 2, len(layers) - 2):
+            sizes = [layer.filters * layer.size_of_filter for layer in layers]
+            path = write(tmp_path / "cut", numbers[: sum(sizes[:last]) + int(inside * sizes[last])])
+            model = random_weights(YOLOv4(wanted, **SLIM), seed=3)
+            before = layers_of(model)
+            heads = [layer.name for layer in layers[:last] if layer.norm is None]
+            loaded, left, missing = load_darknet(model, path).splitlines()
+            assert loaded.startswith(f"loaded {last - len(heads)} of {len(layers)} ")
+            assert left == f"not loaded, as it is for 3 classes, not {wanted}: {', '.join(heads)}"
+            assert missing.endswith(f"not loaded: {layers[last].name} to {layers[-1].name}")
+            names = [layer.name for layer in layers[:last] if layer.norm is not None]
+            assert_loaded(model, layers_of(trained), before, names)
+
+    @pytest.mark.parametrize("behind", [-4, -600, 0, 5])
+    def test_a_file_too_short_to_show_its_class_count(
+        self, model, trained, numbers, tmp_path, behind
+    ):
+        """It ends in the first head, with it or soon behind it."""
+        layers = darknet_layers(trained)
+        head = next(place for place, layer in enumerate(layers) if layer.norm is None)
+        end = sum(layer.filters * layer.size_of_filter for layer in layers[: head + 1])
+        path = write(tmp_path / "cut", numbers[: end + behind])
+        before, names = layers_of(model), [layer.name for layer in layers]
+        first, *_ = load_darknet(model, path).splitlines()
+        complete = head + (behind >= 0)
+        assert first.startswith(f"loaded {complete} of ")
+        assert_loaded(model, layers_of(trained), before, names[:complete])
+
+        other = random_weights(YOLOv4(30, **SLIM), seed=3)
+        before = layers_of(other)
+        first, second = load_darknet(other, path).splitlines()
+        assert first.startswith(f"loaded {head} of ")
+        assert f"numbers into {names[head]}; not loaded: {names[head]} to " in second
+        assert_loaded(other, layers_of(trained), before, names[:head])
+
+        fewer = YOLOv4(2, **SLIM)
+        text = load_darknet(fewer, path)
+        is_told = "\ntaken for 2 classes: the file is too short to show" in text
+        assert is_told == (behind in (-4, 0))  # long enough, and too short to speak against it
+        assert text.startswith(f"loaded {head + is_told} of ")
+
+    def test_a_file_short_by_the_numbers_of_a_class_is_a_cut_one(
+        self, model, trained, numbers, tmp_path
+    ):
+        layers = darknet_layers(model)
+        per_class = sum(3 * layer.size_of_filter for layer in layers if layer.norm is None)
+        short = numbers[: numbers.size - per_class]
+        assert darknet_class_count(short.size, **SLIM) == 2
+        before = layers_of(model)
+        text = load_darknet(model, write(tmp_path / "cut", short))
+        complete = text.partition(" of ")[0].removeprefix("loaded ")
+        names = [layer.name for layer in layers[: int(complete)]]
+        assert len(layers) - 4 < len(names) < len(layers)
+        assert_loaded(model, layers_of(trained), before, names)
+
+    def test_of_a_classifier_the_backbone_is_loaded(self, model, trained, numbers, tmp_path):
+        """As csdarknet53.weights: behind the backbone the biases and the kernel of 1000 classes."""
+        layers, count = darknet_layers(model), model.backbone_convolutions
+        sizes = [layer.filters * layer.size_of_filter for layer in layers[:count]]
+        rest = np.random.default_rng(5).normal(0, 0.01, 1000 * (1 + layers[count - 1].filters))
+        path = write(tmp_path / "x", np.append(numbers[: sum(sizes)], rest.astype("<f4")))
+        before = layers_of(model)
+        first, second = load_darknet(model, path).splitlines()
+        assert first == f"loaded {count} of {len(layers)} convolutions from {path}"
+        assert second == (
+            "what follows is of another network, as a classifier's is; "
+            f"not loaded: conv_{count + 1} to conv_{len(layers)}"
+        )
+        assert_loaded(model, layers_of(trained), before, [layer.name for layer in layers[:count]])
+        with pytest.raises(UserError, match="numbers, but this network for 3"):
+            load_darknet(model, path, whole=True)
+
+    def test_where_all_is_needed_another_class_count_is_refused(self, whole):
+        with pytest.raises(UserError, match=r"is for 3 classes, but this network for 5$"):
+            load_darknet(YOLOv4(5, **SLIM), whole, whole=True)
+
+    @pytest.mark.parametrize(
+        ("change", "all_needed", "message"),
+        [
+            (lambda n: np.append(n, n[:1]), False, "{one_more:,} numbers, but .* has {all:,}"),
+            (lambda n: n[:-1], True, "{one_less:,} numbers, but this network for 3 .* {all:,}"),
+            (lambda n: n[:0], False, "0 numbers, but the first layer alone has 248$"),
+            (lambda n: n[:247], False, "247 numbers, but the first layer alone has 248$"),
+            (lambda n: n[1:], False, r"not of this network: where the variances of conv_[12] "),
+            (
+                lambda n: np.full_like(n, np.nan),
+                False,
+                "not of this network: where the variances of conv_1 ",
+            ),
+        ],
+    )
+    def test_what_is_not_of_this_network_is_refused_and_nothing_loaded(
+        self, model, numbers, tmp_path, change, all_needed, message
+    ):
+        path = write(tmp_path / "x.weights", change(numbers))
+        before = layers_of(model)
+        sizes = {"one_more": numbers.size + 1, "one_less": numbers.size - 1, "all": numbers.size}
+        with pytest.raises(UserError, match=rf"^{path}: {message.format(**sizes)}") as caught:
+            load_darknet(model, path, whole=all_needed)
+        assert "\n" not in str(caught.value)
+        assert_loaded(model, {}, before, ())
+
+    def test_a_shorter_network_is_not_taken_for_a_cut_file(self, tmp_path):
+        """As yolov3.weights, whose first layers have YOLOv4's shapes and which has fewer."""
+        path = tmp_path / "x.weights"
+        path.write_bytes(reference.weights(random_weights(YOLOv4(3, width=0.125, depth=0.1))))
+        with pytest.raises(UserError, match=r"the variances of conv_\d+ .* --depth"):
+            load_darknet(YOLOv4(3, width=0.125, depth=0.5), path)
+
+
+class TestWriting:
+    def test_the_files_of_a_network(self, trained, numbers, tmp_path):
+        path = tmp_path / "out" / "slim.weights"
+        names = ["cat", "dog", "été"]
+        files = write_darknet(path, trained, COCO_ANCHORS, SCALE_X_Y, SHAPE, names, seen=640)
+        assert [file.name for file in files] == ["slim.weights", "slim.cfg", "slim.names"]
+        assert sorted(path.parent.iterdir()) == sorted(files)
+        header, written = read_weights(path)
+        assert header.seen == 640
+        assert written.tobytes() == numbers.tobytes()
+        assert files[2].read_text(encoding="utf-8") == "cat\ndog\nété\n"
+
+    def test_another_epsilon_than_darknets_is_made_up_for(self, tmp_path):
+        model = random_weights(YOLOv4(2, **SLIM, epsilon=1e-2), seed=5)
+        path = tmp_path / "x.weights"
+        write_darknet(path, model, COCO_ANCHORS, SCALE_X_Y, SHAPE, ["a", "b"])
+        again = YOLOv4(2, **SLIM)
+        load_darknet(again, path)
+        image = np.random.default_rng(2).integers(0, 256, (1, *SHAPE, 3))
+        for found, wanted in zip(again(image), model(image), strict=True):
+            np.testing.assert_allclose(found, wanted, rtol=1e-3, atol=1e-5)
+
+    @needs_importer
+    @pytest.mark.parametrize(
+        ("class_count", "size", "shape"),
+        [(3, SLIM, (64, 96)), (1, {"width": 0.1, "depth": 0.5}, (96, 64))],
+    )
+    def test_opencv_finds_the_same(self, tmp_path, class_count, size, shape):
+        model = random_weights(YOLOv4(class_count, **size, input_shape=shape), seed=6)
+        anchors, scales = COCO_ANCHORS * np.float32(1 / 3), (1.3, 1.0, 2.0)
+        names = [f"class {number}" for number in range(class_count)]
+        files = write_darknet(tmp_path / "x.weights", model, anchors, scales, shape, names)
+        net = cv2.dnn.readNetFromDarknet(str(files[1]), str(files[0]))
+        compare_with_opencv(net, model, anchors, scales, shape)
+
+
+def compare_with_opencv(net, model, anchors, scale_x_y, shape):
+    """Logits of every level, and what is decoded from them, are the same on a random picture."""
+    image = np.random.default_rng(1).integers(0, 256, (*shape, 3), np.uint8)
+    net.setInput(cv2.dnn.blobFromImage(image, 1 / 255, shape[::-1]))
+    detections = net.getUnconnectedOutLayersNames()
+    heads = [f"conv_{int(name.split('_')[1]) - 1}" for name in detections]
+    *theirs, low, middle, high = net.forward([*heads, *detections])
+    logits = model(image[None], training=False)
+    for ours, wanted in zip(logits, theirs, strict=True):
+        ours = keras.ops.convert_to_numpy(ours)[0]
+        ours = ours.reshape(*ours.shape[:2], -1).transpose(2, 0, 1)
+        assert np.abs(wanted[0] - ours).max() < 1e-3 * np.abs(wanted).max()
+
+    wanted = np.concatenate([low, middle, high])
+    decoded = decode(logits, anchors.tolist(), scale_x_y)
+    boxes, confidence, classes = (keras.ops.convert_to_numpy(part)[0] for part in decoded)
+    center, sides = (boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]
+    np.testing.assert_allclose(center / shape[::-1], wanted[:, :2], rtol=0, atol=1e-4)
+    np.testing.assert_allclose(sides / shape[::-1], wanted[:, 2:4], rtol=0, atol=1e-4)
+    np.testing.assert_allclose(confidence, wanted[:, 4], rtol=0, atol=1e-4)
+    scores = confidence[:, None] * classes
+    found = wanted[:, 5:] > 0  # OpenCV leaves out scores under 0.2
+    np.testing.assert_allclose(scores[found], wanted[:, 5:][found], rtol=0, atol=1e-4)
+    assert (scores[~found] < 0.2 + 1e-4).all()
+    assert found.mean() > 0.1
+
+
+@needs_importer
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [416, 608])
+def test_opencv_computes_the_same_from_the_same_full_size_file(tmp_path, size):
+    path, cfg = tmp_path / "yolov4.weights", tmp_path / "yolov4.cfg"
+    path.write_bytes(reference.weights(random_weights(YOLOv4(80), seed=7)))
+    cfg.write_text(reference.cfg(size))
+    model = YOLOv4(80, input_shape=(size, size))
+    load_darknet(model, path, whole=True)
+    net = cv2.dnn.readNetFromDarknet(str(cfg), str(path))
+    compare_with_opencv(net, model, COCO_ANCHORS, SCALE_X_Y, (size, size))

@@ -1,0 +1,121 @@
+"""The history of a training: reading it, and its curves as a picture."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from utils.errors import UserError
+from utils.metrics.plots import INK, save_figure, style_axes
+
+_TRAINING, _VALIDATION = "#1f77b4", "#e07b00"
+_NAMES = {
+    "lr": "learning rate",
+    "images_per_second": "images per second",
+    "waited_for_data": "part of time without data",
+    "box": "box loss",
+    "confidence": "confidence loss",
+    "class": "class loss",
+}
+
+
+def read_history(path: str | Path) -> dict[str, np.ndarray]:
+    """Read a table of numbers with a line of names at its head.
+
+    Args:
+        path: `history.csv` of a run, one line per epoch.
+
+    Returns:
+        float64 `[E]` by column name; nan where a cell is empty.
+
+    Raises:
+        UserError: the file is missing, has no `epoch` column, or a cell is no number.
+    """
+    path = Path(path)
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            head, *rows = csv.reader(file)
+    except (FileNotFoundError, ValueError) as error:
+        raise UserError(f"{path}: no training history can be read there") from error
+    if "epoch" not in head:
+        raise UserError(f"{path}: found the columns {', '.join(head)}, but no 'epoch'")
+    table = np.full((len(rows), len(head)), np.nan)
+    for line, row in enumerate(rows):
+        if len(row) != len(head):
+            raise UserError(f"{path}:{line + 2}: {len(row)} cells under {len(head)} names")
+        for column, cell in enumerate(row):
+            try:
+                table[line, column] = float(cell or "nan")
+            except ValueError as error:
+                raise UserError(f"{path}:{line + 2}: {cell!r} is not a number") from error
+    return dict(zip(head, table.T, strict=True))
+
+
+def plot_history(history: str | Path, path: str | Path) -> None:
+    """Draw every column against the epoch, training and validation in one panel, as PNG.
+
+    Args:
+        history: `history.csv` of a run.
+        path: the PNG file.
+
+    Raises:
+        UserError: as `read_history`.
+    """
+    columns = read_history(history)
+    epochs = columns.pop("epoch")
+    measured = {name for name, values in columns.items() if not np.isnan(values).all()}
+    scores = [name for name in columns if name in measured and name.lower().startswith("map")]
+    panels = [n for n in columns if n not in scores and not n.startswith("val_")]
+    panels = [n for n in panels if {n, f"val_{n}"} & measured]
+    count = max(1, len(panels) + bool(scores))
+    width = min(3, count)
+    rows = -(-count // width)
+    figure = Figure(figsize=(0.4 + 4.1 * width, 0.3 + 3.0 * rows), layout="constrained")
+    grid = figure.subplots(rows, width, squeeze=False).ravel()
+    if scores:
+        _draw_scores(grid[0], epochs, {name: columns[name] for name in scores})
+    for axes, name in zip(grid[bool(scores) :], panels, strict=False):
+        _draw_term(axes, name, epochs, columns)
+    for axes in grid[:count]:
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    for axes in grid[count:]:
+        axes.set_axis_off()
+    save_figure(figure, path)
+
+
+def _draw_term(axes: Axes, name: str, epochs: np.ndarray, columns: dict[str, np.ndarray]) -> None:
+    style_axes(axes, _NAMES.get(name, name), "epoch", "")
+    drawn = []
+    pairs = ((name, "training", _TRAINING), (f"val_{name}", "validation", _VALIDATION))
+    for column, legend, colour in pairs:
+        values = columns.get(column, np.full(len(epochs), np.nan))
+        known = np.isfinite(values)
+        if known.any():
+            drawn.append(values[known])
+            marker = "o" if known.sum() < 15 else ""
+            style = {"marker": marker, "markersize": 3.5, "linewidth": 1.5, "label": legend}
+            axes.plot(epochs[known], values[known], color=colour, **style)
+    if len(drawn) == 2:
+        axes.legend(frameon=False, fontsize=9)
+    together = np.concatenate(drawn) if drawn else np.zeros(1)
+    # The first epochs would flatten the rest of a curve that falls by more than this.
+    if together.min() > 0 and together.max() > 20 * together.min():
+        axes.set_yscale("log")
+
+
+def _draw_scores(axes: Axes, epochs: np.ndarray, scores: dict[str, np.ndarray]) -> None:
+    style_axes(axes, "validation mAP", "epoch", "")
+    for name, values in scores.items():
+        known = np.isfinite(values)
+        line = axes.plot(epochs[known], values[known], "o-", markersize=3.5, label=name)[0]
+        best = np.flatnonzero(known)[np.argmax(values[known])]
+        axes.plot(epochs[best], values[best], "*", markersize=11, color=line.get_color())
+        note = f"{values[best]:.3f}"
+        offset = {"xytext": (0, 7), "textcoords": "offset points", "ha": "center"}
+        axes.annotate(note, (epochs[best], values[best]), fontsize=9, color=INK, **offset)
+    axes.set_ylim(0, 1.08)
+    if len(scores) > 1:
+        axes.legend(frameon=False, fontsize=9)

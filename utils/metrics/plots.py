@@ -1,0 +1,186 @@
+"""Pictures of an evaluation: precision against recall, the choice of a threshold, AP per class."""
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.text import Text
+
+from utils.draw import class_colour
+from utils.files import write_whole
+from utils.fonts import font_file
+from utils.metrics.score_curve import ScoreCurve, percent
+from utils.metrics.voc_map import VocScores
+
+INK = "#333333"
+_GRID = "#dddddd"
+_COLOURS = {"precision": "#1f77b4", "recall": "#e07b00", "F1": "#2ca02c"}
+# More entries than this stand in a second column.
+_LEGEND_ROWS = 22
+# More classes than this are left out of a picture with a panel per class.
+_PANELS = 11
+# The areas under more curves than this would only hide one another.
+_FILLED = 5
+
+
+def save_figure(figure: Figure, path: str | Path) -> None:
+    """Write a figure as PNG, whole or not at all."""
+    data = io.BytesIO()
+    figure.savefig(data, format="png", dpi=130)
+    write_whole(path, data.getvalue())
+
+
+def style_axes(axes: Axes, title: str, x_label: str, y_label: str) -> None:
+    """Quiet frame and grid, a title on the left, named axes."""
+    axes.set_title(title, loc="left", fontsize=11, color=INK)
+    axes.set_xlabel(x_label, color=INK)
+    axes.set_ylabel(y_label, color=INK)
+    axes.grid(color=_GRID, linewidth=0.7)
+    axes.set_axisbelow(True)
+    axes.tick_params(colors=INK, length=3)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color("#999999")
+
+
+def plot_precision_recall(scores: VocScores, class_names: Sequence[str], path: str | Path) -> None:
+    """One stepped curve per class, whose area is the class's AP, written as PNG.
+
+    Args:
+        scores: evaluation at one IoU threshold.
+        class_names: names in the order of `scores.classes`; classes without objects are left out.
+        path: the PNG file.
+    """
+    shown = [i for i, curve in enumerate(scores.classes) if curve.objects]
+    columns = 1 + (len(shown) - 1) // _LEGEND_ROWS
+    figure = Figure(figsize=(8 + 2 * columns, 5.6), layout="constrained")
+    axes = figure.add_subplot()
+    title = f"Precision and recall at IoU {scores.iou_threshold:g}, mAP {percent(scores.map)}"
+    style_axes(axes, title, "recall: share of the objects found", "precision")
+    lines = []
+    for label in shown:
+        curve = scores.classes[label]
+        recall, precision = _steps(curve)
+        colour = line_colour(label)
+        if len(shown) <= _FILLED:
+            axes.fill_between(recall, precision, step="pre", color=colour, alpha=0.07)
+        lines += axes.plot(recall, precision, drawstyle="steps-pre", color=colour, linewidth=1.6)
+    axes.set(xlim=(0, 1.01), ylim=(0, 1.02))
+    if lines:
+        place = {"loc": "outside right upper", "ncols": columns, "frameon": False, "fontsize": 9}
+        legend = figure.legend(lines, ["AP"] * len(lines), **place)
+        for text, label in zip(legend.get_texts(), shown, strict=True):
+            ap = percent(scores.classes[label].average_precision)
+            write_name(text, f"{_short(class_names[label])}  {ap}")
+    save_figure(figure, path)
+
+
+def plot_score_thresholds(scores: VocScores, class_names: Sequence[str], path: str | Path) -> None:
+    """Precision, recall and F1 against the score threshold, with the best F1, written as PNG.
+
+    All classes together stand in the first panel; each class with objects has one of its own, the
+    11 with the most objects where there are more.
+
+    Args:
+        scores: evaluation at one IoU threshold.
+        class_names: names in the order of `scores.classes`.
+        path: the PNG file.
+    """
+    curves = scores.classes
+    most = sorted(range(len(curves)), key=lambda label: -curves[label].objects)[:_PANELS]
+    panels = [("all classes", scores.overall)]
+    panels += [(class_names[i], curves[i]) for i in sorted(most) if curves[i].objects]
+    columns = min(4, len(panels), 2 + (len(panels) > 4) + (len(panels) > 9))
+    rows = -(-len(panels) // columns)
+    figure = Figure(figsize=(1 + 3.4 * columns, 0.8 + 2.7 * rows), layout="constrained")
+    grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).ravel()
+    for axes, (name, curve) in zip(grid, panels, strict=False):
+        style_axes(axes, "", "score threshold", "")
+        lines = _draw_thresholds(axes, curve)
+        best = curve.best_f1()
+        title = axes.set_title("", loc="left", fontsize=10, color=INK)
+        if np.isnan(best.threshold):
+            write_name(title, f"{_short(name, 20)}: nothing right")
+        else:
+            mark = {"marker": "o", "markersize": 6, "clip_on": False, "zorder": 4}
+            axes.plot(best.threshold, best.f1, color=_COLOURS["F1"], **mark)
+            axes.axvline(best.threshold, color=_COLOURS["F1"], linewidth=0.8, linestyle=":")
+            write_name(title, f"{_short(name, 20)}: best F1 {best.f1:.3f} at {best.threshold:.3g}")
+        axes.label_outer()
+    # The lowest panel of a column stands in the row before the last where that one is short.
+    for axes in grid[max(0, len(panels) - columns) : len(panels)]:
+        axes.set_xlabel("score threshold", color=INK)
+        axes.tick_params(labelbottom=True)
+    for axes in grid[len(panels) :]:
+        axes.set_axis_off()
+    figure.suptitle(f"At IoU {scores.iou_threshold:g}", x=0.01, ha="left", fontsize=11, color=INK)
+    figure.legend(lines, list(_COLOURS), loc="outside upper right", ncols=3, frameon=False)
+    save_figure(figure, path)
+
+
+def plot_average_precision(scores: VocScores, class_names: Sequence[str], path: str | Path) -> None:
+    """One bar of AP per class, the best first, and the mean as a line, written as PNG.
+
+    Args:
+        scores: evaluation at one IoU threshold.
+        class_names: names in the order of `scores.classes`.
+        path: the PNG file.
+    """
+    ap = scores.ap
+    order = np.argsort(np.nan_to_num(ap, nan=-1.0), kind="stable")
+    figure = Figure(figsize=(8, 1.4 + 0.34 * len(ap)), layout="constrained")
+    axes = figure.add_subplot()
+    title = f"Average precision at IoU {scores.iou_threshold:g}, mean {percent(scores.map)}"
+    style_axes(axes, title, "AP: area under the precision-recall curve", "")
+    axes.grid(visible=False, axis="y")
+    colours = [line_colour(label) for label in order]
+    axes.barh(np.arange(len(ap)), np.nan_to_num(ap[order]), color=colours, height=0.68)
+    for row, label in enumerate(order):
+        note = "no objects" if np.isnan(ap[label]) else percent(ap[label])
+        start = np.nan_to_num(ap[label]) + 0.008
+        ground = {"facecolor": "white", "edgecolor": "none", "pad": 1}
+        axes.text(start, row, note, va="center", fontsize=9, color=INK, bbox=ground)
+    if not np.isnan(scores.map):
+        axes.axvline(scores.map, color=INK, linewidth=1, linestyle="--")
+    axes.set(xlim=(0, 1.09), ylim=(-0.6, len(ap) - 0.4), xticks=np.linspace(0, 1, 6))
+    axes.set_yticks(np.arange(len(ap)), [_short(class_names[label]) for label in order])
+    for text in axes.get_yticklabels():
+        write_name(text, text.get_text())
+    save_figure(figure, path)
+
+
+def line_colour(label: int) -> tuple[float, float, float]:
+    """The class's colour in drawn images, a little darker so that it shows on white."""
+    return tuple(0.82 * part / 255 for part in class_colour(label))
+
+
+def write_name(text: Text, words: str) -> None:
+    """Set a text that may hold any letters, dollar signs too, in a font that has them."""
+    text.set_parse_math(False)
+    text.set_fontproperties(FontProperties(fname=font_file(words), size=text.get_fontsize()))
+    text.set_text(words)
+
+
+def _draw_thresholds(axes: Axes, curve: ScoreCurve) -> list:
+    low, high = min([0.0, *curve.scores[-1:]]), max([1.0, *curve.scores[:1]])
+    thresholds = np.linspace(low, high, 1001)
+    lines = []
+    for values, colour in zip(curve.at(thresholds), _COLOURS.values(), strict=True):
+        lines += axes.plot(thresholds, values, color=colour, linewidth=1.5)
+    axes.set(xlim=(low, high), ylim=(0, 1.03))
+    return lines
+
+
+def _steps(curve: ScoreCurve) -> tuple[np.ndarray, np.ndarray]:
+    """The envelope as steps: each precision holds from the recall before it up to its own."""
+    recall, precision = curve.recall[curve.is_right], curve.envelope[curve.is_right]
+    last = recall[-1:] if len(recall) else [0.0]
+    start = precision[:1] if len(precision) else [0.0]
+    return np.concatenate([[0.0], recall, last]), np.concatenate([start, precision, [0.0]])
+
+
+def _short(name: str, letters: int = 32) -> str:
+    return name if len(name) <= letters else name[: letters - 1] + "…"

@@ -1,0 +1,154 @@
+"""The numbers of an evaluation: computed together, as JSON, and as a table to read."""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from utils.metrics.coco_map import evaluate_coco
+from utils.metrics.score_curve import ScoreCurve, percent
+from utils.metrics.voc_map import VocResult, VocScores, evaluate_voc
+from utils.records import Detections, Record
+
+
+@dataclass(frozen=True, eq=False)
+class Metrics:
+    """What an evaluation measured.
+
+    Attributes:
+        images: number of images.
+        voc: AP by VOC's rules at each IoU threshold, and the score curves.
+        coco: AP by COCO's rules, as `utils.metrics.coco_map.evaluate_coco`; None where not asked for.
+    """
+
+    images: int
+    voc: VocResult
+    coco: dict[str, float] | None
+
+    @property
+    def map50(self) -> float:
+        """VOC mean AP (area under the curve) at IoU 0.5, a fraction of 1; nan without objects."""
+        return self.voc.map
+
+    def to_dict(self) -> dict[str, Any]:
+        """The numbers for JSON: fractions of 1, None where there is nothing to measure."""
+        names, main = self.voc.class_names, self.voc.main
+        objects = [curve.objects for curve in main.classes]
+        best = [asdict(curve.best_f1()) for curve in main.classes]
+        by_iou = {f"{iou:g}": _voc(names, scores) for iou, scores in self.voc.by_iou.items()}
+        values = {
+            "images": self.images,
+            "objects": dict(zip(names, objects, strict=True)),
+            "classes_without_objects": list(self.voc.classes_without_objects),
+            "voc": _voc(names, main) | {"iou_threshold": main.iou_threshold, "by_iou": by_iou},
+            "best_f1": {
+                "overall": asdict(main.overall.best_f1()),
+                "classes": dict(zip(names, best, strict=True)),
+            },
+            "coco": self.coco,
+        }
+        return _without_nan(values)
+
+    def to_json(self, **more: Any) -> str:
+        """`to_dict` and further entries as strict JSON."""
+        values = more | self.to_dict()
+        return json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+    def to_csv(self) -> str:
+        """Precision, recall and F1 per class and overall at score thresholds 0, 0.01, ... 1."""
+        names, main = self.voc.class_names, self.voc.main
+        lines = ["class,score_threshold,precision,recall,f1"]
+        for name, curve in zip((*names, "all classes"), (*main.classes, main.overall), strict=True):
+            quoted = '"' + name.replace('"', '""') + '"'
+            thresholds = _thresholds(curve)
+            for row in zip(thresholds, *curve.at(thresholds), strict=True):
+                cells = ("" if math.isnan(value) else f"{value:.6g}" for value in row)
+                lines.append(",".join((quoted, *cells)))
+        return "\n".join(lines) + "\n"
+
+    def table(self) -> str:
+        """The numbers as aligned text."""
+        names, main = self.voc.class_names, self.voc.main
+        head = ("class", "objects", "AP", "AP 11-point", "best F1", "precision", "recall", "score")
+        rows = [head]
+        for name, curve in zip(names, main.classes, strict=True):
+            ap = (curve.average_precision, curve.average_precision_11_point)
+            rows.append((name, str(curve.objects), *map(percent, ap), *_best(curve)))
+        ap = (main.map, main.map_11_point)
+        objects = str(main.overall.objects)
+        rows.append(("all classes", objects, *map(percent, ap), *_best(main.overall)))
+        text = [f"{self.images} images, IoU {main.iou_threshold:g}", "", *_aligned(rows), ""]
+        left_out = self.voc.classes_without_objects
+        if left_out:
+            text.append(f"no object to find, left out of the means: {', '.join(left_out)}")
+        for iou, scores in self.voc.by_iou.items():
+            both = f"{percent(scores.map)} (11-point {percent(scores.map_11_point)})"
+            text.append(f"VOC mAP at IoU {iou:g}: {both}")
+        if self.coco is not None:
+            values = (f"{name} {percent(value)}" for name, value in self.coco.items())
+            text.append("COCO: " + ", ".join(values))
+        return "\n".join(text)
+
+
+def evaluate(
+    detections: Sequence[Detections],
+    records: Sequence[Record],
+    class_names: Sequence[str],
+    iou_thresholds: Sequence[float] = (0.5,),
+    coco: bool = False,
+) -> Metrics:
+    """Score detections against annotated images.
+
+    Args:
+        detections: what was found in each record's image, boxes in pixels of that image.
+        records: the annotated images, in the same order.
+        class_names: names of the classes that the labels index.
+        iou_thresholds: of VOC's AP; 0.5 is always measured.
+        coco: measure by COCO's rules too, which takes longer.
+
+    Raises:
+        ValueError: when the two sequences differ in length or a label has no class name.
+    """
+    voc = evaluate_voc(detections, records, class_names, iou_thresholds)
+    return Metrics(
+        len(records), voc, evaluate_coco(detections, records, class_names) if coco else None
+    )
+
+
+def _voc(names: Sequence[str], scores: VocScores) -> dict[str, Any]:
+    return {
+        "map": scores.map,
+        "map_11_point": scores.map_11_point,
+        "ap": dict(zip(names, scores.ap.tolist(), strict=True)),
+        "ap_11_point": dict(zip(names, scores.ap_11_point.tolist(), strict=True)),
+    }
+
+
+def _without_nan(values: Any) -> Any:
+    if isinstance(values, dict):
+        return {key: _without_nan(value) for key, value in values.items()}
+    return None if isinstance(values, float) and math.isnan(values) else values
+
+
+def _thresholds(curve: ScoreCurve) -> np.ndarray:
+    """0, 0.01, ... 1; as many steps to the best score where scores go beyond 1."""
+    return np.linspace(0.0, max([1.0, *curve.scores[:1]]), 101)
+
+
+def _best(curve: ScoreCurve) -> tuple[str, ...]:
+    best = curve.best_f1()
+    score = "-" if math.isnan(best.threshold) else f"{best.threshold:.3g}"
+    return (*map(percent, (best.f1, best.precision, best.recall)), score)
+
+
+def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for first, *others in rows:
+        cells = (cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True))
+        lines.append("  ".join((first.ljust(widths[0]), *cells)))
+    rule = "-" * len(lines[0])
+    return [lines[0], rule, *lines[1:-1], rule, lines[-1]]

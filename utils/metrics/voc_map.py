@@ -1,0 +1,232 @@
+"""Average precision by the rules of the Pascal VOC challenge.
+
+Per class, detections are taken by falling score. Each looks at the object of its class and image
+with which it has the highest IoU, found or not. Below the IoU threshold the detection is wrong;
+if the object is `difficult` the detection is not counted at all; if the object has been found
+already it is wrong (a duplicate); else it is right. `difficult` objects need not be found.
+Boxes are continuous: their width is x2 - x1, without the extra pixel of the VOC devkit.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from utils.metrics.pairs import AllBoxes, concatenate, flatten, iou_of_pairs, pairs_of_equal_key
+from utils.metrics.score_curve import ScoreCurve, mean_measured
+from utils.records import Detections, Record
+
+
+@dataclass(frozen=True, eq=False)
+class VocScores:
+    """Everything at one IoU threshold.
+
+    Attributes:
+        iou_threshold: a detection needs at least this IoU with an object.
+        classes: a curve per class, in the order of the class names.
+        overall: one curve of all classes' detections and objects together.
+    """
+
+    iou_threshold: float
+    classes: tuple[ScoreCurve, ...]
+    overall: ScoreCurve
+
+    @cached_property
+    def ap(self) -> np.ndarray:
+        """float64 `[C]`: area under each class's curve; nan for a class without objects."""
+        return np.array([curve.average_precision for curve in self.classes])
+
+    @cached_property
+    def ap_11_point(self) -> np.ndarray:
+        """float64 `[C]`: VOC2007's 11-point AP; nan for a class without objects."""
+        return np.array([curve.average_precision_11_point for curve in self.classes])
+
+    @property
+    def map(self) -> float:
+        """Mean of `ap` over the classes that have objects; nan when none has."""
+        return mean_measured(self.ap)
+
+    @property
+    def map_11_point(self) -> float:
+        """Mean of `ap_11_point` over the classes that have objects; nan when none has."""
+        return mean_measured(self.ap_11_point)
+
+
+@dataclass(frozen=True, eq=False)
+class VocResult:
+    """The evaluation at IoU 0.5 and at every other threshold asked for.
+
+    Attributes:
+        class_names: names of the C classes.
+        by_iou: scores by IoU threshold, in rising order; 0.5 is always among them.
+    """
+
+    class_names: tuple[str, ...]
+    by_iou: dict[float, VocScores]
+
+    @property
+    def main(self) -> VocScores:
+        """The scores at IoU 0.5."""
+        return self.by_iou[0.5]
+
+    @property
+    def map(self) -> float:
+        """Mean AP, area under the curve, at IoU 0.5."""
+        return self.main.map
+
+    @property
+    def classes_without_objects(self) -> tuple[str, ...]:
+        """Names of the classes that the means leave out: there is nothing to find."""
+        pairs = zip(self.class_names, self.main.classes, strict=True)
+        return tuple(name for name, curve in pairs if curve.objects == 0)
+
+
+def evaluate_voc(
+    detections: Sequence[Detections],
+    records: Sequence[Record],
+    class_names: Sequence[str],
+    iou_thresholds: Sequence[float] = (0.5,),
+) -> VocResult:
+    """Score detections against annotated images.
+
+    Args:
+        detections: what was found in each record's image, boxes in pixels of that image.
+        records: the annotated images, in the same order.
+        class_names: names of the classes that the labels index.
+        iou_thresholds: fractions in (0, 1]; 0.5 is added where it is missing.
+
+    Returns:
+        Curves, AP and mean AP at each threshold.
+
+    Raises:
+        ValueError: when the two sequences differ in length or a label has no class name.
+    """
+    candidates = _find_candidates(detections, records, len(class_names))
+    thresholds = sorted({0.5, *map(float, iou_thresholds)})
+    by_iou = {threshold: _score(candidates.judge(threshold), threshold) for threshold in thresholds}
+    return VocResult(tuple(class_names), by_iou)
+
+
+@dataclass(frozen=True, eq=False)
+class VocMatches:
+    """The detections that count, best score first, judged at one IoU threshold.
+
+    Attributes:
+        images: int64 `[N]`, index of each detection's image.
+        labels: int64 `[N]`, each detection's class.
+        scores: float64 `[N]`, falling.
+        is_right: bool `[N]`, whether the detection found an object (else it is a false positive).
+        objects: int64 `[images, C]`, how many objects of each class each image has to find.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    scores: np.ndarray
+    is_right: np.ndarray
+    objects: np.ndarray
+
+
+def match_voc(
+    detections: Sequence[Detections],
+    records: Sequence[Record],
+    class_names: Sequence[str],
+    iou_threshold: float = 0.5,
+) -> VocMatches:
+    """Judge each detection by itself, for what needs more than the curves of `evaluate_voc`.
+
+    Args:
+        detections: what was found in each record's image, boxes in pixels of that image.
+        records: the annotated images, in the same order.
+        class_names: names of the classes that the labels index.
+        iou_threshold: fraction in (0, 1].
+
+    Returns:
+        The detections that count: those that fit a `difficult` object are left out.
+
+    Raises:
+        ValueError: when the two sequences differ in length or a label has no class name.
+    """
+    return _find_candidates(detections, records, len(class_names)).judge(iou_threshold)
+
+
+def _score(matches: VocMatches, iou_threshold: float) -> VocScores:
+    objects = matches.objects.sum(axis=0)
+    curves = []
+    for label, number in enumerate(objects):
+        mine = matches.labels == label
+        curves.append(ScoreCurve(matches.scores[mine], matches.is_right[mine], int(number)))
+    overall = ScoreCurve(matches.scores, matches.is_right, int(objects.sum()))
+    return VocScores(iou_threshold, tuple(curves), overall)
+
+
+@dataclass(frozen=True, eq=False)
+class _Candidates:
+    """All detections by falling score, each with the object it has the highest IoU with.
+
+    `iou` is -1 where the image has no object of the class; `best` indexes `difficult`, which has
+    an entry per object. The others are as in `VocMatches`.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    scores: np.ndarray
+    iou: np.ndarray
+    best: np.ndarray
+    difficult: np.ndarray
+    objects: np.ndarray
+
+    def judge(self, iou_threshold: float) -> VocMatches:
+        counts, is_right = _judge(self.iou >= iou_threshold, self.best, self.difficult)
+        rows = (self.images, self.labels, self.scores, is_right)
+        return VocMatches(*(row[counts] for row in rows), self.objects)
+
+
+def _find_candidates(
+    detections: Sequence[Detections], records: Sequence[Record], class_count: int
+) -> _Candidates:
+    if len(detections) != len(records):
+        raise ValueError(f"{len(detections)} detections for {len(records)} records")
+    found, truth = flatten(detections, class_count), flatten(records, class_count)
+    scores = concatenate([d.scores for d in detections], np.float64)
+    difficult = concatenate([r.difficult for r in records], bool)
+    order = np.argsort(-scores, kind="stable")
+    images, labels = np.divmod(found.keys[order], class_count)
+    objects = np.bincount(truth.keys[~difficult], minlength=len(records) * class_count)
+    iou, best = _best_objects(found.boxes[order], found.keys[order], truth)
+    objects = objects.reshape(len(records), class_count)
+    return _Candidates(images, labels, scores[order], iou, best, difficult, objects)
+
+
+def _best_objects(
+    boxes: np.ndarray, keys: np.ndarray, truth: AllBoxes
+) -> tuple[np.ndarray, np.ndarray]:
+    """For each box the object of equal key with the highest IoU, the first one of equals.
+
+    Returns:
+        That IoU, float64 `[N]`, -1 where no object has the key; int64 `[N]` indices into `truth`.
+    """
+    iou, best = np.full(len(boxes), -1.0), np.zeros(len(boxes), np.int64)
+    for rows, objects in pairs_of_equal_key(keys, truth.keys):
+        values = iou_of_pairs(boxes[rows], truth.boxes[objects])
+        chosen, starts, counts = np.unique(rows, return_index=True, return_counts=True)
+        highest = np.maximum.reduceat(values, starts)
+        is_highest = values == np.repeat(highest, counts)
+        iou[chosen] = highest
+        best[chosen] = np.minimum.reduceat(np.where(is_highest, objects, len(truth.keys)), starts)
+    return iou, best
+
+
+def _judge(
+    hits: np.ndarray, best: np.ndarray, difficult: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Which detections count and which are right; all in order of falling score, bool `[N]`."""
+    hit_rows = np.flatnonzero(hits)
+    on_difficult = difficult[best[hit_rows]]
+    counts = np.ones(len(hits), bool)
+    counts[hit_rows[on_difficult]] = False
+    finders = hit_rows[~on_difficult]
+    first_finder = np.unique(best[finders], return_index=True)[1]
+    is_right = np.zeros(len(hits), bool)
+    is_right[finders[first_finder]] = True
+    return counts, is_right

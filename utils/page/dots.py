@@ -1,0 +1,95 @@
+"""Dot charts: rows of named values, a point per arm."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from utils.page.svg import FONT_SIZE, arm_colour, arm_marker, colour, new_axes
+
+_NAME, _GAP, _FRAME = 18, 9, 46  # units
+_PER_POINT = 9
+
+
+@dataclass(frozen=True)
+class Dot:
+    """One arm's value in one row.
+
+    Attributes:
+        arm: index of the arm.
+        mean: None where nothing was measured.
+        values: of each run, drawn as faint rings.
+    """
+
+    arm: int
+    mean: float | None
+    values: Sequence[float] = ()
+
+
+def draw_dots(
+    rows: Sequence[tuple[str, Sequence[Dot]]], x_label: str, start: float | None = None
+) -> Figure:
+    """Rows from top to bottom, each with its name above its points.
+
+    Args:
+        rows: names, which may come from outside, and points.
+        x_label: quantity and unit.
+        start: where the axis begins; None: shortly before the least value.
+    """
+    heights = [_NAME + _PER_POINT * len(dots) + _GAP for _, dots in rows]
+    figure, axes = new_axes(sum(heights) + _FRAME, x_label=x_label)
+    top = 0.0
+    for (name, dots), height in zip(rows, heights, strict=True):
+        write_row_name(axes, name, top)
+        for place, dot in enumerate(dots):
+            _draw(axes, dot, top + _NAME + _PER_POINT * (place + 0.5))
+        top += height
+    frame_rows(axes, top)
+    if start is not None:
+        axes.set_xlim(left=start)
+    return figure
+
+
+def write_row_name(axes: Axes, name: str, top: float) -> None:
+    """Write a name, cut where it is too long, at the left end of a row that begins at `top`."""
+    axes.annotate(
+        shorten(name),
+        (0, top),
+        xycoords=("axes fraction", "data"),
+        xytext=(2, -2),
+        textcoords="offset points",
+        va="top",
+        fontsize=FONT_SIZE,
+        color=colour("ink"),
+        parse_math=False,
+        bbox={"facecolor": colour("ground"), "edgecolor": "none", "pad": 1},
+    )
+
+
+def frame_rows(axes: Axes, bottom: float) -> None:
+    """Rows from 0 at the top to `bottom`, without a scale of their own."""
+    axes.set_ylim(bottom, 0)
+    axes.set_yticks([])
+    axes.spines["left"].set_visible(False)
+    height = axes.figure.get_figheight() * 72
+    # Room for half a number under either end of the axis.
+    axes.figure.subplots_adjust(left=0.045, right=0.955, top=1 - 4 / height)
+
+
+def shorten(name: str, letters: int = 46) -> str:
+    """The name, or its beginning where there is no room for more."""
+    return name if len(name) <= letters else name[: letters - 1] + "…"
+
+
+def _draw(axes: Axes, dot: Dot, y: float) -> None:
+    if dot.mean is None:
+        return
+    if len(dot.values) > 1:
+        reach = [min(dot.values), max(dot.values)]
+        axes.plot(reach, [y, y], color=arm_colour(dot.arm), linewidth=0.9, alpha=0.6)
+        look = {"marker": "o", "linestyle": "none", "markerfacecolor": colour("ground")}
+        axes.plot(
+            dot.values, [y] * len(dot.values), color=arm_colour(dot.arm), markersize=3.6, **look
+        )
+    axes.plot([dot.mean], [y], markersize=6, markeredgewidth=0, **arm_marker(dot.arm))

@@ -1,0 +1,115 @@
+"""What a figure of the report is made of."""
+
+import csv
+import io
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from markupsafe import Markup
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from utils.page.svg import arm_line, arm_marker, colour, inline_svg
+
+Report = dict[str, Any]
+Row = Sequence[Any]
+
+
+@dataclass(frozen=True)
+class Key:
+    """An entry of a legend: a drawn sample and the words beside it."""
+
+    sample: Markup
+    words: str
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A figure: one or more panels, a legend above, and the numbers that it shows.
+
+    Attributes:
+        name: of its CSV, and of its place in the page.
+        title: what it shows, in a few words.
+        caption: how to read it.
+        panels: drawings.
+        legend: what holds for all panels.
+        head: names of the columns.
+        rows: every number that was drawn.
+    """
+
+    name: str
+    title: str
+    caption: str
+    panels: tuple[Markup, ...]
+    legend: tuple[Key, ...]
+    head: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+    @property
+    def csv(self) -> str:
+        """The numbers as CSV with a line of names at its head."""
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows([self.head, *self.rows])
+        return text.getvalue()
+
+
+def make_plot(
+    name: str,
+    texts: tuple[str, str],
+    panels: Iterable[Figure],
+    table: tuple[Row, Iterable[Row]],
+    legend: Callable[[str], tuple[Key, ...]] | None = None,
+) -> Plot:
+    """A figure of the report.
+
+    Args:
+        name: see `Plot`.
+        texts: title and caption.
+        panels: as Matplotlib drew them.
+        table: head and rows.
+        legend: makes the legend, given a name that no other drawing has.
+    """
+    title, caption = texts
+    drawn = tuple(inline_svg(panel, f"{name}-{i}", title) for i, panel in enumerate(panels))
+    keys = legend(name) if legend else ()
+    return Plot(name, title, caption, drawn, keys, tuple(table[0]), tuple(table[1]))
+
+
+def arm_legend(report: Report) -> Callable[[str], tuple[Key, ...]]:
+    """The legend of all arms."""
+    names = [arm["name"] for arm in report["arms"]]
+
+    def legend(name: str) -> tuple[Key, ...]:
+        return tuple(
+            Key(_sample([arm_line(i), arm_marker(i)], f"{name}-arm-{i}"), words)
+            for i, words in enumerate(names)
+        )
+
+    return legend
+
+
+def area_legend(words_by_variable: dict[str, str]) -> Callable[[str], tuple[Key, ...]]:
+    """A legend of filled areas, by the variable that colours them."""
+
+    def legend(name: str) -> tuple[Key, ...]:
+        return tuple(
+            Key(_sample([{"color": colour(variable), "linewidth": 9}], f"{name}-{variable}"), words)
+            for variable, words in words_by_variable.items()
+        )
+
+    return legend
+
+
+def points(fraction: float | None) -> float | None:
+    """A fraction in points, hundredths of the whole."""
+    return None if fraction is None else 100 * fraction
+
+
+def _sample(looks: Sequence[dict], name: str) -> Markup:
+    figure = Figure(figsize=(28 / 72, 12 / 72), facecolor="none")
+    for look in looks:
+        is_point = "marker" in look
+        x = [0.5] if is_point else [0.05, 0.95]
+        figure.add_artist(Line2D(x, [0.5] * len(x), markersize=6, **look))
+    return inline_svg(figure, name, "")

@@ -1,0 +1,57 @@
+"""The matched protocol: every arm's confidence loss begins with a gradient as large as BCE's."""
+
+import contextlib
+import dataclasses
+import io
+import math
+
+import keras
+import numpy as np
+
+from yolo4 import build as models
+from yolo4.config import Config
+from yolo4.train.setup import prepare, training_set
+from yolo4.weights.start import start_from
+
+_BATCHES = 4
+
+
+def matched_gain(config: Config) -> float:
+    """The confidence gain with which the loss starts as BCE would.
+
+    With it the norm of the confidence term's gradient in all trainable weights, averaged over the
+    first batches of the training at its initial weights, equals that of BCE with the settings' own
+    `confidence_gain`.
+
+    Args:
+        config: the settings of a run that has not begun.
+    """
+    bce = dataclasses.replace(config, confidence_loss="bce")
+    if config.confidence_loss == "bce":
+        return config.confidence_gain
+    return config.confidence_gain * gradient_norm(bce) / gradient_norm(config)
+
+
+def gradient_norm(config: Config) -> float:
+    """Mean norm of the confidence term's gradient over the first batches, at initial weights."""
+    with contextlib.redirect_stdout(io.StringIO()):  # the training says the same again
+        task = prepare(config)
+    models.set_precision(config)
+    keras.utils.set_random_seed(config.seed)
+    model = models.build_model(config, len(task.class_names))
+    if config.weights:
+        start_from(model, config.weights)
+    alone = dataclasses.replace(config, box_gain=0.0, class_gain=0.0)
+    model.criterion = models.build_criterion(alone, task.anchors)
+    # One step of plain descent at rate 1 moves the weights by the gradient, on every backend.
+    model.compile(keras.optimizers.SGD(1.0), jit_compile=False)
+    batch_size = config.freeze_batch_size if config.freeze_epochs else config.batch_size
+    dataset, initial = training_set(task), model.get_weights()
+    norms = []
+    for step in range(min(_BATCHES, dataset.steps(batch_size))):
+        model.set_weights(initial)
+        before = [np.array(variable) for variable in model.trainable_variables]
+        model.train_on_batch(*dataset.batch(step, 0, batch_size))
+        pairs = zip(before, model.trainable_variables, strict=True)
+        norms.append(math.sqrt(sum(float(np.sum((a - np.array(b)) ** 2)) for a, b in pairs)))
+    return float(np.mean(norms))

@@ -1,0 +1,174 @@
+"""A study's folder: what its runs leave behind, and reading it again without a network."""
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from utils.errors import UserError
+from utils.files import passing_file, write_whole
+from utils.records import Detections, Record
+from yolo4.run import Run
+
+
+@dataclasses.dataclass(frozen=True)
+class StudyRun(Run):
+    """A training run of a study, with what was measured of it afterwards."""
+
+    @property
+    def failure_file(self) -> Path:
+        """Why the training ended without a result, JSON."""
+        return self.folder / "failed.json"
+
+    @property
+    def detections_file(self) -> Path:
+        """What the best weights find in the test images. Written last: the run is done then."""
+        return self.folder / "detections.npz"
+
+    @property
+    def diagnosis_file(self) -> Path:
+        """What the confidence loss looks at, JSON; see `yolo4.compare.diagnosis`."""
+        return self.folder / "diagnosis.json"
+
+    @property
+    def is_done(self) -> bool:
+        """Whether training and measuring are finished."""
+        return self.detections_file.is_file()
+
+    @property
+    def failure(self) -> str | None:
+        """Why the training diverged; None where it did not."""
+        return read_json(self.failure_file)["reason"] if self.failure_file.is_file() else None
+
+
+@dataclasses.dataclass(frozen=True)
+class Study:
+    """The files of a study.
+
+    Attributes:
+        folder: as `--output` names it.
+    """
+
+    folder: Path
+
+    @property
+    def options_file(self) -> Path:
+        """What is compared, JSON."""
+        return self.folder / "study.json"
+
+    @property
+    def images_file(self) -> Path:
+        """The annotated images that the runs are measured on, JSON."""
+        return self.folder / "images.json"
+
+    @property
+    def report_file(self) -> Path:
+        """All numbers of the report, JSON."""
+        return self.folder / "report.json"
+
+    def run(self, arm_folder: str, seed: int) -> StudyRun:
+        """The run of an arm with a seed."""
+        return StudyRun(self.folder / "runs" / f"{arm_folder}_seed{seed}")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class MeasuredImages:
+    """The images that the runs are measured on.
+
+    Attributes:
+        class_names: names of the classes.
+        split: "test", or "val" where the data has no test split.
+        records: the annotated images of that split.
+        val: those of the validation split.
+        counts: number of images by split.
+    """
+
+    class_names: tuple[str, ...]
+    split: str
+    records: list[Record]
+    val: list[Record]
+    counts: Mapping[str, int]
+
+    def save(self, path: Path) -> None:
+        """Write as JSON."""
+        content = {"class_names": self.class_names, "split": self.split, "counts": self.counts}
+        images = {"images": _as_json(self.records), "val": _as_json(self.val)}
+        write_json(path, content | images)
+
+    @classmethod
+    def load(cls, path: Path) -> "MeasuredImages":
+        """Read what `save` wrote.
+
+        Raises:
+            UserError: the file is missing or is not JSON.
+        """
+        stored = read_json(path)
+        splits = (_from_json(stored[name]) for name in ("images", "val"))
+        return cls(tuple(stored["class_names"]), stored["split"], *splits, stored["counts"])
+
+
+def _as_json(records: Sequence[Record]) -> list[dict[str, Any]]:
+    return [
+        {
+            "image": str(record.image),
+            "size": list(record.size),
+            "boxes": record.boxes.tolist(),
+            "labels": record.labels.tolist(),
+            "difficult": record.difficult.tolist(),
+        }
+        for record in records
+    ]
+
+
+def _from_json(entries: Sequence[Mapping[str, Any]]) -> list[Record]:
+    return [
+        Record(
+            image=Path(entry["image"]),
+            size=tuple(entry["size"]),
+            boxes=np.array(entry["boxes"], np.float32).reshape(-1, 4),
+            labels=np.array(entry["labels"], np.int32),
+            difficult=np.array(entry["difficult"], bool),
+        )
+        for entry in entries
+    ]
+
+
+def save_detections(path: Path, detections: Sequence[Detections]) -> None:
+    """Write what was found in each image, whole or not at all."""
+    image = np.repeat(np.arange(len(detections)), [len(found.labels) for found in detections])
+    columns = {
+        name: np.concatenate([getattr(found, name) for found in detections])
+        for name in ("boxes", "scores", "labels")
+    }
+    with passing_file(path) as passing:
+        np.savez_compressed(passing, image=image, images=len(detections), **columns)
+
+
+def load_detections(path: Path) -> list[Detections]:
+    """Read what `save_detections` wrote."""
+    with np.load(path) as stored:
+        ends = np.searchsorted(stored["image"], np.arange(1, int(stored["images"])))
+        columns = (np.split(stored[name], ends) for name in ("boxes", "scores", "labels"))
+        return [Detections(*parts) for parts in zip(*columns, strict=True)]
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write as JSON, whole or not at all."""
+    write_whole(path, json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read JSON.
+
+    Raises:
+        UserError: the file is missing or is not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; is {path.parent} a study's folder?") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not JSON: {error}") from None

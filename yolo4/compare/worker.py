@@ -1,0 +1,86 @@
+"""One run of a study, in a process of its own: trains or goes on, then measures."""
+
+import dataclasses
+import sys
+from pathlib import Path
+
+from yolo4.compare.arms import Arm
+from yolo4.compare.study_files import (
+    MeasuredImages,
+    Study,
+    StudyRun,
+    save_detections,
+    write_json,
+)
+from yolo4.config import Config
+from yolo4.quiet import quiet_start
+
+
+def do_run(folder: Path, arm: Arm, shared: Config, seed: int) -> None:
+    """Bring one run to its end, from wherever it stands.
+
+    Args:
+        folder: of the study.
+        arm: what is this run's own.
+        shared: the settings of all runs.
+        seed: of this run.
+
+    Raises:
+        UserError: the data or the settings do not allow a training.
+    """
+    sys.stdout.reconfigure(line_buffering=True)
+    study = Study(folder)
+    run = study.run(arm.folder, seed)
+    images = MeasuredImages.load(study.images_file)
+    with quiet_start():
+        from yolo4.train.callbacks import NonFiniteLossError
+    try:
+        _train(run, arm, dataclasses.replace(shared, run_dir=str(run.folder)), seed)
+    except NonFiniteLossError as error:
+        write_json(run.failure_file, {"reason": str(error)})
+        return
+    _measure(run, images)
+
+
+def _train(run: StudyRun, arm: Arm, shared: Config, seed: int) -> None:
+    from yolo4.compare.diagnosis import WatchConfidence
+    from yolo4.compare.matching import matched_gain
+    from yolo4.train.checkpoint import load_progress
+    from yolo4.train.loop import resume, train
+    from yolo4.train.setup import Task
+
+    def watch(task: Task) -> list[WatchConfidence]:
+        return [WatchConfidence(task.run, task.config, task.val, task.class_names)]
+
+    if run.state_file.is_file():
+        progress = load_progress(run.state_file)
+        if progress.epoch < run.config().epochs and not progress.stopped_early:
+            resume(run.folder, watch)
+        return
+    config = arm.config(shared, seed)
+    if arm.protocol == "matched":
+        gain = matched_gain(config)
+        print(f"confidence gain {gain:.4g}: the gradient begins as large as BCE's")
+        config = dataclasses.replace(config, confidence_gain=gain)
+    train(config, watch)
+
+
+def _measure(run: StudyRun, images: MeasuredImages) -> None:
+    """Look at the confidence loss with the best weights, and find the objects of the test."""
+    from yolo4.compare.diagnosis import diagnose
+    from yolo4.evaluate.command import EvaluateOptions, detect_records
+    from yolo4.inference.detector import Detector
+
+    as_get_map = EvaluateOptions()
+    detector = Detector.from_run(
+        run.folder,
+        as_get_map.score_threshold,
+        as_get_map.nms_threshold,
+        as_get_map.nms,
+        as_get_map.max_detections,
+        as_get_map.batch_size,
+        backend="keras",  # in full precision, so that arms differ by nothing else
+    )
+    write_json(run.diagnosis_file, diagnose(run, images.val))
+    found = detect_records(detector.detect_batch, images.records, as_get_map.batch_size)
+    save_detections(run.detections_file, found)

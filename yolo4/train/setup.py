@@ -1,0 +1,169 @@
+"""Settles all that a training needs before its network is built: data, class names, anchors."""
+
+import dataclasses
+import time
+from pathlib import Path
+
+import numpy as np
+
+from utils.anchors import (
+    COCO_ANCHORS,
+    box_sizes,
+    format_anchors,
+    kmeans_anchors,
+    mean_best_iou,
+    read_anchors,
+)
+from utils.annotations import DataSet, load_dataset
+from utils.errors import UserError
+from utils.records import Record
+from utils.text import read_class_names
+from utils.training_data.augment import Augmentation
+from utils.training_data.dataset import TrainingSet
+from utils.training_data.image_cache import DiskCache, MemoryCache, Reader, read_record
+from utils.training_data.worker_processes import processes
+from yolo4.config import Config
+from yolo4.options import flag
+from yolo4.run import RUNS, Run
+from yolo4.sample_data.make import SAMPLE_DATA, make_sample_data
+from yolo4.weights.settings import remark_on_anchors, settings_of
+from yolo4.weights.start import check_weights
+
+CACHE = RUNS / "cache"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Task:
+    """A run with all it needs to begin or go on.
+
+    Attributes:
+        run: its folder.
+        config: its settings.
+        class_names: names of the classes.
+        anchors: float32 `[9, 2]`, width and height in input pixels.
+        train: training images.
+        val: validation images.
+    """
+
+    run: Run
+    config: Config
+    class_names: tuple[str, ...]
+    anchors: np.ndarray
+    train: list[Record]
+    val: list[Record]
+
+
+def prepare(config: Config) -> Task:
+    """Read the data and settle class names, anchors and the run's folder; nothing is written.
+
+    Raises:
+        UserError: bad data or settings, or the run folder is in use.
+    """
+    run = Run(Path(config.run_dir or RUNS / time.strftime("%Y-%m-%d_%H-%M-%S")))
+    if run.state_file.exists():
+        raise UserError(
+            f"{run.folder}: there is a run already; name another --run-dir or --resume this one"
+        )
+    data = config.data or (str(make_sample_data(SAMPLE_DATA)),)
+    config = dataclasses.replace(config, data=data, run_dir=str(run.folder))
+    names = read_class_names(config.classes) if config.classes else None
+    _check_files(config)
+    config = _fitted_to_weights(config)
+    dataset = load_dataset(config.data, names, config.on_bad_data, config.split_seed)
+    train, val = _splits(dataset)
+    _claim_cache(config, train)
+    anchors = _choose_anchors(config, train)
+    if config.weights:
+        remark_on_anchors(config.weights, anchors, len(dataset.class_names))
+    return Task(run, config, dataset.class_names, anchors, train, val)
+
+
+def prepare_again(run: Run) -> Task:
+    """Read the data of a run that has begun.
+
+    Raises:
+        UserError: bad data, or the run's files are not whole.
+    """
+    config, names = run.config(), run.class_names()
+    dataset = load_dataset(config.data, names, config.on_bad_data, config.split_seed)
+    train, val = _splits(dataset)
+    try:
+        _claim_cache(config, train)
+    except UserError as error:
+        raise UserError(f'{error}. Change "cache" in {run.config_file}') from None
+    return Task(run, config, names, run.anchors(), train, val)
+
+
+def training_set(task: Task) -> TrainingSet:
+    """The training images of a run, augmented as its settings say."""
+    config = task.config
+    names = [field.name for field in dataclasses.fields(Augmentation)]
+    return TrainingSet(
+        task.train,
+        config.input_shape,
+        config.seed,
+        Augmentation(**{name: getattr(config, name) for name in names}),
+        epochs_with_special=round(config.special_aug_ratio * config.epochs),
+        read=_reader(config),
+    )
+
+
+def _reader(config: Config) -> Reader:
+    match config.cache:
+        case "ram":
+            return MemoryCache()
+        case "disk":
+            return DiskCache(CACHE)
+    return read_record
+
+
+def _claim_cache(config: Config, records: list[Record]) -> None:
+    """Tell what the cache will take, before anything is written."""
+    match _reader(config):
+        case MemoryCache() as cache:
+            print(cache.claim(records, processes(config.workers)))
+        case DiskCache() as cache:
+            print(cache.claim(records))
+
+
+def _check_files(config: Config) -> None:
+    """Find out what is wrong with files that are used later, before the images are read."""
+    if config.anchors not in ("coco", "auto"):
+        read_anchors(config.anchors)
+    if config.weights:
+        check_weights(config.weights)
+
+
+def _fitted_to_weights(config: Config) -> Config:
+    """The settings, with those that the weights to start from depend on as these need them."""
+    needed = settings_of(config.weights) if config.weights else {}
+    changed = {name: value for name, value in needed.items() if getattr(config, name) != value}
+    if changed:
+        told = ", ".join(f"{flag(name)} {value}" for name, value in changed.items())
+        print(f"{told}: what {config.weights} was trained with")
+    return dataclasses.replace(config, **changed)
+
+
+def _splits(dataset: DataSet) -> tuple[list[Record], list[Record]]:
+    """Training and validation images; both have to be there, and an object to learn from."""
+    for split in ("train", "val"):
+        if not dataset.splits.get(split):
+            there = ", ".join(dataset.splits)
+            raise UserError(f"the data has no usable image for {split}; its splits: {there}")
+    for split in ("train", "val"):
+        if all(record.difficult.all() for record in dataset.splits[split]):
+            raise UserError(f"the images for {split} hold no object that is not difficult")
+    return dataset.splits["train"], dataset.splits["val"]
+
+
+def _choose_anchors(config: Config, records: list[Record]) -> np.ndarray:
+    sizes = box_sizes(records, config.input_shape)
+    fit = f"anchors: mean best IoU with the training boxes {mean_best_iou(sizes, COCO_ANCHORS):.3f}"
+    if config.anchors == "coco":
+        print(f"{fit} (COCO's; --anchors auto may fit better)")
+        return COCO_ANCHORS
+    automatic = config.anchors == "auto"
+    anchors = kmeans_anchors(sizes, seed=config.seed) if automatic else read_anchors(config.anchors)
+    print(f"{fit} for COCO's, {mean_best_iou(sizes, anchors):.3f} for {config.anchors}:")
+    print(f"  {format_anchors(anchors)}")
+    return anchors

@@ -1,0 +1,78 @@
+"""Measures a network in training on the validation images: its loss and its mAP, in one pass."""
+
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+
+from nets.decode import decode
+from nets.losses import TERMS
+from nets.yolov4 import YOLOv4
+from utils.image import Letterbox
+from utils.metrics.summary import Metrics, evaluate
+from utils.records import Detections, Record
+from utils.training_data.dataset import ValidationSet
+from yolo4.evaluate.command import EvaluateOptions
+from yolo4.inference.detector import Detector
+
+
+class Validator:
+    """Validation images and how they are measured.
+
+    Args:
+        records: the validation split.
+        class_names: names of the C classes.
+        input_size: height and width of the network's input in pixels.
+        batch_size: images per step.
+    """
+
+    def __init__(
+        self,
+        records: Sequence[Record],
+        class_names: Sequence[str],
+        input_size: tuple[int, int],
+        batch_size: int,
+    ) -> None:
+        self.records = list(records)
+        self.class_names = tuple(class_names)
+        self.batch_size = batch_size
+        self._images = ValidationSet(records, input_size)
+        # As get_map.py measures, so that it finds the mAP of the history again on `--split val`.
+        options = EvaluateOptions()
+        self._detector = Detector(
+            None,
+            class_names,
+            input_size,
+            options.score_threshold,
+            options.nms_threshold,
+            options.nms,
+            options.max_detections,
+        )
+
+    def measure(self, model: YOLOv4) -> tuple[dict[str, float], Metrics, list[Detections]]:
+        """Losses by name (their sum is "loss"), metrics, and what was found in each image.
+
+        A loss is the mean over the batches, each weighed by its number of images.
+        """
+        totals, found = dict.fromkeys(TERMS, 0.0), []
+        for step in range(self._images.steps(self.batch_size)):
+            images, targets, fits = self._images.batch(step, self.batch_size)
+            filled = np.resize(images, (self.batch_size, *images.shape[1:]))  # one shape to compile
+            logits = [level[: len(images)] for level in model.predict_on_batch(filled)]
+            terms = model.criterion(targets, [keras.ops.convert_to_tensor(x) for x in logits])
+            for name, value in terms.items():
+                totals[name] += float(value) * len(images)
+            found += self._detections(model, logits, fits)
+        means = {name: total / len(self.records) for name, total in totals.items()}
+        metrics = evaluate(found, self.records, self.class_names)
+        return {"loss": sum(means.values()), **means}, metrics, found
+
+    def _detections(
+        self, model: YOLOv4, logits: Sequence[np.ndarray], fits: Sequence[Letterbox]
+    ) -> list[Detections]:
+        decoded = decode(logits, model.criterion.anchors, model.criterion.scale_x_y)
+        arrays = [keras.ops.convert_to_numpy(value) for value in decoded]
+        return [
+            self._detector.choose(*outputs, fit)
+            for *outputs, fit in zip(*arrays, fits, strict=True)
+        ]

@@ -1,0 +1,226 @@
+"""Darknet's `.weights` into a network, and a network out as `.weights`, `.cfg` and `.names`."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from nets.yolov4 import ANCHORS_PER_LEVEL, YOLOv4
+from utils.errors import UserError
+from utils.files import write_whole
+from yolo4.weights.darknet.files import format_cfg, read_weights, write_weights
+from yolo4.weights.darknet.graph import sections, weight_count
+from yolo4.weights.darknet.layers import DarknetLayer, darknet_layers
+
+_BOX_NUMBERS = 5
+_COUNTS = range(1, 1001)  # of classes, to try
+# The number of weights does not depend on these.
+_SOME_ANCHORS, _SOME_SCALES, _SOME_SHAPE = ((0, 0),) * 9, (1, 1, 1), (32, 32)
+
+
+def darknet_class_count(numbers: int, width: float = 1.0, depth: float = 1.0) -> int | None:
+    """The class count with which a network of this width and depth has so many numbers in all.
+
+    None where there is no such class count, as for a file that was cut.
+    """
+    none, one = (
+        weight_count(sections(count, _SOME_ANCHORS, _SOME_SCALES, _SOME_SHAPE, width, depth))
+        for count in (0, 1)
+    )
+    class_count, rest = divmod(numbers - none, one - none)
+    return class_count if class_count > 0 and rest == 0 else None
+
+
+def load_darknet(model: YOLOv4, path: Path, whole: bool = False) -> str:
+    """Fill a network from a Darknet file, as far as the file goes.
+
+    Heads for another class count stay as they are, and so do the layers that a cut file lacks. Of
+    a classifier with YOLOv4's backbone (csdarknet53.weights) the backbone is loaded.
+
+    Args:
+        model: the network.
+        path: the file.
+        whole: refuse a file that does not fill the whole network.
+
+    Returns:
+        One or two lines for the log.
+
+    Raises:
+        UserError: the file is not Darknet's, or it is of another network; nothing was loaded.
+    """
+    _, numbers = read_weights(path)
+    layers, settings = darknet_layers(model), model.arguments
+    wanted = settings["class_count"]
+    found = darknet_class_count(numbers.size, settings["width"], settings["depth"])
+    first = layers[0].filters * layers[0].size_of_filter
+    if numbers.size < first:
+        raise UserError(
+            f"{path}: {numbers.size:,} numbers, but the first layer alone has {first:,}"
+        )
+    if whole:
+        _insist_on_size(layers, numbers.size, found, wanted, path)
+    reading = _likeliest(layers, numbers, (found or wanted, wanted), () if whole else _COUNTS)
+    has_backbone = not whole and reading.misfit == model.backbone_convolutions
+    if reading.misfit is not None and not has_backbone:
+        _refuse(layers, numbers.size, reading, wanted, path)
+    pairs = list(zip(layers, reading.parts, strict=False))
+    foreign = [] if reading.class_count == wanted else [n for n, _ in pairs if n.norm is None]
+    for layer, part in pairs:
+        if layer not in foreign:
+            layer.assign(part)
+    text = f"loaded {len(pairs) - len(foreign)} of {len(layers)} convolutions from {path}"
+    if foreign:
+        names = ", ".join(layer.name for layer in foreign)
+        text += f"\nnot loaded, as it is for {reading.class_count} classes, not {wanted}: {names}"
+    elif pairs[-1][0].norm is None and not reading.shows_count:
+        text += f"\ntaken for {wanted} classes: the file is too short to show how many it is for"
+    if missing := layers[len(pairs) :]:
+        text += _where_it_ends(missing, reading)
+    return text
+
+
+def write_darknet(
+    path: Path,
+    model: YOLOv4,
+    anchors: Sequence[Sequence[float]],
+    scale_x_y: Sequence[float],
+    input_shape: tuple[int, int],
+    class_names: Sequence[str],
+    seen: int = 0,
+) -> tuple[Path, Path, Path]:
+    """Write a network for Darknet and all that reads its files.
+
+    Args:
+        path: of the weights; the other two files stand beside it under the same name.
+        model: the network.
+        anchors: `[9, 2]`, width and height in input pixels.
+        scale_x_y: grid sensitivity of strides 8, 16, 32.
+        input_shape: height and width in pixels.
+        class_names: names of the classes.
+        seen: images that the network was trained on.
+
+    Returns:
+        The `.weights`, `.cfg` and `.names` files.
+    """
+    settings = model.arguments
+    size = (settings["width"], settings["depth"])
+    graph = sections(settings["class_count"], anchors, scale_x_y, input_shape, *size)
+    arrays = (array for layer in darknet_layers(model) for array in layer.arrays())
+    cfg, names = path.with_suffix(".cfg"), path.with_suffix(".names")
+    write_weights(path, arrays, seen)
+    write_whole(cfg, format_cfg(graph))
+    write_whole(names, "".join(f"{name}\n" for name in class_names))
+    return path, cfg, names
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """The numbers of a file, taken for those of a network of some class count.
+
+    Attributes:
+        class_count: the number of classes.
+        parts: the numbers of each layer, up to the last one that is whole and could be.
+        rest: how many numbers follow.
+        shows_count: whether all variances of a layer behind a head were seen.
+        misfit: the layer that those can't be, counted from 0; None where nothing speaks against it.
+    """
+
+    class_count: int
+    parts: list[np.ndarray]
+    rest: int
+    shows_count: bool
+    misfit: int | None
+
+
+def _likeliest(
+    layers: Sequence[DarknetLayer],
+    numbers: np.ndarray,
+    likely: Iterable[int],
+    others: Iterable[int],
+) -> _Reading:
+    """A file that was cut does not tell its class count, but makes sense with the right one only.
+
+    Args:
+        layers: of the network.
+        numbers: of the file.
+        likely: class counts that are believed where nothing speaks against them.
+        others: those that are believed where something speaks for them.
+
+    Returns:
+        The reading with the first such count. Without one: where the file ends in the first head,
+        or too soon behind it, what stands before; else the reading that goes furthest.
+    """
+    first_head = next(place for place, layer in enumerate(layers) if layer.norm is None)
+    best = hidden = None
+    for count in dict.fromkeys((*likely, *others)):
+        reading = _read_as(layers, numbers, count)
+        if reading.misfit is not None and reading.misfit < first_head:
+            return reading  # no head comes before, so that other counts would find the same
+        if reading.misfit is None:
+            if count in likely or reading.shows_count:
+                return reading
+            hidden = reading
+        elif best is None or reading.misfit > best.misfit:
+            best = reading
+    if hidden is None:
+        return best
+    parts = hidden.parts[:first_head]
+    rest = numbers.size - sum(part.size for part in parts)
+    return _Reading(hidden.class_count, parts, rest, False, None)
+
+
+def _read_as(layers: Sequence[DarknetLayer], numbers: np.ndarray, class_count: int) -> _Reading:
+    parts, first, shows_count, has_head = [], 0, False, False
+    for place, layer in enumerate(layers):
+        is_head = layer.norm is None
+        filters = ANCHORS_PER_LEVEL * (_BOX_NUMBERS + class_count) if is_head else layer.filters
+        size = filters * layer.size_of_filter
+        part = numbers[first : first + size]
+        # Of the layer that the file ends in, too, those variances that are there.
+        misfit = None if layer.could_be(part) else place
+        shows_count |= has_head and not is_head and part.size >= 4 * filters
+        if misfit is not None or part.size < size:
+            return _Reading(class_count, parts, numbers.size - first, shows_count, misfit)
+        has_head |= is_head
+        parts.append(part)
+        first += size
+    rest = numbers.size - first
+    return _Reading(class_count, parts, rest, shows_count, len(layers) if rest else None)
+
+
+def _refuse(
+    layers: Sequence[DarknetLayer], size: int, reading: _Reading, wanted: int, path: Path
+) -> None:
+    if reading.misfit == len(layers):
+        _refuse_size(layers, size, wanted, path)
+    raise UserError(
+        f"{path}: not of this network: where the variances of {layers[reading.misfit].name} should "
+        "stand are negative numbers; is it of another network, --width, --depth or class count?"
+    )
+
+
+def _insist_on_size(
+    layers: Sequence[DarknetLayer], size: int, found: int | None, wanted: int, path: Path
+) -> None:
+    """Refuse a file that does not fill the whole network."""
+    if found is None:
+        _refuse_size(layers, size, wanted, path)
+    if found != wanted:
+        raise UserError(f"{path} is for {found} classes, but this network for {wanted}")
+
+
+def _refuse_size(layers: Sequence[DarknetLayer], size: int, wanted: int, path: Path) -> None:
+    total = sum(layer.filters * layer.size_of_filter for layer in layers)
+    raise UserError(
+        f"{path}: {size:,} numbers, but this network for {wanted} classes has {total:,}; "
+        "is it of another network, --width or --depth?"
+    )
+
+
+def _where_it_ends(missing: Sequence[DarknetLayer], reading: _Reading) -> str:
+    names = " to ".join(dict.fromkeys((missing[0].name, missing[-1].name)))
+    if reading.misfit is not None:
+        return f"\nwhat follows is of another network, as a classifier's is; not loaded: {names}"
+    inside = f" {reading.rest:,} numbers into {missing[0].name}" if reading.rest else ""
+    return f"\nthe file ends{inside or ' there'}; not loaded: {names}"
