@@ -172,14 +172,14 @@ def _way(
 
 def _int8(run: Run, folder: Path) -> Path:
     """The network in int8; noise calibrates it, which is as good for its speed as pictures."""
-    from yolo4.formats.quantize import quantise_openvino
+    from yolo4.formats.quantize import quantize_openvino
 
     path = folder / "model.xml"
     if not path.exists():
         noise = np.random.default_rng(0).integers(
             0, 256, (4, *run.config().input_shape, 3), np.uint8
         )
-        quantise_openvino(cached_model(run, "openvino"), path, noise)
+        quantize_openvino(cached_model(run, "openvino"), path, noise)
     return path
 
 

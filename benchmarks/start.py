@@ -89,9 +89,9 @@ def _start(data: tuple[str, ...], pipe: Connection) -> None:
     prepare = training.prepare
 
     def prepare_and_mark(config: Config) -> object:
-        task = prepare(config)
+        setup = prepare(config)
         marks.append(("reading the data", time.time()))
-        return task
+        return setup
 
     class Clock(keras.callbacks.Callback):
         def on_train_begin(self, logs: dict | None = None) -> None:
@@ -104,7 +104,7 @@ def _start(data: tuple[str, ...], pipe: Connection) -> None:
     with tempfile.TemporaryDirectory() as folder, contextlib.suppress(KeyboardInterrupt):
         config = Config(**{**CONFIG, "data": data, "run_dir": str(Path(folder) / "run")})
         with patch("yolo4.train.loop.prepare", prepare_and_mark):
-            training.train(config, lambda task: (Clock(),))
+            training.train(config, lambda setup: (Clock(),))
     pipe.send(marks)
 
 

@@ -48,7 +48,7 @@ def measure(options: ValidationOptions) -> None:
         epochs = options.validations * config.eval_period
         run_dir = str(Path(folder) / "run")
         config = dataclasses.replace(config, data=options.data, epochs=epochs, run_dir=run_dir)
-        train(config, lambda task: (Clock(),))
+        train(config, lambda setup: (Clock(),))
     seconds = [end - start for start, end in itertools.pairwise(begun)]
     _report(seconds, config.eval_period)
 

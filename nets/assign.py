@@ -16,13 +16,13 @@ class Assignment(NamedTuple):
         predictor: int32 `[B, K]`, index into the N predictors of the flat logits.
         answers: bool `[B, K]`, whether that predictor answers for the candidate's object.
         positive: float32 `[B, N]`, 1 for predictors that answer for an object.
-        spared: float32 `[B, N]`, 1 for others that would answer for a difficult object.
+        ignored_difficult: float32 `[B, N]`, 1 for others that would answer for a difficult object.
     """
 
     predictor: KerasTensor
     answers: KerasTensor
     positive: KerasTensor
-    spared: KerasTensor
+    ignored_difficult: KerasTensor
 
 
 def shape_iou(sides: KerasTensor, anchors: KerasTensor) -> KerasTensor:
@@ -80,8 +80,8 @@ def assign(
     answers = _one_object_each(predictor, matched & ~hard, rank, total)
     claim = ops.where(answers, 2.0, ops.cast(matched & hard, "float32"))
     strongest = _best_of_predictor(claim, predictor, total)
-    positive, spared = (ops.cast(strongest == value, "float32") for value in (2.0, 1.0))
-    return Assignment(predictor, answers, positive, spared)
+    positive, ignored_difficult = (ops.cast(strongest == value, "float32") for value in (2.0, 1.0))
+    return Assignment(predictor, answers, positive, ignored_difficult)
 
 
 def _predictor_of(

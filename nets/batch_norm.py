@@ -1,4 +1,4 @@
-"""Batch normalisation and Adam as the backend's one operation, where it has one."""
+"""Batch normalization and Adam as the backend's one operation, where it has one."""
 
 from typing import Any, NamedTuple
 
@@ -6,8 +6,8 @@ import keras
 from keras import KerasTensor, Variable, ops
 
 
-class Origin(NamedTuple):
-    """What normalised features were made of: `(x - mean) / sqrt(variance) * gamma + beta`.
+class BatchNormResiduals(NamedTuple):
+    """What normalized features were made of: `(x - mean) / sqrt(variance) * gamma + beta`.
 
     Attributes:
         x: features `[B, H, W, C]` of any float type.
@@ -24,30 +24,30 @@ class Origin(NamedTuple):
     beta: KerasTensor
 
 
-class Normalised(NamedTuple):
-    """What batch normalisation makes of a batch.
+class Normalized(NamedTuple):
+    """What batch normalization makes of a batch.
 
     Attributes:
-        y: the normalised features, `[B, H, W, C]`.
+        y: the normalized features, `[B, H, W, C]`.
         moving: the new moving mean and moving variance, float32 `[C]`.
-        made_of: what `y` was made of; None where that is not to be had, or of no use, as the
+        residuals: what `y` was made of; None where that is not to be had, or of no use, as the
             backend compiles the whole step.
     """
 
     y: KerasTensor
     moving: tuple[KerasTensor, KerasTensor]
-    made_of: Origin | None
+    residuals: BatchNormResiduals | None
 
 
-def normalise_batch(
+def normalize_batch(
     x: KerasTensor,
     gamma: KerasTensor,
     beta: KerasTensor,
     moving: tuple[KerasTensor, KerasTensor],
     momentum: float,
     epsilon: float,
-) -> Normalised:
-    """Batch normalisation of a training step, in TensorFlow's one fused operation where it is.
+) -> Normalized:
+    """Batch normalization of a training step, in TensorFlow's one fused operation where it is.
 
     Keras composes it of a dozen operations that each go over memory.
 
@@ -60,7 +60,7 @@ def normalise_batch(
         epsilon: added to the variance.
 
     Returns:
-        The normalised features in the type of `x`, and the statistics.
+        The normalized features in the type of `x`, and the statistics.
     """
     if keras.backend.backend() == "tensorflow":
         return _fused(x, gamma, beta, moving, momentum, epsilon)
@@ -75,7 +75,7 @@ def normalise_batch(
         old_mean * momentum + mean * (1 - momentum),
         old_variance * momentum + unbiased * (1 - momentum),
     )
-    return Normalised(ops.cast(y, x.dtype), averages, None)
+    return Normalized(ops.cast(y, x.dtype), averages, None)
 
 
 def _fused(
@@ -85,7 +85,7 @@ def _fused(
     moving: tuple[KerasTensor, KerasTensor],
     momentum: float,
     epsilon: float,
-) -> Normalised:
+) -> Normalized:
     import tensorflow as tf
 
     gamma, beta = tf.convert_to_tensor(gamma), tf.convert_to_tensor(beta)
@@ -99,12 +99,12 @@ def _fused(
         exponential_avg_factor=1 - momentum,
         is_training=True,
     )
-    made_of = None
+    residuals = None
     # What is kept for its backward pass: on a GPU not the variance, but a number made of it.
     if not keras.distribution.list_devices("gpu"):
         mean, variance = made.reserve_space_1, made.reserve_space_2
-        made_of = Origin(x, mean, variance + epsilon, gamma, beta)
-    return Normalised(made.y, (made.batch_mean, made.batch_variance), made_of)
+        residuals = BatchNormResiduals(x, mean, variance + epsilon, gamma, beta)
+    return Normalized(made.y, (made.batch_mean, made.batch_variance), residuals)
 
 
 class AdamNumbers(NamedTuple):

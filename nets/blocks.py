@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from keras import KerasTensor, layers, ops
 from keras.saving import register_keras_serializable
 
-from nets.batch_norm import Origin, normalise_batch
+from nets.batch_norm import BatchNormResiduals, normalize_batch
 from nets.compiled import Call, compiled
 
 
@@ -44,7 +44,7 @@ def _mish(x: KerasTensor) -> KerasTensor:
     return x * ops.tanh(ops.softplus(x))
 
 
-def _normalised_mish_slope(
+def _normalized_mish_slope(
     x: KerasTensor,
     mean: KerasTensor,
     variance: KerasTensor,
@@ -52,31 +52,31 @@ def _normalised_mish_slope(
     beta: KerasTensor,
     upstream: KerasTensor,
 ) -> KerasTensor:
-    """Gradient of Mish in what an `Origin` says, which is computed again."""
+    """Gradient of Mish in what an `BatchNormResiduals` says, which is computed again."""
     scale = gamma * ops.rsqrt(variance)
-    normalised = (ops.cast(x, "float32") - mean) * scale + beta
-    return ops.cast(_mish_slope(normalised, upstream), x.dtype)
+    normalized = (ops.cast(x, "float32") - mean) * scale + beta
+    return ops.cast(_mish_slope(normalized, upstream), x.dtype)
 
 
-_fused_normalised_mish_slope = compiled(_normalised_mish_slope)
+_fused_normalized_mish_slope = compiled(_normalized_mish_slope)
 
 
-def _normalised_mish(y: KerasTensor, made_of: Origin) -> KerasTensor:
+def _normalized_mish(y: KerasTensor, residuals: BatchNormResiduals) -> KerasTensor:
     """Mish of `y`, which need not be kept for the backward pass: that has what it was made of."""
 
     @ops.custom_gradient
     def activate(y: KerasTensor) -> tuple:
-        return _mish(y), lambda upstream: _fused_normalised_mish_slope(*made_of, upstream)
+        return _mish(y), lambda upstream: _fused_normalized_mish_slope(*residuals, upstream)
 
     return activate(y)
 
 
 @register_keras_serializable(package="yolo4")
 class BatchNorm(layers.BatchNormalization):
-    """Keras's batch normalisation, with a fused training step, and Mish after it where asked for.
+    """Keras's batch normalization, with a fused training step, and Mish after it where asked for.
 
     As in Darknet, the moving variance averages the unbiased variance of the batches. Of Mish the
-    backward pass keeps what is normalised alone, which the normalisation keeps anyway.
+    backward pass keeps what is normalized alone, which the normalization keeps anyway.
 
     Args:
         activation: "mish", or "linear" for none.
@@ -88,20 +88,20 @@ class BatchNorm(layers.BatchNormalization):
         self.activation = activation
 
     def call(self, inputs: KerasTensor, training: bool | None = None) -> KerasTensor:
-        """Normalise by the batch when training, else by the moving statistics."""
+        """Normalize by the batch when training, else by the moving statistics."""
         mishes = self.activation == "mish"
         if not (training and self.trainable):
             y = super().call(inputs, training=training)
             return mish(y) if mishes else y
         moving = self.moving_mean, self.moving_variance
-        y, averages, made_of = normalise_batch(
+        y, averages, residuals = normalize_batch(
             inputs, self.gamma, self.beta, moving, self.momentum, self.epsilon
         )
         for variable, average in zip(moving, averages, strict=True):
             variable.assign(average)
         if not mishes:
             return y
-        return mish(y) if made_of is None else _normalised_mish(y, made_of)
+        return mish(y) if residuals is None else _normalized_mish(y, residuals)
 
     def compute_output_spec(self, inputs: KerasTensor, training: bool | None = None) -> KerasTensor:
         """Shape and type of the output; said here, Keras need not trace `call` to learn it."""
@@ -114,7 +114,7 @@ class BatchNorm(layers.BatchNormalization):
     def slope_call(self) -> Call:
         """How a training step on a CPU calls the slope of Mish."""
         channels = [KerasTensor((self.output.shape[-1],), "float32")] * 4
-        return Call(_fused_normalised_mish_slope, [self.output, *channels, self.output])
+        return Call(_fused_normalized_mish_slope, [self.output, *channels, self.output])
 
 
 def conv_bn_act(

@@ -34,11 +34,11 @@ def _hull_sides(a: KerasTensor, b: KerasTensor) -> tuple[KerasTensor, KerasTenso
 
 
 def giou(a: KerasTensor, b: KerasTensor) -> KerasTensor:
-    """Generalised IoU (Rezatofighi et al. 2019, algorithm 1) of boxes `[..., 4]`, in -1..1."""
+    """Generalized IoU (Rezatofighi et al. 2019, algorithm 1) of boxes `[..., 4]`, in -1..1."""
     intersection, union = intersection_union(a, b)
     width, height = _hull_sides(a, b)
-    hull = ops.maximum(width * height, _EPSILON)
-    return intersection / ops.maximum(union, _EPSILON) - (hull - union) / hull
+    enclosing = ops.maximum(width * height, _EPSILON)
+    return intersection / ops.maximum(union, _EPSILON) - (enclosing - union) / enclosing
 
 
 def diou(a: KerasTensor, b: KerasTensor) -> KerasTensor:

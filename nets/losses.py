@@ -213,7 +213,7 @@ class YOLOv4Loss:
         )
         predicted = ops.stop_gradient(decode_boxes(flat[..., :4], where))
         ignore = ignored(predicted, boxes, present, self.ignore_threshold)
-        negative = (1 - ops.cast(ignore, "float32")) * (1 - found.spared)
+        negative = (1 - ops.cast(ignore, "float32")) * (1 - found.ignored_difficult)
         return Match(flat, where, predicted, found, ops.maximum(found.positive, negative))
 
     def _terms(

@@ -30,7 +30,7 @@ class YOLOv4(keras.Model):
         depth: residual blocks relative to YOLOv4.
         input_shape: height and width in pixels; None where any will do.
         confidence_prior: confidence of the untrained network.
-        epsilon: added to the variance in batch normalisation.
+        epsilon: added to the variance in batch normalization.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class YOLOv4(keras.Model):
         numbers = itertools.count(1)
         names = (f"conv_{number}" for number in numbers)
         images = keras.Input((*input_shape, 3), name="images")
-        pixels = keras.layers.Rescaling(1 / 255, name="normalise")(images)
+        pixels = keras.layers.Rescaling(1 / 255, name="normalize")(images)
         features = cspdarknet53(pixels, width, depth, names)
         backbone_convolutions = next(numbers) - 1
         names = (f"conv_{n}" for n in itertools.count(backbone_convolutions + 1))

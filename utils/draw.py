@@ -1,4 +1,4 @@
-"""Draws labelled boxes on an image, legible at any image size."""
+"""Draws labeled boxes on an image, legible at any image size."""
 
 import colorsys
 from collections.abc import Sequence
@@ -9,20 +9,20 @@ from PIL import Image, ImageDraw
 from utils.fonts import load_font
 
 _SMALLEST_TEXT = 10
-# Saturation and value of neighbouring class indices.
+# Saturation and value of neighboring class indices.
 _SHADES = ((0.85, 1.0), (0.55, 0.95), (1.0, 0.72))
 
 Rectangle = tuple[float, float, float, float]
 
 
-def class_colour(label: int) -> tuple[int, int, int]:
-    """RGB of a class, the same in every picture; neighbouring classes differ clearly."""
+def class_color(label: int) -> tuple[int, int, int]:
+    """RGB of a class, the same in every picture; neighboring classes differ clearly."""
     # Steps of the golden section never come back near a hue that was used shortly before.
     hue = (0.02 + label * 0.618034) % 1.0
     return tuple(round(255 * c) for c in colorsys.hsv_to_rgb(hue, *_SHADES[label % len(_SHADES)]))
 
 
-def ink_colour(ground: tuple[int, int, int]) -> tuple[int, int, int]:
+def ink_color(ground: tuple[int, int, int]) -> tuple[int, int, int]:
     """White, or black where white would not be three times as bright as the ground."""
     red, green, blue = ((c / 255) ** 2.2 for c in ground)
     luminance = 0.2126 * red + 0.7152 * green + 0.0722 * blue
@@ -36,7 +36,7 @@ def draw_boxes(
     class_names: Sequence[str],
     scores: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Draw each box in its class's colour, with the class name and, where given, the score.
+    """Draw each box in its class's color, with the class name and, where given, the score.
 
     Args:
         image: uint8 `[H, W, 3]` RGB; it is not changed.
@@ -58,12 +58,12 @@ def draw_boxes(
     for i in order:
         x1, y1, x2, y2 = boxes[i].tolist()
         corners = (x1, y1, max(x1, x2 - 1), max(y1, y2 - 1))
-        canvas.rectangle(corners, outline=class_colour(labels[i]), width=line)
+        canvas.rectangle(corners, outline=class_color(labels[i]), width=line)
     # The best tag chooses its place first, and lies on top where tags must overlap.
     tags: list[_Tag] = []
     for i in reversed(order):
         text = class_names[labels[i]] + ("" if scores is None else f" {scores[i]:.2f}")
-        tag = _Tag(text, class_colour(labels[i]), size, picture.size)
+        tag = _Tag(text, class_color(labels[i]), size, picture.size)
         tag.place(boxes[i], line, [other.rectangle for other in tags])
         tags.append(tag)
     for tag in reversed(tags):
@@ -72,13 +72,13 @@ def draw_boxes(
 
 
 class _Tag:
-    """A text on a coloured ground, kept inside the picture and off other tags where possible."""
+    """A text on a colored ground, kept inside the picture and off other tags where possible."""
 
     def __init__(
-        self, text: str, colour: tuple[int, int, int], size: int, picture_size: tuple[int, int]
+        self, text: str, color: tuple[int, int, int], size: int, picture_size: tuple[int, int]
     ) -> None:
         self.text = " ".join(text.split())
-        self.colour = colour
+        self.color = color
         self.picture_size = picture_size
         self.font = load_font(self.text, size)
         self.pad = max(1, size // 6)
@@ -107,9 +107,9 @@ class _Tag:
     def draw(self, canvas: ImageDraw.ImageDraw) -> None:
         """Fill the ground and write the text on it."""
         x1, y1, x2, y2 = self.rectangle
-        canvas.rectangle((x1, y1, x2 - 1, y2 - 1), fill=self.colour)
+        canvas.rectangle((x1, y1, x2 - 1, y2 - 1), fill=self.color)
         start = (x1 + self.pad, y1)
-        canvas.text(start, self.text, ink_colour(self.colour), self.font, anchor="la")
+        canvas.text(start, self.text, ink_color(self.color), self.font, anchor="la")
 
 
 def _overlap(a: Rectangle, b: Rectangle) -> bool:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 @contextmanager
-def passing_file(path: str | Path) -> Iterator[Path]:
+def atomic_path(path: str | Path) -> Iterator[Path]:
     """A hidden name beside `path` to write under; the file takes its place at the block's end.
 
     Folders on the way are made. After an exception the old file stays and the new one is removed.
@@ -23,7 +23,7 @@ def passing_file(path: str | Path) -> Iterator[Path]:
         passing.unlink(missing_ok=True)
 
 
-def write_whole(path: str | Path, data: bytes | str) -> None:
+def write_atomically(path: str | Path, data: bytes | str) -> None:
     """Write a file under a passing name, then put it in its place; text is written as UTF-8."""
-    with passing_file(path) as passing:
+    with atomic_path(path) as passing:
         passing.write_bytes(data.encode("utf-8") if isinstance(data, str) else data)

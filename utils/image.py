@@ -19,7 +19,7 @@ IMAGE_SUFFIXES = frozenset(
 )
 
 # What surrounds an image in the network's input.
-GREY = 128
+GRAY = 128
 
 # Pillow warns of damaged metadata, which nothing here reads; damaged pixels are an error.
 warnings.filterwarnings("ignore", module=r"PIL\.")
@@ -106,7 +106,7 @@ def exif_orientation(data: bytes) -> int:
 
 
 def _is_sound_jpeg(data: bytes, name: str | Path) -> bool:
-    """Whether a JPEG is gray or colour and whole, from the first marker to the last.
+    """Whether a JPEG is gray or color and whole, from the first marker to the last.
 
     Raises:
         ImageError: the compressed data holds a marker that cannot stand there.
@@ -152,7 +152,7 @@ def _reason(error: Exception) -> str:
 
 @dataclass(frozen=True)
 class Letterbox:
-    """How a source image lies in the network's input: resized, centred, grey around it.
+    """How a source image lies in the network's input: resized, centered, gray around it.
 
     Attributes:
         source_size: width and height of the source in pixels.
@@ -208,7 +208,7 @@ class Letterbox:
 
 
 def letterbox(image: np.ndarray, input_size: tuple[int, int]) -> tuple[np.ndarray, Letterbox]:
-    """Fit an image into the network's input, centred on grey, its aspect ratio kept.
+    """Fit an image into the network's input, centered on gray, its aspect ratio kept.
 
     Args:
         image: uint8 `[H, W, 3]`.
@@ -218,7 +218,7 @@ def letterbox(image: np.ndarray, input_size: tuple[int, int]) -> tuple[np.ndarra
         uint8 `[height, width, 3]` and the Letterbox that moves boxes there and back.
     """
     fit = Letterbox.fit((image.shape[1], image.shape[0]), input_size)
-    canvas = np.full((*input_size, 3), GREY, np.uint8)
+    canvas = np.full((*input_size, 3), GRAY, np.uint8)
     width, height = fit.resized
     method = cv2.INTER_AREA if width < image.shape[1] else cv2.INTER_LINEAR
     resized = cv2.resize(image, fit.resized, interpolation=method)

@@ -22,8 +22,8 @@ def nms(
         labels: `[N]`, class indices.
         iou_threshold: a box goes when its overlap with a kept box of its class is above this.
         max_detections: at most so many boxes are kept, over all classes together.
-        method: `"iou"`, or `"diou"`, which subtracts from the IoU the distance of the centres
-            (Zheng et al. 2020), so that neighbours behind one another survive more often.
+        method: `"iou"`, or `"diou"`, which subtracts from the IoU the distance of the centers
+            (Zheng et al. 2020), so that neighbors behind one another survive more often.
 
     Returns:
         int64 indices into `boxes`, best score first; equal scores in the order given.
@@ -77,7 +77,7 @@ def _diou_nms(
 
 
 def distance_iou(box: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """IoU less the squared distance of the centres over that of the enclosing box's corners.
+    """IoU less the squared distance of the centers over that of the enclosing box's corners.
 
     Args:
         box: `[4]`, xyxy.

@@ -9,7 +9,7 @@ import numpy as np
 from nets.losses import YOLOv4Loss, confidence_loss
 from nets.yolov4 import YOLOv4
 from utils.errors import UserError
-from utils.files import passing_file
+from utils.files import atomic_path
 from yolo4.config import Config
 from yolo4.run import Run
 from yolo4.weights.keras3 import class_count_of, fits
@@ -78,7 +78,7 @@ def build_criterion(config: Config, anchors: np.ndarray) -> YOLOv4Loss:
 
 def save_weights(model: YOLOv4, path: Path) -> None:
     """Write the network's weights, without the optimizer's, whole or not at all."""
-    with passing_file(path) as passing:
+    with atomic_path(path) as passing:
         keras.Model(model.inputs, model.outputs).save_weights(passing)
 
 

@@ -46,7 +46,7 @@ class Config:
         (1.2, 1.1, 1.05), "grid sensitivity of strides 8, 16, 32", "network", low=1, high=3
     )
     batch_norm_epsilon: float = option(
-        1e-5, "added to the variance in batch normalisation", "network", low=1e-7, high=0.1
+        1e-5, "added to the variance in batch normalization", "network", low=1e-7, high=0.1
     )
     # --- loss
     confidence_loss: Literal["focal", "bce", "balanced_bce", "focal_star", "ohem"] = option(
@@ -80,39 +80,39 @@ class Config:
     confidence_prior: float = option(
         0.01, "confidence of the untrained network", "loss", low=1e-6, high=0.5
     )
-    # --- optimisation
-    epochs: int = option(100, "passes over the training images", "optimisation", low=1)
-    batch_size: int = option(8, "images per step", "optimisation", low=1)
-    freeze_epochs: int = option(0, "first epochs with a frozen backbone", "optimisation", low=0)
-    freeze_batch_size: int = option(16, "images per step while frozen", "optimisation", low=1)
+    # --- optimization
+    epochs: int = option(100, "passes over the training images", "optimization", low=1)
+    batch_size: int = option(8, "images per step", "optimization", low=1)
+    freeze_epochs: int = option(0, "first epochs with a frozen backbone", "optimization", low=0)
+    freeze_batch_size: int = option(16, "images per step while frozen", "optimization", low=1)
     optimizer: Literal["sgd", "adam", "adamw"] = option(
-        "adamw", "sgd: with Nesterov momentum; adam: without weight decay", "optimisation"
+        "adamw", "sgd: with Nesterov momentum; adam: without weight decay", "optimization"
     )
     learning_rate: float = option(
-        1e-3, "peak, for a batch of 16; scaled in proportion to the batch", "optimisation", 0, 10
+        1e-3, "peak, for a batch of 16; scaled in proportion to the batch", "optimization", 0, 10
     )
     momentum: float = option(
-        0.937, "of sgd; beta 1 of adam and adamw", "optimisation", low=0, high=0.9999
+        0.937, "of sgd; beta 1 of adam and adamw", "optimization", low=0, high=0.9999
     )
-    weight_decay: float = option(5e-4, "decay of the kernels", "optimisation", low=0, high=1)
+    weight_decay: float = option(5e-4, "decay of the kernels", "optimization", low=0, high=1)
     lr_schedule: Literal["cosine", "step"] = option(
-        "cosine", "step: divided by 10 after 80% and 90% of the epochs", "optimisation"
+        "cosine", "step: divided by 10 after 80% and 90% of the epochs", "optimization"
     )
-    warmup_epochs: float = option(2.0, "epochs of linear rise at the start", "optimisation", low=0)
+    warmup_epochs: float = option(2.0, "epochs of linear rise at the start", "optimization", low=0)
     min_lr_fraction: float = option(
-        0.01, "last learning rate, relative to the peak", "optimisation", low=0, high=1
+        0.01, "last learning rate, relative to the peak", "optimization", low=0, high=1
     )
     gradient_clip: float | None = option(
-        10.0, "largest global norm of the gradient; None: off", "optimisation", low=1e-6
+        10.0, "largest global norm of the gradient; None: off", "optimization", low=1e-6
     )
-    accumulate: int = option(1, "steps whose gradients make one update", "optimisation", low=1)
+    accumulate: int = option(1, "steps whose gradients make one update", "optimization", low=1)
     ema: float | None = option(
-        0.98, "momentum of the average of the weights; None: off", "optimisation", 0, 0.99999
+        0.98, "momentum of the average of the weights; None: off", "optimization", 0, 0.99999
     )
     precision: Literal["auto", "float32", "bfloat16", "float16"] = option(
-        "auto", "auto: bfloat16 for width 0.75 and more on a CPU with AMX", "optimisation"
+        "auto", "auto: bfloat16 for width 0.75 and more on a CPU with AMX", "optimization"
     )
-    seed: int = option(0, "of weights, order and augmentation", "optimisation", low=0)
+    seed: int = option(0, "of weights, order and augmentation", "optimization", low=0)
     # --- augmentation
     mosaic: float = option(0.5, "probability of four images in one", "augmentation", 0, 1)
     mixup: float = option(0.15, "probability of a blend of two images", "augmentation", 0, 1)

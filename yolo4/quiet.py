@@ -29,7 +29,7 @@ def quiet_start() -> Iterator[None]:
         os.dup2(hidden.fileno(), 2)
         try:
             yield
-            _initialise_devices()
+            _initialize_devices()
         except BaseException:
             hidden.seek(0)
             os.write(screen, hidden.read())
@@ -42,7 +42,7 @@ def quiet_start() -> Iterator[None]:
             os.close(screen)
 
 
-def _initialise_devices() -> None:
+def _initialize_devices() -> None:
     import keras
 
     keras.ops.zeros(())

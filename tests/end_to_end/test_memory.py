@@ -24,7 +24,7 @@ folder = Path(sys.argv[1])
 data = make_sample_data(folder / "data", train=24, val=8, test=2, size=96)
 settings = {"width": 0.05, "depth": 0.1, "input_size": 64, "batch_size": 8, "eval_period": 1}
 config = Config(data=(str(data),), epochs=20, run_dir=str(folder / "run"), **settings)
-train(config, lambda task: [Watch()])
+train(config, lambda setup: [Watch()])
 """
 
 

@@ -127,7 +127,7 @@ def test_a_run_killed_in_its_first_epoch_keeps_the_weights_it_started_from(
     run, _ = train_until(options, folder / "early", 0, monkeypatch)
     loaded = []
 
-    def note(self, task, model, *rest):
+    def note(self, setup, model, *rest):
         loaded.extend(model.get_weights())
         raise Killed
 

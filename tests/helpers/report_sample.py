@@ -158,7 +158,7 @@ def _reliability(index):
 
 
 def _errors(index):
-    kinds = ("localisation", "class", "background", "duplicate", "missed")
+    kinds = ("localization", "class", "background", "duplicate", "missed")
     return {kind: 31.5 - 6 * i + 2 * index for i, kind in enumerate(kinds)}
 
 

@@ -34,8 +34,10 @@ def assigned(images, threshold=None, present=None, difficult=None):
 
 def run(images, threshold=None, present=None, difficult=None):
     """Positive predictors of each image, and which object each answers for."""
-    predictor, answers, positive, spared = assigned(images, threshold, present, difficult)
-    assert not (positive * spared).any()
+    predictor, answers, positive, ignored_difficult = assigned(
+        images, threshold, present, difficult
+    )
+    assert not (positive * ignored_difficult).any()
     owners = []
     for row in range(len(images)):
         places = np.flatnonzero(answers[row])
@@ -100,17 +102,17 @@ def test_an_image_without_objects_has_no_positive():
 def test_predictors_of_difficult_objects_are_spared():
     objects = [[box(20, 12, 8, 8), box(40, 24, 16, 32)]]
     assert run(objects, difficult=[[True, False]]) == [{STRIDE_16 + (1 * 4 + 2) * 3 + 2: 1}]
-    spared = assigned(objects, difficult=[[True, False]]).spared
-    assert np.flatnonzero(spared[0]).tolist() == [(1 * 8 + 2) * 3 + 1]
+    ignored_difficult = assigned(objects, difficult=[[True, False]]).ignored_difficult
+    assert np.flatnonzero(ignored_difficult[0]).tolist() == [(1 * 8 + 2) * 3 + 1]
     # What is not there spares nothing.
     absent = assigned(objects, present=[[False, True]], difficult=[[True, False]])
-    assert not absent.spared.any()
+    assert not absent.ignored_difficult.any()
 
 
 def test_a_predictor_wanted_by_a_difficult_object_too_answers():
     objects = [[box(28, 28, 8, 8), box(27, 29, 8, 8)]]
     assert run(objects, difficult=[[True, False]]) == [{(3 * 8 + 3) * 3 + 1: 1}]
-    assert not assigned(objects, difficult=[[True, False]]).spared.any()
+    assert not assigned(objects, difficult=[[True, False]]).ignored_difficult.any()
 
 
 def test_a_hundred_objects_on_a_grid_all_find_a_predictor():

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from nets.batch_norm import normalise_batch
+from nets.batch_norm import normalize_batch
 from nets.blocks import BatchNorm, mish, spp
 
 
@@ -63,7 +63,7 @@ def trained_batch_norm(layer, x):
 
 
 class ThenMish(keras.layers.BatchNormalization):
-    """Keras's batch normalisation and its Mish."""
+    """Keras's batch normalization and its Mish."""
 
     def call(self, inputs, training=None):
         return keras.activations.mish(super().call(inputs, training=training))
@@ -111,11 +111,11 @@ def test_batch_norm_of_other_backends_is_the_fused_one(monkeypatch):
     x = np.random.default_rng(0).normal(1, 2, (4, 6, 5, 3)).astype(np.float32)
     gamma, beta = np.array([0.5, 1, 2], np.float32), np.array([0, 1, -1], np.float32)
     moving = np.array([1, 2, 3], np.float32), np.array([3, 2, 1], np.float32)
-    fused = normalise_batch(ops.convert_to_tensor(x), gamma, beta, moving, 0.9, 1e-5)
+    fused = normalize_batch(ops.convert_to_tensor(x), gamma, beta, moving, 0.9, 1e-5)
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
-    composed = normalise_batch(ops.convert_to_tensor(x), gamma, beta, moving, 0.9, 1e-5)
-    assert composed.made_of is None
+    composed = normalize_batch(ops.convert_to_tensor(x), gamma, beta, moving, 0.9, 1e-5)
+    assert composed.residuals is None
     for a, b in zip((fused.y, *fused.moving), (composed.y, *composed.moving), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
-    np.testing.assert_allclose(fused.made_of.mean, x.mean((0, 1, 2)), rtol=1e-5)
-    np.testing.assert_allclose(fused.made_of.variance, x.var((0, 1, 2)) + 1e-5, rtol=1e-5)
+    np.testing.assert_allclose(fused.residuals.mean, x.mean((0, 1, 2)), rtol=1e-5)
+    np.testing.assert_allclose(fused.residuals.variance, x.var((0, 1, 2)) + 1e-5, rtol=1e-5)

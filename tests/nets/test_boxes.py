@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import arrays
 from nets import boxes
 
 A = np.array([0, 0, 4, 2], np.float32)  # 4 x 2
-B = np.array([2, 0, 6, 4], np.float32)  # 4 x 4; 4 in common, union 20, hull 6 x 4
+B = np.array([2, 0, 6, 4], np.float32)  # 4 x 4; 4 in common, union 20, enclosing 6 x 4
 
 corners = arrays(np.float32, (8, 2, 2), elements=st.floats(0, 100, width=16))
 
@@ -20,7 +20,7 @@ def boxes_of(points):
 def test_hand_worked_overlaps():
     assert float(boxes.iou(A, B)) == pytest.approx(4 / 20)
     assert float(boxes.giou(A, B)) == pytest.approx(4 / 20 - (24 - 20) / 24)
-    # Centers (2, 1) and (4, 2); the hull's diagonal is sqrt(36 + 16).
+    # Centers (2, 1) and (4, 2); the enclosing's diagonal is sqrt(36 + 16).
     assert float(boxes.diou(A, B)) == pytest.approx(4 / 20 - 5 / 52)
     v = 4 / np.pi**2 * (np.arctan(4 / 2) - np.arctan(4 / 4)) ** 2
     alpha = v / (1 - 4 / 20 + v)
@@ -33,7 +33,7 @@ def test_a_box_overlaps_itself_entirely(name):
 
 
 def test_boxes_apart():
-    far = A + 10  # (10, 10, 14, 12): hull 14 x 12, centers 10 and 10 apart
+    far = A + 10  # (10, 10, 14, 12): enclosing 14 x 12, centers 10 and 10 apart
     assert float(boxes.iou(A, far)) == 0
     assert float(boxes.giou(A, far)) == pytest.approx(-(14 * 12 - 16) / (14 * 12))
     assert float(boxes.diou(A, far)) == pytest.approx(-(100 + 100) / (14**2 + 12**2))

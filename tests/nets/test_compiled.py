@@ -20,13 +20,13 @@ CLASSES, OBJECTS, BATCH, SIDE = 2, 8, 2, 64
 def traced(monkeypatch):
     """What was traced: "loss", or the shape of Mish's features."""
     found = []
-    slope = blocks._normalised_mish_slope
+    slope = blocks._normalized_mish_slope
 
     def traced_slope(x, *others):
         found.append(tuple(x.shape))
         return slope(x, *others)
 
-    monkeypatch.setattr(blocks, "_fused_normalised_mish_slope", compiled(traced_slope))
+    monkeypatch.setattr(blocks, "_fused_normalized_mish_slope", compiled(traced_slope))
     return found
 
 

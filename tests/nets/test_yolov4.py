@@ -71,12 +71,12 @@ def test_an_untrained_network_is_as_confident_as_the_prior():
         assert float(keras.ops.max(confidence)) < 0.06
 
 
-def test_raw_pixels_are_normalised_inside(slim):
+def test_raw_pixels_are_normalized_inside(slim):
     pixels = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 3), dtype=np.uint8)
     as_float = slim(pixels.astype(np.float32))
     for a, b in zip(slim(pixels), as_float, strict=True):
         np.testing.assert_array_equal(a, b)
-    np.testing.assert_allclose(slim.get_layer("normalise")(pixels), pixels / 255, rtol=1e-6)
+    np.testing.assert_allclose(slim.get_layer("normalize")(pixels), pixels / 255, rtol=1e-6)
 
 
 def test_logits_are_float32_under_every_policy(precision_policy):

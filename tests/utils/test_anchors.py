@@ -59,13 +59,13 @@ def test_mean_best_iou_by_hand():
 
 @pytest.mark.parametrize("seed", range(5))
 def test_kmeans_finds_separate_clusters(seed):
-    centres = np.array([[10, 40], [30, 30], [100, 20], [60, 150], [300, 250]], float)
+    centers = np.array([[10, 40], [30, 30], [100, 20], [60, 150], [300, 250]], float)
     noise = np.random.default_rng(seed).choice([-1, 0, 1], (5, 61, 2))
     noise[:, 0] = 0
-    sizes = (centres[:, None] + noise).reshape(-1, 2).astype(np.float32)
+    sizes = (centers[:, None] + noise).reshape(-1, 2).astype(np.float32)
     anchors = kmeans_anchors(sizes, 5, seed)
     assert anchors.dtype == np.float32
-    np.testing.assert_allclose(anchors, centres[centres.prod(axis=1).argsort()], atol=1)
+    np.testing.assert_allclose(anchors, centers[centers.prod(axis=1).argsort()], atol=1)
 
 
 @settings(max_examples=30, deadline=None)

@@ -1,4 +1,4 @@
-"""Drawn boxes and labels: in the right place, in the right colour, legible at any size."""
+"""Drawn boxes and labels: in the right place, in the right color, legible at any size."""
 
 import itertools
 import shutil
@@ -10,18 +10,18 @@ import pytest
 from PIL import ImageFont
 
 from utils import fonts
-from utils.draw import class_colour, draw_boxes, ink_colour
+from utils.draw import class_color, draw_boxes, ink_color
 
 
-def grey(height, width):
+def gray(height, width):
     return np.full((height, width, 3), 128, np.uint8)
 
 
 def contrast(a, b):
-    """Contrast ratio of two RGB colours as the web's accessibility guidelines define it."""
+    """Contrast ratio of two RGB colors as the web's accessibility guidelines define it."""
 
-    def luminance(colour):
-        c = np.array(colour) / 255
+    def luminance(color):
+        c = np.array(color) / 255
         linear = np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4)
         return linear @ [0.2126, 0.7152, 0.0722]
 
@@ -30,14 +30,14 @@ def contrast(a, b):
 
 
 def test_the_frame_lies_on_the_box_and_the_image_is_left_alone():
-    image = grey(300, 400)
+    image = gray(300, 400)
     drawn = draw_boxes(image, np.array([[100, 80, 200, 180]]), np.array([0]), ["a"])
     assert drawn.shape == image.shape
     assert drawn.dtype == np.uint8
     assert (image == 128).all()
-    colour = class_colour(0)
+    color = class_color(0)
     for y, x in ((179, 100), (179, 199), (130, 100), (130, 199), (80, 199)):
-        assert tuple(drawn[y, x]) == colour
+        assert tuple(drawn[y, x]) == color
     assert (drawn[100:170, 110:190] == 128).all()
     assert (drawn[182:] == 128).all()
     assert (drawn[:, 202:] == 128).all()
@@ -47,18 +47,18 @@ def test_the_frame_lies_on_the_box_and_the_image_is_left_alone():
 @pytest.mark.parametrize("size", [(24, 30), (60, 80), (480, 640), (2000, 1500)])
 @pytest.mark.parametrize("name", ["x", "a name far too long for any of these images " * 6])
 def test_labels_stay_inside_the_image(size, name):
-    """A label that is cut off would lose its left or right margin of plain colour."""
+    """A label that is cut off would lose its left or right margin of plain color."""
     height, width = size
     corners = np.array([[0, 0], [0.9, 0], [0, 0.9], [0.9, 0.9], [0.4, 0.4]]) * (width, height)
     for x, y in corners:
         box = np.array([[x, y, x + 0.1 * width, y + 0.1 * height]])
-        drawn = draw_boxes(grey(height, width), box, np.array([3]), [name] * 4, np.array([0.5]))
-        colour = np.array(class_colour(3))
+        drawn = draw_boxes(gray(height, width), box, np.array([3]), [name] * 4, np.array([0.5]))
+        color = np.array(class_color(3))
         ink = (drawn < 60).all(-1) | (drawn > 235).all(-1)
         ys, xs = np.nonzero(ink)
         assert len(xs) > 3, "no text was drawn"
         row = drawn[ys.min() : ys.max() + 1]
-        ground = np.nonzero((row == colour).all(-1).any(0))[0]
+        ground = np.nonzero((row == color).all(-1).any(0))[0]
         assert ground.min() < xs.min()
         assert ground.max() > xs.max()
 
@@ -66,7 +66,7 @@ def test_labels_stay_inside_the_image(size, name):
 def test_text_and_lines_grow_with_the_image():
     def ink_height(side):
         box = np.array([[0.3, 0.3, 0.7, 0.7]]) * side
-        drawn = draw_boxes(grey(side, side), box, np.array([0]), ["H"])
+        drawn = draw_boxes(gray(side, side), box, np.array([0]), ["H"])
         return np.nonzero((drawn > 190).all(-1).any(1))[0].size
 
     assert ink_height(100) >= 6
@@ -75,36 +75,36 @@ def test_text_and_lines_grow_with_the_image():
 
 def test_scores_are_written_and_the_best_lies_on_top():
     boxes = np.array([[50, 50, 150, 150], [50, 50, 150, 150]])
-    args = (grey(300, 300), boxes, np.array([0, 1]), ["a", "b"])
+    args = (gray(300, 300), boxes, np.array([0, 1]), ["a", "b"])
     one, other = draw_boxes(*args, np.array([0.9, 0.1])), draw_boxes(*args, np.array([0.1, 0.9]))
-    assert tuple(one[120, 50]) == class_colour(0)
-    assert tuple(other[120, 50]) == class_colour(1)
+    assert tuple(one[120, 50]) == class_color(0)
+    assert tuple(other[120, 50]) == class_color(1)
     assert (draw_boxes(*args) != one).any()
 
 
-def test_tags_of_neighbours_do_not_cover_each_other():
+def test_tags_of_neighbors_do_not_cover_each_other():
     """Two equal boxes: the ground of both labels is there whole."""
     boxes = np.array([[50, 60, 250, 260]] * 2)
-    drawn = draw_boxes(grey(300, 300), boxes, np.array([0, 1]), ["aa", "bb"], np.array([0.9, 0.8]))
-    grounds = [(drawn[:, 60:80] == class_colour(label)).all(-1).sum() for label in (0, 1)]
+    drawn = draw_boxes(gray(300, 300), boxes, np.array([0, 1]), ["aa", "bb"], np.array([0.9, 0.8]))
+    grounds = [(drawn[:, 60:80] == class_color(label)).all(-1).sum() for label in (0, 1)]
     assert min(grounds) > 100
 
 
 def test_boxes_outside_and_no_boxes():
-    image = grey(50, 60)
+    image = gray(50, 60)
     assert (draw_boxes(image, np.zeros((0, 4)), np.zeros(0, int), ["a"]) == image).all()
     far = np.array([[-500, -500, 900, 900], [70, 70, 90, 90], [10, 10, 10, 10]], np.float32)
     assert draw_boxes(image, far, np.zeros(3, int), ["a"]).shape == image.shape
 
 
-def test_colours_differ_between_classes_and_carry_their_text():
-    colours = [class_colour(label) for label in range(80)]
-    assert colours == [class_colour(label) for label in range(80)]
-    first = np.array(colours[:12], float)
+def test_colors_differ_between_classes_and_carry_their_text():
+    colors = [class_color(label) for label in range(80)]
+    assert colors == [class_color(label) for label in range(80)]
+    first = np.array(colors[:12], float)
     assert min(np.linalg.norm(a - b) for a, b in itertools.combinations(first, 2)) > 60
-    assert len(set(colours)) == 80
-    for colour in colours:
-        assert contrast(colour, ink_colour(colour)) > 2.9
+    assert len(set(colors)) == 80
+    for color in colors:
+        assert contrast(color, ink_color(color)) > 2.9
 
 
 @pytest.mark.parametrize("name", ["käfer", "кошка", "γάτα", "قطة", "Đường", "½ → ✓"])
@@ -112,7 +112,7 @@ def test_names_of_many_scripts_are_drawn(name):
     """Each name looks like itself, not like as many frames for missing letters."""
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
-        args = (grey(100, 300), np.array([[50, 40, 150, 90]]), np.array([0]))
+        args = (gray(100, 300), np.array([[50, 40, 150, 90]]), np.array([0]))
         drawn = draw_boxes(*args, [name])
     assert (drawn != draw_boxes(*args, [name[::-1] + "x"])).any()
 

@@ -2,37 +2,37 @@
 
 import pytest
 
-from utils.files import passing_file, write_whole
+from utils.files import atomic_path, write_atomically
 
 
 def test_writes_text_and_bytes_and_makes_folders(tmp_path):
-    write_whole(tmp_path / "a" / "b.txt", "é\n")
+    write_atomically(tmp_path / "a" / "b.txt", "é\n")
     assert (tmp_path / "a" / "b.txt").read_bytes() == b"\xc3\xa9\n"
-    write_whole(tmp_path / "a" / "b.txt", b"\x00")
+    write_atomically(tmp_path / "a" / "b.txt", b"\x00")
     assert (tmp_path / "a" / "b.txt").read_bytes() == b"\x00"
     assert [p.name for p in (tmp_path / "a").iterdir()] == ["b.txt"]
 
 
 def test_an_interruption_leaves_the_old_file_and_no_litter(tmp_path, monkeypatch):
     path = tmp_path / "file"
-    write_whole(path, "old")
+    write_atomically(path, "old")
 
     def interrupt(self, target):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("pathlib.Path.replace", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        write_whole(path, "new")
+        write_atomically(path, "new")
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.parametrize("name", ["state.npz", "best.weights.h5", "film.mp4"])
 def test_what_a_killed_program_left_is_overwritten_by_the_next_write(tmp_path, name):
-    killed = passing_file(tmp_path / name)
+    killed = atomic_path(tmp_path / name)
     killed.__enter__().write_text("half of i")
     assert not (tmp_path / name).exists()
-    with passing_file(tmp_path / name) as passing:
+    with atomic_path(tmp_path / name) as passing:
         assert [p.name for p in tmp_path.iterdir()] == [passing.name] == [f".{name}"]
         passing.write_text("whole")
     assert [p.name for p in tmp_path.iterdir()] == [name]

@@ -18,7 +18,7 @@ HEIGHT, WIDTH = 24, 40
 
 @pytest.fixture
 def picture() -> np.ndarray:
-    """A smooth picture (JPEG keeps it) in which every corner has its own colour."""
+    """A smooth picture (JPEG keeps it) in which every corner has its own color."""
     y, x = np.mgrid[0:HEIGHT, 0:WIDTH]
     channels = [x * 255 // WIDTH, y * 255 // HEIGHT, 255 - x * 255 // WIDTH]
     return np.stack(channels, axis=2).astype(np.uint8)
@@ -70,9 +70,9 @@ def test_sixteen_bits_keep_the_upper_eight(tmp_path, picture, suffix):
     deep = picture[:, :, 0].astype(np.uint16) * 256 + 37
     Image.fromarray(deep).save(tmp_path / f"gray.{suffix}")
     assert np.array_equal(read_image(tmp_path / f"gray.{suffix}"), picture[:, :, [0, 0, 0]])
-    colour = cv2.cvtColor(picture.astype(np.uint16) * 256 + 37, cv2.COLOR_RGB2BGR)
-    (tmp_path / "colour.png").write_bytes(cv2.imencode(".png", colour)[1].tobytes())
-    assert np.array_equal(read_image(tmp_path / "colour.png"), picture)
+    color = cv2.cvtColor(picture.astype(np.uint16) * 256 + 37, cv2.COLOR_RGB2BGR)
+    (tmp_path / "color.png").write_bytes(cv2.imencode(".png", color)[1].tobytes())
+    assert np.array_equal(read_image(tmp_path / "color.png"), picture)
 
 
 def test_animation_gives_the_first_frame(tmp_path, picture):
@@ -160,7 +160,7 @@ def test_jpeg_with_bytes_after_its_end(tmp_path, picture, options, capfd):
     assert capfd.readouterr().err == ""
 
 
-def test_png_with_a_bad_colour_profile_is_silent(tmp_path, picture, capfd):
+def test_png_with_a_bad_color_profile_is_silent(tmp_path, picture, capfd):
     (tmp_path / "a.png").write_bytes(encoded(picture, "PNG", icc_profile=b"x" * 200))
     assert read_image(tmp_path / "a.png").shape == (300, 400, 3)
     assert capfd.readouterr().err == ""
@@ -200,7 +200,7 @@ def test_apply_then_invert_is_identity_inside_the_image(width, height, rows, col
 
 
 @given(sides, sides, inputs, inputs)
-def test_fit_touches_two_sides_and_is_centred(width, height, rows, columns):
+def test_fit_touches_two_sides_and_is_centered(width, height, rows, columns):
     fit = Letterbox.fit((width, height), (rows, columns))
     x1, y1, x2, y2 = fit.apply(np.array([[0, 0, width, height]]))[0]
     assert fit.resized[0] == columns or fit.resized[1] == rows

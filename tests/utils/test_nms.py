@@ -16,8 +16,8 @@ def plain_overlap(a, b, method):
     iou = width * height / (sum(areas) - width * height)
     if method == "iou":
         return iou
-    centres = [((q[0] + q[2]) / 2, (q[1] + q[3]) / 2) for q in (a, b)]
-    distance = sum((p - q) ** 2 for p, q in zip(*centres, strict=True))
+    centers = [((q[0] + q[2]) / 2, (q[1] + q[3]) / 2) for q in (a, b)]
+    distance = sum((p - q) ** 2 for p, q in zip(*centers, strict=True))
     diagonal = (max(a[2], b[2]) - min(a[0], b[0])) ** 2 + (max(a[3], b[3]) - min(a[1], b[1])) ** 2
     return iou - distance / diagonal
 
@@ -84,8 +84,8 @@ def test_overlap_equal_to_the_threshold_is_kept():
     assert len(nms(boxes, np.array([0.9, 0.8]), np.array([0, 0]), 0.49, 10)) == 1
 
 
-def test_diou_keeps_a_neighbour_that_iou_drops():
-    """IoU 7.5/12.5 = 0.6; centres 2.5 apart, diagonal^2 256.25: DIoU = 0.6 - 6.25/256.25."""
+def test_diou_keeps_a_neighbor_that_iou_drops():
+    """IoU 7.5/12.5 = 0.6; centers 2.5 apart, diagonal^2 256.25: DIoU = 0.6 - 6.25/256.25."""
     boxes = np.array([[0, 0, 10, 10], [2.5, 0, 12.5, 10]], np.float32)
     scores, labels = np.array([0.9, 0.8]), np.array([0, 0])
     assert distance_iou(boxes[0], boxes[1:])[0] == pytest.approx(0.6 - 6.25 / 256.25)

@@ -14,7 +14,7 @@ from yolo4 import quiet
 def _before_keras(monkeypatch):
     """As if Keras were not imported yet, and had no devices to look for."""
     monkeypatch.delitem(sys.modules, "keras", raising=False)
-    monkeypatch.setattr(quiet, "_initialise_devices", lambda: None)
+    monkeypatch.setattr(quiet, "_initialize_devices", lambda: None)
     monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")
 
 

@@ -19,7 +19,7 @@ import PIL
 import utils.image
 from utils.annotations.images import ImageFacts, read_facts
 from utils.annotations.source import Annotation, Entry, Kind, Problem, RawObject
-from utils.files import write_whole
+from utils.files import write_atomically
 
 # A file that is changed twice within a tick of its clock looks the same after both; the coarsest
 # clock (FAT's) ticks every two seconds. What is younger is read again next time.
@@ -71,7 +71,7 @@ class KnownFiles:
         # A name of its own, as several trainings may begin at once.
         passing = self._file.with_suffix(f".{os.getpid()}")
         with suppress(OSError):
-            write_whole(passing, json.dumps({"rules": _rules(), "files": self._seen}))
+            write_atomically(passing, json.dumps({"rules": _rules(), "files": self._seen}))
             passing.replace(self._file)
 
     def _read(self, file: Path, read: Callable[[], list]) -> list:

@@ -201,16 +201,16 @@ def _names_beside(root: Path, images: Sequence[Path]) -> tuple[str, ...] | None:
 
 def _fill(source: Source, by_split: dict[str, Iterable[Path]]) -> None:
     """Make the entries, and note images without a text file and text files without an image."""
-    folders, unlabelled = set(), 0
+    folders, unlabeled = set(), 0
     for split, images in by_split.items():
         for image in images:
             label = label_file(image)
             folders.add(label.parent)
-            unlabelled += not label.is_file()
+            unlabeled += not label.is_file()
             reader = partial(read_yolo_txt, label, source.class_names)
             source.splits[split].append(Entry(image, label, reader))
-    if unlabelled:
-        source.notes.append(f"images without a text file, taken as background: {unlabelled}")
+    if unlabeled:
+        source.notes.append(f"images without a text file, taken as background: {unlabeled}")
     for folder in sorted(folders):
         stems = image_stems(folder)
         for path in sorted(folder.glob("*.txt")):

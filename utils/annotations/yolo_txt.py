@@ -1,7 +1,7 @@
 """The text file of one image in the YOLO format.
 
 A line per object: the class number, then parts of the image's width and height, either the box's
-centre, width and height, or (as segmentation exports write) the corners of a polygon, whose
+center, width and height, or (as segmentation exports write) the corners of a polygon, whose
 bounding box is taken.
 """
 

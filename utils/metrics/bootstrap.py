@@ -88,7 +88,7 @@ class _ClassCurve:
 
     def __init__(self, matches: VocMatches, label: int) -> None:
         mine = matches.labels == label
-        images, right = matches.images[mine], np.flatnonzero(matches.is_right[mine])
+        images, right = matches.images[mine], np.flatnonzero(matches.is_tp[mine])
         self.finders = images[right]
         # Wrong detections below the last right one change nothing.
         images = images[: right[-1] + 1] if len(right) else images[:0]

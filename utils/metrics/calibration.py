@@ -59,7 +59,7 @@ def reliability(
     place = np.searchsorted(edges[1:-1], matches.scores, side="right")
     counts = np.bincount(place, minlength=bins)
     promised = np.bincount(place, matches.scores, bins)
-    kept = np.bincount(place, matches.is_right, bins)
+    kept = np.bincount(place, matches.is_tp, bins)
     nothing = np.full(bins, np.nan)
     confidence, precision = (
         np.divide(total, counts, out=nothing.copy(), where=counts > 0) for total in (promised, kept)

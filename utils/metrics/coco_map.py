@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from utils.metrics.pairs import AllBoxes, concatenate, flatten, iou_of_pairs, pairs_of_equal_key
+from utils.metrics.pairs import FlatBoxes, concatenate, flatten, iou_of_pairs, pairs_of_equal_key
 from utils.metrics.score_curve import ScoreCurve, mean_measured
 from utils.records import Detections, Record
 
@@ -51,7 +51,7 @@ def evaluate_coco(
     truth = flatten(records, classes)
     crowd = concatenate([record.difficult for record in records], bool)
     needless = crowd[:, None] | _outside(truth.boxes)
-    is_right, counts = _match(found, truth, crowd, needless)
+    is_tp, counts = _match(found, truth, crowd, needless)
     ap = np.full((classes, len(_AREAS), len(_IOU_THRESHOLDS)), np.nan)
     for label in range(classes):
         mine = np.flatnonzero(found.keys % classes == label)
@@ -60,21 +60,21 @@ def evaluate_coco(
         for area, threshold in np.ndindex(ap.shape[1:]):
             counting = mine[counts[mine, area, threshold]]
             curve = ScoreCurve(
-                scores[counting], is_right[counting, area, threshold], int(objects[area])
+                scores[counting], is_tp[counting, area, threshold], int(objects[area])
             )
             ap[label, area, threshold] = curve.average_precision_101_point
     measured = (ap[:, 0], ap[:, 0, 0], ap[:, 0, 5], ap[:, 1], ap[:, 2], ap[:, 3])
     return dict(zip(COCO_METRICS, map(mean_measured, measured), strict=True))
 
 
-def _best_found(detections: Sequence[Detections], class_count: int) -> tuple[AllBoxes, np.ndarray]:
+def _best_found(detections: Sequence[Detections], class_count: int) -> tuple[FlatBoxes, np.ndarray]:
     """The detections that are looked at and their scores, by image and class, best score first."""
     found = flatten(detections, class_count)
     scores = concatenate([d.scores for d in detections], np.float64)
     order = np.lexsort((-scores, found.keys))
     keys = found.keys[order]
     order = order[np.arange(len(keys)) - np.searchsorted(keys, keys) < _MOST_DETECTIONS]
-    return AllBoxes(found.boxes[order], found.keys[order]), scores[order]
+    return FlatBoxes(found.boxes[order], found.keys[order]), scores[order]
 
 
 def _outside(boxes: np.ndarray) -> np.ndarray:
@@ -84,7 +84,7 @@ def _outside(boxes: np.ndarray) -> np.ndarray:
 
 
 def _match(
-    found: AllBoxes, truth: AllBoxes, crowd: np.ndarray, needless: np.ndarray
+    found: FlatBoxes, truth: FlatBoxes, crowd: np.ndarray, needless: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Let the detections take objects, all images and classes at once, one of each in a turn.
 
@@ -99,7 +99,7 @@ def _match(
         `[N, A, T]`, at each range of sizes and each IoU threshold.
     """
     counts = np.repeat(~_outside(found.boxes)[:, :, None], len(_IOU_THRESHOLDS), axis=2)
-    is_right = np.zeros_like(counts)
+    is_tp = np.zeros_like(counts)
     is_free = np.ones((len(truth.keys), *counts.shape[1:]), bool)
     rows, objects, iou = _overlapping_pairs(found, truth, crowd)
     needed = len(rows)  # added to the preference for an object that has to be found
@@ -112,13 +112,13 @@ def _match(
         numbers = np.diff(starts, append=len(pairs))
         is_taken = fits & (preference == np.repeat(best, numbers, axis=0))
         is_free[mine] &= ~is_taken | crowd[mine, None, None]
-        is_right[turn] = best > needed
+        is_tp[turn] = best > needed
         counts[turn] = np.where(best > 0, best > needed, counts[turn])
-    return is_right, counts
+    return is_tp, counts
 
 
 def _overlapping_pairs(
-    found: AllBoxes, truth: AllBoxes, crowd: np.ndarray
+    found: FlatBoxes, truth: FlatBoxes, crowd: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Detections and objects of one key that overlap enough for the lowest threshold.
 

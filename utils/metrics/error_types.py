@@ -6,12 +6,12 @@ localization" counts as `class`. A detection is wrong by VOC's rules (see `utils
 
 - `duplicate`: IoU of at least 0.5 with an object of its class, which a better one has found;
 - `class`: IoU of at least 0.5 with an object of another class;
-- `localisation`: IoU of at least 0.1 with an object of its class;
+- `localization`: IoU of at least 0.1 with an object of its class;
 - `class`: IoU of at least 0.1 with an object of another class;
 - `background`: it is on nothing.
 
 An object is `missed` when no detection finds it and no wrong one would by a better box
-(`localisation`) or by another label alone (`class`, IoU of at least 0.5): those are counted as such
+(`localization`) or by another label alone (`class`, IoU of at least 0.5): those are counted as such
 already. `difficult` objects are never missed, and a detection that fits one is not wrong.
 """
 
@@ -23,11 +23,11 @@ from utils.boxes import iou
 from utils.metrics.voc_map import match_voc
 from utils.records import Detections, Record
 
-KINDS = ("localisation", "class", "background", "duplicate", "missed")
+KINDS = ("localization", "class", "background", "duplicate", "missed")
 _FITS, _TOUCHES = 0.5, 0.1
 
 
-def error_kinds(
+def error_types(
     detections: Sequence[Detections],
     records: Sequence[Record],
     class_names: Sequence[str],
@@ -61,13 +61,13 @@ def errors_by_class(
     """
     ranked = [_ranked(found, score_threshold) for found in detections]
     matches = match_voc(ranked, records, class_names, _FITS)
-    is_right = [np.zeros(len(found), bool) for found in ranked]
+    is_tp = [np.zeros(len(found), bool) for found in ranked]
     counts = [np.zeros(len(found), bool) for found in ranked]
-    for image, score, right in zip(matches.images, matches.scores, matches.is_right, strict=True):
-        is_right[image][int(-score)] = right
+    for image, score, right in zip(matches.images, matches.scores, matches.is_tp, strict=True):
+        is_tp[image][int(-score)] = right
         counts[image][int(-score)] = True
     errors = {kind: np.zeros(len(class_names), np.int64) for kind in KINDS}
-    for found, record, right, counted in zip(ranked, records, is_right, counts, strict=True):
+    for found, record, right, counted in zip(ranked, records, is_tp, counts, strict=True):
         _add_errors(errors, found, record, right, counted & ~right)
     return errors
 
@@ -97,7 +97,7 @@ def _add_errors(
     same, other = on_same.max(axis=1, initial=0), on_other.max(axis=1, initial=0)
     kinds = np.select(
         [same >= _FITS, other >= _FITS, same >= _TOUCHES, other >= _TOUCHES],
-        ["duplicate", "class", "localisation", "class"],
+        ["duplicate", "class", "localization", "class"],
         "background",
     )
     for kind in KINDS[:-1]:
@@ -105,7 +105,7 @@ def _add_errors(
 
     accounted = record.difficult.copy()
     if len(accounted):
-        accounted[on_same[right | (wrong & (kinds == "localisation"))].argmax(axis=1)] = True
-        relabelled = wrong & (kinds == "class") & (other >= _FITS)
-        accounted[on_other[relabelled].argmax(axis=1)] = True
+        accounted[on_same[right | (wrong & (kinds == "localization"))].argmax(axis=1)] = True
+        relabeled = wrong & (kinds == "class") & (other >= _FITS)
+        accounted[on_other[relabeled].argmax(axis=1)] = True
     np.add.at(errors["missed"], record.labels[~accounted], 1)

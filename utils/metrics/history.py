@@ -90,14 +90,14 @@ def _draw_term(axes: Axes, name: str, epochs: np.ndarray, columns: dict[str, np.
     style_axes(axes, _NAMES.get(name, name), "epoch", "")
     drawn = []
     pairs = ((name, "training", _TRAINING), (f"val_{name}", "validation", _VALIDATION))
-    for column, legend, colour in pairs:
+    for column, legend, color in pairs:
         values = columns.get(column, np.full(len(epochs), np.nan))
         known = np.isfinite(values)
         if known.any():
             drawn.append(values[known])
             marker = "o" if known.sum() < 15 else ""
             style = {"marker": marker, "markersize": 3.5, "linewidth": 1.5, "label": legend}
-            axes.plot(epochs[known], values[known], color=colour, **style)
+            axes.plot(epochs[known], values[known], color=color, **style)
     if len(drawn) == 2:
         axes.legend(frameon=False, fontsize=9)
     together = np.concatenate(drawn) if drawn else np.zeros(1)

@@ -12,7 +12,7 @@ _PAIRS_AT_ONCE = 1 << 21
 
 
 @dataclass(frozen=True, eq=False)
-class AllBoxes:
+class FlatBoxes:
     """Boxes of all images.
 
     Attributes:
@@ -24,7 +24,7 @@ class AllBoxes:
     keys: np.ndarray
 
 
-def flatten(images: Sequence[Detections | Record], class_count: int) -> AllBoxes:
+def flatten(images: Sequence[Detections | Record], class_count: int) -> FlatBoxes:
     """Put the boxes of all images in one row, in their order.
 
     Raises:
@@ -35,7 +35,7 @@ def flatten(images: Sequence[Detections | Record], class_count: int) -> AllBoxes
         raise ValueError(f"labels {labels.min()}..{labels.max()} for {class_count} class names")
     boxes = concatenate([np.reshape(image.boxes, (-1, 4)) for image in images], np.float64)
     image_of = np.repeat(np.arange(len(images)), [len(image.labels) for image in images])
-    return AllBoxes(boxes.reshape(-1, 4), image_of * class_count + labels)
+    return FlatBoxes(boxes.reshape(-1, 4), image_of * class_count + labels)
 
 
 def concatenate(parts: Sequence[np.ndarray], dtype: type) -> np.ndarray:

@@ -10,15 +10,15 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.text import Text
 
-from utils.draw import class_colour
-from utils.files import write_whole
+from utils.draw import class_color
+from utils.files import write_atomically
 from utils.fonts import font_file
 from utils.metrics.score_curve import ScoreCurve, percent
 from utils.metrics.voc_map import VocScores
 
 INK = "#333333"
 _GRID = "#dddddd"
-_COLOURS = {"precision": "#1f77b4", "recall": "#e07b00", "F1": "#2ca02c"}
+_COLORS = {"precision": "#1f77b4", "recall": "#e07b00", "F1": "#2ca02c"}
 # More entries than this stand in a second column.
 _LEGEND_ROWS = 22
 # More classes than this are left out of a picture with a panel per class.
@@ -31,7 +31,7 @@ def save_figure(figure: Figure, path: str | Path) -> None:
     """Write a figure as PNG, whole or not at all."""
     data = io.BytesIO()
     figure.savefig(data, format="png", dpi=130)
-    write_whole(path, data.getvalue())
+    write_atomically(path, data.getvalue())
 
 
 def style_axes(axes: Axes, title: str, x_label: str, y_label: str) -> None:
@@ -64,10 +64,10 @@ def plot_precision_recall(scores: VocScores, class_names: Sequence[str], path: s
     for label in shown:
         curve = scores.classes[label]
         recall, precision = _steps(curve)
-        colour = line_colour(label)
+        color = line_color(label)
         if len(shown) <= _FILLED:
-            axes.fill_between(recall, precision, step="pre", color=colour, alpha=0.07)
-        lines += axes.plot(recall, precision, drawstyle="steps-pre", color=colour, linewidth=1.6)
+            axes.fill_between(recall, precision, step="pre", color=color, alpha=0.07)
+        lines += axes.plot(recall, precision, drawstyle="steps-pre", color=color, linewidth=1.6)
     axes.set(xlim=(0, 1.01), ylim=(0, 1.02))
     if lines:
         place = {"loc": "outside right upper", "ncols": columns, "frameon": False, "fontsize": 9}
@@ -106,8 +106,8 @@ def plot_score_thresholds(scores: VocScores, class_names: Sequence[str], path: s
             write_name(title, f"{_short(name, 20)}: nothing right")
         else:
             mark = {"marker": "o", "markersize": 6, "clip_on": False, "zorder": 4}
-            axes.plot(best.threshold, best.f1, color=_COLOURS["F1"], **mark)
-            axes.axvline(best.threshold, color=_COLOURS["F1"], linewidth=0.8, linestyle=":")
+            axes.plot(best.threshold, best.f1, color=_COLORS["F1"], **mark)
+            axes.axvline(best.threshold, color=_COLORS["F1"], linewidth=0.8, linestyle=":")
             write_name(title, f"{_short(name, 20)}: best F1 {best.f1:.3f} at {best.threshold:.3g}")
         axes.label_outer()
     # The lowest panel of a column stands in the row before the last where that one is short.
@@ -117,7 +117,7 @@ def plot_score_thresholds(scores: VocScores, class_names: Sequence[str], path: s
     for axes in grid[len(panels) :]:
         axes.set_axis_off()
     figure.suptitle(f"At IoU {scores.iou_threshold:g}", x=0.01, ha="left", fontsize=11, color=INK)
-    figure.legend(lines, list(_COLOURS), loc="outside upper right", ncols=3, frameon=False)
+    figure.legend(lines, list(_COLORS), loc="outside upper right", ncols=3, frameon=False)
     save_figure(figure, path)
 
 
@@ -136,8 +136,8 @@ def plot_average_precision(scores: VocScores, class_names: Sequence[str], path: 
     title = f"Average precision at IoU {scores.iou_threshold:g}, mean {percent(scores.map)}"
     style_axes(axes, title, "AP: area under the precision-recall curve", "")
     axes.grid(visible=False, axis="y")
-    colours = [line_colour(label) for label in order]
-    axes.barh(np.arange(len(ap)), np.nan_to_num(ap[order]), color=colours, height=0.68)
+    colors = [line_color(label) for label in order]
+    axes.barh(np.arange(len(ap)), np.nan_to_num(ap[order]), color=colors, height=0.68)
     for row, label in enumerate(order):
         note = "no objects" if np.isnan(ap[label]) else percent(ap[label])
         start = np.nan_to_num(ap[label]) + 0.008
@@ -152,9 +152,9 @@ def plot_average_precision(scores: VocScores, class_names: Sequence[str], path: 
     save_figure(figure, path)
 
 
-def line_colour(label: int) -> tuple[float, float, float]:
-    """The class's colour in drawn images, a little darker so that it shows on white."""
-    return tuple(0.82 * part / 255 for part in class_colour(label))
+def line_color(label: int) -> tuple[float, float, float]:
+    """The class's color in drawn images, a little darker so that it shows on white."""
+    return tuple(0.82 * part / 255 for part in class_color(label))
 
 
 def write_name(text: Text, words: str) -> None:
@@ -168,15 +168,15 @@ def _draw_thresholds(axes: Axes, curve: ScoreCurve) -> list:
     low, high = min([0.0, *curve.scores[-1:]]), max([1.0, *curve.scores[:1]])
     thresholds = np.linspace(low, high, 1001)
     lines = []
-    for values, colour in zip(curve.at(thresholds), _COLOURS.values(), strict=True):
-        lines += axes.plot(thresholds, values, color=colour, linewidth=1.5)
+    for values, color in zip(curve.at(thresholds), _COLORS.values(), strict=True):
+        lines += axes.plot(thresholds, values, color=color, linewidth=1.5)
     axes.set(xlim=(low, high), ylim=(0, 1.03))
     return lines
 
 
 def _steps(curve: ScoreCurve) -> tuple[np.ndarray, np.ndarray]:
     """The envelope as steps: each precision holds from the recall before it up to its own."""
-    recall, precision = curve.recall[curve.is_right], curve.envelope[curve.is_right]
+    recall, precision = curve.recall[curve.is_tp], curve.envelope[curve.is_tp]
     last = recall[-1:] if len(recall) else [0.0]
     start = precision[:1] if len(precision) else [0.0]
     return np.concatenate([[0.0], recall, last]), np.concatenate([start, precision, [0.0]])

@@ -40,18 +40,18 @@ class ScoreCurve:
 
     Attributes:
         scores: `[K]`, falling; one entry per detection that counts.
-        is_right: bool `[K]`, whether the detection found an object (else it is a false positive).
+        is_tp: bool `[K]`, whether the detection found an object (else it is a false positive).
         objects: number of objects to find.
     """
 
     scores: np.ndarray
-    is_right: np.ndarray
+    is_tp: np.ndarray
     objects: int
 
     @cached_property
     def true_positives(self) -> np.ndarray:
         """int64 `[K]`: right detections among the first 1, 2, ... K."""
-        return np.cumsum(self.is_right, dtype=np.int64)
+        return np.cumsum(self.is_tp, dtype=np.int64)
 
     @cached_property
     def precision(self) -> np.ndarray:
@@ -75,7 +75,7 @@ class ScoreCurve:
         """Area under the envelope, as VOC counts since 2010; nan without objects."""
         if self.objects == 0:
             return float("nan")
-        return float(self.envelope[self.is_right].sum() / self.objects)
+        return float(self.envelope[self.is_tp].sum() / self.objects)
 
     @cached_property
     def average_precision_11_point(self) -> float:
@@ -114,7 +114,7 @@ class ScoreCurve:
 
     def best_f1(self) -> OperatingPoint:
         """The threshold with the highest F1, the highest of equals; nan when nothing is right."""
-        if self.objects == 0 or not self.is_right.any():
+        if self.objects == 0 or not self.is_tp.any():
             nothing = 0.0 if self.objects else float("nan")
             return OperatingPoint(float("nan"), float("nan"), nothing, nothing)
         thresholds = np.unique(self.scores)[::-1]

@@ -13,7 +13,7 @@ from functools import cached_property
 
 import numpy as np
 
-from utils.metrics.pairs import AllBoxes, concatenate, flatten, iou_of_pairs, pairs_of_equal_key
+from utils.metrics.pairs import FlatBoxes, concatenate, flatten, iou_of_pairs, pairs_of_equal_key
 from utils.metrics.score_curve import ScoreCurve, mean_measured
 from utils.records import Detections, Record
 
@@ -116,14 +116,14 @@ class VocMatches:
         images: int64 `[N]`, index of each detection's image.
         labels: int64 `[N]`, each detection's class.
         scores: float64 `[N]`, falling.
-        is_right: bool `[N]`, whether the detection found an object (else it is a false positive).
+        is_tp: bool `[N]`, whether the detection found an object (else it is a false positive).
         objects: int64 `[images, C]`, how many objects of each class each image has to find.
     """
 
     images: np.ndarray
     labels: np.ndarray
     scores: np.ndarray
-    is_right: np.ndarray
+    is_tp: np.ndarray
     objects: np.ndarray
 
 
@@ -155,8 +155,8 @@ def _score(matches: VocMatches, iou_threshold: float) -> VocScores:
     curves = []
     for label, number in enumerate(objects):
         mine = matches.labels == label
-        curves.append(ScoreCurve(matches.scores[mine], matches.is_right[mine], int(number)))
-    overall = ScoreCurve(matches.scores, matches.is_right, int(objects.sum()))
+        curves.append(ScoreCurve(matches.scores[mine], matches.is_tp[mine], int(number)))
+    overall = ScoreCurve(matches.scores, matches.is_tp, int(objects.sum()))
     return VocScores(iou_threshold, tuple(curves), overall)
 
 
@@ -177,8 +177,8 @@ class _Candidates:
     objects: np.ndarray
 
     def judge(self, iou_threshold: float) -> VocMatches:
-        counts, is_right = _judge(self.iou >= iou_threshold, self.best, self.difficult)
-        rows = (self.images, self.labels, self.scores, is_right)
+        counts, is_tp = _judge(self.iou >= iou_threshold, self.best, self.difficult)
+        rows = (self.images, self.labels, self.scores, is_tp)
         return VocMatches(*(row[counts] for row in rows), self.objects)
 
 
@@ -199,7 +199,7 @@ def _find_candidates(
 
 
 def _best_objects(
-    boxes: np.ndarray, keys: np.ndarray, truth: AllBoxes
+    boxes: np.ndarray, keys: np.ndarray, truth: FlatBoxes
 ) -> tuple[np.ndarray, np.ndarray]:
     """For each box the object of equal key with the highest IoU, the first one of equals.
 
@@ -227,6 +227,6 @@ def _judge(
     counts[hit_rows[on_difficult]] = False
     finders = hit_rows[~on_difficult]
     first_finder = np.unique(best[finders], return_index=True)[1]
-    is_right = np.zeros(len(hits), bool)
-    is_right[finders[first_finder]] = True
-    return counts, is_right
+    is_tp = np.zeros(len(hits), bool)
+    is_tp[finders[first_finder]] = True
+    return counts, is_tp

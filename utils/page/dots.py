@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from utils.page.svg import FONT_SIZE, arm_colour, arm_marker, colour, new_axes
+from utils.page.svg import FONT_SIZE, arm_color, arm_marker, color, new_axes
 
 _NAME, _GAP, _FRAME = 18, 9, 46  # units
 _PER_POINT = 9
@@ -61,9 +61,9 @@ def write_row_name(axes: Axes, name: str, top: float) -> None:
         textcoords="offset points",
         va="top",
         fontsize=FONT_SIZE,
-        color=colour("ink"),
+        color=color("ink"),
         parse_math=False,
-        bbox={"facecolor": colour("ground"), "edgecolor": "none", "pad": 1},
+        bbox={"facecolor": color("ground"), "edgecolor": "none", "pad": 1},
     )
 
 
@@ -87,9 +87,9 @@ def _draw(axes: Axes, dot: Dot, y: float) -> None:
         return
     if len(dot.values) > 1:
         reach = [min(dot.values), max(dot.values)]
-        axes.plot(reach, [y, y], color=arm_colour(dot.arm), linewidth=0.9, alpha=0.6)
-        look = {"marker": "o", "linestyle": "none", "markerfacecolor": colour("ground")}
+        axes.plot(reach, [y, y], color=arm_color(dot.arm), linewidth=0.9, alpha=0.6)
+        look = {"marker": "o", "linestyle": "none", "markerfacecolor": color("ground")}
         axes.plot(
-            dot.values, [y] * len(dot.values), color=arm_colour(dot.arm), markersize=3.6, **look
+            dot.values, [y] * len(dot.values), color=arm_color(dot.arm), markersize=3.6, **look
         )
     axes.plot([dot.mean], [y], markersize=6, markeredgewidth=0, **arm_marker(dot.arm))

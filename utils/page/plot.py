@@ -10,7 +10,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from utils.page.svg import arm_line, arm_marker, colour, inline_svg
+from utils.page.svg import arm_line, arm_marker, color, inline_svg
 
 Report = dict[str, Any]
 Row = Sequence[Any]
@@ -90,11 +90,11 @@ def arm_legend(report: Report) -> Callable[[str], tuple[Key, ...]]:
 
 
 def area_legend(words_by_variable: dict[str, str]) -> Callable[[str], tuple[Key, ...]]:
-    """A legend of filled areas, by the variable that colours them."""
+    """A legend of filled areas, by the variable that colors them."""
 
     def legend(name: str) -> tuple[Key, ...]:
         return tuple(
-            Key(_sample([{"color": colour(variable), "linewidth": 9}], f"{name}-{variable}"), words)
+            Key(_sample([{"color": color(variable), "linewidth": 9}], f"{name}-{variable}"), words)
             for variable, words in words_by_variable.items()
         )
 

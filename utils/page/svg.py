@@ -1,4 +1,4 @@
-"""Matplotlib figures as SVG that lives inside a page: its colours, its font, ids of its own."""
+"""Matplotlib figures as SVG that lives inside a page: its colors, its font, ids of its own."""
 
 import io
 import re
@@ -15,7 +15,7 @@ from matplotlib.ticker import NullFormatter
 
 # A panel is as wide as the text column of a phone, so one unit of the drawing is a pixel there.
 WIDTH = 328
-ARMS = 8  # colours before they come again
+ARMS = 8  # colors before they come again
 FONT_SIZE = 10.5
 _MARGINS = (48, 10, 38, 22, 26)  # left, right, bottom, top, between rows
 _POINTS = 72  # units of the drawing in an inch of Matplotlib's
@@ -31,26 +31,26 @@ _DASHES = ((), (), (5, 2), (1.6, 1.6), (7, 2, 1.6, 2), (), (5, 2), (1.6, 1.6))
 _MARKERS = "osD^vP*X"
 
 
-def colour(variable: str) -> str:
-    """A colour that the style sheet of the page decides, as Matplotlib takes it."""
+def color(variable: str) -> str:
+    """A color that the style sheet of the page decides, as Matplotlib takes it."""
     return f"#ab00{_VARIABLES.index(variable):02x}"
 
 
-def arm_colour(index: int) -> str:
-    """The colour of an arm, the same in every figure; the reference, index 0, is neutral."""
-    return colour(f"arm-{index % ARMS}")
+def arm_color(index: int) -> str:
+    """The color of an arm, the same in every figure; the reference, index 0, is neutral."""
+    return color(f"arm-{index % ARMS}")
 
 
 def arm_line(index: int) -> dict:
-    """Colour and dashes of an arm's line: those who can't tell the colours have the dashes."""
+    """Color and dashes of an arm's line: those who can't tell the colors have the dashes."""
     dashes = _DASHES[(index + index // ARMS) % len(_DASHES)]
-    return {"color": arm_colour(index), "linewidth": 1.7, "dashes": dashes or (None, None)}
+    return {"color": arm_color(index), "linewidth": 1.7, "dashes": dashes or (None, None)}
 
 
 def arm_marker(index: int) -> dict:
-    """Colour and shape of an arm's point."""
+    """Color and shape of an arm's point."""
     marker = _MARKERS[(index + index // ARMS) % len(_MARKERS)]
-    return {"color": arm_colour(index), "marker": marker, "linestyle": "none"}
+    return {"color": arm_color(index), "marker": marker, "linestyle": "none"}
 
 
 def new_axes(
@@ -76,14 +76,14 @@ def new_rows(height: float, rows: int) -> tuple[Figure, Sequence[Axes]]:
     )
     for axes in grid:
         axes.set_facecolor("none")
-        axes.grid(color=colour("grid"), linewidth=0.8)
+        axes.grid(color=color("grid"), linewidth=0.8)
         axes.set_axisbelow(True)
         axes.tick_params(
-            which="both", color=colour("grid"), labelcolor=colour("quiet"), labelsize=FONT_SIZE
+            which="both", color=color("grid"), labelcolor=color("quiet"), labelsize=FONT_SIZE
         )
         axes.tick_params(length=3)
         axes.spines[["top", "right"]].set_visible(False)
-        axes.spines[["left", "bottom"]].set_color(colour("quiet"))
+        axes.spines[["left", "bottom"]].set_color(color("quiet"))
         axes.spines[["left", "bottom"]].set_linewidth(0.8)
     return figure, grid
 
@@ -100,16 +100,16 @@ def log_scale(axes: Axes) -> None:
 def label_axes(axes: Axes, title: str = "", x_label: str = "", y_label: str = "") -> None:
     """Write what an axes shows; the words may come from outside, so dollar signs are letters."""
     words = {"fontsize": FONT_SIZE, "parse_math": False}
-    axes.set_title(title, loc="left", color=colour("ink"), pad=5, **words)
-    axes.set_xlabel(x_label, color=colour("ink"), **words)
-    axes.set_ylabel(y_label, color=colour("ink"), **words)
+    axes.set_title(title, loc="left", color=color("ink"), pad=5, **words)
+    axes.set_xlabel(x_label, color=color("ink"), **words)
+    axes.set_ylabel(y_label, color=color("ink"), **words)
 
 
 def inline_svg(figure: Figure, name: str, label: str) -> Markup:
     """Turn a figure into an `<svg>` element.
 
     Args:
-        figure: drawn with the colours of `colour`.
+        figure: drawn with the colors of `color`.
         name: of the drawing; no other on the page may have it.
         label: what a person hears who cannot see the drawing; empty for mere decoration.
     """

@@ -26,7 +26,7 @@ class Augmentation:
         flip: probability of a left-right flip.
         scale: zoom by a factor of 1 - scale to 1 + scale; 1 just fits the image into the input.
         translate: largest shift, relative to the input's width and height.
-        hue: largest change of hue, in turns of the colour circle.
+        hue: largest change of hue, in turns of the color circle.
         saturation: largest relative change of saturation.
         value: largest relative change of brightness.
     """
@@ -59,8 +59,8 @@ def scale_translate(
     tile = Rectangle(0, 0, size[1], size[0])
     scale = _zoom(source.image, size, augmentation, rng)
     shift = rng.uniform(-augmentation.translate, augmentation.translate, 2).tolist()
-    centre = tuple(side * (0.5 + part) for side, part in zip(tile.size, shift, strict=True))
-    return paint(size, [lay(source, tile, scale, centre, rng.random() < augmentation.flip)])
+    center = tuple(side * (0.5 + part) for side, part in zip(tile.size, shift, strict=True))
+    return paint(size, [lay(source, tile, scale, center, rng.random() < augmentation.flip)])
 
 
 def mosaic(
@@ -96,12 +96,12 @@ def mosaic(
         scale = rng.uniform(0.5, 1) * _zoom(source.image, size, augmentation, rng)
         width, height = (side * scale for side in image_size(source.image))
         (room_x, room_y), (part_x, part_y) = tile.size, rng.random(2).tolist()
-        centre = (
+        center = (
             tile.left + width / 2 + part_x * (room_x - width),
             tile.top + height / 2 + part_y * (room_y - height),
         )
         flip = rng.random() < augmentation.flip
-        parts.append(lay(source, tile, scale, centre, flip))
+        parts.append(lay(source, tile, scale, center, flip))
     return paint(size, parts)
 
 
@@ -120,7 +120,7 @@ def mixup(first: Sample, second: Sample, rng: np.random.Generator) -> Sample:
     )
 
 
-def shift_colours(
+def shift_colors(
     image: np.ndarray, augmentation: Augmentation, rng: np.random.Generator
 ) -> np.ndarray:
     """Turn the hue and scale saturation and brightness of a uint8 RGB image."""

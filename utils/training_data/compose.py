@@ -12,7 +12,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from utils.image import GREY
+from utils.image import GRAY
 
 # Of an object cut by the crop at least this fraction of its area has to stay to be learned from.
 LEAST_VISIBLE = 0.2
@@ -80,7 +80,7 @@ class Part:
 
 
 def lay(
-    source: Sample, tile: Rectangle, scale: float, centre: tuple[float, float], flip: bool
+    source: Sample, tile: Rectangle, scale: float, center: tuple[float, float], flip: bool
 ) -> Part:
     """Lay an image into a tile of the input; what sticks out is cut off.
 
@@ -89,12 +89,12 @@ def lay(
         tile: where it may be seen.
         scale: pixels of the input per pixel of the image, kept to within the rounding of both ends
             to whole pixels.
-        centre: where the image's centre comes to lie, xy in pixels of the input.
+        center: where the image's center comes to lie, xy in pixels of the input.
         flip: whether left and right are exchanged.
     """
     width, height = image_size(source.image)
-    left, right, place_left, place_right = _cut(width, scale, centre[0], tile.left, tile.right)
-    top, bottom, place_top, place_bottom = _cut(height, scale, centre[1], tile.top, tile.bottom)
+    left, right, place_left, place_right = _cut(width, scale, center[0], tile.left, tile.right)
+    top, bottom, place_top, place_bottom = _cut(height, scale, center[1], tile.top, tile.bottom)
     if flip:
         left, right = width - right, width - left
     crop = Rectangle(left, top, right, bottom)
@@ -102,7 +102,7 @@ def lay(
 
 
 def paint(size: tuple[int, int], parts: Sequence[Part]) -> Sample:
-    """Draw images into their places in the input, grey around them.
+    """Draw images into their places in the input, gray around them.
 
     Args:
         size: height and width of the input.
@@ -111,7 +111,7 @@ def paint(size: tuple[int, int], parts: Sequence[Part]) -> Sample:
     Returns:
         The input and the objects seen in it; those of which little is visible are difficult.
     """
-    canvas = np.full((*size, 3), GREY, np.uint8)
+    canvas = np.full((*size, 3), GRAY, np.uint8)
     for part in parts:
         _draw(canvas, part)
     sources = [part.source for part in parts]
@@ -142,21 +142,21 @@ def image_size(image: np.ndarray) -> tuple[int, int]:
 
 
 def _cut(
-    length: int, scale: float, centre: float, low: int, high: int
+    length: int, scale: float, center: float, low: int, high: int
 ) -> tuple[int, int, int, int]:
     """Cut one axis of an image at the edges of its tile.
 
     Args:
         length: pixels of the image.
         scale: pixels of the input per pixel of the image.
-        centre: where the image's centre comes to lie.
+        center: where the image's center comes to lie.
         low: the lower edge of the tile.
         high: the upper one.
 
     Returns:
         From where to where the image is seen, in its own pixels and in those of the input.
     """
-    start = centre - length * scale / 2
+    start = center - length * scale / 2
     first = max(round(start), low)
     last = max(min(round(start + length * scale), high), first)
     # Whole blocks of those that `_draw` averages.

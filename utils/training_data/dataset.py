@@ -14,7 +14,7 @@ import numpy as np
 from utils.errors import UserError
 from utils.image import Letterbox, letterbox
 from utils.records import Record
-from utils.training_data.augment import Augmentation, mixup, mosaic, scale_translate, shift_colours
+from utils.training_data.augment import Augmentation, mixup, mosaic, scale_translate, shift_colors
 from utils.training_data.compose import Sample
 from utils.training_data.image_cache import Reader, read_record
 
@@ -106,7 +106,7 @@ class TrainingSet:
             sample = mosaic([*map(self._load, tiles)], self.input_size, self._augmentation, rng)
         if overlay is not None:
             sample = mixup(sample, self._single(overlay, rng), rng)
-        image = shift_colours(sample.image, self._augmentation, rng)
+        image = shift_colors(sample.image, self._augmentation, rng)
         return Sample(image, sample.boxes, sample.labels, sample.difficult)
 
     def batch(self, step: int, epoch: int, batch_size: int) -> tuple[np.ndarray, Targets]:

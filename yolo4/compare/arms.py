@@ -24,7 +24,7 @@ class Arm:
         name: as a person writes it, such as `focal:focal_gamma=1`.
         overrides: fields of `Config` that are this arm's own, `confidence_loss` among them.
         protocol: "as_is", or "matched": the confidence gain is set so that the norm of the
-            confidence loss's gradient at initialisation equals BCE's.
+            confidence loss's gradient at initialization equals BCE's.
     """
 
     name: str

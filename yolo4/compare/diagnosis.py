@@ -9,7 +9,7 @@ import keras
 
 from utils.records import Record
 from yolo4.build import build_criterion
-from yolo4.compare.loss_analysis import Diagnostician
+from yolo4.compare.loss_analysis import LossAnalysis
 from yolo4.compare.study_files import read_json, write_json
 from yolo4.config import Config
 from yolo4.inference.keras_network import load_network
@@ -73,7 +73,7 @@ def diagnose(run: Run, records: Sequence[Record]) -> dict[str, Any]:
         records: its validation split.
 
     Returns:
-        `epochs`, and what `Diagnostician.final` gives.
+        `epochs`, and what `LossAnalysis.final` gives.
 
     Raises:
         UserError: the run has no weights.
@@ -87,8 +87,8 @@ def diagnose(run: Run, records: Sequence[Record]) -> dict[str, Any]:
 
 def _diagnostician(
     config: Config, records: Sequence[Record], class_names: Sequence[str]
-) -> Diagnostician:
-    return Diagnostician(records, class_names, config.input_shape, config.batch_size)
+) -> LossAnalysis:
+    return LossAnalysis(records, class_names, config.input_shape, config.batch_size)
 
 
 def _epochs_file(run: Run) -> Path:

@@ -31,7 +31,7 @@ _SAME_SPOT = 0.3  # IoU of boxes that show the same thing
 _MOST_CANDIDATES = 1024  # of an image, before boxes of the same spot are dropped
 
 
-class Diagnostician:
+class LossAnalysis:
     """The first validation batches, and what a network does on them.
 
     Args:

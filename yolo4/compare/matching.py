@@ -35,18 +35,18 @@ def matched_gain(config: Config) -> float:
 def gradient_norm(config: Config) -> float:
     """Mean norm of the confidence term's gradient over the first batches, at initial weights."""
     with contextlib.redirect_stdout(io.StringIO()):  # the training says the same again
-        task = prepare(config)
+        setup = prepare(config)
     models.set_precision(config)
     keras.utils.set_random_seed(config.seed)
-    model = models.build_model(config, len(task.class_names))
+    model = models.build_model(config, len(setup.class_names))
     if config.weights:
         start_from(model, config.weights)
     alone = dataclasses.replace(config, box_gain=0.0, class_gain=0.0)
-    model.criterion = models.build_criterion(alone, task.anchors)
+    model.criterion = models.build_criterion(alone, setup.anchors)
     # One step of plain descent at rate 1 moves the weights by the gradient, on every backend.
     model.compile(keras.optimizers.SGD(1.0), jit_compile=False)
     batch_size = config.freeze_batch_size if config.freeze_epochs else config.batch_size
-    dataset, initial = training_set(task), model.get_weights()
+    dataset, initial = training_set(setup), model.get_weights()
     norms = []
     for step in range(min(_BATCHES, dataset.steps(batch_size))):
         model.set_weights(initial)

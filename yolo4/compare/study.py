@@ -11,7 +11,7 @@ from utils.errors import UserError
 from yolo4.compare.arms import Arm, parse_arms
 from yolo4.compare.options import CompareOptions
 from yolo4.compare.study_files import MeasuredImages, Study, StudyRun, read_json, write_json
-from yolo4.compare.worker import do_run
+from yolo4.compare.worker import train_and_measure
 from yolo4.config import Config
 from yolo4.options import flag, from_mapping
 
@@ -114,7 +114,7 @@ def carry_out(plan: Plan) -> None:
 def _in_own_process(plan: Plan, arm: Arm, seed: int) -> None:
     """A fresh process gives its memory back, and a crash there leaves the study alive."""
     with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as pool:
-        pool.submit(do_run, plan.study.folder, arm, plan.shared, seed).result()
+        pool.submit(train_and_measure, plan.study.folder, arm, plan.shared, seed).result()
 
 
 def _time_left(durations: list[float], left: int) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from utils.errors import UserError
-from utils.files import passing_file, write_whole
+from utils.files import atomic_path, write_atomically
 from utils.records import Detections, Record
 from yolo4.run import Run
 
@@ -143,7 +143,7 @@ def save_detections(path: Path, detections: Sequence[Detections]) -> None:
         name: np.concatenate([getattr(found, name) for found in detections])
         for name in ("boxes", "scores", "labels")
     }
-    with passing_file(path) as passing:
+    with atomic_path(path) as passing:
         np.savez_compressed(passing, image=image, images=len(detections), **columns)
 
 
@@ -157,7 +157,9 @@ def load_detections(path: Path) -> list[Detections]:
 
 def write_json(path: Path, content: Any) -> None:
     """Write as JSON, whole or not at all."""
-    write_whole(path, json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    write_atomically(
+        path, json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    )
 
 
 def read_json(path: Path) -> Any:

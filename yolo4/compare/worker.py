@@ -16,7 +16,7 @@ from yolo4.config import Config
 from yolo4.quiet import quiet_start
 
 
-def do_run(folder: Path, arm: Arm, shared: Config, seed: int) -> None:
+def train_and_measure(folder: Path, arm: Arm, shared: Config, seed: int) -> None:
     """Bring one run to its end, from wherever it stands.
 
     Args:
@@ -47,10 +47,10 @@ def _train(run: StudyRun, arm: Arm, shared: Config, seed: int) -> None:
     from yolo4.compare.matching import matched_gain
     from yolo4.train.checkpoint import load_progress
     from yolo4.train.loop import resume, train
-    from yolo4.train.setup import Task
+    from yolo4.train.setup import TrainingSetup
 
-    def watch(task: Task) -> list[WatchConfidence]:
-        return [WatchConfidence(task.run, task.config, task.val, task.class_names)]
+    def watch(setup: TrainingSetup) -> list[WatchConfidence]:
+        return [WatchConfidence(setup.run, setup.config, setup.val, setup.class_names)]
 
     if run.state_file.is_file():
         progress = load_progress(run.state_file)

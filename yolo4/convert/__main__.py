@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from utils.errors import UserError
-from utils.files import write_whole
+from utils.files import write_atomically
 from yolo4.cli import parse, run_command
 from yolo4.config import Config
 from yolo4.options import check_ranges, option
@@ -185,9 +185,9 @@ def _write(
         run.folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".convert-", dir=run.folder.parent) as temporary:
             fresh = Run(Path(temporary, "run"))
-            write_whole(fresh.config_file, config.to_json())
-            write_whole(fresh.classes_file, "".join(f"{name}\n" for name in names))
-            write_whole(fresh.anchors_file, format_anchors(anchors) + "\n")
+            write_atomically(fresh.config_file, config.to_json())
+            write_atomically(fresh.classes_file, "".join(f"{name}\n" for name in names))
+            write_atomically(fresh.anchors_file, format_anchors(anchors) + "\n")
             save_weights(model, fresh.best_weights)
             if run.folder.is_dir():
                 run.folder.rmdir()  # it is empty

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from utils.errors import UserError
-from utils.files import write_whole
+from utils.files import write_atomically
 from yolo4.inference.pipeline import in_batches, overlapped
 from yolo4.options import check_ranges, option
 from yolo4.output import make_output, writing_to
@@ -152,8 +152,8 @@ def write_results(metrics: "Metrics", folder: Path, source: dict[str, str]) -> N
         plot_score_thresholds,
     )
 
-    write_whole(folder / "metrics.json", metrics.to_json(source=source))
-    write_whole(folder / "score_thresholds.csv", metrics.to_csv())
+    write_atomically(folder / "metrics.json", metrics.to_json(source=source))
+    write_atomically(folder / "score_thresholds.csv", metrics.to_csv())
     names, scores = metrics.voc.class_names, metrics.voc.main
     plot_precision_recall(scores, names, folder / "precision_recall.png")
     plot_score_thresholds(scores, names, folder / "score_thresholds.png")

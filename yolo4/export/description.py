@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from utils.files import write_whole
+from utils.files import write_atomically
 from yolo4.export.options import ExportOptions
 from yolo4.run import Run
 
@@ -49,4 +49,4 @@ def describe(
         "precision": options.precision,
     }
     text = json.dumps(description, indent=2, ensure_ascii=False) + "\n"
-    write_whole(folder / "model.json", text)
+    write_atomically(folder / "model.json", text)

@@ -34,7 +34,7 @@ def keep_ends_exact(path: Path) -> None:
     tree.write(path, encoding="utf-8", xml_declaration=True)
 
 
-def _nearest(start: Iterable[Node], neighbours: Callable[[Node], Iterator[Node]]) -> Iterator[str]:
+def _nearest(start: Iterable[Node], neighbors: Callable[[Node], Iterator[Node]]) -> Iterator[str]:
     """Names of the convolutions that are reached without passing another one."""
     waiting, seen = list(start), set()
     while waiting:
@@ -46,7 +46,7 @@ def _nearest(start: Iterable[Node], neighbours: Callable[[Node], Iterator[Node]]
         if node.get_type_name() == "Convolution":
             yield name
         else:
-            waiting.extend(neighbours(node))
+            waiting.extend(neighbors(node))
 
 
 def _consumers(node: Node) -> Iterator[Node]:

@@ -32,7 +32,7 @@ def write_lower(
     _LOWER[form, precision](model, exact, path, images)
 
 
-def quantise_openvino(exact: Path, path: Path, images: np.ndarray) -> None:
+def quantize_openvino(exact: Path, path: Path, images: np.ndarray) -> None:
     """Write a model of OpenVINO in int8, all but the decoding of its logits.
 
     Args:
@@ -49,7 +49,7 @@ def quantise_openvino(exact: Path, path: Path, images: np.ndarray) -> None:
         np.resize(images[start : start + size], (size, *images.shape[1:]))
         for start in range(0, len(images), size)
     ]
-    quantised = nncf.quantize(
+    quantized = nncf.quantize(
         model,
         nncf.Dataset(batches),
         # Symmetric ranges: the zero points of others take a sixth more time, and gained no mAP.
@@ -59,11 +59,11 @@ def quantise_openvino(exact: Path, path: Path, images: np.ndarray) -> None:
         subset_size=len(batches),
         ignored_scope=nncf.IgnoredScope(patterns=[_DECODING], validate=False),
     )
-    openvino.save_model(quantised, path, compress_to_fp16=False)
+    openvino.save_model(quantized, path, compress_to_fp16=False)
 
 
 def _openvino_int8(model: keras.Model, exact: Path, path: Path, images: np.ndarray) -> None:
-    quantise_openvino(exact, path, images)
+    quantize_openvino(exact, path, images)
 
 
 def _openvino_float16(model: keras.Model, exact: Path, path: Path, images: np.ndarray) -> None:

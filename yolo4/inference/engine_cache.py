@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from utils.errors import UserError
-from utils.files import write_whole
+from utils.files import write_atomically
 from yolo4.cli import run_command
 from yolo4.formats.runtimes import FILES
 from yolo4.run import Run, open_run
@@ -54,7 +54,7 @@ def _write(run: Run, form: str, folder: Path, key: dict[str, Any]) -> None:
         made.mkdir()
         print(f"writing the network for {form}, once, to {folder}")
         _export_in_own_process(run, form, made)
-        write_whole(made / "key.json", json.dumps(key, indent=2) + "\n")
+        write_atomically(made / "key.json", json.dumps(key, indent=2) + "\n")
         if _stored(folder / "key.json") == key:
             return  # another process was sooner, and may be reading its files
         shutil.rmtree(folder, ignore_errors=True)

@@ -54,7 +54,7 @@ def confidence_grid(confidence: np.ndarray, input_size: tuple[int, int]) -> np.n
 
 
 def draw_heat(image: np.ndarray, heat: HeatMap) -> np.ndarray:
-    """Lay the confidence over an image as colours, blue for 0 to red for 1.
+    """Lay the confidence over an image as colors, blue for 0 to red for 1.
 
     Args:
         image: uint8 `[H, W, 3]` RGB, the source of the map; it is not changed.
@@ -64,6 +64,6 @@ def draw_heat(image: np.ndarray, heat: HeatMap) -> np.ndarray:
         uint8 `[H, W, 3]` RGB.
     """
     confidence = np.clip(heat.over_source(), 0, 1)
-    coloured = cv2.applyColorMap(np.uint8(np.rint(255 * confidence)), cv2.COLORMAP_JET)
+    colored = cv2.applyColorMap(np.uint8(np.rint(255 * confidence)), cv2.COLORMAP_JET)
     share = (0.35 + 0.35 * confidence)[..., None]
-    return np.uint8(np.rint(image * (1 - share) + coloured[..., ::-1] * share))
+    return np.uint8(np.rint(image * (1 - share) + colored[..., ::-1] * share))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from utils.files import write_whole
+from utils.files import write_atomically
 from yolo4.inference.agreement import Outputs, agree
 
 Infer = Callable[[np.ndarray], Outputs]
@@ -56,7 +56,7 @@ class Checked:
         if same is not None:
             found = {"agrees": same, "place": self._place}
             with suppress(OSError):  # then the next start finds it out again
-                write_whole(self._memory, json.dumps(found) + "\n")
+                write_atomically(self._memory, json.dumps(found) + "\n")
 
     def _recall(self) -> bool | None:
         try:

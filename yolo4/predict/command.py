@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from utils.records import Detections
     from yolo4.inference.detector import Detector
     from yolo4.inference.heatmap import HeatMap
-    from yolo4.predict.frames import Picture
+    from yolo4.predict.frames import Frame
     from yolo4.predict.recorder import Recorder
     from yolo4.predict.sources import Source
     from yolo4.run import Run
@@ -40,7 +40,7 @@ class PredictOptions:
     output: str = option("output", "folder for the results", "output")
     crop: bool = option(False, "also write what lies in each box", "output")
     count: bool = option(False, "also print the number of objects of each class", "output")
-    heatmap: bool = option(False, "also write the confidence as colours over the image", "output")
+    heatmap: bool = option(False, "also write the confidence as colors over the image", "output")
     show: bool = option(
         False, "also show results on the screen; a key: next image, q: stop", "output"
     )
@@ -135,7 +135,7 @@ def _run(
     # What is live should be seen now, not when a batch is full.
     batch_size = 1 if _is_live(sources) else detector.batch_size
 
-    def look(batch: "list[Picture]") -> "list[tuple[Picture, Detections, HeatMap | None]]":
+    def look(batch: "list[Frame]") -> "list[tuple[Frame, Detections, HeatMap | None]]":
         readable = [picture for picture in batch if picture.image is not None]
         images = [picture.image for picture in readable]
         found = iter(detector.detect_with_heat(images, heat=recorder.options.heatmap))

@@ -19,7 +19,7 @@ _SILENT = 0  # LOG_LEVEL_SILENT of OpenCV
 
 
 @dataclass(frozen=True, eq=False)
-class Picture:
+class Frame:
     """An image, or a frame of a video, or the reason why there is none.
 
     Attributes:
@@ -39,7 +39,7 @@ class Picture:
     error: str | None = None
 
 
-def read_pictures(sources: Iterable[Source], stop: threading.Event) -> Iterator[Picture]:
+def read_pictures(sources: Iterable[Source], stop: threading.Event) -> Iterator[Frame]:
     """The pictures of all sources in order, those of image files still to be loaded.
 
     Args:
@@ -48,7 +48,7 @@ def read_pictures(sources: Iterable[Source], stop: threading.Event) -> Iterator[
     """
     for source in sources:
         if source.kind is Kind.IMAGE:
-            pictures = iter([Picture(source)])
+            pictures = iter([Frame(source)])
         else:
             pictures = _read_frames(source, stop)
         for picture in pictures:
@@ -57,7 +57,7 @@ def read_pictures(sources: Iterable[Source], stop: threading.Event) -> Iterator[
             yield picture
 
 
-def load(picture: Picture) -> Picture:
+def load(picture: Frame) -> Frame:
     """Read the image file of a picture; frames of videos are loaded already."""
     if picture.image is not None or picture.error is not None:
         return picture
@@ -80,11 +80,11 @@ def _open_capture(source: Source) -> cv2.VideoCapture:
         set_level(before)
 
 
-def _read_frames(source: Source, stop: threading.Event) -> Iterator[Picture]:
+def _read_frames(source: Source, stop: threading.Event) -> Iterator[Frame]:
     capture = _open_capture(source)
     try:
         if not capture.isOpened():
-            yield Picture(source, error=f"{source.name}: cannot be opened as a video")
+            yield Frame(source, error=f"{source.name}: cannot be opened as a video")
             return
         fps = capture.get(cv2.CAP_PROP_FPS)
         fps = fps if 0 < fps <= 1000 else _USUAL_FPS
@@ -95,11 +95,11 @@ def _read_frames(source: Source, stop: threading.Event) -> Iterator[Picture]:
             if not is_read:
                 break
             rgb = cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
-            yield Picture(source, rgb, number, fps, count)
+            yield Frame(source, rgb, number, fps, count)
             number += 1
         if not stop.is_set() and (number == 0 or number <= _COMPLETE * count - 1):
             wanted = f" of {count}" if count else ""
             error = f"{source.name}: broke off after {number}{wanted} frames"
-            yield Picture(source, error=error)
+            yield Frame(source, error=error)
     finally:
         capture.release()

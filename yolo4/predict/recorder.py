@@ -15,9 +15,9 @@ from utils.draw import draw_boxes
 from utils.records import Detections
 from yolo4.inference.heatmap import HeatMap, draw_heat
 from yolo4.predict.command import PredictOptions
-from yolo4.predict.frames import Picture
+from yolo4.predict.frames import Frame
 from yolo4.predict.sources import Kind, Source
-from yolo4.predict.window import Screen
+from yolo4.predict.window import Window
 from yolo4.predict.writers import (
     DetectionsFile,
     detections_file,
@@ -37,7 +37,7 @@ class Result:
         frames: what still has to be written or shown, by its place in the output folder.
     """
 
-    picture: Picture
+    picture: Frame
     found: Detections | None
     frames: Mapping[Path, np.ndarray]
 
@@ -58,7 +58,7 @@ def recording(
     with ExitStack() as closing:
         file = Path(options.output) / "detections.json"
         detections = closing.enter_context(detections_file(file, class_names))
-        screen = Screen.open() if options.show else None
+        screen = Window.open() if options.show else None
         if screen is not None:
             closing.callback(screen.close)
         videos = closing.enter_context(ExitStack())
@@ -89,7 +89,7 @@ class Recorder:
         options: PredictOptions,
         stop: threading.Event,
         detections: DetectionsFile,
-        screen: Screen | None,
+        screen: Window | None,
         videos: ExitStack,
     ) -> None:
         self.class_names = class_names
@@ -106,7 +106,7 @@ class Recorder:
         self._source: Source | None = None
         self._most: Counter[str] | None = None
 
-    def draw(self, picture: Picture, found: Detections | None, heat: HeatMap | None) -> Result:
+    def draw(self, picture: Frame, found: Detections | None, heat: HeatMap | None) -> Result:
         """Draw a picture and write the files that are its own; runs on several threads."""
         bare = replace(picture, image=None)
         if picture.image is None or found is None:

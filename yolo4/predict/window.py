@@ -13,7 +13,7 @@ _PROBE_SECONDS = 20
 _ESCAPE = 27
 
 
-class Screen:
+class Window:
     """A window. `open` gives one, or says on standard error that there is no screen."""
 
     @classmethod

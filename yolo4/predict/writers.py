@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from utils.errors import UserError
-from utils.files import passing_file, write_whole
+from utils.files import atomic_path, write_atomically
 from utils.records import Detections
 
 _CODECS = {".webm": "VP80", ".flv": "FLV1", ".wmv": "WMV2", ".mpg": "PIM1", ".mpeg": "PIM1"}
@@ -27,7 +27,7 @@ def write_image(path: Path, image: np.ndarray) -> None:
     file_format = Image.registered_extensions()[path.suffix.lower()]
     options = {"quality": _QUALITY} if file_format in ("JPEG", "WEBP") else {}
     Image.fromarray(image).save(encoded, file_format, **options)
-    write_whole(path, encoded.getvalue())
+    write_atomically(path, encoded.getvalue())
 
 
 def write_crops(
@@ -87,7 +87,7 @@ def video_file(
 def _video_writer(
     path: Path, ending: str, codec: str, fps: float, size: tuple[int, int]
 ) -> Iterator[cv2.VideoWriter]:
-    with passing_file(path.with_name(path.name + ending)) as passing:
+    with atomic_path(path.with_name(path.name + ending)) as passing:
         writer = cv2.VideoWriter(str(passing), cv2.VideoWriter.fourcc(*codec), fps, size)
         try:
             if not writer.isOpened():
@@ -107,7 +107,7 @@ def detections_file(path: Path, class_names: Sequence[str]) -> Iterator["Detecti
         path: the file.
         class_names: names of the labels.
     """
-    with passing_file(path) as passing, passing.open("w", encoding="utf-8") as file:
+    with atomic_path(path) as passing, passing.open("w", encoding="utf-8") as file:
         detections = DetectionsFile(file, class_names)
         yield detections
         detections.end()

@@ -21,11 +21,11 @@ def twig(picture: np.ndarray, rng: Rng) -> None:
     path = np.stack([np.cos(steps), np.sin(steps)], 1).cumsum(0) * reach
     path += rng.uniform(0, 1, 2) * (width, height)
     woods = [(94, 66, 42), (140, 112, 78), (60, 48, 38), (196, 184, 150)]
-    colour = vary(rng, woods[rng.integers(len(woods))])
+    color = vary(rng, woods[rng.integers(len(woods))])
     thickness = int(rng.integers(1, 4))
     for offset, shade in ((1.5, 0.35), (0, 1)):
         points = [np.round((path + offset) * 16).astype(np.int32)]
-        drawn = tuple(map(float, colour * shade))
+        drawn = tuple(map(float, color * shade))
         cv2.polylines(picture, points, False, drawn, thickness, cv2.LINE_AA, shift=4)
 
 

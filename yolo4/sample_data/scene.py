@@ -98,12 +98,12 @@ class _Scene:
         """Blend a sprite and its shadow into the picture."""
         reach = len(sprite.cover) // 4
         cover = cv2.copyMakeBorder(sprite.cover, *[reach] * 4, cv2.BORDER_CONSTANT)
-        colour = cv2.copyMakeBorder(sprite.colour, *[reach] * 4, cv2.BORDER_CONSTANT)
+        color = cv2.copyMakeBorder(sprite.color, *[reach] * 4, cv2.BORDER_CONSTANT)
         drop = max(1, len(sprite.cover) // 16)
         shadow = cv2.GaussianBlur(np.roll(cover, (drop, drop), (0, 1)), (0, 0), max(1, drop * 0.9))
         there, part = self._windows(corner - reach, len(cover))
         below = self.picture[there] * art.as_rgb(1 - 0.5 * shadow[part])
-        above = colour[part] - below
+        above = color[part] - below
         self.picture[there] = grounds.to_pixels(below + above * art.as_rgb(cover[part]))
 
     def objects(self) -> list[SceneObject]:

@@ -1,7 +1,7 @@
 """Draws what lies on the ground in the sample pictures: four kinds of object, and pebbles.
 
 Everything is drawn from a `numpy.random.Generator`, so the same seed gives the same pixels.
-Colours are RGB; a shape is drawn upright on a canvas `-1..1` wide and turned before it is lit,
+Colors are RGB; a shape is drawn upright on a canvas `-1..1` wide and turned before it is lit,
 so that the light of a picture always comes from the same side.
 """
 
@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 Rng = np.random.Generator
-Colour = Sequence[float]
+Color = Sequence[float]
 
 _LIGHT = (-0.451, -0.551, 0.702)  # a unit vector: from the upper left, towards the viewer
 
@@ -22,49 +22,49 @@ class Sprite:
     """A lit object, ready to be laid on a picture.
 
     Attributes:
-        colour: float32 `[H, W, 3]`, RGB 0..255.
+        color: float32 `[H, W, 3]`, RGB 0..255.
         cover: float32 `[H, W]`, 0 where the ground shows and 1 where the object does.
     """
 
-    colour: np.ndarray
+    color: np.ndarray
     cover: np.ndarray
 
 
 class _Canvas:
     """A square to draw on, `-1..1` in both directions, y pointing down.
 
-    All of it has the object's colour from the start, so that none other bleeds in at the outline.
+    All of it has the object's color from the start, so that none other bleeds in at the outline.
     """
 
-    def __init__(self, size: float, colour: Colour) -> None:
+    def __init__(self, size: float, color: Color) -> None:
         self.oversample = 2 if size > 32 else 3
         self.side = max(24, round(size * self.oversample))
-        self.colour = np.full((self.side, self.side, 3), colour, np.uint8)
+        self.color = np.full((self.side, self.side, 3), color, np.uint8)
         self.cover = np.zeros((self.side, self.side), np.uint8)
 
     def points(self, xy: np.ndarray) -> np.ndarray:
         """Unit coordinates `[N, 2]` as pixels."""
         return np.round((np.asarray(xy, np.float32) + 1) * (self.side / 2)).astype(np.int32)
 
-    def polygon(self, xy: np.ndarray, colour: Colour | None = None) -> None:
-        """Add a polygon to the object, in its own colour unless another is given."""
+    def polygon(self, xy: np.ndarray, color: Color | None = None) -> None:
+        """Add a polygon to the object, in its own color unless another is given."""
         cv2.fillPoly(self.cover, [self.points(xy)], 255)
-        if colour is not None:
-            self.paint(xy, colour)
+        if color is not None:
+            self.paint(xy, color)
 
     def hole(self, xy: np.ndarray) -> None:
         """Cut a polygon out of the object."""
         cv2.fillPoly(self.cover, [self.points(xy)], 0)
 
-    def paint(self, xy: np.ndarray, colour: Colour) -> None:
-        """Colour a polygon without adding to the object's outline."""
-        cv2.fillPoly(self.colour, [self.points(xy)], tuple(map(float, colour)))
+    def paint(self, xy: np.ndarray, color: Color) -> None:
+        """Color a polygon without adding to the object's outline."""
+        cv2.fillPoly(self.color, [self.points(xy)], tuple(map(float, color)))
 
-    def line(self, xy: np.ndarray, colour: Colour, width: float, solid: bool = False) -> None:
+    def line(self, xy: np.ndarray, color: Color, width: float, solid: bool = False) -> None:
         """Draw a polyline; a solid one adds to the object's outline."""
         thickness = max(1, round(width * self.side / 2))
         points = [self.points(xy)]
-        cv2.polylines(self.colour, points, False, tuple(map(float, colour)), thickness)
+        cv2.polylines(self.color, points, False, tuple(map(float, color)), thickness)
         if solid:
             cv2.polylines(self.cover, points, False, 255, thickness)
 
@@ -78,9 +78,9 @@ class _Canvas:
         """
         turn = cv2.getRotationMatrix2D((self.side / 2, self.side / 2), angle, 0.96)
         side = (self.side, self.side)
-        colour = cv2.warpAffine(self.colour, turn, side, borderMode=cv2.BORDER_REPLICATE)
+        color = cv2.warpAffine(self.color, turn, side, borderMode=cv2.BORDER_REPLICATE)
         cover = cv2.warpAffine(self.cover, turn, side)
-        lit = _light(colour, cover, bevel * self.side / 2, shine)
+        lit = _light(color, cover, bevel * self.side / 2, shine)
         small = (self.side // self.oversample,) * 2
         return Sprite(
             np.clip(cv2.resize(lit, small, interpolation=cv2.INTER_AREA), 0, 255),
@@ -93,7 +93,7 @@ def as_rgb(plane: np.ndarray) -> np.ndarray:
     return cv2.cvtColor(np.asarray(plane, np.float32), cv2.COLOR_GRAY2RGB)
 
 
-def _light(colour: np.ndarray, cover: np.ndarray, bevel: float, shine: float) -> np.ndarray:
+def _light(color: np.ndarray, cover: np.ndarray, bevel: float, shine: float) -> np.ndarray:
     """Shade a flat drawing as if its edge were rounded over `bevel` pixels."""
     inside = cv2.copyMakeBorder((cover > 127).astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT)
     distance = cv2.distanceTransform(inside, cv2.DIST_L2, 5)[1:-1, 1:-1]
@@ -106,13 +106,13 @@ def _light(colour: np.ndarray, cover: np.ndarray, bevel: float, shine: float) ->
     facing = (-slope_x * _LIGHT[0] - slope_y * _LIGHT[1] + _LIGHT[2]) / length
     mirrored = np.clip(2 * facing / length - _LIGHT[2], 0, 1)
     diffuse = 0.35 + 0.85 * np.clip(facing, 0, 1)
-    return colour * as_rgb(diffuse) + as_rgb(255 * shine * cv2.pow(mirrored, 18))
+    return color * as_rgb(diffuse) + as_rgb(255 * shine * cv2.pow(mirrored, 18))
 
 
-def vary(rng: Rng, colour: Colour, spread: float = 14) -> np.ndarray:
-    """A colour near the given one: mostly lighter or darker, a little in its hue."""
+def vary(rng: Rng, color: Color, spread: float = 14) -> np.ndarray:
+    """A color near the given one: mostly lighter or darker, a little in its hue."""
     shift = rng.normal(0, spread) + rng.normal(0, spread / 3, 3)
-    return np.clip(np.asarray(colour) + shift, 0, 255).astype(np.float32)
+    return np.clip(np.asarray(color) + shift, 0, 255).astype(np.float32)
 
 
 def _ellipse(cx: float, cy: float, rx: float, ry: float, count: int = 48) -> np.ndarray:
@@ -145,7 +145,7 @@ def apple(rng: Rng, size: float) -> Sprite:
 
 
 def leaf(rng: Rng, size: float) -> Sprite:
-    """A pointed leaf, green or autumn-coloured, with its veins."""
+    """A pointed leaf, green or autumn-colored, with its veins."""
     blades = [(74, 130, 48), (112, 154, 54), (206, 138, 40), (178, 84, 34), (190, 166, 62)]
     blade = vary(rng, blades[rng.integers(len(blades))])
     canvas = _Canvas(size, blade)

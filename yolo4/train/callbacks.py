@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from nets.losses import TERMS
 from utils.errors import UserError
-from utils.files import write_whole
+from utils.files import write_atomically
 from utils.metrics.history import plot_history
 from yolo4.build import save_weights
 from yolo4.config import Config
@@ -20,7 +20,7 @@ from yolo4.run import Run
 from yolo4.train.batches import TrainingBatches
 from yolo4.train.checkpoint import Progress, averaged_weights, save_state
 from yolo4.train.previews import save_detections
-from yolo4.train.validation import Validator
+from yolo4.train.validation import Evaluator
 
 COLUMNS = ["epoch", "lr", "images_per_second", "waited_for_data", "loss", *TERMS]
 COLUMNS += [f"val_{name}" for name in ("loss", *TERMS)] + ["map50"]
@@ -122,7 +122,7 @@ class Validation(keras.callbacks.Callback):
         progress: best mAP so far; updated.
     """
 
-    def __init__(self, config: Config, run: Run, validator: Validator, progress: Progress) -> None:
+    def __init__(self, config: Config, run: Run, validator: Evaluator, progress: Progress) -> None:
         super().__init__()
         self.config = config
         self.run = run
@@ -159,7 +159,7 @@ class Validation(keras.callbacks.Callback):
             save_detections(self.run.detections_picture, records, found, names, threshold)
 
 
-class Keeper(keras.callbacks.Callback):
+class CheckpointAndHistory(keras.callbacks.Callback):
     """Writes the history, its curves and the state that resuming needs, after each epoch.
 
     Comes after the callbacks that add to what is logged.
@@ -198,7 +198,7 @@ class Keeper(keras.callbacks.Callback):
         for row in self.progress.history:
             values = {k: v if k == "epoch" else f"{v:.6g}" for k, v in row.items()}
             writer.writerow(values)
-        write_whole(self.run.history_file, text.getvalue())
+        write_atomically(self.run.history_file, text.getvalue())
 
     def _line(self, logs: dict[str, float]) -> str:
         left = (time.perf_counter() - self.start) * (self.epochs - self.progress.epoch)

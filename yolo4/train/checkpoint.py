@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from utils.errors import UserError
-from utils.files import passing_file
+from utils.files import atomic_path
 
 
 @dataclasses.dataclass
@@ -42,7 +42,7 @@ def save_state(path: Path, model: keras.Model, progress: Progress) -> None:
     arrays = {f"weight_{i}": value for i, value in enumerate(model.get_weights())}
     for i, variable in enumerate(model.optimizer.variables):
         arrays[f"optimizer_{i}"] = keras.ops.convert_to_numpy(variable)
-    with passing_file(path) as passing:
+    with atomic_path(path) as passing:
         np.savez(passing, progress=json.dumps(dataclasses.asdict(progress)), **arrays)
 
 

@@ -11,26 +11,26 @@ import keras
 from nets.yolov4 import YOLOv4
 from utils.anchors import format_anchors
 from utils.errors import UserError
-from utils.files import write_whole
+from utils.files import write_atomically
 from utils.training_data.worker_processes import batch_maker
 from yolo4 import build as models
 from yolo4.config import Config
 from yolo4.run import Run, open_run
 from yolo4.train.batches import TrainingBatches
-from yolo4.train.callbacks import Keeper, ProgressBar, StopOnNonFinite, Validation
+from yolo4.train.callbacks import CheckpointAndHistory, ProgressBar, StopOnNonFinite, Validation
 from yolo4.train.checkpoint import Progress, load_progress, load_state, save_state
 from yolo4.train.fingerprint import fingerprint
 from yolo4.train.optimizer import compile_for_phase, compiled_by_xla, jit_compile
 from yolo4.train.previews import save_batch
-from yolo4.train.setup import Task, prepare, prepare_again, training_set
-from yolo4.train.validation import Validator
+from yolo4.train.setup import TrainingSetup, prepare, prepare_again, training_set
+from yolo4.train.validation import Evaluator
 from yolo4.weights.start import start_from
 
 Watchers = Sequence[keras.callbacks.Callback]
-Watch = Callable[[Task], Watchers]
+Watch = Callable[[TrainingSetup], Watchers]
 
 
-def train(config: Config, watch: Watch = lambda task: ()) -> Run:
+def train(config: Config, watch: Watch = lambda setup: ()) -> Run:
     """Train from the start.
 
     Args:
@@ -41,22 +41,22 @@ def train(config: Config, watch: Watch = lambda task: ()) -> Run:
         UserError: bad data or settings, or the run folder is in use; nothing is written then.
         NonFiniteLossError: the training diverged.
     """
-    task = prepare(config)
+    setup = prepare(config)
     # Stored as chosen, so that "auto" means the same on another machine.
-    config = dataclasses.replace(task.config, precision=models.set_precision(config))
-    task = dataclasses.replace(task, config=config)
+    config = dataclasses.replace(setup.config, precision=models.set_precision(config))
+    setup = dataclasses.replace(setup, config=config)
     keras.utils.set_random_seed(config.seed)
-    model = models.build_model(config, len(task.class_names))
+    model = models.build_model(config, len(setup.class_names))
     print(f"network: {model.count_params():,} weights, {config.precision}, {_size_text(config)}")
     print(f"compiled by XLA: {compiled_by_xla()}")
     if config.weights:
         print(start_from(model, config.weights))
-    _create_folder(task)
-    _fit(task, model, Progress(training_images=len(task.train)), watch(task), resumed=False)
-    return task.run
+    _create_folder(setup)
+    _fit(setup, model, Progress(training_images=len(setup.train)), watch(setup), resumed=False)
+    return setup.run
 
 
-def resume(folder: str | Path, watch: Watch = lambda task: ()) -> Run:
+def resume(folder: str | Path, watch: Watch = lambda setup: ()) -> Run:
     """Go on with a run after its last finished epoch, as if it had never stopped.
 
     Args:
@@ -76,35 +76,37 @@ def resume(folder: str | Path, watch: Watch = lambda task: ()) -> Run:
             f"{folder}: it ended early after epoch {progress.epoch}, as --early-stopping says: "
             f"no better mAP since epoch {progress.best_epoch}"
         )
-    task = prepare_again(run)
-    if len(task.train) != progress.training_images:
+    setup = prepare_again(run)
+    if len(setup.train) != progress.training_images:
         raise UserError(
-            f"{', '.join(config.data)}: {len(task.train)} training images now, "
+            f"{', '.join(config.data)}: {len(setup.train)} training images now, "
             f"{progress.training_images} when the run began; resuming needs the same data"
         )
     models.set_precision(config)
     keras.utils.set_random_seed(config.seed)
     print(f"going on with {folder} after epoch {progress.epoch} of {config.epochs}")
-    model = models.build_model(config, len(task.class_names))
-    _fit(task, model, progress, watch(task), resumed=True)
+    model = models.build_model(config, len(setup.class_names))
+    _fit(setup, model, progress, watch(setup), resumed=True)
     return run
 
 
-def _create_folder(task: Task) -> None:
+def _create_folder(setup: TrainingSetup) -> None:
     try:
-        write_whole(task.run.classes_file, "".join(f"{name}\n" for name in task.class_names))
-        write_whole(task.run.anchors_file, format_anchors(task.anchors) + "\n")
-        write_whole(task.run.config_file, task.config.to_json())
+        write_atomically(setup.run.classes_file, "".join(f"{name}\n" for name in setup.class_names))
+        write_atomically(setup.run.anchors_file, format_anchors(setup.anchors) + "\n")
+        write_atomically(setup.run.config_file, setup.config.to_json())
     except OSError as error:
-        raise UserError(f"{task.run.folder}: cannot be written: {error}") from error
+        raise UserError(f"{setup.run.folder}: cannot be written: {error}") from error
 
 
-def _fit(task: Task, model: YOLOv4, progress: Progress, watchers: Watchers, resumed: bool) -> None:
+def _fit(
+    setup: TrainingSetup, model: YOLOv4, progress: Progress, watchers: Watchers, resumed: bool
+) -> None:
     """Train the phases that are left: first with a frozen backbone, then everything."""
-    config, run = task.config, task.run
-    model.criterion = models.build_criterion(config, task.anchors)
-    dataset = training_set(task)
-    validator = Validator(task.val, task.class_names, config.input_shape, config.batch_size)
+    config, run = setup.config, setup.run
+    model.criterion = models.build_criterion(config, setup.anchors)
+    dataset = training_set(setup)
+    validator = Evaluator(setup.val, setup.class_names, config.input_shape, config.batch_size)
     phases = (
         (0, config.freeze_epochs, config.freeze_batch_size, True),
         (config.freeze_epochs, config.epochs, config.batch_size, False),
@@ -123,36 +125,36 @@ def _fit(task: Task, model: YOLOv4, progress: Progress, watchers: Watchers, resu
             resumed = False
         else:
             save_state(run.state_file, model, progress)
-            write_whole(
+            write_atomically(
                 run.fingerprint_file, json.dumps(fingerprint(model, dataset, batch_size)) + "\n"
             )
-            save_batch(run.batch_picture, *dataset.batch(0, 0, batch_size), task.class_names)
+            save_batch(run.batch_picture, *dataset.batch(0, 0, batch_size), setup.class_names)
         if frozen:
             print(f"the backbone is frozen up to epoch {last}")
         with batch_maker(dataset, batch_size, config.workers) as maker:
             batches = TrainingBatches(maker, batch_size, progress.epoch, config.workers)
-            _run_phase(task, model, batches, last, validator, progress, watchers)
+            _run_phase(setup, model, batches, last, validator, progress, watchers)
         if model.stop_training:
             break
 
 
 def _run_phase(
-    task: Task,
+    setup: TrainingSetup,
     model: YOLOv4,
     batches: TrainingBatches,
     last_epoch: int,
-    validator: Validator,
+    validator: Evaluator,
     progress: Progress,
     watchers: Watchers,
 ) -> None:
-    config, run = task.config, task.run
+    config, run = setup.config, setup.run
     bar = ProgressBar(config.epochs, batches)
     callbacks = [
         StopOnNonFinite(),
         bar,
         Validation(config, run, validator, progress),
         *watchers,
-        Keeper(run, progress, config.epochs),
+        CheckpointAndHistory(run, progress, config.epochs),
     ]
     if keras.backend.backend() == "tensorflow":  # which the callback writes its events with
         callbacks.append(keras.callbacks.TensorBoard(run.events_folder, write_graph=False))

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from utils.draw import draw_boxes
-from utils.files import write_whole
+from utils.files import write_atomically
 from utils.image import read_image
 from utils.records import Detections, Record
 from utils.training_data.dataset import Targets
@@ -76,4 +76,4 @@ def _save_grid(path: Path, images: Sequence[np.ndarray]) -> None:
         grid[top : top + image.shape[0], left : left + image.shape[1]] = image
     ok, data = cv2.imencode(".png", cv2.cvtColor(grid, cv2.COLOR_RGB2BGR))
     assert ok, "OpenCV encodes any 8-bit image as PNG"
-    write_whole(path, data.tobytes())
+    write_atomically(path, data.tobytes())

@@ -33,7 +33,7 @@ CACHE = RUNS / "cache"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Task:
+class TrainingSetup:
     """A run with all it needs to begin or go on.
 
     Attributes:
@@ -53,7 +53,7 @@ class Task:
     val: list[Record]
 
 
-def prepare(config: Config) -> Task:
+def prepare(config: Config) -> TrainingSetup:
     """Read the data and settle class names, anchors and the run's folder; nothing is written.
 
     Raises:
@@ -75,10 +75,10 @@ def prepare(config: Config) -> Task:
     anchors = _choose_anchors(config, train)
     if config.weights:
         remark_on_anchors(config.weights, anchors, len(dataset.class_names))
-    return Task(run, config, dataset.class_names, anchors, train, val)
+    return TrainingSetup(run, config, dataset.class_names, anchors, train, val)
 
 
-def prepare_again(run: Run) -> Task:
+def prepare_again(run: Run) -> TrainingSetup:
     """Read the data of a run that has begun.
 
     Raises:
@@ -91,15 +91,15 @@ def prepare_again(run: Run) -> Task:
         _claim_cache(config, train)
     except UserError as error:
         raise UserError(f'{error}. Change "cache" in {run.config_file}') from None
-    return Task(run, config, names, run.anchors(), train, val)
+    return TrainingSetup(run, config, names, run.anchors(), train, val)
 
 
-def training_set(task: Task) -> TrainingSet:
+def training_set(setup: TrainingSetup) -> TrainingSet:
     """The training images of a run, augmented as its settings say."""
-    config = task.config
+    config = setup.config
     names = [field.name for field in dataclasses.fields(Augmentation)]
     return TrainingSet(
-        task.train,
+        setup.train,
         config.input_shape,
         config.seed,
         Augmentation(**{name: getattr(config, name) for name in names}),

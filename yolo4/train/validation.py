@@ -16,7 +16,7 @@ from yolo4.evaluate.command import EvaluateOptions
 from yolo4.inference.detector import Detector
 
 
-class Validator:
+class Evaluator:
     """Validation images and how they are measured.
 
     Args:

@@ -36,7 +36,7 @@ def fits(model: YOLOv4, path: Path) -> bool:
     return _convolutions_in(path) == _shapes(_convolutions(model))
 
 
-def load_own(model: YOLOv4, path: Path) -> str:
+def load_keras3(model: YOLOv4, path: Path) -> str:
     """Fill a network; heads for another class count stay as they are.
 
     Returns:

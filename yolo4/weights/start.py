@@ -9,7 +9,7 @@ from yolo4.run import open_run
 from yolo4.weights.darknet.files import read_header
 from yolo4.weights.darknet.load import load_darknet
 from yolo4.weights.keras2 import is_keras2, keras2_class_count, load_keras2
-from yolo4.weights.keras3 import class_count_of, load_own
+from yolo4.weights.keras3 import class_count_of, load_keras3
 from yolo4.weights.released import RELEASED, released_file
 
 _KERAS_SUFFIXES = (".h5", ".hdf5", ".keras")
@@ -32,7 +32,7 @@ def start_from(model: YOLOv4, weights: str) -> str:
     path = weights_file(weights)
     if is_darknet(path):
         return load_darknet(model, path)
-    return load_keras2(model, path) if is_keras2(path) else load_own(model, path)
+    return load_keras2(model, path) if is_keras2(path) else load_keras3(model, path)
 
 
 def check_weights(weights: str) -> None:

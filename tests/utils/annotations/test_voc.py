@@ -274,7 +274,7 @@ def test_labelimg_folder(tmp_path):
     for stem in ("a b", "b", "c"):
         write_image(tmp_path / f"{stem}.JPG")
         write_text(tmp_path / f"{stem}.xml", voc_xml([CAT]))
-    write_image(tmp_path / "unlabelled.jpg")
+    write_image(tmp_path / "unlabeled.jpg")
     data = load(tmp_path)
     assert "side by side" in data.format
     assert set(all_records(data)) == {"a b", "b", "c"}

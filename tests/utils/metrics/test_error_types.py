@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.helpers.made_boxes import detections, record
-from utils.metrics.error_types import KINDS, error_kinds, errors_by_class
+from utils.metrics.error_types import KINDS, error_types, errors_by_class
 from utils.metrics.voc_map import match_voc
 
 NAMES = ("cat", "dog")
@@ -14,7 +14,7 @@ DOG = (1, 100, 100, 110, 110, False)
 
 
 def kinds_of(found, objects, threshold=0.0):
-    counts = error_kinds([detections(*found)], [record(*objects)], NAMES, threshold)
+    counts = error_types([detections(*found)], [record(*objects)], NAMES, threshold)
     assert tuple(counts) == KINDS
     return {kind: count for kind, count in counts.items() if count}
 
@@ -30,30 +30,30 @@ RIGHT = (0, 0.9, 0, 0, 10, 10)
         ([RIGHT], [], {"background": 1}),
         ([RIGHT, (0, 0.8, 0, 0, 10, 10)], [CAT], {"duplicate": 1}),
         # IoU 0.3 with the cat: a better box would have found it.
-        ([(0, 0.9, 0, 0, 10, 3)], [CAT], {"localisation": 1}),
+        ([(0, 0.9, 0, 0, 10, 3)], [CAT], {"localization": 1}),
         # The cat has been found already.
-        ([RIGHT, (0, 0.8, 0, 0, 10, 3)], [CAT], {"localisation": 1}),
+        ([RIGHT, (0, 0.8, 0, 0, 10, 3)], [CAT], {"localization": 1}),
         # The right box with the wrong label: the label alone would have found the cat.
         ([(1, 0.9, 0, 0, 10, 10)], [CAT], {"class": 1}),
         # Wrong label and poor box: neither alone would.
         ([(1, 0.9, 0, 0, 10, 3)], [CAT], {"class": 1, "missed": 1}),
         # IoU 0.05.
         ([(0, 0.9, 0, 0, 10, 0.5)], [CAT], {"background": 1, "missed": 1}),
-        # At the thresholds: IoU 0.5 is right, 0.1 is localisation.
+        # At the thresholds: IoU 0.5 is right, 0.1 is localization.
         ([(0, 0.9, 0, 0, 10, 5)], [CAT], {}),
-        ([(0, 0.9, 0, 0, 5, 2)], [CAT], {"localisation": 1}),
+        ([(0, 0.9, 0, 0, 5, 2)], [CAT], {"localization": 1}),
         # On a dog, and a little on a cat: the dog is what it took for a cat.
         ([(0, 0.9, 0, 0, 10, 10)], [(1, *CAT[1:]), (0, 0, 0, 10, 2, False)], {"class": 1, "m": 1}),
         # On neither: its own class comes first.
         (
             [(0, 0.9, 0, 0, 10, 10)],
             [(1, 0, 0, 10, 4, False), (0, 0, 7, 10, 10, False)],
-            {"localisation": 1, "m": 1},
+            {"localization": 1, "m": 1},
         ),
         # The worse box comes first and leaves the object to the better one.
-        ([(0, 0.95, 0, 0, 10, 3), RIGHT], [CAT], {"localisation": 1}),
+        ([(0, 0.95, 0, 0, 10, 3), RIGHT], [CAT], {"localization": 1}),
         # Two poor boxes on one cat are two errors; it is accounted for once.
-        ([(0, 0.9, 0, 0, 10, 3), (0, 0.8, 0, 7, 10, 10)], [CAT, DOG], {"localisation": 2, "m": 1}),
+        ([(0, 0.9, 0, 0, 10, 3), (0, 0.8, 0, 7, 10, 10)], [CAT, DOG], {"localization": 2, "m": 1}),
     ],
 )
 def test_kinds_by_hand(found, objects, expected):
@@ -65,7 +65,7 @@ def test_difficult_objects_are_never_missed_and_what_fits_them_is_not_wrong():
     hard = (0, 0, 0, 10, 10, True)
     assert kinds_of([], [hard]) == {}
     assert kinds_of([RIGHT, (0, 0.8, 0, 0, 10, 10)], [hard]) == {}
-    assert kinds_of([(0, 0.8, 0, 0, 10, 3)], [hard]) == {"localisation": 1}
+    assert kinds_of([(0, 0.8, 0, 0, 10, 3)], [hard]) == {"localization": 1}
 
 
 def test_only_detections_that_reach_the_threshold_are_looked_at():
@@ -85,9 +85,9 @@ def test_wrong_detections_count_for_their_class_and_missed_objects_for_theirs():
     assert counts.pop("class") == [0, 1]
     assert counts.pop("background") == [1, 1]
     assert counts.pop("missed") == [1, 1]
-    assert counts == {"localisation": [0, 0], "duplicate": [0, 0]}
+    assert counts == {"localization": [0, 0], "duplicate": [0, 0]}
     with pytest.raises(ValueError, match="2 detections for 3 records"):
-        error_kinds(pairs[0][:2], pairs[1], NAMES, 0)
+        error_types(pairs[0][:2], pairs[1], NAMES, 0)
 
 
 corners = st.tuples(*[st.integers(0, 6)] * 2, *[st.integers(1, 6)] * 2)
@@ -103,9 +103,9 @@ found_of = st.lists(
 def test_every_wrong_detection_has_one_kind_and_missed_objects_were_not_found(images):
     found = [detections(*f) for f, _ in images]
     records = [record(*o) for _, o in images]
-    counts = error_kinds(found, records, NAMES, 0.0)
+    counts = error_types(found, records, NAMES, 0.0)
     matches = match_voc(found, records, NAMES)
-    wrong = int((~matches.is_right).sum())
+    wrong = int((~matches.is_tp).sum())
     assert sum(counts[kind] for kind in KINDS[:-1]) == wrong
-    not_found = int(matches.objects.sum() - matches.is_right.sum())
+    not_found = int(matches.objects.sum() - matches.is_tp.sum())
     assert not_found - wrong <= counts["missed"] <= not_found

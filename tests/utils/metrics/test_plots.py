@@ -19,13 +19,13 @@ def scores_of(*curves):
     """Scores of (pattern, objects) classes, "TFT" best score first."""
     made = []
     for pattern, objects in curves:
-        is_right = np.array([letter == "T" for letter in pattern], bool)
-        made.append(ScoreCurve(np.linspace(0.9, 0.3, len(pattern)), is_right, objects))
+        is_tp = np.array([letter == "T" for letter in pattern], bool)
+        made.append(ScoreCurve(np.linspace(0.9, 0.3, len(pattern)), is_tp, objects))
     joined = np.concatenate([c.scores for c in made]) if made else np.zeros(0)
     order = np.argsort(-joined, kind="stable")
-    is_right = np.concatenate([c.is_right for c in made])[order]
+    is_tp = np.concatenate([c.is_tp for c in made])[order]
     total = sum(c.objects for c in made)
-    return VocScores(0.5, tuple(made), ScoreCurve(joined[order], is_right, total))
+    return VocScores(0.5, tuple(made), ScoreCurve(joined[order], is_tp, total))
 
 
 @pytest.fixture

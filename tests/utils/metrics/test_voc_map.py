@@ -30,8 +30,8 @@ def detections(*found):
 
 def curve(pattern, objects):
     """A curve from a string such as "TFT", best score first."""
-    is_right = np.array([letter == "T" for letter in pattern], bool)
-    return ScoreCurve(np.linspace(0.9, 0.1, len(pattern)), is_right, objects)
+    is_tp = np.array([letter == "T" for letter in pattern], bool)
+    return ScoreCurve(np.linspace(0.9, 0.1, len(pattern)), is_tp, objects)
 
 
 class TestScoreCurve:
@@ -106,8 +106,8 @@ class TestRules:
         assert result.main.ap_11_point == pytest.approx([6 / 11, 6 / 11])
         assert result.map == pytest.approx(0.5)
         assert result.main.map_11_point == pytest.approx(6 / 11)
-        assert result.main.classes[0].is_right.tolist() == [True, False, False]
-        assert result.main.overall.is_right.tolist() == [True, False, False, True]
+        assert result.main.classes[0].is_tp.tolist() == [True, False, False]
+        assert result.main.overall.is_tp.tolist() == [True, False, False, True]
         best = result.main.overall.best_f1()
         assert (best.threshold, best.precision, best.recall) == (pytest.approx(0.3), 0.5, 0.5)
 
@@ -146,13 +146,13 @@ class TestRules:
         truth = [record((0, 0, 0, 10, 10), (0, 2, 0, 12, 10))]
         found = [detections((0, 0.9, 0, 0, 10, 10), (0, 0.8, 0, 0, 10, 10))]
         scores = evaluate_voc(found, truth, ["a"]).main
-        assert scores.classes[0].is_right.tolist() == [True, False]
+        assert scores.classes[0].is_tp.tolist() == [True, False]
         assert scores.map == pytest.approx(0.5)
 
     def test_the_best_score_takes_the_object_whatever_the_order_given(self):
         truth = [record((0, 0, 0, 10, 10))]
         found = [detections((0, 0.2, 0, 0, 10, 10), (0, 0.9, 0, 0, 10, 6))]
-        assert evaluate_voc(found, truth, ["a"]).main.classes[0].is_right.tolist() == [True, False]
+        assert evaluate_voc(found, truth, ["a"]).main.classes[0].is_tp.tolist() == [True, False]
 
     def test_class_without_objects_is_left_out_of_the_mean(self):
         truth = [record((0, 0, 0, 10, 10), (2, 0, 0, 5, 5, 1))]
@@ -202,13 +202,13 @@ class TestMatches:
         assert matches.images.tolist() == [2, 0, 2, 1, 0]
         assert matches.labels.tolist() == [0, 0, 0, 0, 1]
         assert matches.scores == pytest.approx([0.9, 0.6, 0.5, 0.4, 0.3])
-        assert matches.is_right.tolist() == [True, True, False, False, False]
+        assert matches.is_tp.tolist() == [True, True, False, False, False]
         assert matches.objects.tolist() == [[1, 0, 0], [0, 0, 0], [2, 1, 0]]
 
     def test_the_threshold_is_the_one_asked_for(self):
         truth, found = [record((0, 0, 0, 10, 10))], [detections((0, 0.9, 0, 0, 10, 7))]
-        assert match_voc(found, truth, ["a"], 0.7).is_right.tolist() == [True]
-        assert match_voc(found, truth, ["a"], 0.71).is_right.tolist() == [False]
+        assert match_voc(found, truth, ["a"], 0.7).is_tp.tolist() == [True]
+        assert match_voc(found, truth, ["a"], 0.71).is_tp.tolist() == [False]
 
     def test_nothing_at_all(self):
         assert match_voc([], [], ["a", "b"]).objects.shape == (0, 2)

@@ -1,4 +1,4 @@
-"""Augmentation of arrays: closed forms, hand-worked crops, colours."""
+"""Augmentation of arrays: closed forms, hand-worked crops, colors."""
 
 from types import SimpleNamespace
 
@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from utils.image import letterbox
-from utils.training_data.augment import Augmentation, mixup, mosaic, scale_translate, shift_colours
+from utils.training_data.augment import Augmentation, mixup, mosaic, scale_translate, shift_colors
 from utils.training_data.compose import Rectangle, Sample, lay, paint
 
 OFF = Augmentation(
@@ -108,12 +108,12 @@ def test_a_crop_by_hand():
     st.tuples(st.floats(-0.2, 1.2), st.floats(-0.2, 1.2)),
     st.booleans(),
 )
-def test_pixels_and_boxes_are_where_an_affine_map_puts_them(shape, scale, centre, flip):
+def test_pixels_and_boxes_are_where_an_affine_map_puts_them(shape, scale, center, flip):
     """Within the rounding of both ends: a pixel of the image and a pixel of the input."""
     height, width = shape
     box = np.array([width * 0.3, height * 0.2, width * 0.6, height * 0.7])
     picture = source(smooth(height, width), [box])
-    x, y = 160 * centre[0], 96 * centre[1]
+    x, y = 160 * center[0], 96 * center[1]
     result = paint((96, 160), [lay(picture, Rectangle(0, 0, 160, 96), scale, (x, y), flip)])
 
     along = -scale if flip else scale
@@ -123,7 +123,7 @@ def test_pixels_and_boxes_are_where_an_affine_map_puts_them(shape, scale, centre
     atol = scale + 1
     if (seen[1] - seen[0]).min() > 2 * atol:
         np.testing.assert_allclose(result.boxes, [seen.reshape(4)], atol=atol)
-    # OpenCV counts from the centres of pixels.
+    # OpenCV counts from the centers of pixels.
     matrix = np.array([[along, 0, shift[0]], [0, scale, shift[1]]])
     matrix[:, 2] += matrix[:, :2].sum(axis=1) / 2 - 0.5
     expected = cv2.warpAffine(picture.image, matrix, (160, 96), borderValue=(128,) * 3)
@@ -173,7 +173,7 @@ def test_mosaic_tiles_cover_the_input():
 
 
 def test_nothing_aliases_when_shrunk():
-    """One-pixel stripes shrunk eightfold must average to grey, not to black or white."""
+    """One-pixel stripes shrunk eightfold must average to gray, not to black or white."""
     stripes = np.zeros((800, 800, 3), np.uint8)
     stripes[:, ::2] = 255
     result = scale_translate(source(stripes), (96, 96), OFF, np.random.default_rng(0))
@@ -194,13 +194,13 @@ def test_mixup_blends_and_keeps_all_objects():
 
 
 def shifted(pixel, **strength):
-    """Shift one colour by the full strength."""
+    """Shift one color by the full strength."""
     only = Augmentation(**{"hue": 0, "saturation": 0, "value": 0, **strength})
     strongest = SimpleNamespace(uniform=lambda low, high, count: np.full(count, high))
-    return shift_colours(np.array([[pixel]], np.uint8), only, strongest)[0, 0].tolist()
+    return shift_colors(np.array([[pixel]], np.uint8), only, strongest)[0, 0].tolist()
 
 
-def test_colours_by_hand():
+def test_colors_by_hand():
     assert shifted([200, 0, 0], hue=1 / 3) == pytest.approx([0, 200, 0], abs=4)
     assert shifted([0, 0, 200], hue=1 / 3) == pytest.approx([200, 0, 0], abs=4)
     assert shifted([100, 50, 50], value=0.5) == pytest.approx([150, 75, 75], abs=2)
@@ -217,6 +217,6 @@ def test_inputs_are_left_alone():
     rng = np.random.default_rng(0)
     mosaic([picture] * 4, (64, 64), Augmentation(), rng)
     scale_translate(picture, (64, 64), Augmentation(), rng)
-    shift_colours(image, Augmentation(), rng)
+    shift_colors(image, Augmentation(), rng)
     np.testing.assert_array_equal(image, copy)
     np.testing.assert_array_equal(picture.boxes, [[1, 1, 20, 20]])

@@ -19,20 +19,20 @@ OFF = Augmentation(
     mosaic=0, mixup=0, flip=0, scale=0, translate=0, hue=0, saturation=0, value=0
 )  # fmt: skip
 SIZES = [(320, 240), (240, 320), (700, 500), (200, 200), (416, 300), (260, 900), (500, 180)]
-# Fully saturated, so that no blend with black, grey or each other looks like one of them.
-COLOURS = [
+# Fully saturated, so that no blend with black, gray or each other looks like one of them.
+COLORS = [
     (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0), (255, 0, 255), (0, 255, 255),
     (255, 255, 255),
 ]  # fmt: skip
 
 
-def write(folder: Path, number: int, size, boxes, colours=None, difficult=None) -> Record:
+def write(folder: Path, number: int, size, boxes, colors=None, difficult=None) -> Record:
     """Write a black image with filled rectangles and annotate them."""
     image = np.zeros((size[1], size[0], 3), np.uint8)
     boxes = np.array(boxes, np.float32).reshape(-1, 4)
-    colours = [COLOURS[number % 7]] * len(boxes) if colours is None else colours
-    for (x1, y1, x2, y2), colour in zip(boxes.astype(int), colours, strict=True):
-        image[y1:y2, x1:x2] = colour
+    colors = [COLORS[number % 7]] * len(boxes) if colors is None else colors
+    for (x1, y1, x2, y2), color in zip(boxes.astype(int), colors, strict=True):
+        image[y1:y2, x1:x2] = color
     path = folder / f"{number}.png"
     cv2.imwrite(str(path), image[:, :, ::-1])
     labels = np.full(len(boxes), number, np.int32)
@@ -42,7 +42,7 @@ def write(folder: Path, number: int, size, boxes, colours=None, difficult=None) 
 
 @pytest.fixture(scope="module")
 def painted(tmp_path_factory) -> list[Record]:
-    """Images of many shapes, each with one rectangle of its own colour; labels tell the image."""
+    """Images of many shapes, each with one rectangle of its own color; labels tell the image."""
     folder = tmp_path_factory.mktemp("painted")
     rng = np.random.default_rng(0)
     records = []
@@ -66,10 +66,10 @@ def bounds(mask: np.ndarray) -> np.ndarray:
 
 
 def compare_painted(sample, tolerance=1.5) -> int:
-    """Compare each returned box with the coloured region in the returned image."""
+    """Compare each returned box with the colored region in the returned image."""
     compared = 0
-    for label, colour in enumerate(COLOURS):
-        mask = np.abs(sample.image.astype(int) - colour).max(axis=2) < 100
+    for label, color in enumerate(COLORS):
+        mask = np.abs(sample.image.astype(int) - color).max(axis=2) < 100
         boxes = sample.boxes[sample.labels == label]
         if len(boxes) == 0:
             assert mask.sum() < 20, "an object is seen that has no box"

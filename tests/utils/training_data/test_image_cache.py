@@ -38,8 +38,8 @@ def write(path: Path, seed: int, size=(60, 44)) -> Record:
 @pytest.fixture
 def records(tmp_path):
     found = [write(tmp_path / f"{n}.jpg", n, (60 + n, 44)) for n in range(4)]
-    cv2.imwrite(str(tmp_path / "grey.png"), np.arange(2400, dtype=np.uint8).reshape(40, 60))
-    return [*found, record(tmp_path / "grey.png", (60, 40))]
+    cv2.imwrite(str(tmp_path / "gray.png"), np.arange(2400, dtype=np.uint8).reshape(40, 60))
+    return [*found, record(tmp_path / "gray.png", (60, 40))]
 
 
 @pytest.fixture

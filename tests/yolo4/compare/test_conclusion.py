@@ -257,9 +257,9 @@ class Images:
         images = np.concatenate([images[ease > 0], np.repeat(np.arange(len(count)), wrong)])
         labels = np.concatenate([labels[ease > 0], rng.integers(0, 3, wrong.sum())])
         scores = np.concatenate([ease[ease > 0], rng.normal(-0.5, 1, wrong.sum())])
-        is_right = np.arange(len(images)) < np.count_nonzero(ease > 0)
+        is_tp = np.arange(len(images)) < np.count_nonzero(ease > 0)
         order = np.argsort(-scores)
-        rows = (images[order], labels[order], scores[order], is_right[order])
+        rows = (images[order], labels[order], scores[order], is_tp[order])
         return VocMatches(*rows, self.objects)
 
 

@@ -13,7 +13,7 @@ from utils.boxes import iou
 from utils.records import Record
 from yolo4.compare import diagnosis
 from yolo4.compare.diagnosis import WatchConfidence, stored_epochs
-from yolo4.compare.loss_analysis import KINDS, Diagnostician, cumulative_share
+from yolo4.compare.loss_analysis import KINDS, LossAnalysis, cumulative_share
 from yolo4.config import Config
 from yolo4.run import Run
 from yolo4.train.checkpoint import Progress, save_state
@@ -75,7 +75,7 @@ ANSWERING = (0, 1, 2, 1)
 
 class TestEpoch:
     def levels(self, records, model, batch_size=2):
-        levels = Diagnostician(records, NAMES, SIZE, batch_size).epoch(model)["levels"]
+        levels = LossAnalysis(records, NAMES, SIZE, batch_size).epoch(model)["levels"]
         assert [level["stride"] for level in levels] == [8, 16, 32]
         for level in levels:
             assert tuple(level["predictors"]) == KINDS
@@ -121,7 +121,7 @@ class TestEpoch:
 
     def test_the_first_batches_are_looked_at_in_their_order_every_time(self, records):
         model = Fixed()
-        diagnostician = Diagnostician(records, NAMES, SIZE, batch_size=1, batches=2)
+        diagnostician = LossAnalysis(records, NAMES, SIZE, batch_size=1, batches=2)
         first = diagnostician.epoch(model)
         assert diagnostician.epoch(model) == first
         assert [int(batch[0, 32, 32, 0]) for batch in model.batches] == [0, 10, 0, 10]
@@ -129,7 +129,7 @@ class TestEpoch:
 
 class TestFinal:
     def final(self, records, model, batch_size=2):
-        result = Diagnostician(records, NAMES, SIZE, batch_size).final(model)
+        result = LossAnalysis(records, NAMES, SIZE, batch_size).final(model)
         json.dumps(result, allow_nan=False)
         return result
 
@@ -202,11 +202,11 @@ class TestFinal:
         assert overlap.max() <= 0.3
         loud = [entry["confidence"] for entry in entries if entry["confidence"] > 0.5]
         logits = sorted(np.log(p / (1 - p)) for p in loud)
-        # 4 x 4 in 8 x 8 is 0.25, 8 x 8 in 8 x 16 one half; the neighbour only touches.
+        # 4 x 4 in 8 x 8 is 0.25, 8 x 8 in 8 x 16 one half; the neighbor only touches.
         np.testing.assert_allclose(logits, [3.7, 3.9, 4.0], rtol=1e-4)
 
     def test_what_lies_in_the_padding_or_carries_no_loss_is_not_shown(self, records):
-        in_padding = Fixed({(0, 0, 3, 0): 9.0})  # of "b", whose first 16 input rows are grey
+        in_padding = Fixed({(0, 0, 3, 0): 9.0})  # of "b", whose first 16 input rows are gray
         entries = self.final(records[1:2], in_padding)["worst_negatives"]
         assert max(entry["confidence"] for entry in entries) < 0.5
         # Of an image without objects mining takes one negative.
@@ -269,7 +269,7 @@ class TestWatching:
 
     def watch(self, run, model, monkeypatch, done, epochs, eval_period=2, loss=lambda x: x):
         """The callback in a training that had so many epochs done and now has `epochs` in all."""
-        monkeypatch.setattr(diagnosis, "Diagnostician", lambda *_: Scripted(loss))
+        monkeypatch.setattr(diagnosis, "LossAnalysis", lambda *_: Scripted(loss))
         save_state(run.state_file, model, Progress(epoch=done))
         callback = WatchConfidence(run, Config(epochs=7, eval_period=eval_period), [], NAMES)
         callback.set_model(model)

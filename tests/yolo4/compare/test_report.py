@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from tests.helpers.report_sample import ARMS, CLASSES, make_report
 from utils.page import plot
-from utils.page.svg import colour, inline_svg, new_axes
+from utils.page.svg import color, inline_svg, new_axes
 from yolo4.compare.report import outcome_figures
 from yolo4.compare.report.page import render
 
@@ -107,7 +107,7 @@ def test_ids_are_unique_and_drawings_refer_to_their_own(sample):
     assert set(used) <= set(ids)
 
 
-def test_every_colour_of_a_drawing_follows_the_scheme(sample):
+def test_every_color_of_a_drawing_follows_the_scheme(sample):
     *_, page = sample
     styles = " ".join(attributes.get("style", "") for _, attributes in page.elements)
     assert "var(--arm-1)" in styles
@@ -269,7 +269,7 @@ def test_numbers_and_pictures_that_are_none(tmp_path):
 
 def test_a_drawing_is_one_element_without_a_style_of_its_own():
     figure, axes = new_axes(100, "a < b & c > d")
-    axes.plot([0, 1], [0, 1], color=colour("ink"))
+    axes.plot([0, 1], [0, 1], color=color("ink"))
     root = ElementTree.fromstring(inline_svg(figure, "x", "what's <seen>"))
     assert root.tag == "svg"
     assert root.get("aria-label") == "what's <seen>"

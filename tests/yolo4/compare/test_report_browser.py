@@ -108,7 +108,7 @@ def test_letters_can_be_read(open_page, screen):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_scheme_colours_page_and_drawings(open_page, scheme):
+def test_the_scheme_colors_page_and_drawings(open_page, scheme):
     page = open_page("desktop", scheme)
     dark = {"light": False, "dark": True}[scheme]
     for selector, name, is_ground in (
@@ -117,9 +117,9 @@ def test_the_scheme_colours_page_and_drawings(open_page, scheme):
         ("figure svg text", "fill", False),
     ):
         script = "([s, n]) => getComputedStyle(document.querySelector(s))[n]"
-        colour = page.evaluate(script, [selector, name])
-        brightness = sum(map(int, colour.removeprefix("rgb(").removesuffix(")").split(","))) / 3
-        assert (brightness < 128) == (dark == is_ground), (selector, name, colour)
+        color = page.evaluate(script, [selector, name])
+        brightness = sum(map(int, color.removeprefix("rgb(").removesuffix(")").split(","))) / 3
+        assert (brightness < 128) == (dark == is_ground), (selector, name, color)
 
 
 def test_tables_sort_by_mouse_and_keyboard(open_page):

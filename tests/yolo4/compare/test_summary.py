@@ -5,7 +5,7 @@ import pytest
 from tests.helpers.study_folder import NAMES, begin_run, finish_run, found, make_images, make_plan
 from yolo4.compare.report.example_images import add_pictures, without_pictures
 from yolo4.compare.report.outcome import write_outcome
-from yolo4.compare.report.summary import measure_runs, spread, summarise
+from yolo4.compare.report.summary import measure_runs, spread, summarize
 from yolo4.compare.study_files import write_json
 
 
@@ -28,7 +28,7 @@ def plan(tmp_path, images):
 
 @pytest.fixture
 def report(plan, images):
-    return summarise(plan, images, measure_runs(plan, images))
+    return summarize(plan, images, measure_runs(plan, images))
 
 
 def test_metrics_of_the_arms(report):
@@ -41,7 +41,7 @@ def test_metrics_of_the_arms(report):
     assert focal["metrics"]["best_f1"]["values"]["1"] == pytest.approx(1)
     assert focal["metrics"]["best_threshold"]["values"]["1"] == pytest.approx(0.85)
     assert focal["errors"] == {
-        "localisation": 0, "class": 0, "background": 0, "duplicate": 0, "missed": 1
+        "localization": 0, "class": 0, "background": 0, "duplicate": 0, "missed": 1
     }  # fmt: skip
     assert ohem["metrics"]["voc_map"] == {"mean": None, "sd": None, "values": {}}
     assert ohem["errors"] is None
@@ -80,7 +80,7 @@ def test_runs_that_are_no_pairs_get_no_verdict(tmp_path, images):
     plan = make_plan(tmp_path, seeds=(0,))
     finish_run(plan, "bce", 0, found(images, 2))
     finish_run(plan, "focal", 0, found(images, 4), initial_weights="others")
-    report = summarise(plan, images, measure_runs(plan, images))
+    report = summarize(plan, images, measure_runs(plan, images))
     assert not report["pairing"]["paired"]
     assert "initial weights" in report["pairing"]["reason"]
     assert report["contrasts"][0]["verdict"] == "not comparable"

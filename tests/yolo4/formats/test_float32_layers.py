@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from yolo4.formats.float32_layers import keep_ends_exact
-from yolo4.formats.quantize import quantise_openvino
+from yolo4.formats.quantize import quantize_openvino
 from yolo4.formats.runtimes import library, open_openvino, openvino_core
 
 openvino = library("openvino")
@@ -57,7 +57,7 @@ def test_int8_goes_before_it_and_takes_a_fixed_batch(tmp_path):
     keep_ends_exact(exact)
     pictures = np.random.default_rng(0).integers(0, 256, (3, 8, 8, 3), np.uint8)
     pictures = pictures.transpose(0, 3, 1, 2)
-    quantise_openvino(exact, low, pictures)
+    quantize_openvino(exact, low, pictures)
     (before,), (after,) = (open_openvino(path)(pictures[:2]).values() for path in (exact, low))
     assert 0 < np.abs(after - before).max() < 0.1 * before.max()
     compiled = openvino_core().compile_model(low, "CPU")

@@ -77,7 +77,7 @@ def test_overlapping_boxes_of_one_class_are_suppressed_and_of_two_are_not():
 
 
 def test_diou_keeps_what_iou_suppresses():
-    # IoU 0.5; the centres are 10 apart in an enclosing box of diagonal^2 1000: DIoU 0.4.
+    # IoU 0.5; the centers are 10 apart in an enclosing box of diagonal^2 1000: DIoU 0.4.
     apart = ((0, 0, 30, 10), 0.9, (1, 0, 0)), ((10, 0, 40, 10), 0.8, (1, 0, 0))
     assert len(Detector(answer(*apart), NAMES, SIZE).detect(image())) == 1
     assert len(Detector(answer(*apart), NAMES, SIZE, nms="diou").detect(image())) == 2

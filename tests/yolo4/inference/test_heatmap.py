@@ -28,8 +28,8 @@ def test_a_confident_predictor_shows_at_its_cell(level, row, column):
     assert heat.shape == SIZE
     cell = heat[row * stride : (row + 1) * stride, column * stride : (column + 1) * stride]
     assert cell.max() == heat.max() > 0.5
-    centre = (np.indices(SIZE) * (heat / heat.sum())).sum(axis=(1, 2)) // stride
-    assert centre.tolist() == [row, column]
+    center = (np.indices(SIZE) * (heat / heat.sum())).sum(axis=(1, 2)) // stride
+    assert center.tolist() == [row, column]
 
 
 def test_the_highest_of_a_cell_counts():
@@ -50,10 +50,10 @@ def test_the_padding_is_cut_off():
 def test_hot_is_red_and_cold_is_blue():
     grid = np.zeros((8, 12), np.float32)
     grid[:, :6] = 1
-    grey = np.full((*SIZE, 3), 128, np.uint8)
-    drawn = draw_heat(grey, HeatMap(grid, Letterbox.fit((96, 64), SIZE)))
+    gray = np.full((*SIZE, 3), 128, np.uint8)
+    drawn = draw_heat(gray, HeatMap(grid, Letterbox.fit((96, 64), SIZE)))
     assert (drawn.shape, drawn.dtype) == ((*SIZE, 3), np.uint8)
     red, blue = drawn[..., 0].astype(int), drawn[..., 2].astype(int)
     assert (red - blue)[:, :40].min() > 30
     assert (blue - red)[:, 56:].min() > 30
-    assert (grey == 128).all()
+    assert (gray == 128).all()

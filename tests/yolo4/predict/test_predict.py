@@ -25,7 +25,7 @@ PREDICTORS = 3 * (8 * 12 + 4 * 6 + 2 * 3)
 
 
 def brightness_detector(**options):
-    """Finds one object, whose score is the image's brightness at the input's centre."""
+    """Finds one object, whose score is the image's brightness at the input's center."""
 
     def infer(images):
         boxes = np.tile(np.array([24, 16, 72, 48], np.float32), (len(images), PREDICTORS, 1))
@@ -310,7 +310,7 @@ class Window:
 
 def test_show_with_a_screen(here, monkeypatch):
     window = Window(last=3)
-    monkeypatch.setattr("yolo4.predict.recorder.Screen.open", lambda: window)
+    monkeypatch.setattr("yolo4.predict.recorder.Window.open", lambda: window)
     for number in range(40):
         write(Path(f"in/{number:02d}.png"))
     status, entries = run("in", show=True, detector=brightness_detector(batch_size=1))
@@ -322,7 +322,7 @@ def test_show_with_a_screen(here, monkeypatch):
 
 def test_after_q_an_unreadable_image_still_gives_status_1(here, monkeypatch):
     window = Window(last=1)
-    monkeypatch.setattr("yolo4.predict.recorder.Screen.open", lambda: window)
+    monkeypatch.setattr("yolo4.predict.recorder.Window.open", lambda: window)
     write(Path("in/b.png"))
     Path("in/a.png").write_text("no image")
     assert run("in", show=True)[0] == 1

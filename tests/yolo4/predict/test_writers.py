@@ -21,7 +21,7 @@ def detections(*boxes, labels=None):
 @pytest.mark.parametrize(
     "suffix", ["jpg", "JPEG", "jfif", "png", "bmp", "tif", "webp", "gif", "ppm", "pgm", "jp2"]
 )
-def test_every_image_format_comes_back_with_its_colours(tmp_path, suffix):
+def test_every_image_format_comes_back_with_its_colors(tmp_path, suffix):
     picture = np.zeros((40, 60, 3), np.uint8)
     picture[:, :30] = 250, 20, 30
     picture[:, 30:] = 10, 200, 60

@@ -18,7 +18,7 @@ from yolo4.run import Run
 from yolo4.train import callbacks
 from yolo4.train.callbacks import (
     COLUMNS,
-    Keeper,
+    CheckpointAndHistory,
     NonFiniteLossError,
     ProgressBar,
     StopOnNonFinite,
@@ -225,7 +225,7 @@ class TestValidation:
 class TestKeeper:
     @pytest.fixture
     def keeper(self, run):
-        keeper = Keeper(run, Progress(training_images=9), epochs=12)
+        keeper = CheckpointAndHistory(run, Progress(training_images=9), epochs=12)
         keeper.set_model(network())
         return keeper
 
@@ -260,7 +260,7 @@ class TestKeeper:
 
     def test_history_goes_on_after_a_resume(self, keeper, run):
         self.end(keeper, 0, dict(LOGS))
-        again = Keeper(run, load_progress(run.state_file), epochs=12)
+        again = CheckpointAndHistory(run, load_progress(run.state_file), epochs=12)
         again.set_model(keeper.model)
         self.end(again, 1, dict(LOGS))
         assert [line.split(",")[0] for line in run.history_file.read_text().splitlines()] == [
@@ -273,7 +273,7 @@ class TestKeeper:
         def broken(*_):
             raise OSError("disk full")
 
-        monkeypatch.setattr(callbacks, "write_whole", broken)
+        monkeypatch.setattr(callbacks, "write_atomically", broken)
         with pytest.raises(OSError, match="disk full"):
             self.end(keeper, 0, dict(LOGS))
         assert not run.state_file.exists()

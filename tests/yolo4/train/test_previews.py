@@ -10,16 +10,16 @@ from yolo4.train import previews as pictures
 from yolo4.train.previews import save_batch, save_detections
 
 NAMES = ("cat", "dog")
-GREY = 90
+GRAY = 90
 
 
-def grey(height, width):
-    return np.full((height, width, 3), GREY, np.uint8)
+def gray(height, width):
+    return np.full((height, width, 3), GRAY, np.uint8)
 
 
-def coloured(picture):
-    """Which pixels are neither the grey of the images nor the white between them."""
-    return (picture != GREY).any(axis=2) & (picture != 255).any(axis=2)
+def colored(picture):
+    """Which pixels are neither the gray of the images nor the white between them."""
+    return (picture != GRAY).any(axis=2) & (picture != 255).any(axis=2)
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_a_batch_shows_its_objects_but_neither_padding_nor_difficult_ones(tmp_pa
         [],
         [(2, 2, 8, 8, 0, False), (3, 3, 9, 9, 1, False)],
     )
-    save_batch(tmp_path / "batch.png", np.stack([grey(64, 64)] * 3), targets, NAMES)
+    save_batch(tmp_path / "batch.png", np.stack([gray(64, 64)] * 3), targets, NAMES)
     boxes = [call[1].tolist() for call in drawn]
     assert boxes == [[[1, 2, 30, 40]], [], [[2, 2, 8, 8], [3, 3, 9, 9]]]
     assert [call[2].tolist() for call in drawn] == [[1], [], [0, 1]]
@@ -66,12 +66,12 @@ def test_a_batch_shows_its_objects_but_neither_padding_nor_difficult_ones(tmp_pa
 
 
 def test_boxes_of_a_batch_lie_where_the_objects_are(tmp_path):
-    images = np.stack([grey(208, 208)] * 4)
+    images = np.stack([gray(208, 208)] * 4)
     targets = batch_of([], [], [], [(20, 130, 180, 200, 0, False)])
     save_batch(tmp_path / "batch.png", images, targets, NAMES)
     picture = read_image(tmp_path / "batch.png")
     assert picture.shape == (2 * 420, 2 * 420, 3)
-    rows, columns = np.nonzero(coloured(picture))
+    rows, columns = np.nonzero(colored(picture))
     # The fourth image is the lower right one, enlarged twice.
     assert columns.min() == pytest.approx(420 + 40, abs=4)
     assert columns.max() == pytest.approx(420 + 360, abs=4)
@@ -79,7 +79,7 @@ def test_boxes_of_a_batch_lie_where_the_objects_are(tmp_path):
 
 
 def test_no_more_than_sixteen_images_are_shown(tmp_path):
-    images = np.stack([grey(32, 32)] * 20)
+    images = np.stack([gray(32, 32)] * 20)
     save_batch(tmp_path / "batch.png", images, batch_of(*[[]] * 20), NAMES)
     assert read_image(tmp_path / "batch.png").shape == (4 * 420, 4 * 420, 3)
 
@@ -88,7 +88,7 @@ def records_of(folder, *sizes):
     found = []
     for i, (height, width) in enumerate(sizes):
         path = folder / f"{i} é#.png"
-        path.write_bytes(cv2.imencode(".png", grey(height, width))[1].tobytes())
+        path.write_bytes(cv2.imencode(".png", gray(height, width))[1].tobytes())
         none = np.zeros((0, 4), np.float32)
         found.append(Record(path, (width, height), none, np.zeros(0, np.int32), np.zeros(0, bool)))
     return found
@@ -119,9 +119,9 @@ def test_images_are_shown_where_nothing_is_found(tmp_path, threshold):
     found = [detections_of((10, 10, 40, 40, 0.9, 1)), detections_of()]
     save_detections(tmp_path / "found.png", records, found, NAMES, threshold)
     picture = read_image(tmp_path / "found.png")
-    assert not coloured(picture).any()
+    assert not colored(picture).any()
     # A 2:1 image beside a 1:2 one, each as large as its tile allows.
-    assert (picture == GREY).all(axis=2).sum() == 2 * 416 * 208
+    assert (picture == GRAY).all(axis=2).sum() == 2 * 416 * 208
 
 
 def test_a_very_flat_image_is_shown_too(tmp_path):
@@ -133,6 +133,6 @@ def test_a_very_flat_image_is_shown_too(tmp_path):
 def test_an_old_picture_is_replaced(tmp_path):
     path = tmp_path / "batch.png"
     path.write_bytes(b"old")
-    save_batch(path, grey(32, 32)[None], batch_of([]), NAMES)
+    save_batch(path, gray(32, 32)[None], batch_of([]), NAMES)
     assert read_image(path).shape == (420, 420, 3)
     assert list(tmp_path.iterdir()) == [path]

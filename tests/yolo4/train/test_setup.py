@@ -26,12 +26,12 @@ def config(data, tmp_path, monkeypatch):
     ("name", "kind"), [("none", type(read_record)), ("ram", MemoryCache), ("disk", DiskCache)]
 )
 def test_the_cache_is_told_and_used(config, capsys, tmp_path, name, kind):
-    task = prepare(config(cache=name))
+    setup = prepare(config(cache=name))
     printed = capsys.readouterr().out
     assert ("--cache" in printed) == (name != "none")
     if name != "none":
         assert f"--cache {name}: 3 decoded images take 0.1 MiB of " in printed
-    training = training_set(task)
+    training = training_set(setup)
     training.batch(0, 0, 3)
     assert isinstance(training._read, kind)
     assert (tmp_path / "cache").exists() == (name == "disk")
@@ -50,11 +50,11 @@ def test_a_cache_that_cannot_fit_is_refused_before_anything_is_written(
 def test_a_run_that_goes_on_where_its_cache_does_not_fit_is_told_where_to_change_it(
     config, monkeypatch
 ):
-    task = prepare(config(cache="ram"))
-    task.run.folder.mkdir()
-    task.run.config_file.write_text(task.config.to_json())
-    task.run.classes_file.write_text("".join(f"{name}\n" for name in task.class_names))
-    task.run.anchors_file.write_text("1,1 2,2 3,3 4,4 5,5 6,6 7,7 8,8 9,9\n")
+    setup = prepare(config(cache="ram"))
+    setup.run.folder.mkdir()
+    setup.run.config_file.write_text(setup.config.to_json())
+    setup.run.classes_file.write_text("".join(f"{name}\n" for name in setup.class_names))
+    setup.run.anchors_file.write_text("1,1 2,2 3,3 4,4 5,5 6,6 7,7 8,8 9,9\n")
     monkeypatch.setattr(cache, "available_memory", lambda: 1000)
     with pytest.raises(UserError, match=r'Change "cache" in .*config\.json'):
-        prepare_again(task.run)
+        prepare_again(setup.run)

@@ -10,29 +10,29 @@ from nets.losses import TERMS
 from utils.anchors import COCO_ANCHORS
 from utils.records import Record
 from yolo4.evaluate.command import EvaluateOptions
-from yolo4.train.validation import Validator
+from yolo4.train.validation import Evaluator
 
 SIZE = 64
-COLOURS = (10, 20, 40, 80, 160)
+COLORS = (10, 20, 40, 80, 160)
 
 
 @pytest.fixture
 def records(tmp_path):
-    """Plain images, each with one object of 32 x 32 pixels whose centre is (40, 24)."""
+    """Plain images, each with one object of 32 x 32 pixels whose center is (40, 24)."""
     found = []
-    for colour in COLOURS:
-        path = tmp_path / f"{colour}.png"
-        cv2.imwrite(str(path), np.full((SIZE, SIZE, 3), colour, np.uint8))
+    for color in COLORS:
+        path = tmp_path / f"{color}.png"
+        cv2.imwrite(str(path), np.full((SIZE, SIZE, 3), color, np.uint8))
         box = np.array([[24, 8, 56, 40]], np.float32)
         found.append(Record(path, (SIZE, SIZE), box, np.zeros(1, np.int32), np.zeros(1, bool)))
     return found
 
 
 class Network:
-    """Finds the object in images of one colour; its losses are the mean colour of a batch."""
+    """Finds the object in images of one color; its losses are the mean color of a batch."""
 
-    def __init__(self, colour, batch_size, logit=20, center=0):
-        self.colour = colour
+    def __init__(self, color, batch_size, logit=20, center=0):
+        self.color = color
         self.logit = logit
         self.center = center
         self.batch_size = batch_size
@@ -46,7 +46,7 @@ class Network:
         assert images.dtype == np.uint8
         self.images = images
         levels = [np.full((len(images), SIZE // s, SIZE // s, 3, 6), -20.0) for s in (8, 16, 32)]
-        seen = images[:, 0, 0, 0] == self.colour
+        seen = images[:, 0, 0, 0] == self.color
         # Stride 16, the cell around (40, 24), its first anchor.
         width, height = COCO_ANCHORS[3]
         box = [self.center, 0, np.log(32 / width), np.log(32 / height)]
@@ -62,9 +62,9 @@ class Network:
 
 @pytest.mark.parametrize("batch_size", [1, 2, 3, 5, 8])
 def test_each_image_counts_once_whatever_the_batch_size(records, batch_size):
-    validator = Validator(records, ("cat",), (SIZE, SIZE), batch_size)
+    validator = Evaluator(records, ("cat",), (SIZE, SIZE), batch_size)
     losses, metrics, found = validator.measure(Network(40, batch_size))
-    mean = np.mean(COLOURS)
+    mean = np.mean(COLORS)
     wanted = {"loss": 6 * mean, "box": mean, "confidence": 2 * mean, "class": 3 * mean}
     assert losses == pytest.approx(wanted, rel=1e-6)
     assert [len(detections.boxes) for detections in found] == [0, 0, 1, 0, 0]
@@ -76,7 +76,7 @@ def test_each_image_counts_once_whatever_the_batch_size(records, batch_size):
 def test_boxes_are_decoded_with_the_grid_sensitivity_of_the_loss(records):
     network = Network(40, 5, center=np.log(3))  # a sigmoid of 3/4: a quarter cell to the right
     network.scale_x_y = (1, 2, 1)
-    _, _, found = Validator(records, ("cat",), (SIZE, SIZE), 5).measure(network)
+    _, _, found = Evaluator(records, ("cat",), (SIZE, SIZE), 5).measure(network)
     np.testing.assert_allclose(found[2].boxes, [[32, 8, 64, 40]], atol=0.1)
 
 
@@ -85,5 +85,5 @@ def test_scores_count_from_where_get_map_looks_at_them(records):
     least = EvaluateOptions().score_threshold
     for score, count in ((1.1 * least, 1), (0.9 * least, 0)):
         network = Network(40, 5, logit=np.log(score / (1 - score)))
-        _, _, found = Validator(records, ("cat",), (SIZE, SIZE), 5).measure(network)
+        _, _, found = Evaluator(records, ("cat",), (SIZE, SIZE), 5).measure(network)
         assert len(found[2].boxes) == count

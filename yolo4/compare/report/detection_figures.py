@@ -4,11 +4,11 @@ from typing import Any
 
 from utils.page.dots import Dot, draw_dots, shorten
 from utils.page.plot import Plot, Report, arm_legend, make_plot
-from utils.page.svg import arm_colour, arm_line, arm_marker, colour, new_axes
+from utils.page.svg import arm_color, arm_line, arm_marker, color, new_axes
 
 _HEIGHT = 220
 _ERRORS = {
-    "localisation": "localisation: right class, box too far off",
+    "localization": "localization: right class, box too far off",
     "class": "class: right place, wrong name",
     "background": "background: nothing there",
     "duplicate": "duplicate: found once already",
@@ -49,7 +49,7 @@ def thresholds(report: Report) -> Plot | None:
             curve, best = arm["thresholds"], arm["metrics"]["best_threshold"]["mean"]
             axes.plot(curve["threshold"], _numbers(curve[key]), **arm_line(i))
             if best is not None:
-                axes.axvline(best, color=arm_colour(i), linewidth=0.9, linestyle=":")
+                axes.axvline(best, color=arm_color(i), linewidth=0.9, linestyle=":")
             best_f1 = arm["metrics"]["best_f1"]["mean"]
             if key == "f1" and None not in (best, best_f1):
                 axes.plot(best, best_f1, markersize=6, **arm_marker(i))
@@ -84,10 +84,10 @@ def reliability(report: Report) -> Plot | None:
         ece = "" if bins["ece"] is None else f": ECE {bins['ece']:.3f}"
         title = shorten(arm["name"], 36) + ece
         figure, axes = new_axes(_HEIGHT, title, "score", "share that is right")
-        axes.plot([0, 1], [0, 1], color=colour("quiet"), linewidth=0.9, dashes=(4, 3))
+        axes.plot([0, 1], [0, 1], color=color("quiet"), linewidth=0.9, dashes=(4, 3))
         known = _filled(bins)
         scores, shares, _ = zip(*known, strict=True) if known else ((), (), ())
-        axes.vlines(scores, scores, shares, color=arm_colour(i), linewidth=5, alpha=0.3)
+        axes.vlines(scores, scores, shares, color=arm_color(i), linewidth=5, alpha=0.3)
         axes.plot(scores, shares, **arm_line(i) | {"dashes": (None, None), "linewidth": 1})
         total = max((count for *_, count in known), default=1)
         for score, share, count in known:

@@ -28,7 +28,7 @@ def add_pictures(report: dict[str, Any], images: MeasuredImages, measured: Measu
     An image that can't be read any more leaves its place empty.
 
     Args:
-        report: what `yolo4.compare.report.summary.summarise` makes; changed.
+        report: what `yolo4.compare.report.summary.summarize` makes; changed.
         images: what the runs were measured on.
         measured: the finished runs.
     """
@@ -92,8 +92,8 @@ def _counts(
     """Right and wrong detections and missed objects of each image."""
     matches: VocMatches = match_voc(found, images.records, images.class_names)
     count = len(images.records)
-    right = np.bincount(matches.images[matches.is_right], minlength=count)
-    wrong = np.bincount(matches.images[~matches.is_right], minlength=count)
+    right = np.bincount(matches.images[matches.is_tp], minlength=count)
+    wrong = np.bincount(matches.images[~matches.is_tp], minlength=count)
     return right, wrong, matches.objects.sum(axis=1) - right
 
 
@@ -126,9 +126,9 @@ def _crop(negative: Mapping[str, Any], record: Record) -> str | None:
     scale = _CROP_SIDE / max(crop.shape[:2])
     crop = np.ascontiguousarray(cv2.resize(crop, None, fx=scale, fy=scale))
     outlined = [(box, _OBJECT) for box in record.boxes] + [(negative["box"], _NEGATIVE)]
-    for box, colour in outlined:
+    for box, color in outlined:
         corners = ((np.asarray(box).reshape(2, 2) - (left, top)) * scale).round().astype(int)
-        cv2.rectangle(crop, *map(tuple, corners.tolist()), colour, 2)
+        cv2.rectangle(crop, *map(tuple, corners.tolist()), color, 2)
     return _data_uri(crop)
 
 

@@ -16,11 +16,11 @@ from utils.page.plot import (
     arm_legend,
     make_plot,
 )
-from utils.page.svg import arm_line, colour, label_axes, log_scale, new_axes, new_rows
+from utils.page.svg import arm_line, color, label_axes, log_scale, new_axes, new_rows
 
 _HEIGHT = 210
 _SIDES = ("positive", "negative")
-# Kind of predictor: the variable of its colour, and words.
+# Kind of predictor: the variable of its color, and words.
 _KINDS = {
     "positive": ("positive", "positives"),
     "easy_negative": ("easy", "easy negatives, confidence below 0.5"),
@@ -209,10 +209,10 @@ def _stack(axes: Axes, epochs: list[int], levels_per_epoch: list[list[dict]]) ->
     )  # fmt: skip
     totals = sums.sum(axis=1, keepdims=True)
     shares = 100 * np.divide(sums, totals, out=np.zeros_like(sums), where=totals > 0)
-    colours = [colour(variable) for variable, _ in _KINDS.values()]
-    axes.stackplot(epochs, shares.T, colors=colours, linewidth=0)
+    colors = [color(variable) for variable, _ in _KINDS.values()]
+    axes.stackplot(epochs, shares.T, colors=colors, linewidth=0)
     if len(epochs) == 1:
-        axes.bar(epochs, shares[0], bottom=np.cumsum(shares[0]) - shares[0], color=colours)
+        axes.bar(epochs, shares[0], bottom=np.cumsum(shares[0]) - shares[0], color=colors)
     else:
         axes.set_xlim(min(epochs), max(epochs))
     axes.set(ylim=(0, 100), yticks=(0, 50, 100))

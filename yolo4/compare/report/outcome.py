@@ -4,7 +4,7 @@ from pathlib import Path
 
 from yolo4.compare.report.example_images import add_pictures, without_pictures
 from yolo4.compare.report.page import render
-from yolo4.compare.report.summary import measure_runs, summarise
+from yolo4.compare.report.summary import measure_runs, summarize
 from yolo4.compare.study import Plan
 from yolo4.compare.study_files import MeasuredImages, write_json
 
@@ -23,7 +23,7 @@ def write_outcome(plan: Plan) -> Path:
     """
     images = MeasuredImages.load(plan.study.images_file)
     measured = measure_runs(plan, images)
-    report = summarise(plan, images, measured)
+    report = summarize(plan, images, measured)
     add_pictures(report, images, measured)
     write_json(plan.study.report_file, without_pictures(report))
     page = render(report, plan.study.folder)

@@ -5,7 +5,7 @@ from typing import Any
 
 from utils.page.dots import Dot, draw_dots, frame_rows, shorten, write_row_name
 from utils.page.plot import Plot, Report, Row, arm_legend, make_plot, points
-from utils.page.svg import arm_colour, arm_line, arm_marker, colour, new_axes
+from utils.page.svg import arm_color, arm_line, arm_marker, color, new_axes
 
 # More classes than this would make a figure of several pages.
 MOST_CLASSES = 20
@@ -30,14 +30,14 @@ def differences(report: Report) -> Plot | None:
     figure, axes = new_axes(
         height * len(contrasts) + 42, x_label=f"points of mAP above {shorten(report['reference'])}"
     )
-    axes.axvline(0, color=colour("quiet"), linewidth=1.2)
+    axes.axvline(0, color=color("quiet"), linewidth=1.2)
     rows: list[Row] = []
     for row, contrast in enumerate(contrasts):
         arm, y = indices[contrast["arm"]], height * row + 29
         write_row_name(axes, contrast["arm"], height * row + 2)
         for key, width in (("interval", 1.2), ("image_interval", 5)):
             ends = [points(end) for end in contrast[key] or ()]
-            look = {"color": arm_colour(arm), "linewidth": width, "solid_capstyle": "butt"}
+            look = {"color": arm_color(arm), "linewidth": width, "solid_capstyle": "butt"}
             axes.plot(ends, [y] * len(ends), alpha=1 if width < 2 else 0.4, **look)
         each = [points(difference) for difference in contrast["differences"]]
         axes.plot(
@@ -45,7 +45,7 @@ def differences(report: Report) -> Plot | None:
             [y + 13] * len(each),
             **arm_marker(arm) | {"marker": "o"},
             markersize=3.6,
-            markerfacecolor=colour("ground"),
+            markerfacecolor=color("ground"),
         )
         axes.plot(points(contrast["mean"]), y, markersize=7, markeredgewidth=0, **arm_marker(arm))
         ends = [

@@ -10,7 +10,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from utils.files import write_whole
+from utils.files import write_atomically
 from utils.page.plot import Plot, Report
 from yolo4.compare.report import detection_figures, loss_figures, outcome_figures
 
@@ -50,9 +50,9 @@ def render(report: Report, folder: Path) -> Path:
     report = _clean(report)
     plots = {plot.name: plot for draw in _FIGURES if (plot := draw(report))}
     for plot in plots.values():
-        write_whole(folder / "data" / f"{plot.name}.csv", plot.csv)
+        write_atomically(folder / "data" / f"{plot.name}.csv", plot.csv)
     page = folder / "report.html"
-    write_whole(page, _page(report, plots))
+    write_atomically(page, _page(report, plots))
     return page
 
 

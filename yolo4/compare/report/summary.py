@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from utils.metrics.calibration import reliability
-from utils.metrics.error_types import error_kinds
+from utils.metrics.error_types import error_types
 from utils.metrics.history import read_history
 from utils.metrics.score_curve import ScoreCurve
 from utils.metrics.summary import Metrics, evaluate
@@ -59,7 +59,7 @@ def measure_runs(plan: Plan, images: MeasuredImages) -> Measured:
     return measured
 
 
-def summarise(plan: Plan, images: MeasuredImages, measured: Measured) -> dict[str, Any]:
+def summarize(plan: Plan, images: MeasuredImages, measured: Measured) -> dict[str, Any]:
     """All numbers of the report; pictures are added later.
 
     Args:
@@ -232,7 +232,7 @@ def _errors(images: MeasuredImages, runs: Mapping[int, MeasuredRun]) -> dict[str
         threshold = run.metrics.voc.main.overall.best_f1().threshold
         if math.isnan(threshold):
             threshold = 1.0
-        counts.append(error_kinds(run.found, images.records, images.class_names, threshold))
+        counts.append(error_types(run.found, images.records, images.class_names, threshold))
     return {k: float(np.mean([c[k] for c in counts])) for k in counts[0]} if counts else None
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from utils.errors import UserError
-from utils.files import passing_file
+from utils.files import atomic_path
 
 _VERSION = np.dtype("<i4")
 _NUMBER = np.dtype("<f4")
@@ -91,7 +91,7 @@ def write_weights(path: Path, arrays: Iterable[np.ndarray], seen: int = 0) -> No
         seen: images that the network was trained on.
     """
     header = WeightsHeader(0, 2, 5, seen)
-    with passing_file(path) as passing, passing.open("wb") as file:
+    with atomic_path(path) as passing, passing.open("wb") as file:
         file.write(np.array(header[:3], _VERSION).tobytes())
         file.write(np.array(seen, header.seen_type).tobytes())
         for array in arrays:

@@ -8,7 +8,7 @@ import numpy as np
 
 from nets.yolov4 import ANCHORS_PER_LEVEL, YOLOv4
 from utils.errors import UserError
-from utils.files import write_whole
+from utils.files import write_atomically
 from yolo4.weights.darknet.files import format_cfg, read_weights, write_weights
 from yolo4.weights.darknet.graph import sections, weight_count
 from yolo4.weights.darknet.layers import DarknetLayer, darknet_layers
@@ -109,8 +109,8 @@ def write_darknet(
     arrays = (array for layer in darknet_layers(model) for array in layer.arrays())
     cfg, names = path.with_suffix(".cfg"), path.with_suffix(".names")
     write_weights(path, arrays, seen)
-    write_whole(cfg, format_cfg(graph))
-    write_whole(names, "".join(f"{name}\n" for name in class_names))
+    write_atomically(cfg, format_cfg(graph))
+    write_atomically(names, "".join(f"{name}\n" for name in class_names))
     return path, cfg, names
 
 
