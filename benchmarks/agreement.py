@@ -12,13 +12,14 @@ from utils.annotations import load_dataset
 from utils.boxes import same_objects
 from utils.errors import UserError
 from utils.metrics.summary import evaluate
+from utils.postprocess import EVALUATION
 from utils.records import Detections, Record
 from yolo4.cli import parse, run_command
-from yolo4.evaluate.command import EvaluateOptions, choose_records, detect_records
 from yolo4.formats.runtimes import fast_precision, open_openvino
 from yolo4.inference.detector import Detector
 from yolo4.inference.engine import as_infer
 from yolo4.inference.engine_cache import cached_model
+from yolo4.inference.records import choose_records, detect_records
 from yolo4.options import option
 from yolo4.run import Run, open_run
 
@@ -62,13 +63,11 @@ def counterparts(found: Detections, others: Detections) -> Iterator[bool]:
 
 
 def _detect(run: Run, records: list[Record], precision: str) -> list[Detections]:
-    as_get_map = EvaluateOptions()
     detector = Detector(
         as_infer(open_openvino(cached_model(run, "openvino"), precision)),
         run.class_names(),
         run.config().input_shape,
-        as_get_map.score_threshold,
-        as_get_map.nms_threshold,
+        EVALUATION,
         batch_size=1,
     )
     return detect_records(detector.detect_batch, records)

@@ -17,6 +17,7 @@ import numpy as np
 
 from benchmarks.machine import machine, untrained_run
 from utils.image import letterbox
+from utils.postprocess import select_detections
 from yolo4.cli import parse, run_command
 from yolo4.formats.runtimes import (
     Runtime,
@@ -134,7 +135,7 @@ def _around(detector: Detector, picture: np.ndarray) -> float:
     for _ in range(20):
         start = time.perf_counter()
         letterbox(picture, detector.input_size)
-        detector.choose(boxes, confidence, class_scores, fit)
+        select_detections(boxes, confidence, class_scores, fit, detector.settings)
         times.append(1000 * (time.perf_counter() - start))
     return statistics.median(times)
 

@@ -17,7 +17,7 @@ from benchmarks.machine import machine
 from utils.annotations import load_dataset
 from utils.errors import UserError
 from yolo4.cli import parse, run_command
-from yolo4.evaluate.command import choose_records
+from yolo4.inference.records import choose_records
 from yolo4.options import option
 from yolo4.run import Run, open_run
 

@@ -14,13 +14,14 @@ class Assignment(NamedTuple):
 
     Attributes:
         predictor: int32 `[B, K]`, index into the N predictors of the flat logits.
-        answers: bool `[B, K]`, whether that predictor answers for the candidate's object.
-        positive: float32 `[B, N]`, 1 for predictors that answer for an object.
-        ignored_difficult: float32 `[B, N]`, 1 for others that would answer for a difficult object.
+        is_assigned: bool `[B, K]`, whether the predictor is assigned to the object.
+        positive: float32 `[B, N]`, 1 for predictors that are assigned to an object.
+        ignored_difficult: float32 `[B, N]`, 1 for others that a difficult object
+            would be assigned to.
     """
 
     predictor: KerasTensor
-    answers: KerasTensor
+    is_assigned: KerasTensor
     positive: KerasTensor
     ignored_difficult: KerasTensor
 
@@ -77,11 +78,11 @@ def assign(
         ops.reshape(x, shape) for x in (predictor, matched, hard, rank)
     )
     total = sum(rows * columns for rows, columns in grids) * len(anchors) // len(grids)
-    answers = _one_object_each(predictor, matched & ~hard, rank, total)
-    claim = ops.where(answers, 2.0, ops.cast(matched & hard, "float32"))
+    is_assigned = _one_object_each(predictor, matched & ~hard, rank, total)
+    claim = ops.where(is_assigned, 2.0, ops.cast(matched & hard, "float32"))
     strongest = _best_of_predictor(claim, predictor, total)
     positive, ignored_difficult = (ops.cast(strongest == value, "float32") for value in (2.0, 1.0))
-    return Assignment(predictor, answers, positive, ignored_difficult)
+    return Assignment(predictor, is_assigned, positive, ignored_difficult)
 
 
 def _predictor_of(

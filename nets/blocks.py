@@ -9,20 +9,20 @@ from nets.batch_norm import BatchNormResiduals, normalize_batch
 from nets.compiled import Call, compiled
 
 
-def _mish_slope(x: KerasTensor, upstream: KerasTensor) -> KerasTensor:
+def _mish_gradient(x: KerasTensor, upstream: KerasTensor) -> KerasTensor:
     """Gradient of Mish in closed form.
 
-    With `e = exp(x)` and `n = e (e + 2)`, `tanh(softplus(x)) = n / (n + 2)`, whose slope is
+    With `e = exp(x)` and `n = e (e + 2)`, `tanh(softplus(x)) = n / (n + 2)`, whose gradient is
     `4 e (e + 1) / (n + 2)^2`.
     """
     z = ops.cast(x, "float32")
     e = ops.exp(ops.minimum(z, 20.0))  # beyond 20 the result is 1 in float32; exp would overflow
     n = e * (e + 2)
-    slope = n / (n + 2) + z * 4 * e * (e + 1) / ops.square(n + 2)
-    return ops.cast(ops.cast(upstream, "float32") * slope, x.dtype)
+    gradient = n / (n + 2) + z * 4 * e * (e + 1) / ops.square(n + 2)
+    return ops.cast(ops.cast(upstream, "float32") * gradient, x.dtype)
 
 
-_fused_mish_slope = compiled(_mish_slope)
+_fused_mish_gradient = compiled(_mish_gradient)
 
 
 @ops.custom_gradient
@@ -33,18 +33,18 @@ def mish(x: KerasTensor) -> tuple:
     the forward pass as one operation of oneDNN.
     """
 
-    def slope(*args: KerasTensor, upstream: KerasTensor | None = None) -> KerasTensor:
+    def gradient(*args: KerasTensor, upstream: KerasTensor | None = None) -> KerasTensor:
         # PyTorch names the upstream gradient, other backends give it last.
-        return _fused_mish_slope(x, args[-1] if upstream is None else upstream)
+        return _fused_mish_gradient(x, args[-1] if upstream is None else upstream)
 
-    return _mish(x), slope
+    return _mish(x), gradient
 
 
 def _mish(x: KerasTensor) -> KerasTensor:
     return x * ops.tanh(ops.softplus(x))
 
 
-def _normalized_mish_slope(
+def _normalized_mish_gradient(
     x: KerasTensor,
     mean: KerasTensor,
     variance: KerasTensor,
@@ -55,10 +55,10 @@ def _normalized_mish_slope(
     """Gradient of Mish in what an `BatchNormResiduals` says, which is computed again."""
     scale = gamma * ops.rsqrt(variance)
     normalized = (ops.cast(x, "float32") - mean) * scale + beta
-    return ops.cast(_mish_slope(normalized, upstream), x.dtype)
+    return ops.cast(_mish_gradient(normalized, upstream), x.dtype)
 
 
-_fused_normalized_mish_slope = compiled(_normalized_mish_slope)
+_fused_normalized_mish_gradient = compiled(_normalized_mish_gradient)
 
 
 def _normalized_mish(y: KerasTensor, residuals: BatchNormResiduals) -> KerasTensor:
@@ -66,7 +66,7 @@ def _normalized_mish(y: KerasTensor, residuals: BatchNormResiduals) -> KerasTens
 
     @ops.custom_gradient
     def activate(y: KerasTensor) -> tuple:
-        return _mish(y), lambda upstream: _fused_normalized_mish_slope(*residuals, upstream)
+        return _mish(y), lambda upstream: _fused_normalized_mish_gradient(*residuals, upstream)
 
     return activate(y)
 
@@ -111,10 +111,10 @@ class BatchNorm(layers.BatchNormalization):
         """What the constructor takes."""
         return {**super().get_config(), "activation": self.activation}
 
-    def slope_call(self) -> Call:
-        """How a training step on a CPU calls the slope of Mish."""
+    def gradient_call(self) -> Call:
+        """How a training step on a CPU calls the gradient of Mish."""
         channels = [KerasTensor((self.output.shape[-1],), "float32")] * 4
-        return Call(_fused_normalized_mish_slope, [self.output, *channels, self.output])
+        return Call(_fused_normalized_mish_gradient, [self.output, *channels, self.output])
 
 
 def conv_bn_act(

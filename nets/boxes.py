@@ -28,7 +28,7 @@ def iou(a: KerasTensor, b: KerasTensor) -> KerasTensor:
     return intersection / ops.maximum(union, _EPSILON)
 
 
-def _hull_sides(a: KerasTensor, b: KerasTensor) -> tuple[KerasTensor, KerasTensor]:
+def _enclosing_sides(a: KerasTensor, b: KerasTensor) -> tuple[KerasTensor, KerasTensor]:
     sides = ops.maximum(a[..., 2:], b[..., 2:]) - ops.minimum(a[..., :2], b[..., :2])
     return sides[..., 0], sides[..., 1]
 
@@ -36,14 +36,14 @@ def _hull_sides(a: KerasTensor, b: KerasTensor) -> tuple[KerasTensor, KerasTenso
 def giou(a: KerasTensor, b: KerasTensor) -> KerasTensor:
     """Generalized IoU (Rezatofighi et al. 2019, algorithm 1) of boxes `[..., 4]`, in -1..1."""
     intersection, union = intersection_union(a, b)
-    width, height = _hull_sides(a, b)
+    width, height = _enclosing_sides(a, b)
     enclosing = ops.maximum(width * height, _EPSILON)
     return intersection / ops.maximum(union, _EPSILON) - (enclosing - union) / enclosing
 
 
 def diou(a: KerasTensor, b: KerasTensor) -> KerasTensor:
     """Distance IoU (Zheng et al. 2020, eq. 7) of boxes `[..., 4]`, in -1..1."""
-    width, height = _hull_sides(a, b)
+    width, height = _enclosing_sides(a, b)
     diagonal = ops.square(width) + ops.square(height)
     offset = (a[..., :2] + a[..., 2:] - b[..., :2] - b[..., 2:]) / 2
     distance = ops.sum(ops.square(offset), axis=-1)

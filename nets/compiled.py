@@ -12,7 +12,7 @@ from keras import KerasTensor, ops
 def compiled(function: Callable) -> Callable:
     """Compile `function` with XLA under the TensorFlow backend.
 
-    For pieces without convolutions, such as an activation's slope or the whole loss: XLA fuses
+    For pieces without convolutions, such as an activation's gradient or the whole loss: XLA fuses
     their many small operations, which TensorFlow would run one by one over memory. Convolutions
     are left to TensorFlow's own kernels. Under JAX the whole training step is compiled anyway, so
     there, and under PyTorch, the function is returned as it is.
@@ -91,10 +91,10 @@ def gradient(function: Callable, count: int) -> Callable:
     return call
 
 
-def value_and_slope(
+def value_and_gradient(
     function: Callable[[KerasTensor], KerasTensor], x: KerasTensor
 ) -> tuple[KerasTensor, KerasTensor]:
-    """An elementwise function and, by the backend's differentiation, its slope.
+    """An elementwise function and, by the backend's differentiation, its gradient.
 
     Args:
         function: gives an array of the shape of its argument.

@@ -10,7 +10,7 @@ SCALE_X_Y = (1.2, 1.1, 1.05)  # grid sensitivity of each stride, from yolov4.cfg
 _LARGEST_LOG_SIDE = 8.0  # a side of 3000 anchors; beyond, exp would overflow to no purpose
 
 
-class Predictors(NamedTuple):
+class AnchorGrid(NamedTuple):
     """Where each of the N predictors of all levels stands, in the order of the flat logits.
 
     Attributes:
@@ -26,11 +26,11 @@ class Predictors(NamedTuple):
     anchors: KerasTensor
 
 
-def predictors(
+def anchor_grid(
     grids: Sequence[tuple[int, int]],
     anchors: Sequence[Sequence[float]],
     scale_x_y: Sequence[float] = SCALE_X_Y,
-) -> Predictors:
+) -> AnchorGrid:
     """Lay out the predictors of all levels, level by level, row by row, cell by cell.
 
     Args:
@@ -53,7 +53,7 @@ def predictors(
         sizes.append(ops.tile(level_anchors, (count, 1)))
         strides.append(ops.full((count * per_level, 1), float(STRIDES[level])))
         scales.append(ops.full((count * per_level, 1), float(scale_x_y[level])))
-    return Predictors(*(ops.concatenate(parts) for parts in (cells, strides, scales, sizes)))
+    return AnchorGrid(*(ops.concatenate(parts) for parts in (cells, strides, scales, sizes)))
 
 
 def flatten(logits: Sequence[KerasTensor]) -> KerasTensor:
@@ -73,19 +73,19 @@ def grids(logits: Sequence[KerasTensor]) -> list[tuple[int, int]]:
     return [tuple(ops.shape(level)[1:3]) for level in logits]
 
 
-def decode_boxes(raw: KerasTensor, where: Predictors) -> KerasTensor:
+def decode_boxes(raw: KerasTensor, grid: AnchorGrid) -> KerasTensor:
     """Boxes of logits (Redmon and Farhadi 2018, YOLOv3, section 2.1, with `scale_x_y`).
 
     Args:
         raw: tx, ty, tw, th, `[..., 4]`.
-        where: the predictors, whose arrays broadcast against `raw`.
+        grid: the predictors, whose arrays broadcast against `raw`.
 
     Returns:
         xyxy in input pixels, `[..., 4]`.
     """
-    offset = ops.sigmoid(raw[..., :2]) * where.scales - (where.scales - 1) / 2
-    centers = (where.cells + offset) * where.strides
-    half = ops.exp(ops.minimum(raw[..., 2:4], _LARGEST_LOG_SIDE)) * where.anchors / 2
+    offset = ops.sigmoid(raw[..., :2]) * grid.scales - (grid.scales - 1) / 2
+    centers = (grid.cells + offset) * grid.strides
+    half = ops.exp(ops.minimum(raw[..., 2:4], _LARGEST_LOG_SIDE)) * grid.anchors / 2
     return ops.concatenate([centers - half, centers + half], axis=-1)
 
 
@@ -105,5 +105,5 @@ def decode(
         Boxes `[B, N, 4]`, xyxy in input pixels; confidence `[B, N]`; class scores `[B, N, C]`.
     """
     flat = flatten(logits)
-    boxes = decode_boxes(flat[..., :4], predictors(grids(logits), anchors, scale_x_y))
+    boxes = decode_boxes(flat[..., :4], anchor_grid(grids(logits), anchors, scale_x_y))
     return boxes, ops.sigmoid(flat[..., 4]), ops.sigmoid(flat[..., 5:])

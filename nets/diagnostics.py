@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from keras import KerasTensor, ops
 
-from nets.compiled import compiled, value_and_slope
+from nets.compiled import compiled, value_and_gradient
 from nets.losses import YOLOv4Loss
 
 
@@ -16,18 +16,18 @@ class Examined(NamedTuple):
         boxes: what they predict, `[B, N, 4]`, xyxy in input pixels.
         confidence: `[B, N]` in 0..1.
         positive: `[B, N]`, 1 for predictors that answer for an object, else 0.
-        keep: `[B, N]`, 0 for ignored predictors, else 1.
+        loss_mask: `[B, N]`, 0 for ignored predictors, else 1.
         loss: `[B, N]`, times `confidence_gain`; 0 for ignored predictors.
-        slope: `[B, N]`, derivative of the sum of `loss` in the confidence logit.
+        gradient: `[B, N]`, derivative of the sum of `loss` in the confidence logit.
         strides: `[N]`, side of their cells in input pixels.
     """
 
     boxes: KerasTensor
     confidence: KerasTensor
     positive: KerasTensor
-    keep: KerasTensor
+    loss_mask: KerasTensor
     loss: KerasTensor
-    slope: KerasTensor
+    gradient: KerasTensor
     strides: KerasTensor
 
 
@@ -46,15 +46,15 @@ def examine(
     targets = {name: ops.convert_to_tensor(value) for name, value in targets.items()}
     match = criterion.match(targets, [ops.convert_to_tensor(level) for level in logits])
     confidence, positive = match.flat[..., 4], match.assignment.positive
-    loss, slope = _loss_and_slope(criterion, confidence, positive, match.keep)
+    loss, gradient = _loss_and_gradient(criterion, confidence, positive, match.loss_mask)
     return Examined(
         match.predicted,
         ops.sigmoid(confidence),
         positive,
-        match.keep,
+        match.loss_mask,
         loss,
-        slope,
-        match.where.strides[:, 0],
+        gradient,
+        match.grid.strides[:, 0],
     )
 
 
@@ -71,19 +71,19 @@ def confidence_curve(
         target: 1 for positives, 0 for negatives.
 
     Returns:
-        Loss `[K]`, and its slope in the confidence logit `[K]`.
+        Loss `[K]`, and its gradient in the confidence logit `[K]`.
     """
     p_t = ops.convert_to_tensor(p_t, "float32")
     logits = (2 * target - 1) * (ops.log(p_t) - ops.log1p(-p_t))
     one = ops.ones((1, 1))
-    alone = compiled(lambda x: _loss_and_slope(criterion, x, target * one, one))
+    alone = compiled(lambda x: _loss_and_gradient(criterion, x, target * one, one))
     pairs = [alone(logits[k : k + 1, None]) for k in range(p_t.shape[0])]
-    loss, slope = (ops.concatenate(parts)[:, 0] for parts in zip(*pairs, strict=True))
-    return loss, slope
+    loss, gradient = (ops.concatenate(parts)[:, 0] for parts in zip(*pairs, strict=True))
+    return loss, gradient
 
 
-def _loss_and_slope(
-    criterion: YOLOv4Loss, logits: KerasTensor, positive: KerasTensor, keep: KerasTensor
+def _loss_and_gradient(
+    criterion: YOLOv4Loss, logits: KerasTensor, positive: KerasTensor, loss_mask: KerasTensor
 ) -> tuple[KerasTensor, KerasTensor]:
     gain = criterion.gains["confidence"]
-    return value_and_slope(lambda x: gain * criterion.confidence(x, positive, keep), logits)
+    return value_and_gradient(lambda x: gain * criterion.confidence(x, positive, loss_mask), logits)

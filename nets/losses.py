@@ -9,7 +9,7 @@ from keras import KerasTensor, ops
 from nets import boxes as overlaps
 from nets.assign import Assignment, assign, ignored
 from nets.compiled import Call, compiled, gradient
-from nets.decode import SCALE_X_Y, Predictors, decode_boxes, flatten, grids, predictors
+from nets.decode import SCALE_X_Y, AnchorGrid, anchor_grid, decode_boxes, flatten, grids
 
 Elementwise = Callable[[KerasTensor, KerasTensor], KerasTensor]
 TERMS = ("box", "confidence", "class")
@@ -37,7 +37,7 @@ def balanced_bce(logits: KerasTensor, targets: KerasTensor, alpha: float) -> Ker
 def focal(logits: KerasTensor, targets: KerasTensor, alpha: float, gamma: float) -> KerasTensor:
     """Focal loss `-alpha_t (1 - p_t)^gamma log p_t` (Lin et al. 2017, eq. 5), elementwise.
 
-    The power is taken in the logarithm, where it neither underflows nor has an infinite slope.
+    The power is taken in the logarithm, where it neither underflows nor has an infinite gradient.
     """
     focus = ops.exp(-gamma * ops.softplus(_signed(logits, targets)))
     return _alpha_t(targets, alpha) * focus * bce(logits, targets)
@@ -48,7 +48,9 @@ def focal_star(logits: KerasTensor, targets: KerasTensor, gamma: float, beta: fl
     return ops.softplus(-(gamma * _signed(logits, targets) + beta)) / gamma
 
 
-def ohem(logits: KerasTensor, targets: KerasTensor, keep: KerasTensor, ratio: float) -> KerasTensor:
+def ohem(
+    logits: KerasTensor, targets: KerasTensor, loss_mask: KerasTensor, ratio: float
+) -> KerasTensor:
     """BCE of positives and of the hardest `ratio` negatives per positive, 0 elsewhere.
 
     Hard negative mining as in SSD (Liu et al. 2016, section 2.2), over the whole batch, so that
@@ -57,11 +59,11 @@ def ohem(logits: KerasTensor, targets: KerasTensor, keep: KerasTensor, ratio: fl
     Args:
         logits: `[B, N]`.
         targets: `[B, N]`, 0 or 1.
-        keep: `[B, N]`, 0 for ignored negatives, which are never chosen.
+        loss_mask: `[B, N]`, 0 for ignored negatives, which are never chosen.
         ratio: negatives per positive; at least one negative is chosen.
     """
     values = bce(logits, targets)
-    hardness = ops.reshape(ops.where((targets == 0) & (keep > 0), values, -1.0), (-1,))
+    hardness = ops.reshape(ops.where((targets == 0) & (loss_mask > 0), values, -1.0), (-1,))
     wanted = ops.maximum(ops.sum(targets) * ratio, 1.0)
     order = ops.argsort(-ops.stop_gradient(hardness))
     place = ops.argsort(order)
@@ -72,7 +74,7 @@ def ohem(logits: KerasTensor, targets: KerasTensor, keep: KerasTensor, ratio: fl
 def confidence_loss(
     name: str, alpha: float, gamma: float, beta: float, ohem_ratio: float
 ) -> Callable[[KerasTensor, KerasTensor, KerasTensor], KerasTensor]:
-    """The confidence loss `name` as a function of logits, targets and keep, all `[B, N]`."""
+    """The confidence loss `name` as a function of logits, targets and loss_mask, all `[B, N]`."""
     if name == "ohem":
         return partial(ohem, ratio=ohem_ratio)
     elementwise: dict[str, Elementwise] = {
@@ -82,7 +84,7 @@ def confidence_loss(
         "focal_star": partial(focal_star, gamma=gamma, beta=beta),
     }
     chosen = elementwise[name]
-    return lambda logits, targets, keep: keep * chosen(logits, targets)
+    return lambda logits, targets, loss_mask: loss_mask * chosen(logits, targets)
 
 
 class Match(NamedTuple):
@@ -90,17 +92,17 @@ class Match(NamedTuple):
 
     Attributes:
         flat: box and confidence logits of all levels, float32 `[B, N, 5]`.
-        where: the predictors.
+        grid: the predictors.
         predicted: boxes `[B, N, 4]`, xyxy in input pixels, without a gradient.
         assignment: which predictors answer for which object.
-        keep: float32 `[B, N]`, 0 for the predictors that the confidence loss ignores, else 1.
+        loss_mask: float32 `[B, N]`, 0 for the predictors that the confidence loss ignores, else 1.
     """
 
     flat: KerasTensor
-    where: Predictors
+    grid: AnchorGrid
     predicted: KerasTensor
     assignment: Assignment
-    keep: KerasTensor
+    loss_mask: KerasTensor
 
 
 def _candidates(logits: Sequence[KerasTensor], predictor: KerasTensor) -> KerasTensor:
@@ -204,17 +206,17 @@ class YOLOv4Loss:
         *logits: KerasTensor,
     ) -> Match:
         flat = flatten([level[..., :5] for level in logits])
-        where = predictors(grids(logits), self.anchors, self.scale_x_y)
+        grid = anchor_grid(grids(logits), self.anchors, self.scale_x_y)
         boxes = ops.cast(boxes, "float32")
         present = ops.convert_to_tensor(labels) >= 0
         difficult = ops.cast(difficult, "bool")
         found = assign(
             boxes, present, difficult, self.anchors, grids(logits), self.anchor_match_threshold
         )
-        predicted = ops.stop_gradient(decode_boxes(flat[..., :4], where))
+        predicted = ops.stop_gradient(decode_boxes(flat[..., :4], grid))
         ignore = ignored(predicted, boxes, present, self.ignore_threshold)
         negative = (1 - ops.cast(ignore, "float32")) * (1 - found.ignored_difficult)
-        return Match(flat, where, predicted, found, ops.maximum(found.positive, negative))
+        return Match(flat, grid, predicted, found, ops.maximum(found.positive, negative))
 
     def _terms(
         self,
@@ -223,23 +225,23 @@ class YOLOv4Loss:
         difficult: KerasTensor,
         *logits: KerasTensor,
     ) -> tuple[KerasTensor, ...]:
-        flat, where, _, found, keep = self._match(boxes, labels, difficult, *logits)
+        flat, grid, _, found, loss_mask = self._match(boxes, labels, difficult, *logits)
         boxes = ops.cast(boxes, "float32")
-        answers = ops.cast(found.answers, "float32")
+        is_assigned = ops.cast(found.is_assigned, "float32")
         answering = _candidates(logits, found.predictor)
         terms = {
-            "box": ops.sum(answers * self._box_term(answering, found.predictor, where, boxes)),
-            "confidence": ops.sum(self.confidence(flat[..., 4], found.positive, keep)),
-            "class": ops.sum(answers * self._class_term(answering[..., 5:], labels)),
+            "box": ops.sum(is_assigned * self._box_term(answering, found.predictor, grid, boxes)),
+            "confidence": ops.sum(self.confidence(flat[..., 4], found.positive, loss_mask)),
+            "class": ops.sum(is_assigned * self._class_term(answering[..., 5:], labels)),
         }
-        positives = ops.maximum(ops.sum(answers), 1)
+        positives = ops.maximum(ops.sum(is_assigned), 1)
         return tuple(self.gains[name] * terms[name] / positives for name in TERMS)
 
     def _box_term(
-        self, answering: KerasTensor, predictor: KerasTensor, where: Predictors, boxes: KerasTensor
+        self, answering: KerasTensor, predictor: KerasTensor, grid: AnchorGrid, boxes: KerasTensor
     ) -> KerasTensor:
         """1 - overlap of each candidate's predicted box and its object, `[B, K]`."""
-        places = Predictors(*(ops.take(part, predictor, axis=0) for part in where))
+        places = AnchorGrid(*(ops.take(part, predictor, axis=0) for part in grid))
         objects = ops.repeat(boxes, len(self.anchors), axis=1)
         return 1 - self.overlap(decode_boxes(answering[..., :4], places), objects)
 

@@ -88,8 +88,8 @@ class YOLOv4(keras.Model):
             batch_size: images per step.
         """
         norms = [layer for layer in self.layers if isinstance(layer, BatchNorm)]
-        slopes = [layer.slope_call() for layer in norms if layer.activation == "mish"]
-        distinct = {(call.arguments[0].shape, call.arguments[0].dtype): call for call in slopes}
+        gradients = [layer.gradient_call() for layer in norms if layer.activation == "mish"]
+        distinct = {(call.arguments[0].shape, call.arguments[0].dtype): call for call in gradients}
         loss = self.criterion.gradient_call(self.outputs, max_objects)
         compile_ahead([loss, *distinct.values()], batch_size)
 

@@ -1,8 +1,13 @@
-"""Files that are written whole or not at all."""
+"""Atomic writes, output folders, and the project's own data files."""
 
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from utils.errors import UserError
+
+MODEL_DATA = Path(__file__).parents[1] / "model_data"
 
 
 @contextmanager
@@ -27,3 +32,25 @@ def write_atomically(path: str | Path, data: bytes | str) -> None:
     """Write a file under a passing name, then put it in its place; text is written as UTF-8."""
     with atomic_path(path) as passing:
         passing.write_bytes(data.encode("utf-8") if isinstance(data, str) else data)
+
+
+def make_output(folder: Path) -> Path:
+    """Make a folder for results, and try whether files can be made in it.
+
+    Raises:
+        UserError: they cannot.
+    """
+    with writing_to(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    return folder
+
+
+@contextmanager
+def writing_to(folder: Path) -> Iterator[None]:
+    """Within the block, an error of the file system becomes a `UserError` about `--output`."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"--output {folder}: cannot write there: {error}") from error

@@ -10,8 +10,10 @@ import matplotlib
 from matplotlib import font_manager, ft2font
 from PIL import ImageFont
 
+from utils.files import MODEL_DATA
+
 # A person's own fonts go here and are tried first.
-FONT_FOLDER = Path(__file__).parents[1] / "model_data"
+FONT_FOLDER = MODEL_DATA
 
 
 def font_file(text: str) -> Path:

@@ -1,6 +1,7 @@
 """Train, export to every format, reload, detect: the same objects come out of each."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from utils.annotations import load_dataset
 from utils.boxes import iou
 from utils.image import read_image
+from utils.postprocess import PREDICTION
 from yolo4.config import Config
 from yolo4.convert.command import ConvertOptions, convert
 from yolo4.export.command import export
@@ -21,6 +23,7 @@ from yolo4.train.loop import train
 pytestmark = pytest.mark.slow
 
 THRESHOLD = 0.05  # so short a training teaches little confidence
+SETTINGS = replace(PREDICTION, score_threshold=THRESHOLD)
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +55,7 @@ def pictures(run):
 
 @pytest.fixture(scope="module")
 def wanted(run, pictures):
-    detector = Detector.from_run(run.folder, THRESHOLD, backend="keras")
+    detector = Detector.from_run(run.folder, SETTINGS, backend="keras")
     found = detector.detect_batch(pictures)
     assert sum(map(len, found)) > 10
     return found
@@ -77,7 +80,7 @@ def detector_of(run, runtime):
         labels = np.asarray(found["labels"])
         return np.asarray(found["boxes"]), np.asarray(found["scores"]), classes[labels]
 
-    return Detector(infer, run.class_names(), (96, 96), THRESHOLD)
+    return Detector(infer, run.class_names(), (96, 96), SETTINGS)
 
 
 @pytest.mark.parametrize("form", sorted(FILES))
@@ -96,7 +99,7 @@ def test_an_exported_model_detects_what_keras_detects(run, pictures, tmp_path, f
 @pytest.mark.parametrize("backend", ["openvino", "onnxruntime", "litert"])
 def test_a_backend_detects_what_keras_detects(run, pictures, wanted, backend, monkeypatch):
     monkeypatch.setattr("yolo4.inference.engine.fast_precision", lambda form: "float32")
-    detector = Detector.from_run(run.folder, THRESHOLD, backend=backend)
+    detector = Detector.from_run(run.folder, SETTINGS, backend=backend)
     for found, theirs in zip(detector.detect_batch(pictures), wanted, strict=True):
         assert_same(found, theirs)
 
@@ -106,7 +109,7 @@ def test_darknets_files_come_back_as_the_same_run(run, pictures, wanted, tmp_pat
     files = {name: str(tmp_path / f"model.{name}") for name in ("weights", "cfg", "names")}
     again = tmp_path / "again"
     convert(ConvertOptions(files["weights"], files["cfg"], files["names"], output=str(again)))
-    detector = Detector.from_run(again, THRESHOLD, backend="keras")
+    detector = Detector.from_run(again, SETTINGS, backend="keras")
     for found, theirs in zip(detector.detect_batch(pictures), wanted, strict=True):
         assert_same(found, theirs)
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nets.assign import Assignment, assign, ignored, shape_iou
-from nets.decode import decode_boxes, predictors
+from nets.decode import anchor_grid, decode_boxes
 
 ANCHORS = [[4, 4], [8, 8], [8, 16], [16, 16], [24, 16], [16, 32], [32, 32], [48, 32], [64, 64]]
 GRIDS = [(8, 8), (4, 4), (2, 2)]
@@ -34,13 +34,13 @@ def assigned(images, threshold=None, present=None, difficult=None):
 
 def run(images, threshold=None, present=None, difficult=None):
     """Positive predictors of each image, and which object each answers for."""
-    predictor, answers, positive, ignored_difficult = assigned(
+    predictor, is_assigned, positive, ignored_difficult = assigned(
         images, threshold, present, difficult
     )
     assert not (positive * ignored_difficult).any()
     owners = []
     for row in range(len(images)):
-        places = np.flatnonzero(answers[row])
+        places = np.flatnonzero(is_assigned[row])
         owners.append({int(predictor[row, k]): int(k) // 9 for k in places})
         assert len(owners[-1]) == len(places), "a predictor answers for two objects"
         assert set(np.flatnonzero(positive[row])) == set(owners[-1])
@@ -155,8 +155,8 @@ def test_what_answers_is_what_decodes_to_the_cell_and_the_anchor(grids):
     centers = rng.uniform(0, 1, (20, 2)) * [8 * columns, 8 * rows]
     anchors = np.array(ANCHORS)[rng.integers(0, 9, 20)]
     objects = [box(*center, *side) for center, side in zip(centers, anchors, strict=True)]
-    where = predictors(grids, ANCHORS)
-    middles = np.asarray(decode_boxes(np.zeros((len(where.cells), 4), np.float32), where))
+    grid = anchor_grid(grids, ANCHORS)
+    middles = np.asarray(decode_boxes(np.zeros((len(grid.cells), 4), np.float32), grid))
     for center, side, object_box in zip(centers, anchors, objects, strict=True):
         found = assign(
             np.array([[object_box]], np.float32),
@@ -167,7 +167,7 @@ def test_what_answers_is_what_decodes_to_the_cell_and_the_anchor(grids):
             None,
         )
         (answering,) = np.flatnonzero(found.positive[0])
-        decoded, stride = middles[answering], float(where.strides[answering, 0])
+        decoded, stride = middles[answering], float(grid.strides[answering, 0])
         np.testing.assert_allclose(decoded[2:] - decoded[:2], side, rtol=1e-5)
         assert (np.abs((decoded[:2] + decoded[2:]) / 2 - center) <= stride / 2 + 1e-3).all()
 

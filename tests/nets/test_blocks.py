@@ -7,7 +7,7 @@ from nets.batch_norm import normalize_batch
 from nets.blocks import BatchNorm, mish, spp
 
 
-def slope(function, x):
+def gradient(function, x):
     """Gradient of the sum of `function(x)`, by the backend's automatic differentiation."""
     import tensorflow as tf
 
@@ -22,23 +22,23 @@ def test_mish_is_keras_mish_in_value_and_gradient():
     x = np.linspace(-30, 30, 1201, dtype=np.float32)
     np.testing.assert_allclose(mish(x), keras.activations.mish(x), rtol=1e-5, atol=1e-7)
     np.testing.assert_allclose(
-        slope(mish, x), slope(keras.activations.mish, x), rtol=1e-4, atol=1e-6
+        gradient(mish, x), gradient(keras.activations.mish, x), rtol=1e-4, atol=1e-6
     )
 
 
 @pytest.mark.parametrize(("dtype", "precision"), [("bfloat16", 2**-8), ("float16", 2**-11)])
-def test_mish_slope_in_half_precision_is_the_float32_one_rounded(dtype, precision):
+def test_mish_gradient_in_half_precision_is_the_float32_one_rounded(dtype, precision):
     x = ops.cast(np.linspace(-12, 12, 481), dtype)
-    exact = slope(keras.activations.mish, ops.cast(x, "float32"))
-    np.testing.assert_allclose(ops.cast(slope(mish, x), "float32"), exact, precision, 1e-5)
+    exact = gradient(keras.activations.mish, ops.cast(x, "float32"))
+    np.testing.assert_allclose(ops.cast(gradient(mish, x), "float32"), exact, precision, 1e-5)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
 def test_mish_is_finite_far_out(dtype):
     x = ops.cast([-1e4, -100.0, 0.0, 100.0, 1e4], dtype)
-    value, gradient = ops.cast(mish(x), "float32"), ops.cast(slope(mish, x), "float32")
+    value, at_x = ops.cast(mish(x), "float32"), ops.cast(gradient(mish, x), "float32")
     np.testing.assert_allclose(value, [0, 0, 0, 100, ops.cast(x[-1], "float32")], atol=1e-6)
-    np.testing.assert_allclose(gradient, [0, 0, 0.6, 1, 1], atol=2e-3)
+    np.testing.assert_allclose(at_x, [0, 0, 0.6, 1, 1], atol=2e-3)
 
 
 def test_spp_is_three_maxima_side_by_side():
@@ -58,8 +58,8 @@ def trained_batch_norm(layer, x):
         tape.watch(x)
         y = layer(x, training=True)
         loss = tf.reduce_sum(tf.cast(y, "float32") ** 3)
-    slopes = tape.gradient(loss, [x, layer.gamma.value, layer.beta.value])
-    return [y, *slopes, layer.moving_mean, layer.moving_variance]
+    gradients = tape.gradient(loss, [x, layer.gamma.value, layer.beta.value])
+    return [y, *gradients, layer.moving_mean, layer.moving_variance]
 
 
 class ThenMish(keras.layers.BatchNormalization):

@@ -20,13 +20,13 @@ CLASSES, OBJECTS, BATCH, SIDE = 2, 8, 2, 64
 def traced(monkeypatch):
     """What was traced: "loss", or the shape of Mish's features."""
     found = []
-    slope = blocks._normalized_mish_slope
+    gradient = blocks._normalized_mish_gradient
 
-    def traced_slope(x, *others):
+    def traced_gradient(x, *others):
         found.append(tuple(x.shape))
-        return slope(x, *others)
+        return gradient(x, *others)
 
-    monkeypatch.setattr(blocks, "_fused_normalized_mish_slope", compiled(traced_slope))
+    monkeypatch.setattr(blocks, "_fused_normalized_mish_gradient", compiled(traced_gradient))
     return found
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from nets.decode import decode, decode_boxes, flatten, grids, predictors
+from nets.decode import anchor_grid, decode, decode_boxes, flatten, grids
 
 ANCHORS = [[10 * n, 5 * n] for n in range(1, 10)]
 
@@ -61,8 +61,8 @@ def test_flat_order_is_level_row_column_anchor():
 
 def test_huge_logits_give_finite_boxes():
     raw = np.array([[1e4, -1e4, 1e4, -1e4], [-1e4, 1e4, -1e4, 1e4]], np.float32)
-    where = predictors([(1, 1), (1, 1), (1, 1)], ANCHORS)
-    assert np.isfinite(decode_boxes(ops.tile(raw[:1], (9, 1)), where)).all()
+    grid = anchor_grid([(1, 1), (1, 1), (1, 1)], ANCHORS)
+    assert np.isfinite(decode_boxes(ops.tile(raw[:1], (9, 1)), grid)).all()
 
 
 def test_grids_are_rows_and_columns():

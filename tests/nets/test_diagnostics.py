@@ -1,11 +1,11 @@
-"""The confidence loss taken apart: its parts add up to it, and slopes are the closed forms."""
+"""The confidence loss taken apart: its parts add up to it, and gradients are the closed forms."""
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from nets import losses
-from nets.compiled import value_and_slope
+from nets.compiled import value_and_gradient
 from nets.decode import decode
 from nets.diagnostics import confidence_curve, examine
 from nets.losses import YOLOv4Loss, confidence_loss
@@ -66,7 +66,7 @@ def test_the_parts_add_up_to_the_confidence_term(name):
 
 
 @pytest.mark.parametrize("name", ARMS)
-def test_slopes_are_the_gradient_that_the_whole_loss_sends_to_the_confidence_logits(name):
+def test_gradients_are_the_gradient_that_the_whole_loss_sends_to_the_confidence_logits(name):
     logits = [tf.constant(x) for x in logits_of(1)]
     with tf.GradientTape() as tape:
         tape.watch(logits)
@@ -74,10 +74,10 @@ def test_slopes_are_the_gradient_that_the_whole_loss_sends_to_the_confidence_log
     arriving = [g.numpy()[..., 4].reshape(2, -1) for g in tape.gradient(total, logits)]
     seen = examined(name, 1, confidence_gain=3.0)
     expected = np.concatenate(arriving, axis=1) * seen.positive.sum()
-    np.testing.assert_allclose(seen.slope, expected, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(seen.gradient, expected, rtol=1e-4, atol=1e-6)
 
 
-def closed_form_slope(name, x_t, p_t, positive):
+def closed_form_gradient(name, x_t, p_t, positive):
     """d loss / d x_t, from Lin et al. 2017, appendix B."""
     alpha_t = np.where(positive, ALPHA, 1 - ALPHA)
     bce = p_t - 1
@@ -90,12 +90,12 @@ def closed_form_slope(name, x_t, p_t, positive):
 
 
 @pytest.mark.parametrize("name", ARMS[:-1])
-def test_slopes_are_the_papers_closed_forms(name):
+def test_gradients_are_the_papers_closed_forms(name):
     seen = examined(name, 2)
     x_t, p_t = signed(seen)
-    expected = closed_form_slope(name, x_t, p_t, seen.positive > 0)
-    expected = expected * (2 * seen.positive - 1) * seen.keep
-    np.testing.assert_allclose(seen.slope, expected, rtol=1e-3, atol=1e-6)
+    expected = closed_form_gradient(name, x_t, p_t, seen.positive > 0)
+    expected = expected * (2 * seen.positive - 1) * seen.loss_mask
+    np.testing.assert_allclose(seen.gradient, expected, rtol=1e-3, atol=1e-6)
 
 
 def test_ohem_is_bce_of_positives_and_of_three_negatives_each_and_nothing_else():
@@ -104,8 +104,8 @@ def test_ohem_is_bce_of_positives_and_of_three_negatives_each_and_nothing_else()
     assert chosen.sum() == 4 * seen.positive.sum()
     assert chosen[seen.positive > 0].all()
     np.testing.assert_allclose(seen.loss[chosen], bce.loss[chosen], rtol=1e-6)
-    np.testing.assert_allclose(seen.slope[chosen], bce.slope[chosen], rtol=1e-5)
-    assert not seen.slope[~chosen].any()
+    np.testing.assert_allclose(seen.gradient[chosen], bce.gradient[chosen], rtol=1e-5)
+    assert not seen.gradient[~chosen].any()
 
 
 def test_which_predictors_answer_and_which_are_ignored():
@@ -113,13 +113,13 @@ def test_which_predictors_answer_and_which_are_ignored():
     assert seen.positive[0].sum() == 2
     assert seen.positive[0, ANSWERING] == 1
     assert not seen.positive[1].any()
-    assert seen.keep[1].all(), "no object, nothing to ignore"
-    assert seen.keep[seen.positive > 0].all()
-    ignored = seen.keep == 0
+    assert seen.loss_mask[1].all(), "no object, nothing to ignore"
+    assert seen.loss_mask[seen.positive > 0].all()
+    ignored = seen.loss_mask == 0
     # What would answer for the difficult object: the first anchor of its cell.
     assert ignored[0, 5 * 3]
     assert not seen.loss[ignored].any()
-    assert not seen.slope[ignored].any()
+    assert not seen.gradient[ignored].any()
 
 
 def test_boxes_confidences_and_strides_are_those_of_decoding():
@@ -135,7 +135,7 @@ def test_boxes_confidences_and_strides_are_those_of_decoding():
 def test_curves_are_the_elementwise_loss_against_p_t(name, target):
     p_t = np.array([0.01, 0.3, 0.5, 0.9, 0.99])
     x_t = np.log(p_t / (1 - p_t))
-    loss, slope = confidence_curve(criterion(name, confidence_gain=2.0), p_t, target)
+    loss, gradient = confidence_curve(criterion(name, confidence_gain=2.0), p_t, target)
     as_written = "bce" if name == "ohem" else name  # it takes every example that is alone
     alpha_t = ALPHA if target else 1 - ALPHA
     expected = {
@@ -145,14 +145,14 @@ def test_curves_are_the_elementwise_loss_against_p_t(name, target):
         "focal_star": np.log1p(np.exp(-(GAMMA * x_t + BETA))) / GAMMA,
     }[as_written]
     np.testing.assert_allclose(loss, 2 * expected, rtol=1e-4)
-    in_x_t = np.asarray(slope) * (2 * target - 1)
+    in_x_t = np.asarray(gradient) * (2 * target - 1)
     np.testing.assert_allclose(
-        in_x_t, 2 * closed_form_slope(as_written, x_t, p_t, target == 1), rtol=1e-4
+        in_x_t, 2 * closed_form_gradient(as_written, x_t, p_t, target == 1), rtol=1e-4
     )
 
 
-def test_value_and_slope_of_a_known_function():
+def test_value_and_gradient_of_a_known_function():
     x = tf.constant([-1.0, 0.0, 2.0])
-    value, slope = value_and_slope(lambda x: x**3, x)
+    value, gradient = value_and_gradient(lambda x: x**3, x)
     np.testing.assert_allclose(value, [-1, 0, 8])
-    np.testing.assert_allclose(slope, [3, 0, 12])
+    np.testing.assert_allclose(gradient, [3, 0, 12])

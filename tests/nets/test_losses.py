@@ -39,7 +39,7 @@ def arm(name, alpha=0.25, gamma=2.0):
     return confidence_loss(name, alpha=alpha, gamma=gamma, beta=1.0, ohem_ratio=3.0)
 
 
-def value_and_slope(function, logits):
+def value_and_gradient(function, logits):
     logits = tf.convert_to_tensor(logits)
     with tf.GradientTape() as tape:
         tape.watch(logits)
@@ -57,10 +57,10 @@ def logit(p):
 @given(logit_arrays, target_arrays)
 def test_focal_with_gamma_0_and_alpha_half_is_half_of_bce(logits, targets):
     targets = targets.astype(np.float32)
-    value, slope = value_and_slope(lambda x: 2 * focal(x, targets, 0.5, 0.0), logits)
-    expected, expected_slope = value_and_slope(lambda x: bce(x, targets), logits)
+    value, gradient = value_and_gradient(lambda x: 2 * focal(x, targets, 0.5, 0.0), logits)
+    expected, expected_gradient = value_and_gradient(lambda x: bce(x, targets), logits)
     np.testing.assert_array_equal(value, expected)
-    np.testing.assert_allclose(slope, expected_slope, rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(gradient, expected_gradient, rtol=1e-6, atol=1e-9)
 
 
 @given(logit_arrays, target_arrays, st.floats(0, 1, width=32), st.floats(0, 5, width=32))
@@ -94,12 +94,14 @@ def test_focal_gradient_is_the_papers_closed_form(logits, targets, gamma):
     # Lin et al. 2017, appendix B: dFL/dx = y (1 - p_t)^gamma (gamma p_t log p_t + p_t - 1).
     alpha = 0.25
     logits = np.clip(logits, -12, 12)
-    _, slope = value_and_slope(lambda x: focal(x, targets.astype(np.float32), alpha, gamma), logits)
+    _, gradient = value_and_gradient(
+        lambda x: focal(x, targets.astype(np.float32), alpha, gamma), logits
+    )
     sign = np.where(targets, 1.0, -1.0)
     p = 1 / (1 + np.exp(-sign * logits.astype(np.float64)))
     alpha_t = np.where(targets, alpha, 1 - alpha)
     expected = alpha_t * sign * (1 - p) ** gamma * (gamma * p * np.log(p) + p - 1)
-    np.testing.assert_allclose(slope, expected, rtol=1e-3, atol=1e-7)
+    np.testing.assert_allclose(gradient, expected, rtol=1e-3, atol=1e-7)
 
 
 @pytest.mark.parametrize(("p", "times"), [(0.9, 100), (0.968, 1000)])
@@ -130,11 +132,11 @@ def test_finite_in_value_and_gradient_far_out(name):
     targets = np.array([[0, 0, 1, 1, 1, 1, 0, 0]], np.float32)
     keep = np.ones_like(targets)
     for gamma in (0.5, 1.0, 2.0, 5.0):
-        value, slope = value_and_slope(
+        value, gradient = value_and_gradient(
             lambda x, g=gamma: arm(name, gamma=g)(x, targets, keep), logits
         )
         assert np.isfinite(value).all()
-        assert np.isfinite(slope).all()
+        assert np.isfinite(gradient).all()
 
 
 # --- hard negative mining
@@ -325,7 +327,7 @@ def test_finite_at_extreme_logits_under_every_policy(policy, extreme, precision_
         total = sum(values)
     assert np.isfinite(values).all()
     assert all(
-        np.isfinite(slope).all() for slope in tape.gradient(total, network.trainable_weights)
+        np.isfinite(gradient).all() for gradient in tape.gradient(total, network.trainable_weights)
     )
 
 

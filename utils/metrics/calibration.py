@@ -39,9 +39,10 @@ def reliability(
 ) -> Reliability:
     """Compare scores with how often they are right (Guo et al. 2017, section 2).
 
-    Right is a detection that finds an object by VOC's rules (see `utils.metrics.voc_map`): it has its class
-    and at least this IoU with it, and no better detection has found it. What fits a `difficult`
-    object is neither right nor wrong and is left out. Objects that are not found play no part.
+    A detection is right if it is a true positive by VOC's rules (see `utils.metrics.voc_map`): it
+    has the object's class and at least this IoU with it, and no better detection has found it.
+    Matches of `difficult` objects are neither right nor wrong and are left out. Objects that are
+    not found play no part.
 
     Args:
         detections: what was found in each record's image, boxes in pixels of that image. Low scores

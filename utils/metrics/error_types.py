@@ -1,8 +1,8 @@
 """What goes wrong: false positives and missed objects by kind.
 
 The kinds are those of TIDE (Bolya et al. 2020, section 2.2), where its "classification and
-localization" counts as `class`. A detection is wrong by VOC's rules (see `utils.metrics.voc_map`) at IoU
-0.5. Of the kinds that fit a wrong detection it gets the first of:
+localization" counts as `class`. A detection is wrong by VOC's rules (see `utils.metrics.voc_map`)
+at IoU 0.5. Of the kinds that fit a wrong detection it gets the first of:
 
 - `duplicate`: IoU of at least 0.5 with an object of its class, which a better one has found;
 - `class`: IoU of at least 0.5 with an object of another class;

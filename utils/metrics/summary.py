@@ -21,7 +21,7 @@ class Metrics:
     Attributes:
         images: number of images.
         voc: AP by VOC's rules at each IoU threshold, and the score curves.
-        coco: AP by COCO's rules, as `utils.metrics.coco_map.evaluate_coco`; None where not asked for.
+        coco: AP by COCO's rules (`utils.metrics.coco_map.evaluate_coco`); None if not asked for.
     """
 
     images: int

@@ -1,9 +1,9 @@
 """What the confidence loss looks at: a network measured on the same validation batches each time.
 
-"Loss" is the confidence loss of single predictors, times `confidence_gain`, and "gradient" the size
-of its slope in the confidence logit; both are added up over predictors, without the division by the
-positives. A negative is hard when its confidence is above 1/2: the paper calls p_t > 1/2 well
-classified (Lin et al. 2017). Ignored predictors carry nothing.
+"Loss" is the confidence loss of single predictors, times `confidence_gain`, and "gradient" is the
+absolute value of its gradient in the confidence logit. Both are summed over predictors and not
+divided by the number of positives. A negative is hard if its confidence is above 1/2: the paper
+calls p_t > 1/2 well classified (Lin et al. 2017). Ignored predictors contribute nothing.
 """
 
 from collections.abc import Iterator, Sequence
@@ -68,7 +68,7 @@ class LossAnalysis:
         totals = np.zeros((len(STRIDES), 3, len(KINDS)))
         for seen, _ in self._look(model):
             kinds = _kinds(seen)
-            values = np.stack([seen.loss, np.abs(seen.slope), np.ones_like(seen.loss)])
+            values = np.stack([seen.loss, np.abs(seen.gradient), np.ones_like(seen.loss)])
             for level, stride in enumerate(STRIDES):
                 here = seen.strides == stride
                 pair = (values[..., here].astype(np.float64), kinds[..., here])
@@ -95,7 +95,7 @@ class LossAnalysis:
             `cumulative`: share of the loss of the predictors with the lowest losses, against their
             share of the predictors, for positives and negatives; both lists are empty where there
             are none or their loss is 0. `histogram`: numbers of positives and negatives by
-            confidence. `curves`: `confidence_curve` against p_t, with slopes without their sign.
+            confidence. `curves`: `confidence_curve` against p_t, with gradients without their sign.
             `worst_negatives`: the negatives with the largest loss, one of each spot, by falling
             loss; boxes are xyxy in pixels of the image file as displayed.
         """
@@ -105,7 +105,10 @@ class LossAnalysis:
         first = 0
         for seen, fits in self._look(model):
             positive = seen.positive > 0
-            for name, rows in (("positive", positive), ("negative", ~positive & (seen.keep > 0))):
+            for name, rows in (
+                ("positive", positive),
+                ("negative", ~positive & (seen.loss_mask > 0)),
+            ):
                 losses[name].append(seen.loss[rows])
                 histogram[name] += np.histogram(seen.confidence[rows], _HISTOGRAM_EDGES)[0]
             for row, fit in enumerate(fits):
@@ -136,7 +139,7 @@ class LossAnalysis:
         self, seen: Examined, row: int, fit: Letterbox, record: Record
     ) -> list[dict[str, Any]]:
         """The negatives of one image with the largest loss."""
-        loss = np.where((seen.positive[row] == 0) & (seen.keep[row] > 0), seen.loss[row], 0)
+        loss = np.where((seen.positive[row] == 0) & (seen.loss_mask[row] > 0), seen.loss[row], 0)
         chosen = np.argsort(-loss, kind="stable")[:_MOST_CANDIDATES]
         chosen = chosen[loss[chosen] > 0]
         boxes = fit.invert(seen.boxes[row, chosen])
@@ -149,7 +152,7 @@ class LossAnalysis:
                 "box": boxes[place].tolist(),
                 "confidence": float(seen.confidence[row, predictor]),
                 "loss": float(loss[predictor]),
-                "gradient": float(abs(seen.slope[row, predictor])),
+                "gradient": float(abs(seen.gradient[row, predictor])),
                 **self._nearest(boxes[place], record),
                 "stride": int(seen.strides[predictor]),
             }
@@ -170,7 +173,7 @@ class LossAnalysis:
 
 def _kinds(seen: Examined) -> np.ndarray:
     """Which predictors are of each of `KINDS`, bool `[4, B, N]`."""
-    positive, ignored = seen.positive > 0, seen.keep == 0
+    positive, ignored = seen.positive > 0, seen.loss_mask == 0
     hard = seen.confidence > 0.5
     negative = ~positive & ~ignored
     return np.stack([positive, negative & ~hard, negative & hard, ignored])
@@ -189,6 +192,6 @@ def _curves(criterion: YOLOv4Loss) -> dict[str, Any]:
     curves: dict[str, Any] = {"x": _P_T.tolist()}
     for name, target in (("positive", 1), ("negative", 0)):
         pair = confidence_curve(criterion, _P_T, target)
-        loss, slope = map(keras.ops.convert_to_numpy, pair)
-        curves[name] = {"loss": loss.tolist(), "slope": np.abs(slope).tolist()}
+        loss, gradient = map(keras.ops.convert_to_numpy, pair)
+        curves[name] = {"loss": loss.tolist(), "gradient": np.abs(gradient).tolist()}
     return curves

@@ -146,7 +146,7 @@ def _stored_options(study: Study) -> CompareOptions:
 def _measured_images(options: CompareOptions) -> MeasuredImages:
     from utils.annotations import load_dataset
     from utils.text import read_class_names
-    from yolo4.evaluate.command import choose_records
+    from yolo4.inference.records import choose_records
 
     names = read_class_names(options.classes) if options.classes else None
     dataset = load_dataset(options.data, names, options.on_bad_data, options.split_seed)

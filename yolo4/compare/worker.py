@@ -67,20 +67,16 @@ def _train(run: StudyRun, arm: Arm, shared: Config, seed: int) -> None:
 
 def _measure(run: StudyRun, images: MeasuredImages) -> None:
     """Look at the confidence loss with the best weights, and find the objects of the test."""
+    from utils.postprocess import EVALUATION
     from yolo4.compare.diagnosis import diagnose
-    from yolo4.evaluate.command import EvaluateOptions, detect_records
     from yolo4.inference.detector import Detector
+    from yolo4.inference.records import detect_records
 
-    as_get_map = EvaluateOptions()
     detector = Detector.from_run(
         run.folder,
-        as_get_map.score_threshold,
-        as_get_map.nms_threshold,
-        as_get_map.nms,
-        as_get_map.max_detections,
-        as_get_map.batch_size,
+        EVALUATION,
         backend="keras",  # in full precision, so that arms differ by nothing else
     )
     write_json(run.diagnosis_file, diagnose(run, images.val))
-    found = detect_records(detector.detect_batch, images.records, as_get_map.batch_size)
+    found = detect_records(detector.detect_batch, images.records, detector.batch_size)
     save_detections(run.detections_file, found)

@@ -1,9 +1,4 @@
-"""Make a run folder of foreign weights, which all other commands take like a trained run.
-
-`python -m yolo4.convert yolov4` downloads the released weights; `python -m yolo4.convert
-my.weights --cfg my.cfg --classes my.names --output logs/my` reads Darknet's files, and an `.h5`
-file of Keras 2 goes in its place.
-"""
+"""Makes a run folder of foreign weights, which all other commands take like a trained run."""
 
 import dataclasses
 import tempfile
@@ -13,11 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from utils.errors import UserError
-from utils.files import write_atomically
-from yolo4.cli import parse, run_command
+from utils.files import MODEL_DATA, write_atomically, writing_to
 from yolo4.config import Config
 from yolo4.options import check_ranges, option
-from yolo4.output import writing_to
 from yolo4.run import Run
 
 if TYPE_CHECKING:
@@ -26,7 +19,7 @@ if TYPE_CHECKING:
 
 # The 80 categories of COCO (https://cocodataset.org) in the order of their numbers there, which is
 # that of the classes of yolov4.weights.
-COCO_CLASSES = Path(__file__).parents[1] / "model_data" / "coco_classes.txt"
+COCO_CLASSES = MODEL_DATA / "coco_classes.txt"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -192,7 +185,3 @@ def _write(
             if run.folder.is_dir():
                 run.folder.rmdir()  # it is empty
             fresh.folder.rename(run.folder)
-
-
-if __name__ == "__main__":
-    run_command(lambda: convert(parse(ConvertOptions(), __doc__)))

@@ -6,16 +6,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from utils.errors import UserError
-from utils.files import write_atomically
-from yolo4.inference.pipeline import in_batches, overlapped
+from utils.files import make_output, write_atomically, writing_to
+from utils.postprocess import EVALUATION, PostprocessSettings
 from yolo4.options import check_ranges, option
-from yolo4.output import make_output, writing_to
 
 if TYPE_CHECKING:
     import numpy as np
 
     from utils.metrics.summary import Metrics
-    from utils.records import Detections, Record
+    from utils.records import Detections
 
     Detect = Callable[[list[np.ndarray]], list[Detections]]
 
@@ -43,11 +42,21 @@ class EvaluateOptions:
         (0.5, 0.75), "overlap that makes a detection right; 0.5 is always measured", "how", 0.01, 1
     )
     score_threshold: float = option(
-        0.001, "detections below are not looked at; low, or recall is lost", "how", 0, 1
+        EVALUATION.score_threshold,
+        "detections below are not looked at; low, or recall is lost",
+        "how",
+        0,
+        1,
     )
-    nms_threshold: float = option(0.45, "overlap above which the lesser box goes", "how", 0, 1)
-    nms: Literal["iou", "diou"] = option("iou", "how non-maximum suppression overlaps", "how")
-    max_detections: int = option(300, "at most so many per image", "how", low=1)
+    nms_threshold: float = option(
+        EVALUATION.nms_threshold, "overlap above which the lesser box goes", "how", 0, 1
+    )
+    nms: Literal["iou", "diou"] = option(
+        EVALUATION.nms, "how non-maximum suppression overlaps", "how"
+    )
+    max_detections: int = option(
+        EVALUATION.max_detections, "at most so many per image", "how", low=1
+    )
     batch_size: int = option(8, "images per step", "how", low=1)
     backend: Literal["auto", "keras", "openvino", "onnxruntime", "litert"] = option(
         "auto", "what computes; auto: OpenVINO where installed and no GPU, else Keras", "how"
@@ -59,6 +68,12 @@ class EvaluateOptions:
             raise UserError("--detections and --ground-truth belong together: name both folders")
         if self.detections is not None and (self.run or self.data or self.split):
             raise UserError("--detections takes the place of --run, --data and --split: drop these")
+
+    def postprocess(self) -> PostprocessSettings:
+        """How detections are selected."""
+        return PostprocessSettings(
+            self.score_threshold, self.nms_threshold, self.nms, self.max_detections
+        )
 
 
 def measure(options: EvaluateOptions) -> "Metrics":
@@ -76,66 +91,6 @@ def measure(options: EvaluateOptions) -> "Metrics":
         write_results(metrics, output, source)
     print(f"\n{metrics.table()}\n\nmetrics.json and plots are in {output}")
     return metrics
-
-
-def detect_records(
-    detect: "Detect",
-    records: "Sequence[Record]",
-    batch_size: int = 8,
-    progress: bool = True,
-    parallel: int = 1,
-) -> "list[Detections]":
-    """Run a detector over the images of records; reading goes on while it works.
-
-    Args:
-        detect: from RGB images, uint8 `[H, W, 3]` each, to the detections in each.
-        records: whose images are read.
-        batch_size: images per call.
-        progress: show a progress bar.
-        parallel: threads that call the detector; with one it is called on the caller's.
-
-    Raises:
-        ImageError: an image cannot be read.
-    """
-    from tqdm import tqdm
-
-    from utils.image import read_image
-
-    found = []
-    images = overlapped(lambda record: read_image(record.image), records, 2, 2 * batch_size)
-    with tqdm(total=len(records), desc="detecting", unit="image", disable=not progress) as bar:
-        batches = in_batches(images, batch_size)
-        is_alone = parallel == 1
-        looked = (
-            map(detect, batches) if is_alone else overlapped(detect, batches, parallel, parallel)
-        )
-        for detections in looked:
-            found += detections
-            bar.update(len(detections))
-    return found
-
-
-def choose_records(
-    splits: "dict[str, list[Record]]", wanted: str | None
-) -> "tuple[str, list[Record]]":
-    """The split asked for and its records; without a name test, else val.
-
-    Args:
-        splits: records by split.
-        wanted: a split's name; "all" is every one of them together.
-
-    Raises:
-        UserError: there is no such split.
-    """
-    if wanted == "all":
-        return wanted, [record for records in splits.values() for record in records]
-    choices = (wanted,) if wanted else ("test", "val")
-    for name in choices:
-        if splits.get(name):
-            return name, splits[name]
-    there = ", ".join(name for name, records in splits.items() if records)
-    missing = " or ".join(map(repr, choices))
-    raise UserError(f"the data has no split {missing}; it has: {there}")
 
 
 def write_results(metrics: "Metrics", folder: Path, source: dict[str, str]) -> None:
@@ -164,6 +119,7 @@ def _of_run(options: EvaluateOptions) -> "tuple[Metrics, dict[str, str], Path]":
     """Measure a trained run; what it was, and the folder for the results."""
     from utils.annotations import load_dataset
     from utils.metrics.summary import evaluate
+    from yolo4.inference.records import choose_records
     from yolo4.run import open_run
 
     run = open_run(options.run)
@@ -176,13 +132,11 @@ def _of_run(options: EvaluateOptions) -> "tuple[Metrics, dict[str, str], Path]":
     output = make_output(Path(options.output or run.folder / "evaluation" / split))
     # Only now, so that a mistake in what was named is told before the network is loaded.
     from yolo4.inference.detector import Detector
+    from yolo4.inference.records import detect_records
 
     detector = Detector.from_run(
         run.folder,
-        score_threshold=options.score_threshold,
-        iou_threshold=options.nms_threshold,
-        nms=options.nms,
-        max_detections=options.max_detections,
+        options.postprocess(),
         batch_size=options.batch_size,
         backend=options.backend,
         throughput=True,

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from utils.errors import UserError
+from utils.files import make_output
 from yolo4.export.options import ExportOptions
-from yolo4.output import make_output
 from yolo4.run import Run, open_run
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def _outputs(model: "keras.Model", images: np.ndarray) -> dict[str, np.ndarray]:
 def _splits(run: Run, options: ExportOptions) -> Splits:
     """The records of the data set; none where it is missing, and nothing has to be measured."""
     from utils.annotations import load_dataset
-    from yolo4.evaluate.command import choose_records
+    from yolo4.inference.records import choose_records
 
     if options.image and options.precision == "float32":
         return {}
@@ -121,7 +121,7 @@ def _splits(run: Run, options: ExportOptions) -> Splits:
 def _image(run: Run, named: str | None, splits: Splits) -> tuple[np.ndarray, str]:
     """The picture that the model is tried on, fitted to the input, and what to call it."""
     from utils.image import letterbox, read_image
-    from yolo4.evaluate.command import choose_records
+    from yolo4.inference.records import choose_records
 
     size = run.config().input_shape
     path = Path(named) if named else None

@@ -31,7 +31,7 @@ def exported_network(run: Run, options: ExportOptions) -> keras.Model:
     decoded = _decode(run)(logits)
     if not options.with_nms:
         return keras.Model(images, BestClass(name="best_class")(decoded))
-    suppress = Suppress(options.score_threshold, options.iou_threshold, options.max_detections)
+    suppress = Suppress(options.score_threshold, options.nms_threshold, options.max_detections)
     return keras.Model(images, suppress(decoded))
 
 

@@ -4,6 +4,7 @@ import dataclasses
 from typing import Literal
 
 from utils.errors import UserError
+from utils.postprocess import PREDICTION
 from yolo4.options import check_ranges, flag, option
 
 # Which formats have an operator for non-maximum suppression, and which other precisions.
@@ -29,11 +30,19 @@ class ExportOptions:
     precision: Literal["float32", "float16", "int8"] = option(
         "float32", "of the weights; int8: of the convolutions' arithmetic too", "what"
     )
-    score_threshold: float = option(0.3, "lowest score of a detection", "suppression", 0, 1)
-    iou_threshold: float = option(
-        0.45, "overlap above which the worse of two boxes goes", "suppression", 0, 1
+    score_threshold: float = option(
+        PREDICTION.score_threshold, "lowest score of a detection", "nms", 0, 1
     )
-    max_detections: int = option(300, "most detections per image", "suppression", low=1)
+    nms_threshold: float = option(
+        PREDICTION.nms_threshold,
+        "overlap above which the worse of two boxes is suppressed",
+        "nms",
+        0,
+        1,
+    )
+    max_detections: int = option(
+        PREDICTION.max_detections, "most detections per image", "nms", low=1
+    )
     image: str | None = option(
         None, "the model is tried on it; None: one of the run's data set", "check"
     )

@@ -14,13 +14,14 @@ import numpy as np
 from nets.outputs import Decode
 from utils.errors import UserError
 from utils.metrics.summary import evaluate
+from utils.postprocess import EVALUATION
 from utils.records import Record
 from utils.training_data.dataset import ValidationSet
-from yolo4.evaluate.command import EvaluateOptions, choose_records, detect_records
 from yolo4.export.options import ExportOptions
 from yolo4.formats.quantize import write_lower
 from yolo4.formats.runtimes import OPEN, Runtime, fast_precision, open_fast
 from yolo4.inference.detector import Detector
+from yolo4.inference.records import choose_records, detect_records
 from yolo4.run import Run
 
 _MOST_LOST = 0.01
@@ -151,13 +152,11 @@ def _milliseconds(runtimes: list[Runtime], batch: np.ndarray) -> list[float]:
 
 def _map(runtime: Runtime, run: Run, records: list[Record], options: ExportOptions) -> float:
     """mAP@0.5 of an exported model, measured as `get_map.py` does."""
-    as_get_map = EvaluateOptions()
     detector = Detector(
         _as_decoded(runtime, run, options),
         run.class_names(),
         run.config().input_shape,
-        as_get_map.score_threshold,
-        as_get_map.nms_threshold,
+        EVALUATION,
         batch_size=options.batch_size or 1,
     )
     found = detect_records(detector.detect_batch, records, detector.batch_size)

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Literal
 from tqdm import tqdm
 
 from utils.errors import UserError
+from utils.files import make_output, writing_to
+from utils.postprocess import PREDICTION, PostprocessSettings
 from yolo4.inference.pipeline import Pace, finish_on_interrupt, in_batches, overlapped
 from yolo4.options import check_ranges, option
-from yolo4.output import make_output, writing_to
 
 if TYPE_CHECKING:
     from utils.records import Detections
@@ -44,12 +45,20 @@ class PredictOptions:
     show: bool = option(
         False, "also show results on the screen; a key: next image, q: stop", "output"
     )
-    score_threshold: float = option(0.3, "lowest score of a detection", "detection", 0, 1)
-    iou_threshold: float = option(
-        0.45, "overlap above which the worse of two boxes goes", "detection", 0, 1
+    score_threshold: float = option(
+        PREDICTION.score_threshold, "lowest score of a detection", "detection", 0, 1
     )
-    nms: Literal["iou", "diou"] = option("iou", "how the overlap is measured", "detection")
-    max_detections: int = option(300, "most detections per image", "detection", low=1)
+    nms_threshold: float = option(
+        PREDICTION.nms_threshold,
+        "overlap above which the worse of two boxes goes",
+        "detection",
+        0,
+        1,
+    )
+    nms: Literal["iou", "diou"] = option(PREDICTION.nms, "how the overlap is measured", "detection")
+    max_detections: int = option(
+        PREDICTION.max_detections, "most detections per image", "detection", low=1
+    )
     batch_size: int = option(8, "images per call of the network", "detection", low=1, high=1024)
     backend: Literal["auto", "keras", "openvino", "onnxruntime", "litert"] = option(
         "auto", "what computes; auto: OpenVINO where installed and no GPU, else Keras", "detection"
@@ -57,6 +66,12 @@ class PredictOptions:
 
     def __post_init__(self) -> None:
         check_ranges(self)
+
+    def postprocess(self) -> PostprocessSettings:
+        """How detections are selected."""
+        return PostprocessSettings(
+            self.score_threshold, self.nms_threshold, self.nms, self.max_detections
+        )
 
 
 def predict(options: PredictOptions) -> int:
@@ -81,10 +96,7 @@ def predict(options: PredictOptions) -> int:
     print(f"{run.folder}: starting the network")
     detector = Detector.from_run(
         run.folder,
-        score_threshold=options.score_threshold,
-        iou_threshold=options.iou_threshold,
-        nms=options.nms,
-        max_detections=options.max_detections,
+        options.postprocess(),
         batch_size=options.batch_size,
         backend=options.backend,
         throughput=not _is_live(sources),
@@ -96,7 +108,7 @@ def predict(options: PredictOptions) -> int:
 def _images_of_run(run: "Run") -> list[Path]:
     """The images of the run's data set: the test split, or else the validation split."""
     from utils.annotations import load_dataset
-    from yolo4.evaluate.command import choose_records
+    from yolo4.inference.records import choose_records
 
     config = run.config()
     if not config.data:

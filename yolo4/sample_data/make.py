@@ -12,9 +12,10 @@ import numpy as np
 from tqdm import tqdm
 
 from utils.errors import UserError
+from utils.files import MODEL_DATA
 from yolo4.sample_data.scene import SceneObject, draw_scene
 
-SAMPLE_DATA = Path("model_data/sample")
+SAMPLE_DATA = MODEL_DATA / "sample"
 
 _VERSION = 3
 _MARKER = "sample.json"

@@ -10,10 +10,9 @@ from nets.losses import TERMS
 from nets.yolov4 import YOLOv4
 from utils.image import Letterbox
 from utils.metrics.summary import Metrics, evaluate
+from utils.postprocess import EVALUATION, select_detections
 from utils.records import Detections, Record
 from utils.training_data.dataset import ValidationSet
-from yolo4.evaluate.command import EvaluateOptions
-from yolo4.inference.detector import Detector
 
 
 class Evaluator:
@@ -37,17 +36,6 @@ class Evaluator:
         self.class_names = tuple(class_names)
         self.batch_size = batch_size
         self._images = ValidationSet(records, input_size)
-        # As get_map.py measures, so that it finds the mAP of the history again on `--split val`.
-        options = EvaluateOptions()
-        self._detector = Detector(
-            None,
-            class_names,
-            input_size,
-            options.score_threshold,
-            options.nms_threshold,
-            options.nms,
-            options.max_detections,
-        )
 
     def measure(self, model: YOLOv4) -> tuple[dict[str, float], Metrics, list[Detections]]:
         """Losses by name (their sum is "loss"), metrics, and what was found in each image.
@@ -73,6 +61,6 @@ class Evaluator:
         decoded = decode(logits, model.criterion.anchors, model.criterion.scale_x_y)
         arrays = [keras.ops.convert_to_numpy(value) for value in decoded]
         return [
-            self._detector.choose(*outputs, fit)
+            select_detections(*outputs, fit, EVALUATION)  # as get_map.py measures
             for *outputs, fit in zip(*arrays, fits, strict=True)
         ]

@@ -9,8 +9,8 @@ from urllib.request import Request, urlopen
 from tqdm import tqdm
 
 from utils.errors import UserError
+from utils.files import MODEL_DATA
 
-MODEL_DATA = Path("model_data")
 SOURCE = "https://github.com/AlexeyAB/darknet/releases/download/darknet_yolo_v3_optimal"
 
 _SECONDS_OF_SILENCE = 60

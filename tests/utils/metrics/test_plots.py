@@ -106,7 +106,8 @@ def test_scores_above_one_widen_the_axis(drawn):
 
 def test_no_global_plotting_state():
     """pyplot would keep figures alive and ask for a screen."""
-    code = "import sys, utils.metrics.plots, utils.metrics.history; sys.exit('matplotlib.pyplot' in sys.modules)"
+    modules = "utils.metrics.plots, utils.metrics.history"
+    code = f"import sys, {modules}; sys.exit('matplotlib.pyplot' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

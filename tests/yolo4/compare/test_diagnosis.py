@@ -90,7 +90,7 @@ class TestEpoch:
         assert second["predictors"] == dict(zip(KINDS, (0, 47, 1, 0), strict=True))
         assert third["predictors"] == dict(zip(KINDS, (0, 12, 0, 0), strict=True))
 
-        def expected(*logits):  # BCE of negatives, and its slope, times the gain
+        def expected(*logits):  # BCE of negatives, and its gradient, times the gain
             x = np.array(logits)
             return 2 * np.log1p(np.exp(x)).sum(), 2 * (1 / (1 + np.exp(-x))).sum()
 
@@ -166,7 +166,7 @@ class TestFinal:
         for name, alpha_t in (("positive", 0.25), ("negative", 0.75)):
             expected = -2 * alpha_t * (1 - p_t) ** 2 * np.log(p_t)
             np.testing.assert_allclose(curves[name]["loss"], expected, rtol=1e-3)
-            assert min(curves[name]["slope"]) > 0
+            assert min(curves[name]["gradient"]) > 0
 
     def test_worst_negatives_are_the_highest_with_their_place_in_the_image_file(self, records):
         values = {(0, 5, 5, 1): 4.0, (1, 3, 0, 0): 3.0}

@@ -14,15 +14,15 @@ from utils.annotations import load_dataset
 from utils.errors import UserError
 from utils.image import ImageError
 from utils.metrics.summary import evaluate
+from utils.postprocess import EVALUATION
 from utils.records import Detections, Record
 from yolo4.evaluate.command import (
     EvaluateOptions,
-    choose_records,
-    detect_records,
     measure,
     write_results,
 )
 from yolo4.inference.detector import Detector
+from yolo4.inference.records import choose_records, detect_records
 from yolo4.sample_data.make import make_sample_data
 
 NAMES = ("cat", "ostrich, big", "tree")
@@ -189,8 +189,8 @@ class TestRun:
         class Oracle:
             batch_size, parallel, infer = 8, 1, "OpenVINO bfloat16"
 
-            def __init__(self, path, **settings):
-                assert (Path(path), settings["score_threshold"]) == (run, 0.001)
+            def __init__(self, path, settings, **options):
+                assert (Path(path), settings) == (run, EVALUATION)
                 self.records = iter(dataset.splits["test"])
 
             def detect_batch(self, images):

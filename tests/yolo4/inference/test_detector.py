@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -5,6 +7,7 @@ from hypothesis import strategies as st
 
 from utils.errors import UserError
 from utils.image import ImageError, Letterbox
+from utils.postprocess import PREDICTION, select_detections
 from yolo4.inference.detector import Detector
 
 NAMES = ("apple", "leaf", "key")
@@ -35,7 +38,7 @@ def test_every_pair_of_box_and_class_that_reaches_the_threshold_is_a_candidate()
         ((40, 40, 60, 60), 0.5, (0.5, 0.7, 0.6)),  # 0.25, 0.35 leaf, 0.30 key: just so
         ((70, 0, 90, 20), 0.29, (1.0, 1.0, 1.0)),
     )
-    found = Detector(infer, NAMES, SIZE, score_threshold=0.3).detect(image())
+    found = Detector(infer, NAMES, SIZE).detect(image())
     assert found.labels.tolist() == [0, 1, 1, 2]
     np.testing.assert_allclose(found.scores, [0.72, 0.40, 0.35, 0.30], rtol=1e-6)
     assert found.boxes.tolist() == [[0, 0, 20, 20]] * 2 + [[40, 40, 60, 60]] * 2
@@ -72,7 +75,9 @@ def test_overlapping_boxes_of_one_class_are_suppressed_and_of_two_are_not():
     near = ((0, 0, 20, 20), 0.9, (1, 0, 0)), ((1, 1, 21, 21), 0.8, (0.9, 0.8, 0))
     found = Detector(answer(*near), NAMES, SIZE).detect(image())
     assert found.labels.tolist() == [0, 1]
-    both = Detector(answer(*near), NAMES, SIZE, iou_threshold=0.9).detect(image())
+    both = Detector(answer(*near), NAMES, SIZE, replace(PREDICTION, nms_threshold=0.9)).detect(
+        image()
+    )
     assert both.labels.tolist() == [0, 0, 1]
 
 
@@ -80,12 +85,15 @@ def test_diou_keeps_what_iou_suppresses():
     # IoU 0.5; the centers are 10 apart in an enclosing box of diagonal^2 1000: DIoU 0.4.
     apart = ((0, 0, 30, 10), 0.9, (1, 0, 0)), ((10, 0, 40, 10), 0.8, (1, 0, 0))
     assert len(Detector(answer(*apart), NAMES, SIZE).detect(image())) == 1
-    assert len(Detector(answer(*apart), NAMES, SIZE, nms="diou").detect(image())) == 2
+    assert (
+        len(Detector(answer(*apart), NAMES, SIZE, replace(PREDICTION, nms="diou")).detect(image()))
+        == 2
+    )
 
 
 def test_the_best_are_kept():
     infer = answer(*(((8 * i, 0, 8 * i + 7, 7), 0.4 + i / 50, (1, 0, 0)) for i in range(8)))
-    found = Detector(infer, NAMES, SIZE, max_detections=3).detect(image())
+    found = Detector(infer, NAMES, SIZE, replace(PREDICTION, max_detections=3)).detect(image())
     np.testing.assert_allclose(found.scores, [0.54, 0.52, 0.5], rtol=1e-5)
 
 
@@ -107,9 +115,8 @@ def test_agrees_with_the_plain_loop(seed, threshold):
     confidence, scores = rng.random(12, np.float32), rng.random((12, 3), np.float32)
     fit = Letterbox.fit((192, 128), SIZE)
     # No overlap is above 1, so nothing is suppressed.
-    found = Detector(None, NAMES, SIZE, threshold, iou_threshold=1.0).choose(
-        boxes, confidence, scores, fit
-    )
+    settings = replace(PREDICTION, score_threshold=threshold, nms_threshold=1.0)
+    found = select_detections(boxes, confidence, scores, fit, settings)
     expected = {
         (row, label): confidence[row] * scores[row, label]
         for row in range(12)
@@ -172,8 +179,8 @@ def test_another_class_count_is_told():
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"score_threshold": 1.5}, {"iou_threshold": -0.1}, {"max_detections": 0}]
+    "wrong", [{"score_threshold": 1.5}, {"nms_threshold": -0.1}, {"max_detections": 0}]
 )
 def test_impossible_settings(wrong):
-    with pytest.raises(UserError):
-        Detector(None, NAMES, SIZE, **wrong)
+    with pytest.raises(UserError, match=next(iter(wrong))):
+        replace(PREDICTION, **wrong)

@@ -46,7 +46,7 @@ def test_every_backend_computes_what_keras_computes(run, wanted, backend, monkey
 
 
 def test_calls_from_several_threads_do_not_mix(run):
-    detector = Detector.from_run(run.folder, 0.3, backend="openvino", throughput=True)
+    detector = Detector.from_run(run.folder, backend="openvino", throughput=True)
     images = list(some_images(12))
     from yolo4.inference.pipeline import overlapped
 

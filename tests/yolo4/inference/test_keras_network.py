@@ -1,4 +1,5 @@
 import dataclasses
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -8,6 +9,7 @@ from nets.decode import decode
 from nets.outputs import Decode
 from utils.anchors import COCO_ANCHORS, format_anchors
 from utils.errors import UserError
+from utils.postprocess import PREDICTION
 from yolo4.build import build_model, save_weights
 from yolo4.config import Config
 from yolo4.inference.detector import Detector
@@ -80,7 +82,9 @@ def test_it_is_traced_once_per_shape(network, monkeypatch):
 
 
 def test_a_detector_of_a_run(run):
-    detector = Detector.from_run(run.folder, score_threshold=0.0, max_detections=7, batch_size=2)
+    detector = Detector.from_run(
+        run.folder, replace(PREDICTION, score_threshold=0.0, max_detections=7), batch_size=2
+    )
     assert (detector.class_names, detector.input_size) == (NAMES, SIZE)
     image = np.random.default_rng(0).integers(0, 256, (50, 40, 3), np.uint8)
     found = detector.detect(image)

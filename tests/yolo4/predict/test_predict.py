@@ -2,6 +2,7 @@ import json
 import os
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -11,6 +12,7 @@ from PIL import Image
 
 from utils.errors import UserError
 from utils.image import read_image
+from utils.postprocess import PREDICTION
 from yolo4.config import Config
 from yolo4.inference.detector import Detector
 from yolo4.predict import command as prediction
@@ -35,7 +37,7 @@ def brightness_detector(**options):
         scores[:, 0, 1] = 1
         return boxes, confidence, scores
 
-    return Detector(infer, NAMES, SIZE, score_threshold=0.1, **options)
+    return Detector(infer, NAMES, SIZE, replace(PREDICTION, score_threshold=0.1), **options)
 
 
 def write(path, value=200, height=64, width=96):

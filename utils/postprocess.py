@@ -1,0 +1,91 @@
+"""From the decoded output of a network to the detections in an image."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from utils.errors import UserError
+from utils.image import Letterbox
+from utils.nms import nms
+from utils.records import Detections
+
+# NMS compares pairs of boxes: candidates beyond these cost time and are never kept.
+_MAX_CANDIDATES = 4096
+
+
+@dataclass(frozen=True)
+class PostprocessSettings:
+    """How detections are selected.
+
+    Attributes:
+        score_threshold: lowest score of a detection, confidence times class score.
+        nms_threshold: a box is suppressed if it overlaps a better one of its class by more.
+        nms: how the overlap is measured.
+        max_detections: most detections per image.
+
+    Raises:
+        UserError: a threshold is outside 0..1, or `max_detections` is below 1.
+    """
+
+    score_threshold: float
+    nms_threshold: float
+    nms: Literal["iou", "diou"]
+    max_detections: int
+
+    def __post_init__(self) -> None:
+        for name in ("score_threshold", "nms_threshold"):
+            value = getattr(self, name)
+            if not 0 <= value <= 1:
+                raise UserError(f"{name} is {value}; it must be 0 to 1")
+        if self.max_detections < 1:
+            raise UserError(f"max_detections is {self.max_detections}; it must be at least 1")
+
+
+PREDICTION = PostprocessSettings(
+    score_threshold=0.3, nms_threshold=0.45, nms="iou", max_detections=300
+)
+"""What is worth showing to a person."""
+
+EVALUATION = PostprocessSettings(
+    score_threshold=0.001, nms_threshold=0.45, nms="iou", max_detections=300
+)
+"""All that average precision needs: it is measured over scores down to almost 0."""
+
+
+def select_detections(
+    boxes: np.ndarray,
+    confidence: np.ndarray,
+    class_scores: np.ndarray,
+    letterbox: Letterbox,
+    settings: PostprocessSettings,
+) -> Detections:
+    """Select the detections of one image from the predictions of all predictors.
+
+    Args:
+        boxes: `[N, 4]`, xyxy in input pixels.
+        confidence: `[N]`.
+        class_scores: `[N, C]`.
+        letterbox: how the source lies in the input.
+        settings: thresholds.
+
+    Returns:
+        Boxes in pixels of the source, best score first.
+    """
+    # A class score is at most 1, so the others could not reach the threshold below.
+    likely = np.flatnonzero(confidence >= settings.score_threshold)
+    scores = confidence[likely, None] * class_scores[likely]
+    row, label = np.nonzero(scores >= settings.score_threshold)
+    best = np.argsort(-scores[row, label], kind="stable")[:_MAX_CANDIDATES]
+    row, label = row[best], label[best]
+    candidates = letterbox.invert(boxes[likely[row]])
+    # A box in the padding is empty once it is clipped to the source; NaN goes as well.
+    has_area = (candidates[:, 2:] > candidates[:, :2]).all(axis=1)
+    row, label, candidates = row[has_area], label[has_area], candidates[has_area]
+    score = scores[row, label]
+    kept = nms(
+        candidates, score, label, settings.nms_threshold, settings.max_detections, settings.nms
+    )
+    return Detections(
+        candidates[kept], score[kept].astype(np.float32), label[kept].astype(np.int32)
+    )

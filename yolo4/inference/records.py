@@ -1,0 +1,67 @@
+"""Runs a detector over the annotated images of a split."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from tqdm import tqdm
+
+from utils.errors import UserError
+from utils.image import read_image
+from utils.records import Detections, Record
+from yolo4.inference.pipeline import in_batches, overlapped
+
+Detect = Callable[[list[np.ndarray]], list[Detections]]
+
+
+def detect_records(
+    detect: Detect,
+    records: Sequence[Record],
+    batch_size: int = 8,
+    progress: bool = True,
+    parallel: int = 1,
+) -> list[Detections]:
+    """Run a detector over the images of records; reading goes on while it works.
+
+    Args:
+        detect: from RGB images, uint8 `[H, W, 3]` each, to the detections in each.
+        records: whose images are read.
+        batch_size: images per call.
+        progress: show a progress bar.
+        parallel: threads that call the detector; with one it is called on the caller's.
+
+    Raises:
+        ImageError: an image cannot be read.
+    """
+    found = []
+    images = overlapped(lambda record: read_image(record.image), records, 2, 2 * batch_size)
+    with tqdm(total=len(records), desc="detecting", unit="image", disable=not progress) as bar:
+        batches = in_batches(images, batch_size)
+        is_alone = parallel == 1
+        looked = (
+            map(detect, batches) if is_alone else overlapped(detect, batches, parallel, parallel)
+        )
+        for detections in looked:
+            found += detections
+            bar.update(len(detections))
+    return found
+
+
+def choose_records(splits: dict[str, list[Record]], wanted: str | None) -> tuple[str, list[Record]]:
+    """The split asked for and its records; without a name test, else val.
+
+    Args:
+        splits: records by split.
+        wanted: a split's name; "all" is every one of them together.
+
+    Raises:
+        UserError: there is no such split.
+    """
+    if wanted == "all":
+        return wanted, [record for records in splits.values() for record in records]
+    choices = (wanted,) if wanted else ("test", "val")
+    for name in choices:
+        if splits.get(name):
+            return name, splits[name]
+    there = ", ".join(name for name, records in splits.items() if records)
+    missing = " or ".join(map(repr, choices))
+    raise UserError(f"the data has no split {missing}; it has: {there}")
