@@ -5,15 +5,16 @@ import platform
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from utils.installed import metadata_version
 from yolo4.quiet import quiet_start
 from yolo4.run import Run
 
+# Modules; those of the export requirements may be missing.
 LIBRARIES = (
-    *("tensorflow", "keras", "numpy", "opencv-python"),
-    *("openvino", "nncf", "onnxruntime", "ai-edge-litert"),
+    *("tensorflow", "keras", "numpy", "cv2"),
+    *("openvino", "nncf", "onnxruntime", "ai_edge_litert"),
 )
 
 
@@ -41,16 +42,10 @@ def untrained_run(input_size: int, width: float = 1.0, depth: float = 1.0) -> It
 
 def machine() -> str:
     """Processor, cores and the versions of what is installed in one line."""
-    versions = ", ".join(f"{name} {found}" for name in LIBRARIES if (found := _version(name)))
+    found = {name: metadata_version(name) for name in LIBRARIES}
+    versions = ", ".join(f"{name} {version}" for name, version in found.items() if version)
     cores = f"{os.cpu_count()} cores"
     return f"{_processor()}, {cores}, Python {platform.python_version()}, {versions}"
-
-
-def _version(library: str) -> str | None:
-    try:
-        return version(library)
-    except PackageNotFoundError:  # of the export requirements, which training does not need
-        return None
 
 
 def _processor() -> str:

@@ -5,11 +5,12 @@ import os
 import sys
 import typing
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, NoReturn, TypeVar
 
 import tyro
 
 from utils.errors import UserError
+from utils.installed import missing_system_library
 
 Options = TypeVar("Options")
 
@@ -59,10 +60,11 @@ def _grouped_type(default: Any) -> type:
 
 
 def run_command(command: Callable[[], object]) -> None:
-    """Run a command and leave the program with the status it returns, 0 where that is no number.
+    """Run a command and leave the program with the status it returns, 0 if that is no number.
 
-    A `UserError` is printed as one line on standard error, with status 2; Ctrl-C gives 130. Where
-    nobody reads the output any more (`| head`), it ends without a word, with status 1.
+    A `UserError` and a system library that OpenCV does not find are printed as one line on standard
+    error, with status 2; Ctrl-C gives 130. If nobody reads the output any more (`| head`), the
+    program ends silently, with status 1.
     """
     # A line at a time, so that a log file can be followed while it grows.
     sys.stdout.reconfigure(line_buffering=True)
@@ -70,8 +72,12 @@ def run_command(command: Callable[[], object]) -> None:
         status = command()
         sys.exit(status if isinstance(status, int) else 0)
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+        _refuse(str(error))
+    except ImportError as error:
+        message = missing_system_library(error)
+        if message is None:
+            raise
+        _refuse(message)
     except KeyboardInterrupt as interrupt:
         print(str(interrupt) or "interrupted", file=sys.stderr)
         sys.exit(130)
@@ -79,3 +85,8 @@ def run_command(command: Callable[[], object]) -> None:
         # Python itself would write what is left, and complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+
+
+def _refuse(message: str) -> NoReturn:
+    print(f"error: {message}", file=sys.stderr)
+    sys.exit(2)

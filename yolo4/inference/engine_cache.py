@@ -7,12 +7,12 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from utils.errors import UserError
 from utils.files import write_atomically
+from utils.installed import module_version
 from yolo4.cli import run_command
 from yolo4.formats.runtimes import FILES
 from yolo4.run import Run, open_run
@@ -101,7 +101,7 @@ def _key(run: Run) -> dict[str, Any]:
         **settings,
         "anchors": run.anchors().tolist(),
         "classes": len(run.class_names()),
-        "keras": version("keras"),
+        "keras": module_version("keras"),
         "export": _EXPORT,
     }
     return json.loads(json.dumps(key))

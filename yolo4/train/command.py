@@ -32,6 +32,10 @@ def train_command(
     from yolo4.quiet import quiet_start
 
     with quiet_start():
+        # First: if a system library is missing, the message neither waits for TensorFlow's start
+        # nor follows its log lines.
+        import cv2  # noqa: F401
+
         from yolo4.train.loop import resume, train
     run = resume(options.resume) if options.resume else train(options.settings())
     print(

@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from tests.helpers.fake_packages import only_packages
 from tests.helpers.study_folder import NAMES, begin_run, finish_run, found, make_images, make_plan
 from yolo4.compare.report.example_images import add_pictures, without_pictures
 from yolo4.compare.report.outcome import write_outcome
@@ -95,6 +96,27 @@ def test_the_data_is_described(report):
         "train_images": 9,
         "val_images": 6,
         "objects": dict.fromkeys(NAMES, 3),
+    }
+
+
+def test_versions_are_reported_whatever_the_packages_are_called(
+    plan, images, tmp_path, monkeypatch
+):
+    packages = {
+        "tensorflow-cpu": ("tensorflow", "2.21.1"),
+        "keras-nightly": ("keras", "3.15.9"),
+        "numpy": ("numpy", "2.4.5"),
+        "opencv-python-headless": ("cv2", "4.14.0.93"),
+    }
+    measured = measure_runs(plan, images)
+    only_packages(tmp_path / "site-packages", packages, monkeypatch)
+    versions = summarise(plan, images, measured)["versions"]
+    del versions["python"]
+    assert versions == {
+        "tensorflow": "2.21.1",
+        "keras": "3.15.9",
+        "numpy": "2.4.5",
+        "opencv": "4.14.0.93",
     }
 
 

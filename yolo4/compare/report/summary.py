@@ -5,11 +5,11 @@ import math
 import platform
 import time
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 
+from utils.installed import module_version
 from utils.metrics.calibration import reliability
 from utils.metrics.error_types import error_types
 from utils.metrics.history import read_history
@@ -117,8 +117,9 @@ def _contrasts(
 
 
 def _versions() -> dict[str, str]:
-    packages = ("tensorflow", "keras", "numpy", "opencv-python")
-    return {"python": platform.python_version(), **{name: version(name) for name in packages}}
+    modules = {"tensorflow": "tensorflow", "keras": "keras", "numpy": "numpy", "opencv": "cv2"}
+    versions = {name: module_version(module) for name, module in modules.items()}
+    return {"python": platform.python_version(), **versions}
 
 
 def _arm(
