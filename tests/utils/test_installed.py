@@ -4,16 +4,15 @@ import os
 import subprocess
 import sys
 import types
-from pathlib import Path
 
 import pytest
 
+from tests.helpers import ROOT
 from tests.helpers.fake_packages import only_packages
 from utils.installed import metadata_version, missing_system_library, module_version
 from yolo4.cli import run_command
 from yolo4.config import Config
 
-ROOT = Path(__file__).parents[1]
 LIBGL = "libGL.so.1: cannot open shared object file: No such file or directory"
 HEADLESS = "pip install --force-reinstall --no-deps opencv-python-headless"
 SYSTEM_PACKAGES = "apt-get install libgl1 libglib2.0-0"
@@ -78,7 +77,7 @@ def test_a_command_ends_with_the_message_and_status_2(capsys):
         ImportError(LIBGL.replace("libGL", "libhdf5"), name="h5py._errors"),
         ImportError("numpy.core.multiarray failed to import", name="cv2"),
         ModuleNotFoundError("No module named 'cv2'", name="cv2"),
-        ImportError("cannot import name 'train' from 'yolo4.training'", name="yolo4.training"),
+        ImportError("cannot import name 'train' from 'yolo4.train.loop'", name="yolo4.train.loop"),
     ],
     ids=str,
 )

@@ -6,6 +6,7 @@ from typing import Self
 
 import cv2
 import numpy as np
+from tqdm import tqdm
 
 _TITLE = "detections"
 _PROBE = "import cv2; cv2.namedWindow('probe'); cv2.destroyAllWindows()"
@@ -27,7 +28,8 @@ class Window:
         except subprocess.TimeoutExpired:
             probe = None
         if probe is None or probe.returncode != 0:
-            print("--show: no window can be opened here; the results are in files", file=sys.stderr)
+            message = "--show: no window can be opened here; the results are in files"
+            tqdm.write(message, file=sys.stderr)  # on a line apart from the progress bar
             return None
         cv2.namedWindow(_TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
         return cls()

@@ -110,7 +110,7 @@ def test_versions_are_reported_whatever_the_packages_are_called(
     }
     measured = measure_runs(plan, images)
     only_packages(tmp_path / "site-packages", packages, monkeypatch)
-    versions = summarise(plan, images, measured)["versions"]
+    versions = summarize(plan, images, measured)["versions"]
     del versions["python"]
     assert versions == {
         "tensorflow": "2.21.1",

@@ -291,7 +291,8 @@ def test_show_without_a_screen_says_so_and_goes_on(here, monkeypatch, capsys):
     write(Path("a.png"))
     status, entries = run("a.png", show=True)
     assert (status, len(entries)) == (0, 1)
-    assert "--show: no window can be opened" in capsys.readouterr().err
+    lines = capsys.readouterr().err.replace("\r", "\n").splitlines()
+    assert "--show: no window can be opened here; the results are in files" in lines
 
 
 class Window:
