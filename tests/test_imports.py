@@ -24,7 +24,9 @@ MAY_IMPORT = {
 }
 # The files that know the backend.
 OF_THE_BACKEND = {ROOT / "nets" / name for name in ("compiled.py", "fused.py")}
-ANSWERS_WITHIN = 2.0  # seconds of processor time
+# Processor time of a command, as a multiple of what the light libraries that it may use take.
+ANSWERS_WITHIN = 5
+LIGHT = "numpy, tqdm, tyro"
 HEAVY = [*sorted(BACKENDS), "keras", "cv2", "PIL", "matplotlib"]
 WITHOUT_HEAVY = """
 import time
@@ -113,9 +115,19 @@ def test_no_file_imports_a_backend_on_import(path):
     assert not BACKENDS & set(imports_of(parse(path), module_level=True))
 
 
+@pytest.fixture(scope="module")
+def seconds_of_light_libraries():
+    """Processor time of a fresh interpreter that imports them, the least of three."""
+    code = f"import time, {LIGHT}; print(time.process_time())"
+    command = [sys.executable, "-c", code]
+    return min(float(subprocess.check_output(command, text=True)) for _ in range(3))
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize(("flag", "status"), [("--help", 0), ("--no-such-flag", 2)])
-def test_help_and_usage_errors_answer_with_nothing_heavy(tmp_path, command, flag, status):
+def test_help_and_usage_errors_answer_with_nothing_heavy(
+    tmp_path, command, flag, status, seconds_of_light_libraries
+):
     is_script = command in SCRIPTS
     argv = [str(ROOT / f"{command}.py") if is_script else command, flag]
     run, report = "run_path" if is_script else "run_module", tmp_path / "report"
@@ -129,4 +141,4 @@ def test_help_and_usage_errors_answer_with_nothing_heavy(tmp_path, command, flag
     assert flag in (done.stdout if status == 0 else done.stderr)
     seconds, *heavy = report.read_text().split()
     assert heavy == []
-    assert float(seconds) < ANSWERS_WITHIN
+    assert float(seconds) < ANSWERS_WITHIN * seconds_of_light_libraries
