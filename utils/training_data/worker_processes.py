@@ -4,6 +4,7 @@ Of the time that a batch takes, a fifth to a quarter holds Python's lock, which 
 process can have at a time: a few threads hardly notice, sixteen would be no faster than four.
 """
 
+import pickle
 import signal
 import threading
 import traceback
@@ -12,7 +13,6 @@ from contextlib import contextmanager
 from ctypes import Array
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
-from multiprocessing.reduction import ForkingPickler
 from queue import SimpleQueue
 
 import numpy as np
@@ -69,7 +69,7 @@ class InProcesses:
         with _without_interrupts():
             self._makers = [_Maker(shape) for _ in range(workers)]
         self._free: SimpleQueue[_Maker | None] = SimpleQueue()
-        pickled = ForkingPickler.dumps(training)  # once: a large set takes a while
+        pickled = pickle.dumps(training)  # once: a large set takes a while
         for maker in self._makers:
             maker.send(pickled)
             self._free.put(maker)
@@ -114,12 +114,12 @@ class _Maker:
         self._process.start()
         other_end.close()  # so that either side learns of the end of the other
 
-    def send(self, pickled: memoryview) -> None:
+    def send(self, pickled: bytes) -> None:
         with _whole():
             self._connection.send_bytes(pickled)
 
     def batch(self, step: int, epoch: int, batch_size: int) -> tuple[np.ndarray, Targets]:
-        self.send(ForkingPickler.dumps((step, epoch, batch_size)))
+        self.send(pickle.dumps((step, epoch, batch_size)))
         with _whole():
             answer = self._connection.recv()
         if isinstance(answer, UserError):

@@ -132,10 +132,13 @@ def _matches(pattern: str, output: Path) -> Iterator[tuple[str, Kind, Path]]:
     parts = Path(pattern).parts
     fixed = next(number for number, part in enumerate(parts) if _MAGIC.search(part))
     root = Path(*parts[:fixed])
-    try:
-        matches = sorted(root.glob("/".join(parts[fixed:])))
-    except ValueError as error:
-        raise UserError(f"{pattern}: not a file pattern: {error}") from None
+    # Python 3.13 would read such a part as "*", and older versions raise a ValueError.
+    if any("**" in part and part != "**" for part in parts):
+        raise UserError(
+            f'{pattern}: "**" stands for folders at any depth and must be a whole part of the '
+            'path, as in "folder/**/*.jpg"'
+        )
+    matches = sorted(root.glob("/".join(parts[fixed:])))
     files: dict[Path, None] = {}
     shown = [m for m in matches if not any(p[0] == "." for p in m.relative_to(root).parts)]
     for match in shown:

@@ -115,7 +115,8 @@ def test_what_lies_in_the_output_folder_is_not_looked_for(files):
         (["in", "no/folder"], "no/folder: no such file"),
         (["empty"], "empty: no image or video"),
         (["in/*.tiff"], "matches no image"),
-        (["in/**.jpg"], "in/"),
+        (["in/**.jpg"], 'in/**.jpg: "**" stands for folders at any depth'),
+        (["i*/**b/b.jpg"], 'i*/**b/b.jpg: "**" stands for folders at any depth'),
     ],
 )
 def test_what_is_not_there_is_told_in_a_line(files, arguments, message):
