@@ -20,7 +20,7 @@ from utils.records import Detections, Record
 from yolo4.cli import parse
 from yolo4.compare.options import CompareOptions
 from yolo4.config import Config, TrainOptions
-from yolo4.convert.command import ConvertOptions
+from yolo4.convert.options import ConvertOptions
 from yolo4.evaluate.command import EvaluateOptions
 from yolo4.export.options import ExportOptions
 from yolo4.options import flag, from_mapping

@@ -12,7 +12,7 @@ from utils.errors import UserError
 from utils.files import atomic_path
 from yolo4.config import Config
 from yolo4.run import Run
-from yolo4.weights.keras3 import class_count_of, fits
+from yolo4.weights.keras3 import fits, keras3_class_count
 
 _POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
 _LEAST_WIDTH_FOR_BFLOAT16 = 0.75
@@ -90,7 +90,7 @@ def load_run_model(run: Run) -> YOLOv4:
     """
     config, class_count = run.config(), len(run.class_names())
     path = run.weights()
-    found = class_count_of(path)
+    found = keras3_class_count(path)
     if found != class_count:
         raise UserError(
             f"{path} is for {found} classes, but {run.classes_file} names {class_count}"

@@ -11,7 +11,8 @@ from utils.boxes import iou
 from utils.image import read_image
 from utils.postprocess import PREDICTION
 from yolo4.config import Config
-from yolo4.convert.command import ConvertOptions, convert
+from yolo4.convert.command import convert
+from yolo4.convert.options import ConvertOptions
 from yolo4.export.command import export
 from yolo4.export.network import exported_network
 from yolo4.export.options import ExportOptions

@@ -1,4 +1,4 @@
-"""Writes a network's weights in the layout of Keras 2, in the order in which they are read."""
+"""Writes the weights of a network in the layout of Keras 2."""
 
 import h5py
 import keras
@@ -6,7 +6,7 @@ import numpy as np
 
 
 def write_keras2(model, path):
-    """As `model.save_weights` of Keras 2 would; that its order is this one is tested elsewhere."""
+    """As `model.save_weights` of Keras 2 would; test_keras2.py tests its order against tf_keras."""
     listed = keras.Model(model.inputs, model.outputs[::-1]).layers
     layers = [layer for layer in listed if layer.weights]
     with h5py.File(path, "w") as file:

@@ -1,13 +1,13 @@
 """Makes `.h5` weights as users of Keras 2 have them: `python keras2_network.py FOLDER`.
 
-A YOLOv4 with an eighth of the channels is put together in tf_keras, as in the usual programs of
-that time and with random weights, twice in one process, so that the layers of the second are
-numbered on. In FOLDER:
+Builds a YOLOv4 with an eighth of the channels and random weights in tf_keras, as the usual programs
+of that time do, and does so twice in one process: the layer numbers of the second network continue
+those of the first. Files in FOLDER:
 
-- `first.h5`, `second.h5`: weights of each; `first_model.h5`: the whole model
-- `nested.h5`: weights of a model in which the second is a layer
-- `stride8first.h5`: weights of one whose outputs come in the other order
-- `path_first.h5`: weights of one that makes the part with residual blocks before the short cut
+- `first.h5`, `second.h5`: weights of each network; `first_model.h5`: the whole first model
+- `nested.h5`: weights of a model in which the second network is a layer
+- `stride8first.h5`: weights of a network whose outputs are in the opposite order
+- `path_first.h5`: weights of a network that creates the residual blocks before the shortcut
 - `logits.npz`: an image 0..255 and, by the names above, each network's logits at strides 8, 16, 32
 """
 
@@ -50,7 +50,7 @@ def stage(x, filters, split, path_first):
     return conv(joined, filters, 1, "mish")
 
 
-def several(x, filters, count):
+def alternating(x, filters, count):
     for place in range(count):
         x = conv(x, 2 * filters, 3, "leaky") if place % 2 else conv(x, filters, 1, "leaky")
     return x
@@ -70,23 +70,23 @@ def network(path_first=False):
         x = stage(x, filters, filters > 8, path_first)
         features.append(x)
     c3, c4, c5 = features[2:]
-    n5 = several(c5, 64, 3)
+    n5 = alternating(c5, 64, 3)
     pools = [layers.MaxPooling2D(side, 1, padding="same")(n5) for side in (13, 9, 5)]
-    n5 = several(layers.Concatenate()([*pools, n5]), 64, 3)
+    n5 = alternating(layers.Concatenate()([*pools, n5]), 64, 3)
     up = layers.UpSampling2D(2)(conv(n5, 32, 1, "leaky"))
-    n4 = several(layers.Concatenate()([conv(c4, 32, 1, "leaky"), up]), 32, 5)
+    n4 = alternating(layers.Concatenate()([conv(c4, 32, 1, "leaky"), up]), 32, 5)
     up = layers.UpSampling2D(2)(conv(n4, 16, 1, "leaky"))
-    n3 = several(layers.Concatenate()([conv(c3, 16, 1, "leaky"), up]), 16, 5)
+    n3 = alternating(layers.Concatenate()([conv(c3, 16, 1, "leaky"), up]), 16, 5)
     p3 = head(n3, 32)
-    n4 = several(layers.Concatenate()([conv(n3, 32, 3, "leaky", 2), n4]), 32, 5)
+    n4 = alternating(layers.Concatenate()([conv(n3, 32, 3, "leaky", 2), n4]), 32, 5)
     p4 = head(n4, 64)
-    n5 = several(layers.Concatenate()([conv(n4, 64, 3, "leaky", 2), n5]), 64, 5)
+    n5 = alternating(layers.Concatenate()([conv(n4, 64, 3, "leaky", 2), n5]), 64, 5)
     p5 = head(n5, 128)
     return keras.Model(pixels, [p5, p4, p3])
 
 
-def shake(model, rng):
-    """Other weights everywhere, such that the logits neither vanish nor grow."""
+def randomize(model, rng):
+    """Randomize all weights such that the logits neither vanish nor explode."""
     ranges = {"gamma": (0.5, 1.5), "beta": (-0.5, 0.5), "mean": (-0.2, 0.2), "variance": (0.5, 1.5)}
     for variable in model.variables:
         kind = variable.name.split("/")[-1].split("_")[-1].split(":")[0]
@@ -102,7 +102,7 @@ def main(folder):
     image = rng.integers(0, 256, (1, SIZE, SIZE, 3))
     first, second, path_first = network(), network(), network(path_first=True)
     for model in (first, second, path_first):
-        shake(model, rng)
+        randomize(model, rng)
     turned = keras.Model(second.inputs, second.outputs[::-1])
     outer = keras.Input((SIZE, SIZE, 3))
     models = {"first": first, "second": second, "path_first": path_first, "stride8first": turned}

@@ -1,10 +1,10 @@
-"""Networks with weights as they might be after a training."""
+"""Gives networks weights as a training might leave them."""
 
 import numpy as np
 
 
 def random_weights(model, seed=0):
-    """Weights under which activations neither vanish nor explode, batch norm statistics too."""
+    """Set weights with which activations neither vanish nor explode, and batch norm statistics."""
     rng = np.random.default_rng(seed)
     for layer in model.layers:
         values = []

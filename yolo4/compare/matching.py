@@ -1,22 +1,18 @@
 """The matched protocol: every arm's confidence loss begins with a gradient as large as BCE's."""
 
-import contextlib
 import dataclasses
-import io
 import math
 
 import keras
 import numpy as np
 
 from yolo4 import build as models
-from yolo4.config import Config
-from yolo4.train.setup import prepare, training_set
-from yolo4.weights.start import start_from
+from yolo4.train.setup import TrainingSetup, training_set
 
 _BATCHES = 4
 
 
-def matched_gain(config: Config) -> float:
+def matched_gain(setup: TrainingSetup) -> float:
     """The confidence gain with which the loss starts as BCE would.
 
     With it the norm of the confidence term's gradient in all trainable weights, averaged over the
@@ -24,23 +20,24 @@ def matched_gain(config: Config) -> float:
     `confidence_gain`.
 
     Args:
-        config: the settings of a run that has not begun.
+        setup: of a run that has not begun.
     """
-    bce = dataclasses.replace(config, confidence_loss="bce")
+    config = setup.config
     if config.confidence_loss == "bce":
         return config.confidence_gain
-    return config.confidence_gain * gradient_norm(bce) / gradient_norm(config)
+    bce = dataclasses.replace(config, confidence_loss="bce")
+    bce_norm = gradient_norm(dataclasses.replace(setup, config=bce))
+    return config.confidence_gain * bce_norm / gradient_norm(setup)
 
 
-def gradient_norm(config: Config) -> float:
+def gradient_norm(setup: TrainingSetup) -> float:
     """Mean norm of the confidence term's gradient over the first batches, at initial weights."""
-    with contextlib.redirect_stdout(io.StringIO()):  # the training says the same again
-        setup = prepare(config)
+    config = setup.config
     models.set_precision(config)
     keras.utils.set_random_seed(config.seed)
     model = models.build_model(config, len(setup.class_names))
-    if config.weights:
-        start_from(model, config.weights)
+    if setup.weights:
+        setup.weights.load_into(model)
     alone = dataclasses.replace(config, box_gain=0.0, class_gain=0.0)
     model.criterion = models.build_criterion(alone, setup.anchors)
     # One step of plain descent at rate 1 moves the weights by the gradient, on every backend.

@@ -46,8 +46,8 @@ def _train(run: StudyRun, arm: Arm, shared: Config, seed: int) -> None:
     from yolo4.compare.diagnosis import WatchConfidence
     from yolo4.compare.matching import matched_gain
     from yolo4.train.checkpoint import load_progress
-    from yolo4.train.loop import resume, train
-    from yolo4.train.setup import TrainingSetup
+    from yolo4.train.loop import resume, train_prepared
+    from yolo4.train.setup import TrainingSetup, prepare
 
     def watch(setup: TrainingSetup) -> list[WatchConfidence]:
         return [WatchConfidence(setup.run, setup.config, setup.val, setup.class_names)]
@@ -57,12 +57,13 @@ def _train(run: StudyRun, arm: Arm, shared: Config, seed: int) -> None:
         if progress.epoch < run.config().epochs and not progress.stopped_early:
             resume(run.folder, watch)
         return
-    config = arm.config(shared, seed)
+    setup = prepare(arm.config(shared, seed))
     if arm.protocol == "matched":
-        gain = matched_gain(config)
+        gain = matched_gain(setup)
         print(f"confidence gain {gain:.4g}: the gradient begins as large as BCE's")
-        config = dataclasses.replace(config, confidence_gain=gain)
-    train(config, watch)
+        matched = dataclasses.replace(setup.config, confidence_gain=gain)
+        setup = dataclasses.replace(setup, config=matched)
+    train_prepared(setup, watch)
 
 
 def _measure(run: StudyRun, images: MeasuredImages) -> None:

@@ -24,7 +24,6 @@ from yolo4.train.optimizer import compile_for_phase, compiled_by_xla, jit_compil
 from yolo4.train.previews import save_batch
 from yolo4.train.setup import TrainingSetup, prepare, prepare_again, training_set
 from yolo4.train.validation import Evaluator
-from yolo4.weights.start import start_from
 
 Watchers = Sequence[keras.callbacks.Callback]
 Watch = Callable[[TrainingSetup], Watchers]
@@ -41,16 +40,29 @@ def train(config: Config, watch: Watch = lambda setup: ()) -> Run:
         UserError: bad data or settings, or the run folder is in use; nothing is written then.
         NonFiniteLossError: the training diverged.
     """
-    setup = prepare(config)
+    return train_prepared(prepare(config), watch)
+
+
+def train_prepared(setup: TrainingSetup, watch: Watch = lambda setup: ()) -> Run:
+    """Train from the start, with data and initial weights that were read before.
+
+    Args:
+        setup: what `prepare` returned.
+        watch: makes further callbacks.
+
+    Raises:
+        UserError: the weights do not fit, or the run folder cannot be written.
+        NonFiniteLossError: the training diverged.
+    """
     # Stored as chosen, so that "auto" means the same on another machine.
-    config = dataclasses.replace(setup.config, precision=models.set_precision(config))
+    config = dataclasses.replace(setup.config, precision=models.set_precision(setup.config))
     setup = dataclasses.replace(setup, config=config)
     keras.utils.set_random_seed(config.seed)
     model = models.build_model(config, len(setup.class_names))
     print(f"network: {model.count_params():,} weights, {config.precision}, {_size_text(config)}")
     print(f"compiled by XLA: {compiled_by_xla()}")
-    if config.weights:
-        print(start_from(model, config.weights))
+    if setup.weights:
+        print(setup.weights.load_into(model))
     _create_folder(setup)
     _fit(setup, model, Progress(training_images=len(setup.train)), watch(setup), resumed=False)
     return setup.run

@@ -26,8 +26,7 @@ from yolo4.config import Config
 from yolo4.options import flag
 from yolo4.run import RUNS, Run
 from yolo4.sample_data.make import SAMPLE_DATA, make_sample_data
-from yolo4.weights.settings import remark_on_anchors, settings_of
-from yolo4.weights.start import check_weights
+from yolo4.weights.source import WeightsSource, open_weights
 
 CACHE = RUNS / "cache"
 
@@ -43,6 +42,7 @@ class TrainingSetup:
         anchors: float32 `[9, 2]`, width and height in input pixels.
         train: training images.
         val: validation images.
+        weights: the initial weights; None for random ones, and if the run is resumed.
     """
 
     run: Run
@@ -51,6 +51,7 @@ class TrainingSetup:
     anchors: np.ndarray
     train: list[Record]
     val: list[Record]
+    weights: WeightsSource | None
 
 
 def prepare(config: Config) -> TrainingSetup:
@@ -67,15 +68,19 @@ def prepare(config: Config) -> TrainingSetup:
     data = config.data or (str(make_sample_data(SAMPLE_DATA)),)
     config = dataclasses.replace(config, data=data, run_dir=str(run.folder))
     names = read_class_names(config.classes) if config.classes else None
-    _check_files(config)
-    config = _fitted_to_weights(config)
+    if config.anchors not in ("coco", "auto"):
+        read_anchors(config.anchors)  # so that a mistake in it is reported before the data is read
+    weights = open_weights(config.weights) if config.weights else None
+    if weights:
+        config = _fitted_to_weights(config, weights)
     dataset = load_dataset(config.data, names, config.on_bad_data, config.split_seed)
     train, val = _splits(dataset)
     _claim_cache(config, train)
     anchors = _choose_anchors(config, train)
-    if config.weights:
-        remark_on_anchors(config.weights, anchors, len(dataset.class_names))
-    return TrainingSetup(run, config, dataset.class_names, anchors, train, val)
+    if weights:
+        for line in weights.remarks(anchors, len(dataset.class_names)):
+            print(line)
+    return TrainingSetup(run, config, dataset.class_names, anchors, train, val, weights)
 
 
 def prepare_again(run: Run) -> TrainingSetup:
@@ -91,7 +96,7 @@ def prepare_again(run: Run) -> TrainingSetup:
         _claim_cache(config, train)
     except UserError as error:
         raise UserError(f'{error}. Change "cache" in {run.config_file}') from None
-    return TrainingSetup(run, config, names, run.anchors(), train, val)
+    return TrainingSetup(run, config, names, run.anchors(), train, val, weights=None)
 
 
 def training_set(setup: TrainingSetup) -> TrainingSet:
@@ -126,21 +131,13 @@ def _claim_cache(config: Config, records: list[Record]) -> None:
             print(cache.claim(records))
 
 
-def _check_files(config: Config) -> None:
-    """Find out what is wrong with files that are used later, before the images are read."""
-    if config.anchors not in ("coco", "auto"):
-        read_anchors(config.anchors)
-    if config.weights:
-        check_weights(config.weights)
-
-
-def _fitted_to_weights(config: Config) -> Config:
-    """The settings, with those that the weights to start from depend on as these need them."""
-    needed = settings_of(config.weights) if config.weights else {}
-    changed = {name: value for name, value in needed.items() if getattr(config, name) != value}
+def _fitted_to_weights(config: Config, weights: WeightsSource) -> Config:
+    """The settings, changed to those that the initial weights were trained with."""
+    trained = weights.settings()
+    changed = {name: value for name, value in trained.items() if getattr(config, name) != value}
     if changed:
-        told = ", ".join(f"{flag(name)} {value}" for name, value in changed.items())
-        print(f"{told}: what {config.weights} was trained with")
+        flags = ", ".join(f"{flag(name)} {value}" for name, value in changed.items())
+        print(f"{flags}: what {weights.name} was trained with")
     return dataclasses.replace(config, **changed)
 
 

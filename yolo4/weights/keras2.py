@@ -1,9 +1,10 @@
-"""Reads the `.h5` weights of Keras 2, in which YOLOv4 has no graph but names, order and shapes."""
+"""Reads the `.h5` weights of Keras 2, which store the layers' names, order and shapes, no graph."""
 
 import itertools
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import h5py
 import keras
@@ -11,22 +12,23 @@ import numpy as np
 
 from nets.yolov4 import ANCHORS_PER_LEVEL, YOLOv4
 from utils.errors import UserError
+from yolo4.weights.format import WeightsFormat, loading_report, require_whole
 
-# Such networks were trained with Keras's own epsilon and without grid sensitivity.
+# Such networks were trained with Keras's default epsilon and without grid sensitivity.
 KERAS2_SETTINGS = {"scale_x_y": (1.0, 1.0, 1.0), "batch_norm_epsilon": 1e-3}
 
-_BOX_NUMBERS = 5
+_BOX_AND_CONFIDENCE = 5
 _CONVOLUTION, _NORM = {"kernel", "bias"}, {"gamma", "beta", "moving_mean", "moving_variance"}
-_DAMAGES = (OSError, KeyError, TypeError, ValueError, RuntimeError)  # as h5py tells of them
-_USUAL_NAME = re.compile(r"(?:conv2d|batch_normalization)(?:_(\d+))?$")
+_DAMAGE_ERRORS = (OSError, KeyError, TypeError, ValueError, RuntimeError)  # what h5py raises
+_DEFAULT_NAME = re.compile(r"(?:conv2d|batch_normalization)(?:_(\d+))?$")
 
 
 @dataclass(frozen=True)
-class Stored:
+class StoredLayer:
     """A layer of a file.
 
     Attributes:
-        name: as Keras 2 called it, `conv2d_12` say.
+        name: the name that Keras 2 gave it, such as `conv2d_12`.
         arrays: "kernel" and "bias", or "gamma", "beta", "moving_mean" and "moving_variance".
     """
 
@@ -39,91 +41,104 @@ class Stored:
         return {name: array.shape for name, array in self.arrays.items()}
 
     @property
-    def number(self) -> int | None:
-        """When Keras made the layer, counted among its kind; None where it was named by hand."""
-        match = _USUAL_NAME.search(self.name)
-        return match and int(match[1] or 0)
+    def creation_index(self) -> int | None:
+        """Its place among the layers of its type as created; None if a person named the layer."""
+        match = _DEFAULT_NAME.search(self.name)
+        return int(match[1] or 0) if match else None
+
+
+Pair = tuple[keras.layers.Layer, StoredLayer]
 
 
 def is_keras2(path: Path) -> bool:
     """Whether a file is HDF5 in the layout of Keras 2, of weights alone or of a whole model.
 
     Raises:
-        UserError: it begins as HDF5, but is damaged.
+        UserError: the file is HDF5 but damaged.
     """
     if not (path.is_file() and h5py.is_hdf5(path)):
         return False
     try:
         with h5py.File(path) as file:
-            return _listing(file) is not None
-    except _DAMAGES as error:
+            return _layer_list(file) is not None
+    except _DAMAGE_ERRORS as error:
         raise UserError(f"{path}: damaged: {error}") from None
 
 
 def keras2_class_count(path: Path) -> int:
-    """The class count that the heads of a file have.
+    """The class count of the heads in a file.
 
     Raises:
-        UserError: it is not a file of YOLOv4.
+        UserError: the file is not one of YOLOv4.
     """
     convolutions, _ = _read(path)
     heads = [stored.arrays["bias"].size for stored in convolutions if "bias" in stored.arrays]
-    numbers, rest = divmod(heads[0], ANCHORS_PER_LEVEL) if heads else (0, 0)
-    if len(heads) != 3 or len(set(heads)) != 1 or rest or numbers <= _BOX_NUMBERS:
-        found = ", ".join(map(str, heads)) or "none"
+    values, rest = divmod(heads[0], ANCHORS_PER_LEVEL) if heads else (0, 0)
+    if len(heads) != 3 or len(set(heads)) != 1 or rest or values <= _BOX_AND_CONFIDENCE:
+        sizes = ", ".join(map(str, heads)) or "none"
         raise UserError(
             f"{path}: not weights of YOLOv4, whose three convolutions with a bias have "
-            f"{ANCHORS_PER_LEVEL} * (5 + classes) filters; found: {found}"
+            f"{ANCHORS_PER_LEVEL} * (5 + classes) filters; found: {sizes}"
         )
-    return numbers - _BOX_NUMBERS
+    return values - _BOX_AND_CONFIDENCE
 
 
-def load_keras2(model: YOLOv4, path: Path) -> str:
-    """Fill a network; heads for another class count stay as they are.
+def load_keras2(model: YOLOv4, path: Path, whole: bool = False) -> str:
+    """Fill a network; the heads keep their values if the file's are for another class count.
 
-    The file lists its layers as Keras orders those of any network, which follows from the graph:
-    by their distance from the outputs, then as a walk up from the outputs meets them. The same
-    order of the network to fill tells which layer is which, whatever the names.
+    A file lists its layers as Keras sorts those of any network, which follows from the graph: by
+    their distance from the outputs, then in the order in which a walk up from the outputs reaches
+    them. The same order of the network to fill pairs the layers, whatever their names.
+
+    Args:
+        model: the network.
+        path: the file.
+        whole: refuse a file that does not fill the whole network.
 
     Returns:
         One or more lines for the log.
 
     Raises:
-        UserError: the file is not whole, or of another network; nothing was loaded.
+        UserError: the file is damaged or is for another network; nothing was loaded.
     """
     convolutions, norms = _read(path)
     pairs = _matched(model, convolutions, norms, path)
-    left = []
+    skipped = [layer.name for layer, stored in pairs if stored.shapes != _shapes(layer)]
+    if whole:
+        require_whole(path, skipped)
     for layer, stored in pairs:
-        if stored.shapes == _shapes(layer):
+        if layer.name not in skipped:
             for variable in layer.variables:
                 variable.assign(stored.arrays[variable.name])
-        else:
-            left.append(layer.name)
-    total = len(convolutions)
-    text = f"loaded {total - len(left)} of {total} convolutions from {path}"
-    if left:
-        text += f"\nnot loaded, as their shapes differ: {', '.join(left)}"
-    return text + _remark_on_numbers(pairs)
+    report = loading_report(path, len(convolutions), skipped)
+    return report + _remark_on_creation_order(pairs)
+
+
+def _settings(path: Path) -> dict[str, Any]:
+    return dict(KERAS2_SETTINGS)
+
+
+KERAS2 = WeightsFormat("Keras 2", is_keras2, keras2_class_count, load_keras2, _settings)
 
 
 def _matched(
-    model: YOLOv4, convolutions: list[Stored], norms: list[Stored], path: Path
-) -> list[tuple[keras.layers.Layer, Stored]]:
-    """Each layer of the network with that of the file, convolutions first."""
+    model: YOLOv4, convolutions: list[StoredLayer], norms: list[StoredLayer], path: Path
+) -> list[Pair]:
+    """Each layer of the network with its layer of the file, convolutions first."""
     misfits = []
-    # The heads are the outputs, in most programs the one of the coarsest grid first.
+    # The heads are the outputs, in most programs the coarsest grid's first.
     for outputs in (model.outputs[::-1], model.outputs):
         layers = keras.Model(model.inputs, outputs).layers
-        wanted = [layer for layer in layers if isinstance(layer, keras.layers.Conv2D)]
-        wanted_norms = [n for n in layers if isinstance(n, keras.layers.BatchNormalization)]
-        if (len(convolutions), len(norms)) != (len(wanted), len(wanted_norms)):
+        model_convolutions = [n for n in layers if isinstance(n, keras.layers.Conv2D)]
+        model_norms = [n for n in layers if isinstance(n, keras.layers.BatchNormalization)]
+        counts = (len(model_convolutions), len(model_norms))
+        if (len(convolutions), len(norms)) != counts:
             raise UserError(
-                f"{path}: of another network: it has {len(convolutions)} convolutions and "
-                f"{len(norms)} batch norms, this one {len(wanted)} and {len(wanted_norms)}; "
-                "is it of another --width or --depth?"
+                f"{path}: for another network: it has {len(convolutions)} convolutions and "
+                f"{len(norms)} batch norms, but this network {counts[0]} and {counts[1]}; "
+                "does it have another --width or --depth?"
             )
-        pairs = list(zip(wanted + wanted_norms, convolutions + norms, strict=True))
+        pairs = list(zip(model_convolutions + model_norms, convolutions + norms, strict=True))
         misfit = next((pair for pair in pairs if not _fits(*pair)), None)
         if misfit is None:
             _check_norms(pairs, path)
@@ -131,47 +146,52 @@ def _matched(
         misfits.append(misfit)
     layer, stored = misfits[0]
     raise UserError(
-        f"{path}: {stored.name} has {_words(stored.shapes)}, "
-        f"but {layer.name} of this network {_words(_shapes(layer))}; "
-        "is it of another --width or --depth?"
+        f"{path}: for another network: its {stored.name} has {_words(stored.shapes)}, "
+        f"but {layer.name} of this network has {_words(_shapes(layer))}; "
+        "does it have another --width or --depth?"
     )
 
 
-def _fits(layer: keras.layers.Layer, stored: Stored) -> bool:
-    """Whether the shapes are equal, but for the class count of a head."""
-    wanted, found = _shapes(layer), stored.shapes
-    if "bias" in wanted and found.keys() == wanted.keys():
-        return found["kernel"][:-1] == wanted["kernel"][:-1]
-    return found == wanted
+def _fits(layer: keras.layers.Layer, stored: StoredLayer) -> bool:
+    """Whether the shapes are equal, except for the class count of a head."""
+    shapes = _shapes(layer)
+    if "bias" in shapes and stored.shapes.keys() == shapes.keys():
+        return stored.shapes["kernel"][:-1] == shapes["kernel"][:-1]
+    return stored.shapes == shapes
 
 
-def _check_norms(pairs: list[tuple[keras.layers.Layer, Stored]], path: Path) -> None:
-    """See that by their numbers, too, each batch norm was made together with its convolution."""
-    stored = {layer.name: stored for layer, stored in pairs}
-    couples = [(stored[n.removesuffix("_norm")], stored[n]) for n in stored if n.endswith("_norm")]
-    if any(one.number is None for couple in couples for one in couple):
+def _check_norms(pairs: list[Pair], path: Path) -> None:
+    """Check that the creation order, too, puts each batch norm behind its convolution."""
+    by_name = {layer.name: stored for layer, stored in pairs}
+    couples = [
+        (by_name[name.removesuffix("_norm")], by_name[name])
+        for name in by_name
+        if name.endswith("_norm")
+    ]
+    if any(stored.creation_index is None for couple in couples for stored in couple):
         return
-    couples.sort(key=lambda couple: couple[0].number)
-    by_number = sorted((norm for _, norm in couples), key=lambda norm: norm.number)
-    for (convolution, norm), wanted in zip(couples, by_number, strict=True):
-        if norm is not wanted:
+    couples.sort(key=lambda couple: couple[0].creation_index)
+    created = sorted((norm for _, norm in couples), key=lambda norm: norm.creation_index)
+    for (convolution, norm), expected in zip(couples, created, strict=True):
+        if norm is not expected:
             raise UserError(
-                f"{path}: not the graph of YOLOv4: {convolution.name} was made with {wanted.name}, "
-                f"but stands where YOLOv4 has the convolution before {norm.name}"
+                f"{path}: not the graph of YOLOv4: {convolution.name} was created with "
+                f"{expected.name}, but is listed where YOLOv4 has the convolution before "
+                f"{norm.name}"
             )
 
 
-def _remark_on_numbers(pairs: list[tuple[keras.layers.Layer, Stored]]) -> str:
-    """A line where the layers were not made in the usual order, which is that of yolov4.cfg."""
-    made = {
-        int(layer.name.split("_")[1]): stored.number
+def _remark_on_creation_order(pairs: list[Pair]) -> str:
+    """A line for the log if the layers were not created in the usual order, yolov4.cfg's."""
+    indices = {
+        int(layer.name.split("_")[1]): stored.creation_index
         for layer, stored in pairs
         if isinstance(layer, keras.layers.Conv2D)
     }
-    numbers = [made[place] for place in sorted(made)]
-    if None in numbers or numbers == sorted(numbers):
+    created = [indices[place] for place in sorted(indices)]
+    if None in created or created == sorted(created):
         return ""
-    return "\nits layers were not made in the usual order; matched by the order of the graph"
+    return "\nits layers were not created in the usual order; matched by the order of the graph"
 
 
 def _shapes(layer: keras.layers.Layer) -> dict[str, tuple[int, ...]]:
@@ -182,18 +202,18 @@ def _words(shapes: dict[str, tuple[int, ...]]) -> str:
     return ", ".join(f"{name} {shape}" for name, shape in shapes.items())
 
 
-def _read(path: Path) -> tuple[list[Stored], list[Stored]]:
-    """The convolutions and the batch norms of a file, as listed."""
+def _read(path: Path) -> tuple[list[StoredLayer], list[StoredLayer]]:
+    """The convolutions and the batch norms of a file, in its order."""
     try:
         with h5py.File(path) as file:
-            layers = _stored(_listing(file))
-    except _DAMAGES as error:
+            layers = _stored_layers(_layer_list(file))
+    except _DAMAGE_ERRORS as error:
         raise UserError(f"{path}: damaged, or not weights of Keras 2: {error}") from None
     convolutions = [layer for layer in layers if layer.arrays.keys() <= _CONVOLUTION]
     return convolutions, [layer for layer in layers if layer.arrays.keys() == _NORM]
 
 
-def _listing(file: h5py.File) -> h5py.Group | None:
+def _layer_list(file: h5py.File) -> h5py.Group | None:
     """The group that lists the layers."""
     for group in (file, file.get("model_weights")):
         if isinstance(group, h5py.Group) and _texts(group, "layer_names"):
@@ -201,15 +221,15 @@ def _listing(file: h5py.File) -> h5py.Group | None:
     return None
 
 
-def _stored(group: h5py.Group | None) -> list[Stored]:
-    """All layers with arrays; of a model that is a layer of another one, its layers."""
+def _stored_layers(group: h5py.Group | None) -> list[StoredLayer]:
+    """All layers with arrays, those of nested models included."""
     if group is None:
         raise KeyError("no layer_names")
-    layers: dict[str, Stored] = {}
+    layers: dict[str, StoredLayer] = {}
     for outer in _texts(group, "layer_names"):
         for path in _texts(group[outer], "weight_names"):
             layer, _, array = path.rpartition("/")
-            stored = layers.setdefault(f"{outer}/{layer}", Stored(layer or outer, {}))
+            stored = layers.setdefault(f"{outer}/{layer}", StoredLayer(layer or outer, {}))
             stored.arrays[array.removesuffix(":0")] = group[outer][path][()]
     return list(layers.values())
 
@@ -218,5 +238,5 @@ def _texts(group: h5py.Group, name: str) -> list[str]:
     """An attribute that lists names; Keras splits a long one into `name0`, `name1`, ..."""
     split = (f"{name}{part}" for part in itertools.count())
     parts = [name] if name in group.attrs else itertools.takewhile(group.attrs.__contains__, split)
-    found = [text for part in parts for text in group.attrs[part]]
-    return [text.decode() if isinstance(text, bytes) else str(text) for text in found]
+    texts = [text for part in parts for text in group.attrs[part]]
+    return [text.decode() if isinstance(text, bytes) else str(text) for text in texts]

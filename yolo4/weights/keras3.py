@@ -1,67 +1,108 @@
-"""Reads the `.weights.h5` files that the project writes."""
+"""Reads the `.weights.h5` files of Keras 3, which the project writes."""
 
 import re
 import warnings
 from pathlib import Path
+from typing import Any
 
 import h5py
 import keras
 
 from nets.yolov4 import ANCHORS_PER_LEVEL, YOLOv4
 from utils.errors import UserError
+from yolo4.run import Run
+from yolo4.weights.format import WeightsFormat, loading_report, require_whole
 
-_BOX_NUMBERS = 5
-_FOREIGN = "{}: not a .weights.h5 file of this network"
+_BOX_AND_CONFIDENCE = 5
+_SUFFIXES = (".h5", ".hdf5", ".keras")
+_SETTINGS = ("scale_x_y", "batch_norm_epsilon")  # of `Config`, that no shape shows
+_NOT_OURS = "{}: not a .weights.h5 file of this network"
+
+Shapes = list[tuple[int, ...]]
 
 
-def class_count_of(path: Path) -> int:
-    """The class count that a weights file was made for.
+def keras3_class_count(path: Path) -> int:
+    """The class count of the heads in a file.
 
     Raises:
-        UserError: there is no such file, or it does not hold weights of this network.
+        UserError: the file does not exist or does not hold weights of this network.
     """
-    # Of all convolutions only those of the three heads have a bias.
-    biases = [shapes[1] for shapes in _convolutions_in(path) if len(shapes) == 2]
+    # Only the convolutions of the three heads have a bias.
+    biases = [shapes[1] for shapes in _stored_shapes(path) if len(shapes) == 2]
     if len(biases) != 3:
-        raise UserError(_FOREIGN.format(path))
-    return biases[0][0] // ANCHORS_PER_LEVEL - _BOX_NUMBERS
+        raise UserError(_NOT_OURS.format(path))
+    return biases[0][0] // ANCHORS_PER_LEVEL - _BOX_AND_CONFIDENCE
 
 
 def fits(model: YOLOv4, path: Path) -> bool:
-    """Whether a weights file is of a network of the same width, depth and class count.
+    """Whether a file is for a network of the same width, depth and class count.
 
     Raises:
-        UserError: as `class_count_of`.
+        UserError: as `keras3_class_count`.
     """
-    return _convolutions_in(path) == _shapes(_convolutions(model))
+    return _stored_shapes(path) == _shapes(_convolutions(model))
 
 
-def load_keras3(model: YOLOv4, path: Path) -> str:
-    """Fill a network; heads for another class count stay as they are.
+def load_keras3(model: YOLOv4, path: Path, whole: bool = False) -> str:
+    """Fill a network; the heads keep their values if the file's are for another class count.
+
+    Args:
+        model: the network.
+        path: the file.
+        whole: refuse a file that does not fill the whole network.
 
     Returns:
         One or two lines for the log.
 
     Raises:
-        UserError: there is no such file, it is no weights file, or of another width or depth;
+        UserError: the file does not exist, holds no weights, or is for another width or depth;
             nothing was loaded.
     """
-    class_count_of(path)
-    layers, found = _convolutions(model), _convolutions_in(path)
-    pairs = zip(layers, _shapes(layers), found, strict=False)
-    left = [layer for layer, wanted, shapes in pairs if shapes != wanted]
-    # Only the heads, the ones with a bias, depend on the number of classes.
-    if len(found) != len(layers) or not all(layer.use_bias for layer in left):
-        raise UserError(f"{path}: of a network of another --width or --depth than this one")
+    keras3_class_count(path)
+    layers, stored = _convolutions(model), _stored_shapes(path)
+    triples = zip(layers, _shapes(layers), stored, strict=False)
+    skipped = [layer for layer, shapes, found in triples if found != shapes]
+    # Only the heads, the convolutions with a bias, depend on the class count.
+    if len(stored) != len(layers) or not all(layer.use_bias for layer in skipped):
+        raise UserError(f"{path}: for a network of another --width or --depth than this one")
+    names = [layer.name for layer in skipped]
+    if whole:
+        require_whole(path, names)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what does not fit is told below, by name
+            warnings.simplefilter("ignore")  # the returned text names what does not fit
             keras.Model(model.inputs, model.outputs).load_weights(path, skip_mismatch=True)
     except ValueError:
-        raise UserError(f"{path}: Keras wants a name that ends in .weights.h5") from None
-    text = f"loaded {len(layers) - len(left)} of {len(layers)} convolutions from {path}"
-    names = ", ".join(layer.name for layer in left)
-    return text + (f"\nnot loaded, as their shapes differ: {names}" if left else "")
+        raise UserError(f"{path}: Keras requires a name that ends in .weights.h5") from None
+    return loading_report(path, len(layers), names)
+
+
+def _recognizes(path: Path) -> bool:
+    return path.suffix in _SUFFIXES or h5py.is_hdf5(path)
+
+
+def _run_of(path: Path) -> Run | None:
+    """The run that a file belongs to."""
+    run = Run(path.parent)
+    return run if run.config_file.is_file() else None
+
+
+def _settings(path: Path) -> dict[str, Any]:
+    run = _run_of(path)
+    if run is None:
+        return {}
+    config = run.config()
+    return {name: getattr(config, name) for name in _SETTINGS}
+
+
+def _anchors_file(path: Path) -> Path | None:
+    run = _run_of(path)
+    return None if run is None else run.anchors_file
+
+
+KERAS3 = WeightsFormat(
+    "Keras 3", _recognizes, keras3_class_count, load_keras3, _settings, _anchors_file
+)
 
 
 def _convolutions(model: YOLOv4) -> list[keras.layers.Conv2D]:
@@ -69,12 +110,12 @@ def _convolutions(model: YOLOv4) -> list[keras.layers.Conv2D]:
     return [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
 
 
-def _shapes(layers: list[keras.layers.Conv2D]) -> list[list[tuple[int, ...]]]:
+def _shapes(layers: list[keras.layers.Conv2D]) -> list[Shapes]:
     return [[tuple(weight.shape) for weight in layer.weights] for layer in layers]
 
 
-def _convolutions_in(path: Path) -> list[list[tuple[int, ...]]]:
-    """Shapes of the kernel, and bias if any, of each convolution, in the order of the layers."""
+def _stored_shapes(path: Path) -> list[Shapes]:
+    """Shapes of the kernel, and of the bias if any, of each convolution, in the layers' order."""
     if not path.is_file():
         raise UserError(f"{path}: no such weights file")
     try:
@@ -84,4 +125,4 @@ def _convolutions_in(path: Path) -> list[list[tuple[int, ...]]]:
             names.sort(key=lambda name: int(name.removeprefix("conv2d").strip("_") or 0))
             return [[tuple(v.shape) for v in layers[name]["vars"].values()] for name in names]
     except (OSError, KeyError):
-        raise UserError(_FOREIGN.format(path)) from None
+        raise UserError(_NOT_OURS.format(path)) from None

@@ -13,8 +13,8 @@ from utils.files import MODEL_DATA
 
 SOURCE = "https://github.com/AlexeyAB/darknet/releases/download/darknet_yolo_v3_optimal"
 
-_SECONDS_OF_SILENCE = 60
-_CHUNK = 1 << 18
+_TIMEOUT = 60  # seconds without data
+_CHUNK = 1 << 18  # bytes
 
 
 @dataclass(frozen=True)
@@ -47,85 +47,84 @@ RELEASED = {
 
 
 def released_file(name: str) -> Path:
-    """The file of a release in `model_data/`, downloaded where it is not there yet.
+    """The file of a release in `model_data/`, downloaded if it is not there yet.
 
-    What an interrupted download left there is gone on with. The file takes its name when its
-    SHA-256 is right, and is checked again before each use.
+    An interrupted download is resumed. The file gets its final name once its SHA-256 is verified,
+    and every call verifies it again.
 
     Args:
         name: a key of `RELEASED`.
 
     Raises:
-        UserError: it cannot be downloaded, or its SHA-256 is wrong; says what to do by hand.
+        UserError: the file cannot be downloaded, or its SHA-256 is wrong; the message says how to
+            get it by hand.
     """
     release = RELEASED[name]
     path = MODEL_DATA / release.file
     by_hand = f"get {SOURCE}/{release.file} by other means and put it at {path}"
     if path.is_file():
-        if digest := _other_digest(path, release):
+        if (digest := sha256_of(path)) != release.sha256:
             raise UserError(
-                f"{path}: its SHA-256 is {digest}, that of the release {release.sha256}; "
-                f"remove it to download it anew, or {by_hand}"
+                f"{path}: its SHA-256 is {digest}, but the release's is {release.sha256}; "
+                f"remove it to download it again, or {by_hand}"
             )
         return path
-    # A name that .gitignore covers as it does the whole file's.
+    # .gitignore covers this name, as it covers the final one.
     partial = path.with_name(f"partial.{release.file}")
     _download(release, partial, by_hand)
-    if digest := _other_digest(partial, release):
+    if (digest := sha256_of(partial)) != release.sha256:
         partial.unlink()
         raise UserError(
-            f"{SOURCE}/{release.file}: what came has the SHA-256 {digest}, not {release.sha256}, "
-            f"and was thrown away; try again, or {by_hand}"
+            f"{SOURCE}/{release.file}: the download's SHA-256 is {digest}, but the release's is "
+            f"{release.sha256}, so it was deleted; try again, or {by_hand}"
         )
     return partial.replace(path)
 
 
-def _other_digest(path: Path, release: Release) -> str | None:
-    """The SHA-256 of a file where it is not that of the release."""
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file in hexadecimal digits."""
     with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return None if digest == release.sha256 else digest
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _download(release: Release, partial: Path, by_hand: str) -> None:
-    """Fetch what is missing; while a connection that breaks has brought something, try again."""
-    there = _size(partial)
+    """Fetch what is missing; after a broken connection, retry as long as each try brings data."""
+    have = _size(partial)
     with tqdm(
-        desc=release.file, total=release.size, initial=there, unit="B", unit_scale=True
+        desc=release.file, total=release.size, initial=have, unit="B", unit_scale=True
     ) as bar:
-        while there < release.size:
+        while have < release.size:
             problem: Exception | str = "the connection ended early"
             try:
                 partial.parent.mkdir(parents=True, exist_ok=True)
-                _fetch_rest(release, partial, there, bar)
+                _fetch_rest(release, partial, have, bar)
             except (OSError, HTTPException) as error:
                 problem = error
-            before, there = there, _size(partial)
-            if there <= before:
+            before, have = have, _size(partial)
+            if have <= before:
                 raise UserError(f"{SOURCE}/{release.file}: {problem}; try again, or {by_hand}")
 
 
 def _fetch_rest(release: Release, partial: Path, start: int, bar: tqdm) -> None:
-    """Fetch from a byte on, or all where the server knows no ranges.
+    """Append the bytes from `start` on, or fetch the whole file if the server ignores ranges.
 
     Raises:
-        OSError: no connection, or not the file of the release.
-        HTTPException: what came is not HTTP.
+        OSError: there is no connection, or the server offers another file.
+        HTTPException: the response is not HTTP.
     """
     ranges = {"Range": f"bytes={start}-"} if start else {}
     request = Request(f"{SOURCE}/{release.file}", headers=ranges)
-    with urlopen(request, timeout=_SECONDS_OF_SILENCE) as answer:
-        goes_on = answer.status == 206
-        size = answer.headers["Content-Length"]
-        # A page that asks for a password, say, must not become part of the file.
-        if size is None or int(size) != release.size - start * goes_on:
+    with urlopen(request, timeout=_TIMEOUT) as response:
+        if response.status != 206:  # Partial Content
+            start = 0
+        size = response.headers["Content-Length"]
+        # A login page, for example, must not become part of the file.
+        if size is None or int(size) != release.size - start:
             offered = "an unknown number of" if size is None else size
-            raise OSError(
-                f"{offered} bytes are offered there, not {release.size - start * goes_on}"
-            )
-        with partial.open("ab" if goes_on else "wb") as file:
-            bar.n = start if goes_on else 0
-            while chunk := answer.read(_CHUNK):
+            raise OSError(f"the server offers {offered} bytes, not {release.size - start}")
+        with partial.open("ab" if start else "wb") as file:
+            bar.n = start
+            while chunk := response.read(_CHUNK):
                 file.write(chunk)
                 bar.update(len(chunk))
 

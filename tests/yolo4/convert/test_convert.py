@@ -1,4 +1,4 @@
-"""Foreign weights become a run folder, whole or not at all."""
+"""Foreign weights become a run folder, atomically."""
 
 import functools
 import hashlib
@@ -14,9 +14,10 @@ from utils.text import read_class_names
 from yolo4.build import build_model, load_run_model, save_weights
 from yolo4.config import Config
 from yolo4.convert import command as module
-from yolo4.convert.command import COCO_CLASSES, ConvertOptions, convert
+from yolo4.convert.command import COCO_CLASSES, convert
+from yolo4.convert.options import ConvertOptions
 from yolo4.run import Run
-from yolo4.weights import released, start
+from yolo4.weights import released, source
 from yolo4.weights.darknet import load as darknet
 from yolo4.weights.darknet.load import darknet_class_count, write_darknet
 
@@ -54,7 +55,7 @@ def folder(tmp_path, monkeypatch):
 
 @pytest.fixture
 def slim_is_usual(monkeypatch):
-    """Files that do not tell are taken for slim networks instead of the full ones."""
+    """Files that do not say their network are taken for a slim one instead of the full one."""
     monkeypatch.setattr(module, "Config", functools.partial(Config, **SLIM))
     slim = functools.partial(_class_count_of_slim, darknet_class_count)
     monkeypatch.setattr(darknet, "darknet_class_count", slim)
@@ -100,7 +101,7 @@ def test_darknet_files_become_a_run(three, folder, capsys):
     )
 
 
-def test_what_is_given_goes_before_what_the_cfg_says(three, folder):
+def test_options_win_over_the_cfg(three, folder):
     weights, cfg, names = map(str, darknet_files(three))
     Path("anchors.txt").write_text("1,1 " * 9)
     convert(ConvertOptions(weights, cfg, names, anchors="anchors.txt", input_size=128))
@@ -126,10 +127,11 @@ def test_keras_2_weights_become_a_run_with_the_settings_they_need(eighty, folder
 
 
 @pytest.mark.usefixtures("slim_is_usual")
-def test_released_weights_need_but_their_name(eighty, folder, monkeypatch):
+def test_released_weights_need_only_their_name(eighty, folder, monkeypatch):
     made = darknet_files(eighty, [str(number) for number in range(80)])[0]
-    Path("model_data").mkdir()
-    file = made.rename("model_data/yolov4.weights")
+    monkeypatch.setattr(released, "MODEL_DATA", folder / "model_data")
+    released.MODEL_DATA.mkdir()
+    file = made.rename(released.MODEL_DATA / "yolov4.weights")
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
     release = released.Release(file.name, file.stat().st_size, digest)
     monkeypatch.setitem(released.RELEASED, "yolov4", release)
@@ -150,7 +152,7 @@ def test_there_are_the_80_names_of_coco():
 class TestMistakes:
     @pytest.fixture
     def refused(self, folder):
-        """A function that converts, wants an error of one line, and sees that nothing is left."""
+        """Converts, expects an error of one line, and checks that no file is left."""
 
         def refused(*arguments, match, **options):
             before = files(".")
@@ -174,37 +176,39 @@ class TestMistakes:
         refused(weights, str(cfg), names, match="is for 80 classes, but this network for 3")
 
     @pytest.mark.usefixtures("slim_is_usual")
-    def test_a_file_that_was_cut(self, three, refused):
+    def test_a_truncated_file(self, three, refused):
         weights = darknet_files(three)[0]
         weights.write_bytes(weights.read_bytes()[:-4])
-        refused(str(weights), match="numbers, which no class count of YOLOv4 gives; was the file")
+        refused(str(weights), match="bytes, fits no class count of YOLOv4; is it incomplete")
 
     def test_files_of_another_kind(self, three, refused):
         refused("none.weights", match=r"none\.weights: no such weights file")
-        save_weights(three, Path("own.weights.h5"))
-        refused("own.weights.h5", match=r"neither weights of Darknet nor of Keras 2")
+        save_weights(three, Path("ours.weights.h5"))
+        refused("ours.weights.h5", match=r"neither weights of Darknet nor of Keras 2")
         write_keras2(three, "old.h5")
         refused("old.h5", "a.cfg", match=r"--cfg a\.cfg describes weights of Darknet, but old\.h5")
 
     def test_a_folder_in_use(self, refused):
         Path("run").mkdir()
         Path("run/notes.txt").write_text("mine")
-        refused(output="run", match="--output run: there is something already")
-        refused(output="run/notes.txt", match="there is something already")
+        refused(output="run", match="--output run: exists already")
+        refused(output="run/notes.txt", match="exists already")
 
-    def test_what_can_be_told_before_a_download_is(self, refused, monkeypatch):
-        monkeypatch.setattr(start, "released_file", lambda name: pytest.fail("downloads"))
+    def test_mistakes_are_reported_before_a_download_if_possible(self, refused, monkeypatch):
+        monkeypatch.setattr(source, "released_file", lambda name: pytest.fail("downloads"))
         refused(classes="none.txt", match=r"none\.txt: cannot be read")
         refused(anchors="none.txt", match=r"none\.txt: cannot read the anchors")
         refused(input_size=100, match="--input-size is 100; it must be a multiple of 32")
 
-    def test_a_run_that_cannot_be_written_whole_is_not_there(self, three, refused, monkeypatch):
+    def test_a_run_that_cannot_be_written_completely_is_not_there(
+        self, three, refused, monkeypatch
+    ):
         weights, cfg, names = map(str, darknet_files(three))
 
         def full(*_):
             raise OSError("no space left")
 
-        monkeypatch.setattr("yolo4.build.save_weights", full)
+        monkeypatch.setattr(module, "save_weights", full)
         refused(weights, cfg, names, output="run", match="--output run: cannot write there: no sp")
 
 

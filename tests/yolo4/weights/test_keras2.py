@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from nets.yolov4 import YOLOv4
+from tests.helpers import ROOT
 from utils.errors import UserError
 from yolo4.build import build_model
 from yolo4.config import Config
 from yolo4.weights.keras2 import KERAS2_SETTINGS, is_keras2, keras2_class_count, load_keras2
-from yolo4.weights.settings import settings_of
-from yolo4.weights.start import check_weights
+from yolo4.weights.source import open_weights
 
 CONFIG = Config(width=0.125, depth=0.1, input_size=64, **KERAS2_SETTINGS)
 
@@ -24,7 +24,7 @@ CONFIG = Config(width=0.125, depth=0.1, input_size=64, **KERAS2_SETTINGS)
 def made(tmp_path_factory):
     """The folder with the files of `keras2_network.py`."""
     folder = tmp_path_factory.mktemp("keras2")
-    script = Path(__file__).with_name("keras2_network.py")
+    script = ROOT / "tests" / "helpers" / "keras2_network.py"
     done = subprocess.run([sys.executable, script, folder], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return folder
@@ -67,7 +67,7 @@ def test_logits_are_those_of_keras_2(made, network, name):
     assert_same_logits(network, made, name.removesuffix("_model"))
 
 
-def test_the_files_are_what_they_are_for(made):
+def test_the_files_have_the_layouts_that_they_stand_for(made):
     with h5py.File(made / "first.h5") as first, h5py.File(made / "second.h5") as second:
         assert "conv2d" in first
         assert "conv2d" not in second
@@ -78,15 +78,15 @@ def test_the_files_are_what_they_are_for(made):
         assert len(file.attrs["layer_names"]) == 2
 
 
-def test_layers_made_in_another_order_are_matched_by_the_graph(made, network):
+def test_layers_created_in_another_order_are_matched_by_the_graph(made, network):
     scrambled(network)
     assert load_keras2(network, made / "path_first.h5").splitlines()[1:] == [
-        "its layers were not made in the usual order; matched by the order of the graph"
+        "its layers were not created in the usual order; matched by the order of the graph"
     ]
     assert_same_logits(network, made, "path_first")
 
 
-def test_names_that_say_nothing_do_not_matter(file, made, network):
+def test_the_names_of_the_layers_do_not_matter(file, made, network):
     with h5py.File(file, "a") as opened:
         names = list(opened.attrs["layer_names"])
         for place, name in enumerate(names):
@@ -102,7 +102,7 @@ def test_names_that_say_nothing_do_not_matter(file, made, network):
     assert_same_logits(network, made, "first")
 
 
-def test_long_lists_of_names_come_in_pieces_and_some_as_bytes(file, made, network):
+def test_long_lists_of_names_are_split_and_may_be_bytes(file, made, network):
     with h5py.File(file, "a") as opened:
         names = opened.attrs["layer_names"].astype("S")
         del opened.attrs["layer_names"]
@@ -142,11 +142,14 @@ def test_another_network_is_refused_with_both_shapes_or_counts(made):
     with pytest.raises(UserError) as caught:
         load_keras2(slim, made / "first.h5")
     assert str(caught.value) == (
-        f"{made / 'first.h5'}: conv2d_1 has kernel (3, 3, 8, 8), "
-        "but conv_2 of this network kernel (3, 3, 8, 16); is it of another --width or --depth?"
+        f"{made / 'first.h5'}: for another network: its conv2d_1 has kernel (3, 3, 8, 8), "
+        "but conv_2 of this network has kernel (3, 3, 8, 16); "
+        "does it have another --width or --depth?"
     )
     assert unchanged(slim, before)
-    with pytest.raises(UserError, match=r"74 convolutions and 71 batch norms, this one 78 and 75"):
+    with pytest.raises(
+        UserError, match=r"74 convolutions and 71 batch norms, but this network 78 and 75"
+    ):
         load_keras2(YOLOv4(3, width=0.125, depth=0.25), made / "first.h5")
 
 
@@ -168,22 +171,21 @@ def test_a_batch_norm_of_another_convolution_is_seen(file, network):
         first, second = (names.index(f"batch_normalization_{n}") for n in (18, 19))
         names[first], names[second] = names[second], names[first]
         opened.attrs["layer_names"] = names
-    with pytest.raises(UserError, match=r"conv2d_18 was made with batch_normalization_18, but"):
+    with pytest.raises(UserError, match=r"conv2d_18 was created with batch_normalization_18, but"):
         load_keras2(network, file)
     assert unchanged(network, before)
 
 
-@pytest.mark.parametrize("command", [check_weights, settings_of])
 @pytest.mark.parametrize("fraction", [0.3, 0.9])
-def test_a_cut_file_is_told_before_there_is_a_network(made, tmp_path, command, fraction):
+def test_a_truncated_file_is_refused_before_there_is_a_network(made, tmp_path, fraction):
     data = (made / "first.h5").read_bytes()
     path = tmp_path / "cut.h5"
     path.write_bytes(data[: int(fraction * len(data))])
     with pytest.raises(UserError, match=rf"^{path}: damaged: .*truncated"):
-        command(str(path))
+        open_weights(str(path))
 
 
-def test_a_group_in_the_place_of_an_array_is_told(file, network):
+def test_a_group_in_the_place_of_an_array_is_refused(file, network):
     with h5py.File(file, "r+") as stored:
         name = stored.attrs["layer_names"][-1]
         path = f"{name}/{stored[name].attrs['weight_names'][0]}"
@@ -194,7 +196,7 @@ def test_a_group_in_the_place_of_an_array_is_told(file, network):
 
 
 @pytest.mark.parametrize("fraction", [0.0, 0.3, 0.999])
-def test_a_file_that_is_cut_is_told(made, tmp_path, network, fraction):
+def test_a_truncated_file_is_refused(made, tmp_path, network, fraction):
     data = (made / "first.h5").read_bytes()
     path = tmp_path / "cut.h5"
     path.write_bytes(data[: int(len(data) * fraction)])
@@ -202,7 +204,7 @@ def test_a_file_that_is_cut_is_told(made, tmp_path, network, fraction):
         load_keras2(network, path)
 
 
-def test_a_file_without_one_of_its_arrays_is_told(file, network):
+def test_a_file_without_one_of_its_arrays_is_refused(file, network):
     with h5py.File(file, "a") as opened:
         del opened["conv2d_7/conv2d_7/kernel:0"]
     with pytest.raises(UserError, match=r"changed\.h5: damaged, or not weights of Keras 2.*kernel"):
@@ -210,7 +212,7 @@ def test_a_file_without_one_of_its_arrays_is_told(file, network):
 
 
 @pytest.mark.parametrize(("sizes", "found"), [((24, 24, 27), "24, 24, 27"), ((24,), "24")])
-def test_heads_that_are_not_three_alike_are_told(tmp_path, sizes, found):
+def test_heads_that_are_not_three_alike_are_refused(tmp_path, sizes, found):
     path = tmp_path / "heads.h5"
     with h5py.File(path, "w") as file:
         names = [f"conv2d_{place}" for place in range(len(sizes))]

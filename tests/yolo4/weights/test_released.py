@@ -1,9 +1,8 @@
-"""The download of released weights, from a server of the test's own."""
+"""The download of released weights, from a local server."""
 
 import hashlib
 import subprocess
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from pathlib import Path
 from threading import Thread
 
 import numpy as np
@@ -18,7 +17,7 @@ DATA = np.random.default_rng(0).bytes(1_000_000)
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Sends the server's `data`, as its other attributes say, and notes what was asked for."""
+    """Sends the server's `data`, as its other attributes say, and records the requests."""
 
     def do_GET(self):
         server = self.server
@@ -42,7 +41,7 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server(monkeypatch, tmp_path):
-    """A server of one released file, and an empty folder to work in."""
+    """A server of one released file, and an empty `model_data`."""
     server = HTTPServer(("127.0.0.1", 0), Handler)
     server.data, server.asked, server.cuts = DATA, [], []
     server.knows_ranges, server.tells_length, server.status = True, True, None
@@ -50,7 +49,7 @@ def server(monkeypatch, tmp_path):
     monkeypatch.setattr(released, "RELEASED", {"some": release})
     monkeypatch.setattr(released, "SOURCE", f"http://127.0.0.1:{server.server_port}/files")
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(released, "MODEL_DATA", tmp_path / "model_data")
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     yield server
@@ -59,35 +58,40 @@ def server(monkeypatch, tmp_path):
     server.server_close()
 
 
-def files():
-    return sorted(path.name for path in Path("model_data").iterdir())
+@pytest.fixture
+def model_data(server, tmp_path):
+    return tmp_path / "model_data"
 
 
-def test_a_file_is_downloaded_once_with_a_bar(server, capsys):
+def files(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_file_is_downloaded_once_with_a_bar(server, model_data, capsys):
     path = released_file("some")
-    assert path == Path("model_data/some.weights")
+    assert path == model_data / "some.weights"
     assert path.read_bytes() == DATA
-    assert files() == ["some.weights"]
+    assert files(model_data) == ["some.weights"]
     assert "some.weights: 100%" in capsys.readouterr().err
     assert released_file("some") == path
     assert server.asked == [("/files/some.weights", None)]
     assert not capsys.readouterr().err
 
 
-def test_a_connection_that_breaks_is_gone_on_with(server):
+def test_a_broken_connection_is_resumed(server):
     server.cuts = [300_000, 10]
     assert released_file("some").read_bytes() == DATA
     assert [asked for _, asked in server.asked] == [None, "bytes=300000-", "bytes=300010-"]
 
 
-def test_what_an_earlier_command_left_is_gone_on_with(server, capsys):
+def test_the_download_of_an_earlier_command_is_resumed(server, model_data):
     server.cuts = [700_000, 0]
     with pytest.raises(UserError, match="the connection ended early; try again, or get http"):
         released_file("some")
-    assert files() == ["partial.some.weights"]
+    assert files(model_data) == ["partial.some.weights"]
     assert released_file("some").read_bytes() == DATA
     assert server.asked[-1][1] == "bytes=700000-"
-    assert files() == ["some.weights"]
+    assert files(model_data) == ["some.weights"]
 
 
 def test_a_server_without_ranges_sends_all_again(server):
@@ -97,14 +101,14 @@ def test_a_server_without_ranges_sends_all_again(server):
     assert len(server.asked) == 2
 
 
-def test_a_whole_file_that_was_not_yet_checked_is_not_fetched_again(server):
-    Path("model_data").mkdir()
-    Path("model_data/partial.some.weights").write_bytes(DATA)
+def test_a_complete_download_that_was_not_verified_is_not_fetched_again(server, model_data):
+    model_data.mkdir()
+    (model_data / "partial.some.weights").write_bytes(DATA)
     assert released_file("some").read_bytes() == DATA
     assert not server.asked
 
 
-def test_a_wrong_hash_is_told_and_the_file_thrown_away(server):
+def test_a_wrong_hash_is_reported_and_the_file_deleted(server, model_data):
     server.data = DATA[:-1] + bytes([DATA[-1] ^ 1])
     with pytest.raises(UserError) as caught:
         released_file("some")
@@ -113,13 +117,13 @@ def test_a_wrong_hash_is_told_and_the_file_thrown_away(server):
     for part in (server.data, DATA):
         assert hashlib.sha256(part).hexdigest() in text
     assert f"get {released.SOURCE}/some.weights by other means and put it at" in text
-    assert text.endswith(str(Path("model_data/some.weights")))
-    assert files() == []
+    assert text.endswith(str(model_data / "some.weights"))
+    assert files(model_data) == []
 
 
-def test_a_file_put_there_by_hand_is_checked_and_kept(server):
-    Path("model_data").mkdir()
-    path = Path("model_data/some.weights")
+def test_a_file_put_there_by_hand_is_verified_and_kept(server, model_data):
+    model_data.mkdir()
+    path = model_data / "some.weights"
     path.write_bytes(DATA)
     assert released_file("some") == path
     path.write_bytes(DATA[:-1])
@@ -134,43 +138,42 @@ def test_a_file_put_there_by_hand_is_checked_and_kept(server):
 )
 @pytest.mark.parametrize("left_before", [0, 1000])
 def test_another_page_in_its_place_does_not_become_part_of_it(
-    server, left_before, tells_length, offered
+    server, model_data, left_before, tells_length, offered
 ):
-    Path("model_data").mkdir()
-    Path("model_data/partial.some.weights").write_bytes(DATA[:left_before])
+    model_data.mkdir()
+    (model_data / "partial.some.weights").write_bytes(DATA[:left_before])
     server.data, server.knows_ranges = b"<html>Please log in</html>", False
     server.tells_length = tells_length
-    message = f"{offered} bytes are offered there, not 1000000; try again, or"
+    message = f"the server offers {offered} bytes, not 1000000; try again, or"
     with pytest.raises(UserError, match=message):
         released_file("some")
-    assert Path("model_data/partial.some.weights").read_bytes() == DATA[:left_before]
+    assert (model_data / "partial.some.weights").read_bytes() == DATA[:left_before]
 
 
-def test_a_file_that_is_not_there_is_told(server):
+def test_a_file_that_the_server_does_not_have_is_reported(server):
     server.status = 404
     with pytest.raises(UserError, match=r"some\.weights: HTTP Error 404: .*; try again, or get"):
         released_file("some")
 
 
-def test_no_network_is_told_with_what_to_do_by_hand(server, monkeypatch):
+def test_without_network_the_message_says_what_to_do_by_hand(server, model_data, monkeypatch):
     monkeypatch.setattr(released, "SOURCE", "http://127.0.0.1:9")  # nothing listens there
     with pytest.raises(UserError, match=r"http://127\.0\.0\.1:9/some\.weights: .*refused") as error:
         released_file("some")
-    assert "put it at model_data" in str(error.value)
+    assert f"put it at {model_data / 'some.weights'}" in str(error.value)
 
 
-def test_no_answer_is_told(server, monkeypatch):
+def test_an_unknown_host_is_reported(server, monkeypatch):
     monkeypatch.setattr(released, "SOURCE", "http://does-not-exist.invalid")
     with pytest.raises(UserError, match=r"does-not-exist\.invalid/some\.weights: .*; try again"):
         released_file("some")
 
 
 @pytest.mark.parametrize("release", RELEASED.values(), ids=list(RELEASED))
-def test_a_release_stays_out_of_git_while_it_comes_and_afterwards(release):
-    root = ROOT
+def test_git_ignores_a_release_during_its_download_and_afterwards(release):
     names = [f"model_data/{prefix}{release.file}" for prefix in ("", "partial.")]
     done = subprocess.run(
-        ["git", "check-ignore", "--no-index", *names], cwd=root, capture_output=True, text=True
+        ["git", "check-ignore", "--no-index", *names], cwd=ROOT, capture_output=True, text=True
     )
     if done.returncode == 128:
         pytest.skip("not a git checkout")

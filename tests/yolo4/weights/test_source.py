@@ -1,6 +1,7 @@
-"""Weights to start from: each kind of file, and the errors that name what does not go together."""
+"""Initial weights: every format, what it brings along, and errors that name what does not fit."""
 
 import dataclasses
+import hashlib
 import shutil
 
 import h5py
@@ -8,16 +9,29 @@ import keras
 import numpy as np
 import pytest
 
+from nets.yolov4 import YOLOv4
 from tests.helpers import darknet_reference
+from tests.helpers.keras2_file import write_keras2
 from tests.helpers.random_weights import random_weights
 from utils.anchors import COCO_ANCHORS, format_anchors
 from utils.errors import UserError
 from yolo4.build import build_model, save_weights
+from yolo4.compare import diagnosis
+from yolo4.compare.arms import Arm
+from yolo4.compare.study_files import MeasuredImages, Study
+from yolo4.compare.worker import train_and_measure
 from yolo4.config import Config
 from yolo4.run import Run
-from yolo4.weights import start
-from yolo4.weights.keras3 import class_count_of
-from yolo4.weights.start import check_weights, start_from
+from yolo4.sample_data.make import make_sample_data
+from yolo4.train.setup import prepare
+from yolo4.weights import released, source
+from yolo4.weights.darknet.files import write_weights
+from yolo4.weights.darknet.format import DARKNET
+from yolo4.weights.format import WeightsFormat
+from yolo4.weights.keras2 import KERAS2, KERAS2_SETTINGS
+from yolo4.weights.keras3 import KERAS3
+from yolo4.weights.released import Release
+from yolo4.weights.source import open_weights
 
 CONFIG = Config(width=0.05, depth=0.1, input_size=64)
 
@@ -63,19 +77,18 @@ def run(tmp_path, weights):
     return run
 
 
-class TestOwnFiles:
+class TestKeras3Files:
     def test_weights_of_the_same_network_all_fit(self, two, trained, weights):
         random_weights(two, seed=2)
         count = len(two.convolutions())
-        assert start_from(two, str(weights)) == (
-            f"loaded {count} of {count} convolutions from {weights}"
-        )
+        opened = open_weights(str(weights))
+        assert opened.load_into(two) == f"loaded {count} of {count} convolutions from {weights}"
         assert equal(two.get_weights(), trained.get_weights())
-        assert start_from(two, str(weights)).startswith(f"loaded {count} of"), "equal ones fit too"
+        assert opened.load_into(two, whole=True).startswith(f"loaded {count} of"), "again"
 
     def test_a_run_stands_for_its_best_weights(self, two, trained, run):
         random_weights(two, seed=3)
-        assert str(run.best_weights) in start_from(two, str(run.folder))
+        assert str(run.best_weights) in open_weights(str(run.folder)).load_into(two)
         assert equal(two.get_weights(), trained.get_weights())
 
     def test_of_another_class_count_all_but_the_heads_is_loaded_and_they_are_listed(
@@ -84,7 +97,7 @@ class TestOwnFiles:
         model = random_weights(build_model(CONFIG, 5), seed=4)
         heads = [layer for layer in model.convolutions() if layer.use_bias]
         before = [layer.get_weights() for layer in heads]
-        first, second = start_from(model, str(weights)).splitlines()
+        first, second = open_weights(str(weights)).load_into(model).splitlines()
         count = len(model.convolutions())
         assert first == f"loaded {count - 3} of {count} convolutions from {weights}"
         assert second.startswith("not loaded, as their shapes differ: ")
@@ -98,89 +111,238 @@ class TestOwnFiles:
     def test_another_width_or_depth_is_refused_and_nothing_loaded(self, weights, other):
         before = other.get_weights()
         with pytest.raises(UserError, match="another --width or --depth"):
-            start_from(other, str(weights))
+            open_weights(str(weights)).load_into(other)
         assert equal(other.get_weights(), before)
 
-    def test_a_file_that_is_missing_or_no_weights_is_told(self, two, run, tmp_path):
+    def test_a_file_that_is_missing_or_holds_no_weights_is_refused(self, run, tmp_path):
         with pytest.raises(UserError, match=r"none\.weights\.h5: no such weights file"):
-            start_from(two, str(tmp_path / "none.weights.h5"))
+            open_weights(str(tmp_path / "none.weights.h5"))
         text = tmp_path / "text.weights.h5"
         text.write_text("hello")
         with pytest.raises(UserError, match=r"text\.weights\.h5: not a \.weights\.h5 file"):
-            start_from(two, str(text))
+            open_weights(str(text))
         other = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(3, 3)])
         other.save_weights(tmp_path / "other.weights.h5")
         with pytest.raises(UserError, match=r"other\.weights\.h5: not a \.weights\.h5 file"):
-            start_from(two, str(tmp_path / "other.weights.h5"))
+            open_weights(str(tmp_path / "other.weights.h5"))
         with pytest.raises(UserError, match="not a run folder"):
-            start_from(two, str(tmp_path))
+            open_weights(str(tmp_path))
         run.best_weights.unlink()
         with pytest.raises(UserError, match="no weights yet"):
-            start_from(two, str(run.folder))
+            open_weights(str(run.folder))
 
-    def test_a_name_that_keras_does_not_read_is_told(self, two, weights, tmp_path):
+    def test_a_name_that_keras_does_not_read_is_refused(self, two, weights, tmp_path):
         shutil.copy(weights, tmp_path / "renamed.h5")
         with pytest.raises(UserError, match=r"renamed\.h5: .*ends in \.weights\.h5"):
-            start_from(two, str(tmp_path / "renamed.h5"))
+            open_weights(str(tmp_path / "renamed.h5")).load_into(two)
 
     def test_the_class_count_is_read_from_the_file(self, weights):
-        assert class_count_of(weights) == 2
+        assert open_weights(str(weights)).class_count() == 2
 
 
-class TestOtherFiles:
+@pytest.mark.parametrize("write", [save_weights, write_keras2])
+def test_a_file_that_has_to_fill_the_whole_network_but_does_not_is_refused(
+    trained, tmp_path, write
+):
+    path = tmp_path / "two.weights.h5"
+    write(trained, path)
+    model = random_weights(build_model(CONFIG, 5), seed=4)
+    before = model.get_weights()
+    with pytest.raises(
+        UserError, match=r"two\.weights\.h5: does not fill the whole network: .*conv"
+    ):
+        open_weights(str(path)).load_into(model, whole=True)
+    assert equal(model.get_weights(), before)
+
+
+class TestFormats:
     @pytest.mark.parametrize("name", ["yolov4.weights", "yolov4.conv.137", "csdarknet53", "x.y"])
-    def test_what_is_not_hdf5_is_darknets_whatever_its_name(self, two, trained, tmp_path, name):
+    def test_any_file_but_hdf5_is_darknets_whatever_its_name(self, two, trained, tmp_path, name):
         random_weights(two, seed=2)
         path = tmp_path / name
         path.write_bytes(darknet_reference.weights(trained))
-        check_weights(str(path))
+        opened = open_weights(str(path))
+        assert opened.format is DARKNET
         count = len(two.convolutions())
-        assert start_from(two, str(path)) == f"loaded {count} of {count} convolutions from {path}"
+        assert opened.load_into(two) == f"loaded {count} of {count} convolutions from {path}"
         assert equal(two.get_weights(), trained.get_weights())
 
-    def test_what_is_neither_is_told_as_darknets(self, two, tmp_path):
+    def test_a_file_of_no_format_is_refused_as_darknets(self, tmp_path):
         (tmp_path / "yolov4.pt").write_bytes(b"PK\3\4 a file of another program")
-        for act in (check_weights, lambda weights: start_from(two, weights)):
-            with pytest.raises(UserError, match=r"yolov4\.pt: not Darknet weights"):
-                act(str(tmp_path / "yolov4.pt"))
+        with pytest.raises(UserError, match=r"yolov4\.pt: not Darknet weights"):
+            open_weights(str(tmp_path / "yolov4.pt"))
 
-    def test_a_keras_2_file_is_known_by_what_it_holds(self, two, weights, tmp_path, monkeypatch):
-        path = tmp_path / "yolo4.h5"
+    def test_keras_2_and_3_are_told_apart_by_what_the_files_hold(self, trained, weights, tmp_path):
+        assert open_weights(str(weights)).format is KERAS3
+        path = write_keras2(trained, tmp_path / "yolo4.weights.h5")
+        assert open_weights(str(path)).format is KERAS2
         with h5py.File(path, "w") as file:
             file.attrs["layer_names"] = [b"conv2d"]
             file.create_group("conv2d").attrs["weight_names"] = [b"conv2d/kernel:0"]
             file["conv2d/conv2d/kernel:0"] = np.zeros((3, 3, 3, 8))
-        monkeypatch.setattr(start, "load_keras2", lambda model, file: f"Keras 2: {file}")
-        assert start_from(two, str(path)) == f"Keras 2: {path}"
-        with pytest.raises(UserError, match=r"yolo4\.h5: not weights of YOLOv4"):
-            check_weights(str(path))
-        assert start_from(two, str(weights)).startswith("loaded")
+        with pytest.raises(UserError, match=r"yolo4\.weights\.h5: not weights of YOLOv4"):
+            open_weights(str(path))
 
-    def test_a_released_name_is_downloaded_unless_there_is_such_a_file(
-        self, two, trained, tmp_path, monkeypatch
+    def test_a_format_is_added_by_registering_it(self, two, tmp_path, monkeypatch):
+        added = WeightsFormat(
+            "made up",
+            recognizes=lambda path: path.suffix == ".made",
+            class_count=lambda path: 7,
+            load=lambda model, path, whole=False: f"{path.name} into {model.name}",
+        )
+        monkeypatch.setattr(source, "FORMATS", (added, *source.FORMATS))
+        (tmp_path / "some.made").write_bytes(b"some")
+        opened = open_weights(str(tmp_path / "some.made"))
+        assert (opened.class_count(), opened.settings()) == (7, {})
+        assert opened.remarks(COCO_ANCHORS, 7) == ()
+        assert opened.load_into(two) == "some.made into yolov4"
+
+    @pytest.mark.parametrize(
+        ("name", "message"),
+        [
+            ("none.weights", "no such weights file"),
+            ("text.h5", "not a .weights.h5 file of this network"),
+            ("empty.weights", "is empty"),
+        ],
+    )
+    def test_a_file_without_weights_is_refused(self, tmp_path, name, message):
+        (tmp_path / "text.h5").write_text("hello")
+        (tmp_path / "empty.weights").write_bytes(b"")
+        with pytest.raises(UserError, match=f"{name}: {message}"):
+            open_weights(str(tmp_path / name))
+
+
+class TestSettings:
+    def test_keras_2_files_have_its_usual_ones(self, trained, tmp_path):
+        path = write_keras2(trained, tmp_path / "old.h5")
+        assert open_weights(str(path)).settings() == {
+            "scale_x_y": (1.0, 1.0, 1.0),
+            "batch_norm_epsilon": 1e-3,
+        }
+
+    def test_a_run_has_its_own_whether_it_or_its_weights_are_named(self, run):
+        own = {"scale_x_y": (1.1, 1.2, 1.3), "batch_norm_epsilon": 2e-3}
+        run.config_file.write_text(dataclasses.replace(CONFIG, **own).to_json())
+        assert open_weights(str(run.folder)).settings() == own
+        assert open_weights(str(run.best_weights)).settings() == own
+
+    def test_other_files_have_none(self, weights, tmp_path):
+        assert open_weights(str(weights)).settings() == {}
+        (tmp_path / "config.json").write_text(CONFIG.to_json())
+        write_weights(tmp_path / "some.weights", [])
+        assert open_weights(str(tmp_path / "some.weights")).settings() == {}, "not those beside it"
+
+    def test_other_anchors_than_those_of_the_loaded_heads_are_remarked_on(self, run, weights):
+        opened = open_weights(str(run.folder))
+        assert opened.remarks(COCO_ANCHORS + 1, 2) == (
+            f"{run.folder}: its heads are loaded but were trained with other anchors; "
+            f"--anchors {run.anchors_file} keeps those",
+        )
+        assert opened.remarks(COCO_ANCHORS, 2) == ()
+        assert opened.remarks(COCO_ANCHORS + 1, 3) == (), "no heads are loaded"
+        assert open_weights(str(weights)).remarks(COCO_ANCHORS + 1, 2) == (), "nobody knows them"
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return make_sample_data(tmp_path_factory.mktemp("data") / "set", 2, 1, 1, size=96)
+
+
+class TestTraining:
+    @pytest.fixture
+    def config(self, data, tmp_path):
+        return dataclasses.replace(CONFIG, data=(str(data),), run_dir=str(tmp_path / "new"))
+
+    def test_it_remarks_on_other_anchors(self, config, tmp_path, capsys):
+        class_count = len(prepare(config).class_names)
+        run = Run(tmp_path / "run")
+        save_weights(build_model(CONFIG, class_count), run.best_weights)
+        run.config_file.write_text(CONFIG.to_json())
+        run.anchors_file.write_text(format_anchors(COCO_ANCHORS + 1))
+        config = dataclasses.replace(config, weights=str(run.folder))
+        remark = f"--anchors {run.anchors_file} keeps those"
+        prepare(config)
+        assert remark in capsys.readouterr().out
+        prepare(dataclasses.replace(config, anchors=str(run.anchors_file)))
+        assert remark not in capsys.readouterr().out
+
+    def test_it_adopts_the_settings_of_the_weights_and_says_so(
+        self, trained, config, tmp_path, capsys
+    ):
+        path = write_keras2(trained, tmp_path / "old.h5")
+        config = dataclasses.replace(config, weights=str(path))
+        found = prepare(config).config
+        assert {name: getattr(found, name) for name in KERAS2_SETTINGS} == KERAS2_SETTINGS
+        assert (
+            f"--scale-x-y (1.0, 1.0, 1.0), --batch-norm-epsilon 0.001: what {path} was trained with"
+        ) in capsys.readouterr().out.splitlines()
+        same = dataclasses.replace(config, **KERAS2_SETTINGS)
+        assert prepare(same).config == found
+        assert "was trained with" not in capsys.readouterr().out
+
+
+class TestReleases:
+    @pytest.fixture
+    def release(self, trained, tmp_path, monkeypatch):
+        """A released file of two classes in `model_data`, instead of the real one."""
+        content = darknet_reference.weights(trained)
+        release = Release("some.weights", len(content), hashlib.sha256(content).hexdigest())
+        monkeypatch.setitem(released.RELEASED, "yolov4", release)
+        monkeypatch.setattr(released, "MODEL_DATA", tmp_path / "model_data")
+        released.MODEL_DATA.mkdir()
+        (released.MODEL_DATA / release.file).write_bytes(content)
+        return release
+
+    @pytest.fixture
+    def hashed(self, monkeypatch):
+        """The names of the files that a hash was computed of."""
+        names, file_digest = [], hashlib.file_digest
+
+        def noted(file, name):
+            names.append(file.name)
+            return file_digest(file, name)
+
+        monkeypatch.setattr(hashlib, "file_digest", noted)
+        return names
+
+    def test_a_name_stands_for_the_released_file_unless_there_is_such_a_file(
+        self, release, two, trained, tmp_path, monkeypatch
     ):
         monkeypatch.chdir(tmp_path)
-        released = tmp_path / "downloaded.weights"
-        released.write_bytes(darknet_reference.weights(trained))
-        asked = []
-        monkeypatch.setattr(start, "released_file", lambda name: asked.append(name) or released)
-        assert start_from(two, "yolov4").endswith(str(released))
-        assert asked == ["yolov4"]
-        (tmp_path / "yolov4.conv.137").write_bytes(released.read_bytes())
-        assert start_from(two, "yolov4.conv.137").endswith("from yolov4.conv.137")
-        assert asked == ["yolov4"]
+        random_weights(two, seed=2)
+        path = released.MODEL_DATA / release.file
+        assert open_weights("yolov4").load_into(two).endswith(str(path))
+        assert equal(two.get_weights(), trained.get_weights())
+        (tmp_path / "yolov4").write_bytes(path.read_bytes())
+        assert open_weights("yolov4").load_into(two).endswith("from yolov4")
 
+    def test_a_hash_is_computed_once(self, release, hashed, weights):
+        opened = open_weights("yolov4")
+        assert opened.sha256 == release.sha256
+        assert hashed == [str(opened.path)]
+        opened = open_weights(str(weights))
+        assert opened.sha256 == opened.sha256 == hashlib.sha256(weights.read_bytes()).hexdigest()
+        assert hashed[1:] == [str(weights)]
 
-@pytest.mark.parametrize(
-    ("name", "message"),
-    [
-        ("none.weights", "no such weights file"),
-        ("text.h5", "not a .weights.h5 file of this network"),
-        ("empty.weights", "is empty"),
-    ],
-)
-def test_a_file_without_weights_is_told_before_there_is_a_network(tmp_path, name, message):
-    (tmp_path / "text.h5").write_text("hello")
-    (tmp_path / "empty.weights").write_bytes(b"")
-    with pytest.raises(UserError, match=f"{name}: {message}"):
-        check_weights(str(tmp_path / name))
+    def test_a_matched_arm_starts_with_one_hash(
+        self, release, hashed, data, tmp_path, monkeypatch, capsys
+    ):
+        class BegunError(Exception):
+            """The first step of the training would come next."""
+
+        def begin(*_):
+            raise BegunError
+
+        def step(model, *batch):
+            model.set_weights([value + 1 for value in model.get_weights()])
+
+        monkeypatch.setattr(YOLOv4, "train_on_batch", step)  # compiling it takes long
+        monkeypatch.setattr(diagnosis, "WatchConfidence", begin)
+        monkeypatch.setattr(MeasuredImages, "load", lambda file: None)
+        shared = dataclasses.replace(CONFIG, data=(str(data),), weights="yolov4")
+        arm = Arm("focal", {"confidence_loss": "focal"}, "matched")
+        with pytest.raises(BegunError):
+            train_and_measure(tmp_path, arm, shared, 0)
+        assert "confidence gain" in capsys.readouterr().out
+        assert Study(tmp_path).run(arm.folder, 0).config_file.is_file()
+        assert hashed == [str(released.MODEL_DATA / release.file)]

@@ -1,0 +1,121 @@
+"""Initial weights: resolved once to a file of a known format, then asked for what they hold."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nets.yolov4 import YOLOv4
+from utils.anchors import read_anchors
+from utils.errors import UserError
+from yolo4.run import open_run
+from yolo4.weights.darknet.format import DARKNET
+from yolo4.weights.format import WeightsFormat
+from yolo4.weights.keras2 import KERAS2
+from yolo4.weights.keras3 import KERAS3
+from yolo4.weights.released import RELEASED, released_file, sha256_of
+
+# The first one that recognizes a file reads it. Darknet's files have no signature: it takes any.
+FORMATS = (KERAS2, KERAS3, DARKNET)
+
+
+@dataclass(frozen=True, eq=False)
+class WeightsSource:
+    """A file of initial weights.
+
+    Attributes:
+        name: as the user named it.
+        path: the file.
+        format: the format of the file.
+        verified_sha256: of a released file, whose hash was verified.
+    """
+
+    name: str
+    path: Path
+    format: WeightsFormat
+    verified_sha256: str | None = None
+
+    @cached_property
+    def sha256(self) -> str:
+        """The SHA-256 of the file in hexadecimal digits, computed at most once."""
+        return self.verified_sha256 or sha256_of(self.path)
+
+    def class_count(self) -> int | None:
+        """The class count of the heads; None if the file does not determine it.
+
+        Raises:
+            UserError: the file holds no weights of its format.
+        """
+        return self._class_count
+
+    @cached_property
+    def _class_count(self) -> int | None:
+        return self.format.class_count(self.path)
+
+    def settings(self) -> dict[str, Any]:
+        """Values of `Config` that the weights were trained with, as far as they are known.
+
+        Only settings that no shape shows. Empty for Darknet's files, which need the defaults.
+        """
+        return self.format.settings(self.path)
+
+    def remarks(self, anchors: np.ndarray, class_count: int) -> tuple[str, ...]:
+        """Lines for the log about what may surprise in a training that begins with these weights.
+
+        Args:
+            anchors: `[9, 2]`, the anchors of the training, width and height in input pixels.
+            class_count: the class count of the training; for another one no heads are loaded.
+
+        Raises:
+            UserError: the anchors of the weights cannot be read.
+        """
+        file = self.format.anchors_file(self.path)
+        if file is None or self.class_count() != class_count:
+            return ()
+        if np.allclose(read_anchors(file), anchors):
+            return ()
+        return (
+            f"{self.name}: its heads are loaded but were trained with other anchors; "
+            f"--anchors {file} keeps those",
+        )
+
+    def load_into(self, model: YOLOv4, whole: bool = False) -> str:
+        """Fill a network with the weights that fit.
+
+        Args:
+            model: the network.
+            whole: refuse weights that do not fill the whole network.
+
+        Returns:
+            One or more lines for the log.
+
+        Raises:
+            UserError: the file is damaged or is for another network; nothing was loaded.
+        """
+        return self.format.load(model, self.path, whole)
+
+
+def open_weights(weights: str) -> WeightsSource:
+    """Find initial weights and check what can be checked before there is a network.
+
+    Args:
+        weights: a file in any of `FORMATS`; a run folder, which stands for its best weights, else
+            its last; or the name of a released file, which is downloaded if necessary.
+
+    Raises:
+        UserError: the file does not exist or holds no weights, the folder is not a run or has no
+            weights yet, or the download failed.
+    """
+    path, sha256 = Path(weights), None
+    if weights in RELEASED and not path.exists():
+        path, sha256 = released_file(weights), RELEASED[weights].sha256
+    elif path.is_dir():
+        path = open_run(path).weights()
+    if not path.is_file():
+        raise UserError(f"{path}: no such weights file")
+    file_format = next(known for known in FORMATS if known.recognizes(path))
+    source = WeightsSource(weights, path, file_format, sha256)
+    source.class_count()
+    return source
