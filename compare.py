@@ -5,7 +5,7 @@ All other settings are those of train.py.
 
 from train import CONFIG as TRAINING
 from yolo4.cli import run_command
-from yolo4.compare.command import compare_command
+from yolo4.compare.options import compare_defaults
 
 CONFIG = dict(
     # A confidence loss each, the reference first.
@@ -20,4 +20,6 @@ CONFIG = dict(
 )
 
 if __name__ == "__main__":
-    run_command(lambda: compare_command(TRAINING | CONFIG, __doc__))
+    run_command(
+        "yolo4.compare.command:compare", lambda: compare_defaults(TRAINING | CONFIG), __doc__
+    )

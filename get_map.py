@@ -3,8 +3,8 @@
 Edit CONFIG and run `python get_map.py`, or give flags: `python get_map.py --run logs/my_run`.
 """
 
-from yolo4.cli import parse, run_command
-from yolo4.evaluate.command import EvaluateOptions, measure
+from yolo4.cli import run_command
+from yolo4.evaluate.options import EvaluateOptions
 from yolo4.options import from_mapping
 
 CONFIG = dict(
@@ -17,4 +17,8 @@ CONFIG = dict(
 
 
 if __name__ == "__main__":
-    run_command(lambda: measure(parse(from_mapping(EvaluateOptions, CONFIG, "CONFIG"), __doc__)))
+    run_command(
+        "yolo4.evaluate.command:evaluate",
+        lambda: from_mapping(EvaluateOptions, CONFIG, "CONFIG"),
+        __doc__,
+    )

@@ -3,9 +3,9 @@
 Edit CONFIG and run `python predict.py`, or give flags: `python predict.py photos/ --crop`.
 """
 
-from yolo4.cli import parse, run_command
+from yolo4.cli import run_command
 from yolo4.options import from_mapping
-from yolo4.predict.command import PredictOptions, predict
+from yolo4.predict.options import PredictOptions
 
 CONFIG = dict(
     sources=(),  # files, folders, "glob patterns", videos, webcam numbers, stream addresses
@@ -21,4 +21,8 @@ CONFIG = dict(
 )
 
 if __name__ == "__main__":
-    run_command(lambda: predict(parse(from_mapping(PredictOptions, CONFIG, "CONFIG"), __doc__)))
+    run_command(
+        "yolo4.predict.command:predict",
+        lambda: from_mapping(PredictOptions, CONFIG, "CONFIG"),
+        __doc__,
+    )

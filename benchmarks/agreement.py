@@ -14,7 +14,7 @@ from utils.errors import UserError
 from utils.metrics.summary import evaluate
 from utils.postprocess import EVALUATION
 from utils.records import Detections, Record
-from yolo4.cli import parse, run_command
+from yolo4.cli import clean_exit, parse
 from yolo4.formats.runtimes import fast_precision, open_openvino
 from yolo4.inference.detector import Detector
 from yolo4.inference.engine import as_infer
@@ -74,4 +74,5 @@ def _detect(run: Run, records: list[Record], precision: str) -> list[Detections]
 
 
 if __name__ == "__main__":
-    run_command(lambda: measure(parse(AgreementOptions(), __doc__)))
+    with clean_exit():
+        measure(parse(AgreementOptions(), __doc__))

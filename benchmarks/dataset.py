@@ -1,9 +1,9 @@
 """How fast training images are made, without a network.
 
-python -m benchmarks.dataset --data <data set> prints images/s of decoding alone and of whole
-batches, from the files and from memory, by threads and by processes, each with its ratio to
-decoding; then how much of making an image only one thread can do at a time, how far threads can
-speed it up for that reason, and how far processes can.
+python -m benchmarks.dataset --data <data set> prints images/s of decoding alone and of complete
+batches, from files and from memory, by threads and by processes, each with its ratio to decoding.
+It then prints which part of making an image holds Python's global interpreter lock, and the
+resulting limits for threads and for processes.
 """
 
 import dataclasses
@@ -22,15 +22,15 @@ from utils.annotations import load_dataset
 from utils.training_data.augment import Augmentation
 from utils.training_data.dataset import TrainingSet
 from utils.training_data.image_cache import MemoryCache
-from utils.training_data.worker_processes import InProcesses
-from yolo4.cli import parse, run_command
+from utils.training_data.worker_processes import ProcessBatchMaker
+from yolo4.cli import clean_exit, parse
 from yolo4.options import option
 
 _IN_OPENCV = (
     *("imdecode", "resize", "flip", "addWeighted"),
     *("cvtColor", "split", "convertScaleAbs", "merge"),
 )
-# What works on the pixels, and lets other Python threads run meanwhile.
+# Functions that process pixels, during which other Python threads can run.
 _FREE = (
     (cv2, _IN_OPENCV),
     (np, ("stack",)),
@@ -39,19 +39,19 @@ _FREE = (
 
 @dataclasses.dataclass(frozen=True)
 class DatasetOptions:
-    """What is measured."""
+    """The data, the augmentation and the workers."""
 
     data: tuple[str, ...] = option((), "data set: folders or files")
     input_size: int = option(416, "pixels a side", low=32)
     batch_size: int = option(8, "images per batch", low=1)
-    workers: int = option(2, "threads, and processes", low=1)
-    mosaic: float = option(0.5, "probability of four images in one", low=0, high=1)
-    mixup: float = option(0.25, "probability of a blend of two images", low=0, high=1)
-    repeats: int = option(5, "epochs measured of each, in turns", low=1)
+    workers: int = option(2, "number of threads and of processes", low=1)
+    mosaic: float = option(0.5, "probability of combining four images", low=0, high=1)
+    mixup: float = option(0.25, "probability of blending two images", low=0, high=1)
+    repeats: int = option(5, "measured epochs of each, taking turns", low=1)
 
 
 def measure(options: DatasetOptions) -> None:
-    """Print the speeds and the part that threads cannot share."""
+    """Print the speeds and the part of the work that threads cannot share."""
     print(machine())
     records = load_dataset(options.data, progress=False).splits["train"]
     size = (options.input_size, options.input_size)
@@ -63,13 +63,13 @@ def measure(options: DatasetOptions) -> None:
     files = [str(record.image) for record in records]
 
     def decode(epoch: int) -> int:
-        return _side_by_side(cv2.imread, files, options.workers)
+        return _in_threads(cv2.imread, files, options.workers)
 
-    def make(maker: TrainingSet | InProcesses) -> Callable[[int], int]:
+    def make(maker: TrainingSet | ProcessBatchMaker) -> Callable[[int], int]:
         def epoch_of(epoch: int) -> int:
             steps = range(maker.steps(options.batch_size))
             work = lambda step: maker.batch(step, epoch, options.batch_size)  # noqa: E731
-            return _side_by_side(work, steps, options.workers) * options.batch_size
+            return _in_threads(work, steps, options.workers) * options.batch_size
 
         return epoch_of
 
@@ -79,23 +79,23 @@ def measure(options: DatasetOptions) -> None:
         for name, training in made.items():
             ways[f"{name}, threads"] = make(training)
         for name, training in made.items():
-            maker = InProcesses(training, options.batch_size, options.workers)
+            maker = ProcessBatchMaker(training, options.batch_size, options.workers)
             ways[f"{name}, processes"] = make(stack.enter_context(closing(maker)))
         _print_speeds(_speeds(ways, options.repeats))
     print()
     for name, training in made.items():
         _print_share(name, *_milliseconds(training, options.batch_size))
-    print(_taking(training, options.batch_size))
+    print(_receiving(training, options.batch_size))
 
 
-def _side_by_side(work: Callable, items: Iterable, workers: int) -> int:
-    """Do all of it on threads; how many items there were."""
+def _in_threads(work: Callable, items: Iterable, workers: int) -> int:
+    """Process all items in threads; return their number."""
     with ThreadPoolExecutor(workers) as pool:
         return sum(1 for _ in pool.map(work, items))
 
 
 def _speeds(ways: dict[str, Callable[[int], int]], repeats: int) -> dict[str, list[float]]:
-    """Images/s of each way, in turns; the first turn warms up and fills the cache."""
+    """Images/s of each way, taking turns; the first turn warms up and fills the cache."""
     speeds: dict[str, list[float]] = {name: [] for name in ways}
     for turn in range(repeats + 1):
         for name, way in ways.items():
@@ -117,7 +117,7 @@ def _print_speeds(speeds: dict[str, list[float]]) -> None:
 
 
 def _milliseconds(training: TrainingSet, batch_size: int) -> tuple[float, float]:
-    """Of one thread per image: all its time, and the part that keeps other threads waiting."""
+    """Of one thread, per image: its total time, and the part during which other threads wait."""
     steps = training.steps(batch_size)
     free = [0.0]
     with _timed(free):
@@ -130,7 +130,7 @@ def _milliseconds(training: TrainingSet, batch_size: int) -> tuple[float, float]
 
 @contextmanager
 def _timed(total: list[float]) -> Iterator[None]:
-    """Within the block, the time spent in the functions of `_FREE` is added up."""
+    """Within the block, add up the time spent in the functions of `_FREE`."""
 
     def timed(function: Callable) -> Callable:
         def run(*args: object, **named: object) -> object:
@@ -150,29 +150,30 @@ def _timed(total: list[float]) -> Iterator[None]:
 
 
 def _print_share(name: str, whole: float, alone: float) -> None:
-    """By Amdahl's law: of n threads, each works on its own for all but this share."""
+    """By Amdahl's law: n threads work in parallel except for this share."""
     share = alone / whole
     print(
-        f"{name}: {whole:.2f} ms per image, {alone:.2f} of them ({share:.0%}) one thread's alone: "
+        f"{name}: {whole:.2f} ms per image, {alone:.2f} of them ({share:.0%}) under the lock: "
         f"16 threads on 16 cores can be {1 / (share + (1 - share) / 16):.1f} times as fast as one, "
-        f"any number {1000 / alone:.0f} images/s"
+        f"any number of threads make at most {1000 / alone:.0f} images/s"
     )
 
 
-def _taking(training: TrainingSet, batch_size: int) -> str:
-    """What a batch made elsewhere costs the process that takes it."""
+def _receiving(training: TrainingSet, batch_size: int) -> str:
+    """What a batch made by a worker process costs the process that receives it."""
     steps = training.steps(batch_size)
-    with closing(InProcesses(training, batch_size, 1)) as maker:
+    with closing(ProcessBatchMaker(training, batch_size, 1)) as maker:
         maker.batch(0, 0, batch_size)
         start = time.process_time()
         for step in range(steps):
             maker.batch(step, 0, batch_size)
         taken = 1000 * (time.process_time() - start) / (steps * batch_size)
     return (
-        f"processes: {taken:.2f} ms per image in the process that takes them, "
-        f"any number of processes {1000 / taken:.0f} images/s"
+        f"processes: {taken:.2f} ms per image in the receiving process, "
+        f"any number of processes make at most {1000 / taken:.0f} images/s"
     )
 
 
 if __name__ == "__main__":
-    run_command(lambda: measure(parse(DatasetOptions(), __doc__)))
+    with clean_exit():
+        measure(parse(DatasetOptions(), __doc__))

@@ -16,7 +16,7 @@ from benchmarks.machine import machine
 from utils.metrics.coco_map import evaluate_coco
 from utils.metrics.voc_map import evaluate_voc
 from utils.records import Detections, Record
-from yolo4.cli import parse, run_command
+from yolo4.cli import clean_exit, parse
 from yolo4.options import option
 
 _SIZE = 640
@@ -91,4 +91,5 @@ def measure(options: EvaluationOptions) -> None:
 
 
 if __name__ == "__main__":
-    run_command(lambda: measure(parse(EvaluationOptions(), __doc__)))
+    with clean_exit():
+        measure(parse(EvaluationOptions(), __doc__))

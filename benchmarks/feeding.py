@@ -1,7 +1,7 @@
 """How fast training batches reach Keras: PyDataset with threads against tf.data.
 
-python -m benchmarks.feeding --data <data set> prints images/s of both, in turns, with the median
-of the repeats. The model that takes them does next to nothing, so the feeding is what is measured.
+python -m benchmarks.feeding --data <data set> measures images/s of both alternately and prints the
+medians. The model does almost nothing, so that only the input pipeline is measured.
 """
 
 import dataclasses
@@ -15,7 +15,7 @@ import numpy as np
 from utils.annotations import load_dataset
 from utils.training_data.augment import Augmentation
 from utils.training_data.dataset import TrainingSet
-from yolo4.cli import parse, run_command
+from yolo4.cli import clean_exit, parse
 from yolo4.options import option
 from yolo4.quiet import quiet_start
 
@@ -26,27 +26,27 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class FeedingOptions:
-    """What is measured."""
+    """The data and the input pipeline."""
 
     data: tuple[str, ...] = option((), "data set: folders or files")
     input_size: int = option(416, "pixels a side", low=32)
     batch_size: int = option(8, "images per batch", low=1)
     workers: int = option(2, "threads", low=1)
-    repeats: int = option(3, "epochs measured of each", low=1)
+    repeats: int = option(3, "measured epochs of each", low=1)
 
 
 def measure(options: FeedingOptions) -> None:
-    """Print images/s of both ways of feeding."""
+    """Print images/s of both input pipelines."""
     dataset = load_dataset(options.data, progress=False)
     size = (options.input_size, options.input_size)
     training = TrainingSet(dataset.splits["train"], size, 0, Augmentation(), 10**6)
     with quiet_start():
         model = _mean_pixel(size)
-    ways = {"PyDataset": _with_py_dataset, "tf.data": _with_tf_data}
-    rates: dict[str, list[float]] = {name: [] for name in ways}
+    pipelines = {"PyDataset": _py_dataset, "tf.data": _tf_data}
+    rates: dict[str, list[float]] = {name: [] for name in pipelines}
     for epoch in range(options.repeats + 1):
-        for name, feed in ways.items():
-            batches = feed(training, epoch, options)
+        for name, make_batches in pipelines.items():
+            batches = make_batches(training, epoch, options)
             start = time.perf_counter()
             model.fit(batches, shuffle=False, verbose=0)
             if epoch:  # the first warms up
@@ -67,13 +67,13 @@ def _mean_pixel(size: tuple[int, int]) -> "keras.Model":
     return model
 
 
-def _with_py_dataset(
+def _py_dataset(
     training: TrainingSet, epoch: int, options: FeedingOptions
 ) -> "keras.utils.PyDataset":
     from yolo4.train.batches import TrainingBatches
 
     class ImagesOnly(TrainingBatches):
-        """Batches with a number in place of the boxes, as the model has no use for these."""
+        """Batches with a number in place of the boxes, which the model does not use."""
 
         def __getitem__(self, step: int) -> tuple[np.ndarray, np.ndarray]:
             images = super().__getitem__(step)[0]
@@ -82,7 +82,7 @@ def _with_py_dataset(
     return ImagesOnly(training, options.batch_size, epoch, options.workers)
 
 
-def _with_tf_data(training: TrainingSet, epoch: int, options: FeedingOptions) -> "tf.data.Dataset":
+def _tf_data(training: TrainingSet, epoch: int, options: FeedingOptions) -> "tf.data.Dataset":
     import tensorflow as tf
 
     def make(step: int) -> np.ndarray:
@@ -98,4 +98,5 @@ def _with_tf_data(training: TrainingSet, epoch: int, options: FeedingOptions) ->
 
 
 if __name__ == "__main__":
-    run_command(lambda: measure(parse(FeedingOptions(), __doc__)))
+    with clean_exit():
+        measure(parse(FeedingOptions(), __doc__))

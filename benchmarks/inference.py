@@ -18,7 +18,7 @@ import numpy as np
 from benchmarks.machine import machine, untrained_run
 from utils.image import letterbox
 from utils.postprocess import select_detections
-from yolo4.cli import parse, run_command
+from yolo4.cli import clean_exit, parse
 from yolo4.formats.runtimes import (
     Runtime,
     fast_precision,
@@ -197,4 +197,5 @@ def _tensorflow(run: Run) -> Runtime:
 
 
 if __name__ == "__main__":
-    run_command(lambda: measure(parse(InferenceOptions(), __doc__)))
+    with clean_exit():
+        measure(parse(InferenceOptions(), __doc__))

@@ -1,7 +1,7 @@
 """Where the time of a training step goes, operation by operation, in plain Keras and in ours.
 
-python -m benchmarks.operations prints, for each kind of TensorFlow operation, its milliseconds in
-one step, as TensorFlow's profiler tells them: the sum over all threads that run operations.
+python -m benchmarks.operations prints the milliseconds of each kind of TensorFlow operation in one
+step, as reported by TensorFlow's profiler: the sum over all threads that run operations.
 """
 
 import collections
@@ -12,22 +12,22 @@ from pathlib import Path
 
 from benchmarks.machine import machine
 from benchmarks.step import WAYS, StepOptions, training_step
-from yolo4.cli import parse, run_command
+from yolo4.cli import clean_exit, parse
 from yolo4.options import option
 
-# Under these names TensorFlow runs an operation by oneDNN.
+# Prefixes of operations that oneDNN executes.
 _ONEDNN = ("_MklNative", "_MklFused", "_Mkl", "_Fused")
 
 
 @dataclasses.dataclass(frozen=True)
 class OperationsOptions(StepOptions):
-    """The step, and how much of it is printed."""
+    """The step, and the length of the table."""
 
-    rows: int = option(20, "kinds of operations printed; the rest is summed", low=1)
+    rows: int = option(20, "kinds of operations listed; the others are summed", low=1)
 
 
 def measure(options: OperationsOptions) -> None:
-    """Print the table, the slowest operations of the plain step and of ours first."""
+    """Print the table, slowest operations first."""
     context = multiprocessing.get_context("spawn")
     with context.Pool(1, maxtasksperchild=1) as pool:
         columns = {way: pool.apply(_operations, (way, options)) for way in WAYS}
@@ -76,19 +76,20 @@ def _times(profile: Path) -> collections.Counter:
 
 
 def _kind(plane: object, event: object) -> str | None:
-    """The kind of an event that is an operation: a kernel, or a piece that XLA compiled."""
+    """The kind of operation of an event: a kernel, or a function compiled by XLA; else None."""
     name = plane.event_metadata[event.metadata_id].name
     stats = {plane.stat_metadata[stat.metadata_id].name: stat for stat in event.stats}
     if "hlo_module" in stats:
         module = plane.stat_metadata[stats["hlo_module"].ref_value].name
-        return "XLA: Mish's slope" if "mish_slope" in module else "XLA: the loss"
+        return "XLA: gradient of Mish" if "mish_gradient" in module else "XLA: the loss"
     scope, colon, kind = name.rpartition(":")
     if not colon or scope.endswith(":") or " " in kind:
-        return None  # something of TensorFlow's own, such as ExecutorState::Process
+        return None  # TensorFlow's internals, such as ExecutorState::Process
     for prefix in _ONEDNN:
         kind = kind.removeprefix(prefix)
     return kind
 
 
 if __name__ == "__main__":
-    run_command(lambda: measure(parse(OperationsOptions(), __doc__)))
+    with clean_exit():
+        measure(parse(OperationsOptions(), __doc__))

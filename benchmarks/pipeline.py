@@ -19,12 +19,13 @@ import numpy as np
 
 from benchmarks.machine import machine, untrained_run
 from utils.records import Detections
-from yolo4.cli import parse, run_command
+from yolo4.cli import clean_exit, parse
 from yolo4.inference.detector import Detector
 from yolo4.inference.pipeline import overlapped
 from yolo4.options import option
-from yolo4.predict.command import PredictOptions, predict_with
-from yolo4.predict.frames import load, read_pictures
+from yolo4.predict.command import predict_with
+from yolo4.predict.frames import load_frame, read_frames
+from yolo4.predict.options import PredictOptions
 from yolo4.predict.recorder import recording
 from yolo4.predict.sources import Source, find_sources
 from yolo4.run import Run, open_run
@@ -97,7 +98,7 @@ def _stages(
     threads, stop = 2, threading.Event()
 
     def read() -> Iterator:
-        return overlapped(load, read_pictures(sources, stop), threads, ahead=4)
+        return overlapped(load_frame, read_frames(sources, stop), threads, ahead=4)
 
     pictures = list(read())
     found: list[Detections] = [detector.detect(picture.image) for picture in pictures]
@@ -120,4 +121,5 @@ def _stages(
 
 
 if __name__ == "__main__":
-    run_command(lambda: measure(parse(PipelineOptions(), __doc__)))
+    with clean_exit():
+        measure(parse(PipelineOptions(), __doc__))

@@ -16,7 +16,7 @@ from pathlib import Path
 from benchmarks.machine import machine
 from utils.annotations import load_dataset
 from utils.errors import UserError
-from yolo4.cli import parse, run_command
+from yolo4.cli import clean_exit, parse
 from yolo4.inference.records import choose_records
 from yolo4.options import option
 from yolo4.run import Run, open_run
@@ -71,4 +71,5 @@ def _seconds(command: list) -> float:
 
 
 if __name__ == "__main__":
-    run_command(lambda: measure(parse(PredictionOptions(), __doc__)))
+    with clean_exit():
+        measure(parse(PredictionOptions(), __doc__))

@@ -1,7 +1,7 @@
-"""How long training takes to begin: `train.py --help`, and from the command to the first step.
+"""How long a training takes to start: `train.py --help`, and from the command to the first step.
 
-python -m benchmarks.start prints the seconds of either and of their parts, the medians of several
-starts. The network and the settings are those of train.py, the data its drawn sample set.
+python -m benchmarks.start prints the seconds of both and of their parts, as medians of several
+starts. Network and settings are those of train.py, the data is its sample data set.
 """
 
 import contextlib
@@ -18,9 +18,10 @@ from unittest.mock import patch
 
 from benchmarks.machine import machine
 from train import CONFIG
-from yolo4.cli import parse, run_command
+from yolo4.cli import clean_exit, parse
 from yolo4.options import option
 from yolo4.sample_data.make import SAMPLE_DATA, make_sample_data
+from yolo4.train.options import train_defaults
 
 ROOT = Path(__file__).parents[1]
 
@@ -61,13 +62,13 @@ def _seconds_of_help() -> float:
 
 
 def _parts_of_start(data: tuple[str, ...]) -> dict[str, float]:
-    """Seconds of each part of a start, in a process of its own."""
+    """Seconds of each part of a start, in a separate process."""
     context = multiprocessing.get_context("spawn")
     pipe, theirs = context.Pipe()
     start = time.time()
     process = context.Process(target=_start, args=(data, theirs))
     process.start()
-    theirs.close()  # so that the end of a process that fails is seen here
+    theirs.close()  # so that a failing process is noticed here
     parts = {}
     for name, end in pipe.recv():
         parts[name], start = end - start, end
@@ -76,7 +77,7 @@ def _parts_of_start(data: tuple[str, ...]) -> dict[str, float]:
 
 
 def _start(data: tuple[str, ...], pipe: Connection) -> None:
-    """Train up to the end of the first step, and tell when each part was over."""
+    """Train until the end of the first step, and send when each part ended."""
     marks: list[tuple[str, float]] = []
     from yolo4.quiet import quiet_start
 
@@ -95,18 +96,20 @@ def _start(data: tuple[str, ...], pipe: Connection) -> None:
 
     class Clock(keras.callbacks.Callback):
         def on_train_begin(self, logs: dict | None = None) -> None:
-            marks.append(("building the network, the first files", time.time()))
+            marks.append(("building the network, writing the first files", time.time()))
 
         def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-            marks.append(("tracing, compiling and taking the first step", time.time()))
+            marks.append(("tracing, compiling and executing the first step", time.time()))
             raise KeyboardInterrupt
 
     with tempfile.TemporaryDirectory() as folder, contextlib.suppress(KeyboardInterrupt):
-        config = Config(**{**CONFIG, "data": data, "run_dir": str(Path(folder) / "run")})
+        settings = train_defaults(CONFIG, []).settings()
+        config = dataclasses.replace(settings, data=data, run_dir=str(Path(folder) / "run"))
         with patch("yolo4.train.loop.prepare", prepare_and_mark):
-            training.train(config, lambda setup: (Clock(),))
+            training.train_model(config, lambda setup: (Clock(),))
     pipe.send(marks)
 
 
 if __name__ == "__main__":
-    run_command(lambda: measure(parse(StartOptions(), __doc__)))
+    with clean_exit():
+        measure(parse(StartOptions(), __doc__))

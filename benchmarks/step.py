@@ -1,8 +1,8 @@
-"""What the benchmarks of training share: a training step on made-up images, ours and a plain one.
+"""A training step on random images for the benchmarks of training: ours, and a plain one.
 
-The plain one is what Keras offers without further thought: float32, `keras.activations.mish`,
+The plain step uses what Keras offers: float32, `keras.activations.mish`,
 `keras.layers.BatchNormalization`, a loss that is not compiled and `keras.optimizers.AdamW`. The
-network, the loss, the images and the numbers are the same.
+network, the loss function and the images are the same, and so are the results.
 """
 
 import dataclasses
@@ -33,7 +33,7 @@ class StepOptions:
 
 
 def training_step(way: str, options: StepOptions) -> tuple[Callable[[], object], str]:
-    """A function that takes one step, not yet traced, and the precision it computes in."""
+    """A function that executes one step, not traced yet, and its precision."""
     with quiet_start():
         import tensorflow as tf
 
@@ -54,7 +54,7 @@ def training_step(way: str, options: StepOptions) -> tuple[Callable[[], object],
         model = build_model(config, options.classes)
         model.criterion = build_criterion(config, COCO_ANCHORS)
         compile_for_phase(model, config, 0, 100, options.batch_size)
-    batch = made_batch(options.input_size, options.batch_size, options.classes)
+    batch = random_batch(options.input_size, options.batch_size, options.classes)
     batches = iter(tf.data.Dataset.from_tensors(batch).repeat())
     model.make_train_function()
     return lambda: model.train_function(batches), precision
@@ -62,7 +62,7 @@ def training_step(way: str, options: StepOptions) -> tuple[Callable[[], object],
 
 @contextmanager
 def plain_pieces(plain: bool) -> Iterator[None]:
-    """Within the block, networks, losses and optimizers are made of plain pieces."""
+    """Within the block, networks, losses and optimizers are built from plain Keras."""
     if not plain:
         yield
         return
@@ -96,8 +96,8 @@ def _plain_optimizer(config: object, schedule: object) -> object:
     return made
 
 
-def made_batch(input_size: int, batch_size: int, classes: int) -> tuple[np.ndarray, dict]:
-    """Noise with random boxes, `OBJECTS` an image, as `utils.training_data.dataset` gives them."""
+def random_batch(input_size: int, batch_size: int, classes: int) -> tuple[np.ndarray, dict]:
+    """Noise with `OBJECTS` random boxes per image, in the form of `TrainingSet.batch`."""
     rng = np.random.default_rng(SEED)
     images = rng.integers(0, 256, (batch_size, input_size, input_size, 3), np.uint8)
     corners = rng.uniform(0, 0.8 * input_size, (batch_size, OBJECTS, 2))

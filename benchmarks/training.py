@@ -1,8 +1,8 @@
-"""How long a training step of YOLOv4 takes, and the loss in it, against plain Keras.
+"""How long a training step of YOLOv4 and its loss take, compared with plain Keras.
 
 python -m benchmarks.training prints images/s and peak memory of the plain step, of ours in float32
-and of ours with `--precision auto`, each in a process of its own, taking turns; then the loss with
-its gradient, compiled and not.
+and of ours with `--precision auto`, in separate processes that take turns; then the time of the
+loss with its gradient, compiled and not.
 """
 
 import dataclasses
@@ -14,8 +14,8 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 
 from benchmarks.machine import machine
-from benchmarks.step import OBJECTS, WAYS, StepOptions, made_batch, plain_pieces, training_step
-from yolo4.cli import parse, run_command
+from benchmarks.step import OBJECTS, WAYS, StepOptions, plain_pieces, random_batch, training_step
+from yolo4.cli import clean_exit, parse
 from yolo4.options import option
 from yolo4.quiet import quiet_start
 
@@ -24,10 +24,10 @@ LOSS_BATCH = 8
 
 @dataclasses.dataclass(frozen=True)
 class TrainingOptions(StepOptions):
-    """What is measured, and how often."""
+    """The step, and how often it is measured."""
 
-    steps: int = option(2, "steps of a turn", low=1)
-    repeats: int = option(5, "turns of each", low=1)
+    steps: int = option(2, "steps per turn", low=1)
+    repeats: int = option(5, "turns of each way", low=1)
 
 
 def measure(options: TrainingOptions) -> None:
@@ -38,14 +38,14 @@ def measure(options: TrainingOptions) -> None:
 
 
 def _measure_steps(options: TrainingOptions) -> None:
-    """One process for each way, as the peak of memory is a process's."""
+    """Measure each way in a separate process, since peak memory is counted per process."""
     context = multiprocessing.get_context("spawn")
     pipes, times, precisions = {}, {way: [] for way in WAYS}, {}
     for way in WAYS:
         pipes[way], theirs = context.Pipe()
         context.Process(target=_serve, args=(way, options, theirs), daemon=True).start()
-        theirs.close()  # so that the end of a process that fails is seen here
-        precisions[way] = pipes[way].recv()  # one at a time: building takes the memory of steps
+        theirs.close()  # so that a failing process is noticed here
+        precisions[way] = pipes[way].recv()  # one at a time: building takes as much memory as steps
     for _ in range(options.repeats):
         for way, pipe in pipes.items():
             pipe.send(True)
@@ -68,15 +68,15 @@ def _measure_steps(options: TrainingOptions) -> None:
 
 
 def _serve(way: str, options: TrainingOptions, pipe: Connection) -> None:
-    """Takes steps when told to; says how long they took, and in the end the peak of memory."""
+    """Execute steps on request and send how long they took; finally send the peak memory."""
     step, precision = training_step(way, options)
-    for _ in range(2):  # traced and compiled at the first
+    for _ in range(2):  # the first one traces and compiles
         float(step()["loss"])
     pipe.send(precision)
     while pipe.recv():
         start = time.perf_counter()
         for _ in range(options.steps):
-            float(step()["loss"])  # waits until it is done
+            float(step()["loss"])  # waits for the result
         pipe.send(time.perf_counter() - start)
     pipe.send(1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
@@ -85,7 +85,7 @@ def _measure_loss(options: TrainingOptions) -> None:
     size, classes = options.input_size, options.classes
     print(
         f"\nloss and its gradient, batch {LOSS_BATCH}, {size}x{size}, {classes} classes, "
-        f"{OBJECTS} objects an image\n"
+        f"{OBJECTS} objects per image\n"
     )
     compute = {
         "not compiled": _loss(size, classes, plain=True),
@@ -107,7 +107,7 @@ def _measure_loss(options: TrainingOptions) -> None:
 
 
 def _loss(size: int, classes: int, plain: bool) -> Callable[[], object]:
-    """Computes the gradient of the loss in the logits."""
+    """A function that computes the gradient of the loss with respect to the logits."""
     with quiet_start():
         import tensorflow as tf
 
@@ -118,7 +118,7 @@ def _loss(size: int, classes: int, plain: bool) -> Callable[[], object]:
 
     with plain_pieces(plain):
         criterion = build_criterion(Config(), COCO_ANCHORS)
-    targets = {k: tf.constant(v) for k, v in made_batch(size, LOSS_BATCH, classes)[1].items()}
+    targets = {k: tf.constant(v) for k, v in random_batch(size, LOSS_BATCH, classes)[1].items()}
     tf.random.set_seed(0)
     logits = [tf.random.normal((LOSS_BATCH, size // s, size // s, 3, 5 + classes)) for s in STRIDES]
 
@@ -133,4 +133,5 @@ def _loss(size: int, classes: int, plain: bool) -> Callable[[], object]:
 
 
 if __name__ == "__main__":
-    run_command(lambda: measure(parse(TrainingOptions(), __doc__)))
+    with clean_exit():
+        measure(parse(TrainingOptions(), __doc__))

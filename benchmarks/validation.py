@@ -1,7 +1,7 @@
-"""What validation costs in a training, as train.py is set.
+"""What validation costs in a training with the settings of train.py.
 
-python -m benchmarks.validation trains and prints the seconds of an epoch without validation and of
-what validation adds to one: measuring, drawing what was found and the curves, keeping the weights.
+python -m benchmarks.validation trains and prints the seconds of an epoch without validation and the
+seconds that validation adds: measuring, drawing detections and curves, saving the weights.
 """
 
 import dataclasses
@@ -13,18 +13,18 @@ from pathlib import Path
 
 from benchmarks.machine import machine
 from train import CONFIG
-from yolo4.cli import parse, run_command
-from yolo4.config import Config
+from yolo4.cli import clean_exit, parse
 from yolo4.options import option
 from yolo4.quiet import quiet_start
+from yolo4.train.options import train_defaults
 
 
 @dataclasses.dataclass(frozen=True)
 class ValidationOptions:
-    """What is measured."""
+    """The data, and how long to train."""
 
     data: tuple[str, ...] = option((), "data set: folders or files; none: the sample data set")
-    validations: int = option(3, "how many, the first of which compiles", low=2)
+    validations: int = option(3, "number of validations; the first one compiles", low=2)
 
 
 def measure(options: ValidationOptions) -> None:
@@ -32,24 +32,24 @@ def measure(options: ValidationOptions) -> None:
     with quiet_start():
         import keras
 
-        from yolo4.train.loop import train
+        from yolo4.train.loop import train_model
 
-    config = Config(**CONFIG)
-    begun: list[float] = []
+    config = train_defaults(CONFIG, []).settings()
+    starts: list[float] = []
 
     class Clock(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-            begun.append(time.perf_counter())
+            starts.append(time.perf_counter())
 
         def on_train_end(self, logs: dict | None = None) -> None:
-            begun.append(time.perf_counter())
+            starts.append(time.perf_counter())
 
     with tempfile.TemporaryDirectory() as folder:
         epochs = options.validations * config.eval_period
         run_dir = str(Path(folder) / "run")
         config = dataclasses.replace(config, data=options.data, epochs=epochs, run_dir=run_dir)
-        train(config, lambda setup: (Clock(),))
-    seconds = [end - start for start, end in itertools.pairwise(begun)]
+        train_model(config, lambda setup: (Clock(),))
+    seconds = [end - start for start, end in itertools.pairwise(starts)]
     _report(seconds, config.eval_period)
 
 
@@ -68,4 +68,5 @@ def _report(seconds: list[float], period: int) -> None:
 
 
 if __name__ == "__main__":
-    run_command(lambda: measure(parse(ValidationOptions(), __doc__)))
+    with clean_exit():
+        measure(parse(ValidationOptions(), __doc__))

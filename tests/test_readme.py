@@ -18,22 +18,24 @@ from tests.helpers import ROOT
 from utils.annotations import Kind, load_dataset
 from utils.records import Detections, Record
 from yolo4.cli import parse
-from yolo4.compare.options import CompareOptions
-from yolo4.config import Config, TrainOptions
+from yolo4.compare.options import compare_defaults
+from yolo4.config import Config
 from yolo4.convert.options import ConvertOptions
-from yolo4.evaluate.command import EvaluateOptions
+from yolo4.evaluate.options import EvaluateOptions
 from yolo4.export.options import ExportOptions
 from yolo4.options import flag, from_mapping
-from yolo4.predict.command import PredictOptions
+from yolo4.predict.options import PredictOptions
+from yolo4.presets import PRESETS
 from yolo4.run import Run
 from yolo4.sample_data.make import make_sample_data
+from yolo4.train.options import train_defaults
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 OPTIONS = {
-    "train.py": from_mapping(TrainOptions, train.CONFIG, "CONFIG"),
+    "train.py": train_defaults(train.CONFIG, []),
     "predict.py": from_mapping(PredictOptions, predict.CONFIG, "CONFIG"),
     "get_map.py": from_mapping(EvaluateOptions, get_map.CONFIG, "CONFIG"),
-    "compare.py": from_mapping(CompareOptions, train.CONFIG | compare.CONFIG, "CONFIG"),
+    "compare.py": compare_defaults(train.CONFIG | compare.CONFIG, []),
     "yolo4.convert": ConvertOptions(),
     "yolo4.export": ExportOptions(),
 }
@@ -78,9 +80,9 @@ def hyperparameters():
             group = field.metadata["group"]
             lines.append(f"| **{group}** | | | |")
         default = f"`{field.default}`"
-        in_config = train.CONFIG.get(field.name, field.default)
-        if in_config != field.default:
-            default += f" (`{in_config}`)"
+        in_sample = PRESETS["sample"].get(field.name, field.default)
+        if in_sample != field.default:
+            default += f" (`{in_sample}`)"
         meaning = field.metadata["help"].replace("<", "&lt;")
         name = flag(field.name)
         lines.append(f"| `{name}` | {default} | {allowed(field, hints)} | {meaning} |")

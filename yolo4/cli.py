@@ -1,49 +1,115 @@
-"""From the command line to options and back to an exit status. Imports nothing heavy."""
+"""From the command line to options, then to the command and its exit status."""
 
+import contextlib
 import dataclasses
+import io
 import os
+import pkgutil
 import sys
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Annotated, Any, NoReturn, TypeVar
 
 import tyro
 
 from utils.errors import UserError
 from utils.installed import missing_system_library
+from yolo4.options import RENAMED, flag, option_fields
+from yolo4.quiet import quiet_start
 
 Options = TypeVar("Options")
 
 
-def parse(default: Options, description: str, argv: Sequence[str] | None = None) -> Options:
+def run_command(
+    target: str,
+    default: Options | Callable[[], Options],
+    description: str,
+    argv: Sequence[str] | None = None,
+    program: str | None = None,
+) -> NoReturn:
+    """Parse the command line, import the command, run it, and exit with the status it returns.
+
+    The command is imported after the command line is parsed, so that `--help` and usage errors
+    load neither Keras nor OpenCV.
+
+    Args:
+        target: the command as "package.module:function". The function takes the options and
+            returns an exit status or None, which is status 0.
+        default: options that hold the values of the flags not given, or a function that makes
+            them (an error that it raises is reported like the command's).
+        description: what the command does, for `--help`.
+        argv: the arguments; `sys.argv[1:]` if None.
+        program: how a person calls the command, for `--help`; the script's name if None.
+    """
+    with clean_exit():
+        buffer_lines()
+        options = parse(default() if callable(default) else default, description, argv, program)
+        with quiet_start():
+            # First, so that the error for a missing system library does not wait for TensorFlow.
+            import cv2  # noqa: F401
+
+            command = pkgutil.resolve_name(target)
+        sys.exit(command(options))
+
+
+def parse(
+    default: Options,
+    description: str,
+    argv: Sequence[str] | None = None,
+    program: str | None = None,
+) -> Options:
     """Read command-line flags over the values of `default`.
 
     Args:
         default: an instance of a dataclass whose fields were made by `yolo4.options.option`.
         description: what the command does, for `--help`.
-        argv: the arguments; `sys.argv[1:]` when None.
+        argv: the arguments; `sys.argv[1:]` if None.
+        program: how a person calls the command, for `--help`; the script's name if None.
 
     Returns:
-        A new instance. `--help` and usage errors leave the program (status 0 and 2).
+        A new instance. If its type has a field `given`, that is the names of the options whose
+        flags are in `argv`. `--help` and usage errors end the program (status 0 and 2).
+
+    Raises:
+        UserError: a flag has been renamed, or a value is not allowed.
     """
+    argv = sys.argv[1:] if argv is None else argv
+    names = _named(argv)
+    _refuse_renamed(names, default)
     grouped = tyro.cli(
         _grouped_type(default),
         args=argv,
         description=description,
+        prog=program,
         config=(tyro.conf.OmitArgPrefixes, tyro.conf.HelptextFromCommentsOff),
     )
     values = {f.name: getattr(default, f.name) for f in dataclasses.fields(default)}
+    if "given" in values:
+        values["given"] = frozenset(names & set(values))
     for group in dataclasses.fields(grouped):
         part = getattr(grouped, group.name)
         values |= {f.name: getattr(part, f.name) for f in dataclasses.fields(part)}
     return type(default)(**values)
 
 
+def _named(argv: Sequence[str]) -> set[str]:
+    """The options whose flags are in `argv`: `--a-b 1`, `--a-b=1` and `--no-a-b` name `a_b`."""
+    flags = [word[2:].partition("=")[0].replace("-", "_") for word in argv if word[:2] == "--"]
+    return {*flags, *(name.removeprefix("no_") for name in flags)}
+
+
+def _refuse_renamed(names: set[str], default: Any) -> None:
+    known = {field.name for field in option_fields(default)}
+    for old in sorted(names - known):
+        if RENAMED.get(old) in known:
+            raise UserError(f"{flag(old)} has been renamed: use {flag(RENAMED[old])}")
+
+
 def _grouped_type(default: Any) -> type:
-    """The flat options as one nested dataclass per group: tyro then prints a box for each."""
+    """The flat options as one nested dataclass per group, for which tyro prints a box each."""
     hints = typing.get_type_hints(type(default))
     groups: dict[str, list] = {}
-    for field in dataclasses.fields(default):
+    for field in option_fields(default):
         if field.metadata["group"] is None:
             continue
         argument = Annotated[hints[field.name], tyro.conf.arg(help=field.metadata["help"])]
@@ -59,34 +125,41 @@ def _grouped_type(default: Any) -> type:
     return dataclasses.make_dataclass("Options", parts)
 
 
-def run_command(command: Callable[[], object]) -> None:
-    """Run a command and leave the program with the status it returns, 0 if that is no number.
+@contextlib.contextmanager
+def clean_exit() -> Iterator[None]:
+    """Within the block, expected failures end the program with one line instead of a traceback.
 
-    A `UserError` and a system library that OpenCV does not find are printed as one line on standard
-    error, with status 2; Ctrl-C gives 130. If nobody reads the output any more (`| head`), the
-    program ends silently, with status 1.
+    A `UserError` and a system library that OpenCV does not find give status 2, Ctrl-C gives 130.
+    If nobody reads the output any more (`| head`), the program ends silently with status 1.
     """
-    # A line at a time, so that a log file can be followed while it grows.
-    sys.stdout.reconfigure(line_buffering=True)
     try:
-        status = command()
-        sys.exit(status if isinstance(status, int) else 0)
+        yield
     except UserError as error:
-        _refuse(str(error))
+        refuse(str(error))
     except ImportError as error:
         message = missing_system_library(error)
         if message is None:
             raise
-        _refuse(message)
+        refuse(message)
     except KeyboardInterrupt as interrupt:
         print(str(interrupt) or "interrupted", file=sys.stderr)
         sys.exit(130)
     except BrokenPipeError:
-        # Python itself would write what is left, and complain.
+        # Otherwise Python flushes the rest at exit and prints a traceback.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
 
 
-def _refuse(message: str) -> NoReturn:
+def refuse(message: str) -> NoReturn:
+    """Print an error in one line and exit with status 2."""
     print(f"error: {message}", file=sys.stderr)
     sys.exit(2)
+
+
+def buffer_lines() -> None:
+    """Write standard output line by line, so that a log file can be followed while it grows.
+
+    An output that replaces the usual one, as in a notebook, stays as it is.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)

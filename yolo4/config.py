@@ -1,4 +1,4 @@
-"""Every hyperparameter of training: its meaning, unit and allowed values, in one flat dataclass."""
+"""The settings of a training run: meaning, unit and allowed values, in one flat dataclass."""
 
 import dataclasses
 import json
@@ -11,24 +11,24 @@ from yolo4.options import check_ranges, from_mapping, option
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """All settings of a training run. `train.py` makes a flag of each field."""
+    """All settings of a training run. `train.py` has a flag for each field."""
 
     # --- data
     data: tuple[str, ...] = option(
-        (), "data set: folders or files; none makes the sample data set", "data"
+        (), "data set: folders or files; none: the sample data set", "data"
     )
     classes: str | None = option(
-        None, "file of class names, one per line; None: as in the data", "data"
+        None, "file of class names, one per line; None: as found in the data", "data"
     )
     on_bad_data: Literal["skip", "error"] = option(
-        "skip", "set bad records aside and report them, or stop", "data"
+        "skip", "skip bad records and report them, or stop at the first", "data"
     )
-    split_seed: int = option(0, "of the splits, where the data has none of its own", "data", low=0)
+    split_seed: int = option(0, "seed of the splits, if the data has none", "data", low=0)
     workers: int = option(
-        2, "that load and augment images: threads, above 4 processes", "data", low=1, high=256
+        2, "workers that load and augment images: threads; above 4, processes", "data", 1, 256
     )
     cache: Literal["none", "ram", "disk"] = option(
-        "none", "where decoded training images are kept, the same in every pixel", "data"
+        "none", "where decoded training images are cached; changes no pixel", "data"
     )
     # --- network
     input_size: int | tuple[int, int] = option(
@@ -40,7 +40,9 @@ class Config:
         "coco", "'coco', 'auto' (k-means on the training boxes) or a file", "network"
     )
     weights: str | None = option(
-        None, "to start from: a run, a file of ours, Darknet's or Keras 2's, or 'yolov4'", "network"
+        None,
+        "initial weights: a run, a weights file (ours, Darknet's, Keras 2's) or 'yolov4'",
+        "network",
     )
     scale_x_y: tuple[float, float, float] = option(
         (1.2, 1.1, 1.05), "grid sensitivity of strides 8, 16, 32", "network", low=1, high=3
@@ -53,10 +55,14 @@ class Config:
         "focal", "the elementwise confidence loss", "loss"
     )
     focal_alpha: float = option(
-        0.25, "weight of positives, 1 - alpha of negatives (focal, balanced_bce)", "loss", 0, 1
+        0.25, "weight of positives; negatives have 1 - alpha (focal, balanced_bce)", "loss", 0, 1
     )
     focal_gamma: float = option(
-        2.0, "focusing; 0 is cross entropy for focal (focal, focal_star)", "loss", low=0, high=10
+        2.0,
+        "focusing; 0 makes focal a weighted cross entropy (focal, focal_star)",
+        "loss",
+        low=0,
+        high=10,
     )
     focal_beta: float = option(1.0, "shift of the logit (focal_star)", "loss", low=-10, high=10)
     ohem_ratio: float = option(3.0, "hardest negatives per positive (ohem)", "loss", 0, 1e6)
@@ -65,40 +71,46 @@ class Config:
     confidence_gain: float = option(1.0, "multiplier of the confidence term", "loss", low=0)
     class_gain: float = option(1.0, "multiplier of the class term", "loss", low=0)
     label_smoothing: float = option(
-        0.0, "moves class targets from 0 and 1 towards 1/2", "loss", low=0, high=0.5
+        0.0, "moves class targets from 0 and 1 toward 1/2", "loss", low=0, high=0.5
     )
     ignore_threshold: float = option(
         0.7, "IoU with any object above which a negative is ignored", "loss", low=0, high=1
     )
     anchor_match_threshold: float | None = option(
         0.213,
-        "shape IoU above which further anchors answer for an object; None: best only",
+        "shape IoU above which further anchors are assigned; None: the best one only",
         "loss",
         low=0,
         high=1,
     )
     confidence_prior: float = option(
-        0.01, "confidence of the untrained network", "loss", low=1e-6, high=0.5
+        0.01, "initial confidence of every predictor", "loss", low=1e-6, high=0.5
     )
     # --- optimization
     epochs: int = option(100, "passes over the training images", "optimization", low=1)
-    batch_size: int = option(8, "images per step", "optimization", low=1)
-    freeze_epochs: int = option(0, "first epochs with a frozen backbone", "optimization", low=0)
+    batch_size: int = option(16, "images per step", "optimization", low=1)
+    freeze_epochs: int = option(
+        0, "epochs with a frozen backbone, at the start", "optimization", low=0
+    )
     freeze_batch_size: int = option(16, "images per step while frozen", "optimization", low=1)
     optimizer: Literal["sgd", "adam", "adamw"] = option(
         "adamw", "sgd: with Nesterov momentum; adam: without weight decay", "optimization"
     )
     learning_rate: float = option(
-        1e-3, "peak, for a batch of 16; scaled in proportion to the batch", "optimization", 0, 10
+        1e-3,
+        "peak, for a batch of 16; scaled in proportion to the batch size",
+        "optimization",
+        0,
+        10,
     )
     momentum: float = option(
-        0.937, "of sgd; beta 1 of adam and adamw", "optimization", low=0, high=0.9999
+        0.937, "momentum of sgd; beta 1 of adam and adamw", "optimization", low=0, high=0.9999
     )
     weight_decay: float = option(5e-4, "decay of the kernels", "optimization", low=0, high=1)
     lr_schedule: Literal["cosine", "step"] = option(
         "cosine", "step: divided by 10 after 80% and 90% of the epochs", "optimization"
     )
-    warmup_epochs: float = option(2.0, "epochs of linear rise at the start", "optimization", low=0)
+    warmup_epochs: float = option(2.0, "epochs of linear warm-up", "optimization", low=0)
     min_lr_fraction: float = option(
         0.01, "last learning rate, relative to the peak", "optimization", low=0, high=1
     )
@@ -110,26 +122,44 @@ class Config:
         0.98, "momentum of the average of the weights; None: off", "optimization", 0, 0.99999
     )
     precision: Literal["auto", "float32", "bfloat16", "float16"] = option(
-        "auto", "auto: bfloat16 for width 0.75 and more on a CPU with AMX", "optimization"
+        "auto",
+        "auto: bfloat16 for width 0.75 and above on a CPU with AMX, else float32",
+        "optimization",
     )
-    seed: int = option(0, "of weights, order and augmentation", "optimization", low=0)
+    seed: int = option(
+        0, "seed of initial weights, data order and augmentation", "optimization", low=0
+    )
     # --- augmentation
-    mosaic: float = option(0.5, "probability of four images in one", "augmentation", 0, 1)
-    mixup: float = option(0.15, "probability of a blend of two images", "augmentation", 0, 1)
+    mosaic: float = option(0.5, "probability of combining four images", "augmentation", 0, 1)
+    mixup: float = option(0.15, "probability of blending two images", "augmentation", 0, 1)
     special_aug_ratio: float = option(
-        0.7, "part of the epochs with mosaic and mixup", "augmentation", low=0, high=1
+        0.7,
+        "fraction of the epochs that use mosaic and mixup, at the start",
+        "augmentation",
+        low=0,
+        high=1,
     )
-    flip: float = option(0.5, "probability of a mirror image", "augmentation", low=0, high=1)
+    flip: float = option(0.5, "probability of a left-right flip", "augmentation", low=0, high=1)
     scale: float = option(0.4, "zoom by a factor of 1 - scale to 1 + scale", "augmentation", 0, 0.9)
-    translate: float = option(0.1, "shift, relative to the input size", "augmentation", 0, 0.9)
-    hue: float = option(0.015, "change of hue, in turns", "augmentation", low=0, high=0.5)
-    saturation: float = option(0.6, "relative change of saturation", "augmentation", 0, 1)
-    value: float = option(0.4, "relative change of brightness", "augmentation", low=0, high=1)
+    translate: float = option(
+        0.1, "largest shift, relative to the input size", "augmentation", 0, 0.9
+    )
+    hue: float = option(
+        0.015,
+        "largest change of hue, as a fraction of the color circle",
+        "augmentation",
+        low=0,
+        high=0.5,
+    )
+    saturation: float = option(0.6, "largest relative change of saturation", "augmentation", 0, 1)
+    value: float = option(
+        0.4, "largest relative change of brightness", "augmentation", low=0, high=1
+    )
     # --- the run
     run_dir: str | None = option(None, "folder of the run; None: logs/<date and time>", "run")
     eval_period: int = option(5, "epochs between measurements of validation mAP", "run", low=1)
     early_stopping: int | None = option(
-        None, "stop after so many epochs without a better mAP; None: never", "run", low=1
+        None, "stop after this many epochs without a better mAP; None: never", "run", low=1
     )
 
     def __post_init__(self) -> None:
@@ -138,7 +168,9 @@ class Config:
             if side % 32:
                 raise UserError(f"--input-size is {side}; it must be a multiple of 32")
         if self.confidence_loss == "focal_star" and self.focal_gamma == 0:
-            raise UserError("--focal-gamma is 0; focal_star divides by it, so it must be more")
+            raise UserError(
+                "--focal-gamma is 0; it must be above 0 for focal_star, which divides by it"
+            )
         if self.freeze_epochs > self.epochs:
             raise UserError(
                 f"--freeze-epochs is {self.freeze_epochs}, more than --epochs {self.epochs}"
@@ -156,7 +188,7 @@ class Config:
 
     @classmethod
     def load(cls, path: Path) -> "Config":
-        """Read settings that `to_json` wrote.
+        """Read the settings that `to_json` wrote.
 
         Raises:
             UserError: the file is missing, is not JSON, or has an unknown or bad setting.
@@ -170,17 +202,3 @@ class Config:
         if not isinstance(values, dict):
             raise UserError(f"{path}: found a {type(values).__name__}, expected a JSON object")
         return from_mapping(cls, values, where=str(path))
-
-
-@dataclasses.dataclass(frozen=True)
-class TrainOptions(Config):
-    """The settings, and the one thing about a training that is not a setting of it."""
-
-    resume: str | None = option(
-        None, "go on with this run, logs/<run>, with its own settings", "run"
-    )
-
-    def settings(self) -> Config:
-        """The settings alone."""
-        names = [field.name for field in dataclasses.fields(Config)]
-        return Config(**{name: getattr(self, name) for name in names})

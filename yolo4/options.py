@@ -1,4 +1,4 @@
-"""Options: dataclass fields that carry their help text, their group and their allowed values."""
+"""Options: dataclass fields with a help text, a group and allowed values."""
 
 import dataclasses
 import difflib
@@ -10,10 +10,13 @@ from typing import Any
 
 from utils.errors import UserError
 
+# Former names of options. Each is refused with a line that names its new name.
+RENAMED = {"iou_threshold": "nms_threshold"}
+
 _WORDS = {
     int: "a whole number",
     float: "a number",
-    str: "a text",
+    str: "text",
     bool: "True or False",
     types.NoneType: "None",
 }
@@ -30,15 +33,20 @@ def option(
     """A dataclass field of a command's options.
 
     Args:
-        default: the value where none is given.
-        help: one line for `--help` and the table of hyperparameters, with the unit.
-        group: the heading it stands under in `--help`; None: no flag.
+        default: the value if none is given.
+        help: one line for `--help` and the table of settings, with the unit.
+        group: the heading in `--help`; None: the option has no flag.
         low: smallest allowed number.
         high: largest allowed number.
-        positional: given by place instead of by a flag.
+        positional: a positional argument instead of a flag.
     """
     metadata = {"help": help, "group": group, "low": low, "high": high, "positional": positional}
     return dataclasses.field(default=default, metadata=metadata)
+
+
+def option_fields(options: Any) -> list[dataclasses.Field]:
+    """The fields that `option` made, of a dataclass or an instance of one."""
+    return [field for field in dataclasses.fields(options) if "help" in field.metadata]
 
 
 def flag(name: str) -> str:
@@ -47,13 +55,13 @@ def flag(name: str) -> str:
 
 
 def check_ranges(options: Any) -> None:
-    """Refuse values of another type than their option's, unlisted choices, numbers out of range.
+    """Check that every option has a value of its type, among its choices and in its range.
 
     Raises:
-        UserError: names the flag, the value and what is allowed.
+        UserError: one has not; names the flag, the value and what is allowed.
     """
     hints = typing.get_type_hints(type(options))
-    for field in dataclasses.fields(options):
+    for field in option_fields(options):
         value, hint = getattr(options, field.name), hints[field.name]
         if not _fits(value, hint):
             raise UserError(f"{flag(field.name)} is {value!r}; it takes {_describe(hint)}")
@@ -63,7 +71,7 @@ def check_ranges(options: Any) -> None:
 
 
 def _fits(value: Any, hint: Any) -> bool:
-    """Whether a value is of the type; True is no number, and a whole number is a float too."""
+    """Whether a value has a type. True is not a number; a whole number is a float too."""
     origin, parts = typing.get_origin(hint), typing.get_args(hint)
     if origin is typing.Literal:
         return value in parts
@@ -81,7 +89,7 @@ def _fits(value: Any, hint: Any) -> bool:
 
 
 def _describe(hint: Any) -> str:
-    """What `_fits`, in words."""
+    """The allowed values of a type, in words."""
     origin, parts = typing.get_origin(hint), typing.get_args(hint)
     if origin is typing.Literal:
         return " | ".join(map(repr, parts))
@@ -94,38 +102,50 @@ def _describe(hint: Any) -> str:
 
 def _check_range(field: dataclasses.Field, number: float) -> None:
     low, high = field.metadata["low"], field.metadata["high"]
-    # Written so that NaN, which compares as false, is refused too.
-    inside = (low is None or number >= low) and (high is None or number <= high)
-    if not (inside and math.isfinite(number)):
+    # In this form NaN, whose comparisons are all false, is refused too.
+    is_inside = (low is None or number >= low) and (high is None or number <= high)
+    if not (is_inside and math.isfinite(number)):
         bounds = (("at least", low), ("at most", high))
-        wanted = [f"{words} {bound}" for words, bound in bounds if bound is not None]
+        limits = [f"{words} {bound}" for words, bound in bounds if bound is not None]
         raise UserError(
             f"{flag(field.name)} is {number!r}; "
-            f"it must be a number, {' and '.join(wanted) or 'not infinite'}"
+            f"it must be a number, {' and '.join(limits) or 'not infinite'}"
         )
 
 
 def check_names(names: Iterable[str], known: Iterable[str], where: str) -> None:
-    """Refuse a key that no option has, and say which one is near.
+    """Check that every name is known.
+
+    Args:
+        names: the names to check.
+        known: all allowed names.
+        where: what contains the names, for the error message.
 
     Raises:
-        UserError: names the key, the place and the nearest known key.
+        UserError: one is not; states where it was found and the most similar known name.
     """
     known = list(known)
     for name in names:
         if name not in known:
+            if RENAMED.get(name) in known:
+                raise UserError(f"{where}: {name!r} has been renamed: use {RENAMED[name]!r}")
             near = difflib.get_close_matches(name, known, n=1)
             hint = f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(known)}"
             raise UserError(f"{where}: unknown setting {name!r}{hint}")
 
 
 def from_mapping(options_type: type, values: Mapping[str, Any], where: str) -> Any:
-    """Build options from parsed JSON, with lists as tuples.
+    """Make options from a mapping of names to values, in which lists stand for tuples.
+
+    Args:
+        options_type: the dataclass of the options.
+        values: a CONFIG block or parsed JSON.
+        where: what contains the values, for the error message.
 
     Raises:
-        UserError: on an unknown key or a value that is not allowed; begins with `where`.
+        UserError: a name is unknown or a value is not allowed; begins with `where`.
     """
-    check_names(values, [field.name for field in dataclasses.fields(options_type)], where)
+    check_names(values, [field.name for field in option_fields(options_type)], where)
     values = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
     try:
         return options_type(**values)

@@ -1,4 +1,4 @@
-"""Keeps the log lines of a starting TensorFlow off the screen."""
+"""Hides the log lines that TensorFlow writes when it is imported."""
 
 import contextlib
 import gc
@@ -10,26 +10,27 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def quiet_start() -> Iterator[None]:
-    """Import Keras and its backend within this block.
+    """Hide what is written to standard error within the block, for imports that load Keras.
 
-    TensorFlow's C++ parts write to the file descriptor of standard error before any setting of
-    theirs is read. What they wrote is shown after all when the block ends in an exception.
-    Where Keras is imported already, nothing is changed.
+    TensorFlow's C++ code writes to the file descriptor of standard error before it reads its own
+    settings. If the block ends in an exception, the hidden text is shown. If Keras is loaded when
+    the block begins, nothing is hidden.
     """
     if "keras" in sys.modules:
         yield
         return
-    # 3: even their errors are about other machines than this; what really fails raises.
+    # 3 hides TensorFlow's error lines too: they are about missing GPUs, and real errors raise.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()
     screen = os.dup(2)
-    # What is imported stays: looking for garbage in it takes a second until the first step.
+    # Imported objects are never freed, and collecting garbage among them takes a second.
     gc.disable()
     with tempfile.TemporaryFile() as hidden:
         os.dup2(hidden.fileno(), 2)
         try:
             yield
-            _initialize_devices()
+            if "keras" in sys.modules:
+                _initialize_devices()
         except BaseException:
             hidden.seek(0)
             os.write(screen, hidden.read())
@@ -43,6 +44,7 @@ def quiet_start() -> Iterator[None]:
 
 
 def _initialize_devices() -> None:
+    """Let Keras's backend write its lines about devices now."""
     import keras
 
     keras.ops.zeros(())

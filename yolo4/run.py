@@ -1,11 +1,13 @@
-"""A run is a folder: what it holds and how to find the latest one."""
+"""A run is a folder: the files in it, and how to find the latest run."""
 
 import dataclasses
 from pathlib import Path
 
 import numpy as np
 
+from utils.anchors import read_anchors
 from utils.errors import UserError
+from utils.text import read_class_names, read_utf8
 from yolo4.config import Config
 
 RUNS = Path("logs")
@@ -33,12 +35,12 @@ class Run:
 
     @property
     def anchors_file(self) -> Path:
-        """The nine anchors, `w,h` in pixels of the input."""
+        """The anchors, `w,h` in input pixels."""
         return self.folder / "anchors.txt"
 
     @property
     def fingerprint_file(self) -> Path:
-        """Hashes of the initial weights and the first batches, JSON."""
+        """Hashes of the initial weights and of the first batches, JSON."""
         return self.folder / "fingerprint.json"
 
     @property
@@ -53,17 +55,17 @@ class Run:
 
     @property
     def history_file(self) -> Path:
-        """Losses and mAP, one line per epoch."""
+        """Losses and mAP, one row per epoch."""
         return self.folder / "history.csv"
 
     @property
     def state_file(self) -> Path:
-        """What resuming needs: weights, optimizer and counters at the end of an epoch."""
+        """What resuming needs: weights, optimizer state and counters at the end of an epoch."""
         return self.folder / "state.npz"
 
     @property
     def curves_picture(self) -> Path:
-        """Loss and mAP over the epochs."""
+        """Plot of the losses and mAP over the epochs."""
         return self.folder / "curves.png"
 
     @property
@@ -73,7 +75,7 @@ class Run:
 
     @property
     def detections_picture(self) -> Path:
-        """Validation images with what the best weights find in them."""
+        """Validation images with the detections of the best weights."""
         return self.folder / "validation_detections.png"
 
     @property
@@ -82,10 +84,10 @@ class Run:
         return self.folder / "tensorboard"
 
     def weights(self) -> Path:
-        """The best weights, or the last where none were measured yet.
+        """The best weights, or the last if validation mAP has not been measured yet.
 
         Raises:
-            UserError: there are none.
+            UserError: there are no weights.
         """
         for file in (self.best_weights, self.last_weights):
             if file.is_file():
@@ -100,16 +102,12 @@ class Run:
         """The class names of the run.
 
         Raises:
-            UserError: the file is missing or is not UTF-8, as training writes it.
+            UserError: the file is missing or is not UTF-8, which training writes.
         """
-        from utils.text import read_class_names, read_utf8
-
         return read_class_names(self.classes_file, read_utf8)
 
     def anchors(self) -> np.ndarray:
-        """The anchors of the run, float32 `[9, 2]`, width and height in pixels."""
-        from utils.anchors import read_anchors
-
+        """The anchors of the run, float32 `[N, 2]`, width and height in input pixels."""
         return read_anchors(self.anchors_file)
 
 
@@ -117,15 +115,15 @@ def open_run(folder: str | Path | None) -> Run:
     """The run in `folder`, or the latest one under `logs/`.
 
     Raises:
-        UserError: there is no such run, or none at all.
+        UserError: there is no such run, or no run at all.
     """
     if folder is None:
         return _latest_run()
     run = Run(Path(folder))
     if not run.folder.is_dir():
-        raise UserError(f"{folder}: no such run folder; train.py makes them under {RUNS}/")
+        raise UserError(f"{folder}: no such run folder; train.py creates them under {RUNS}/")
     if not run.config_file.is_file():
-        raise UserError(f"{folder}: not a run folder: it has no {run.config_file.name}")
+        raise UserError(f"{folder}: not a run folder; it has no {run.config_file.name}")
     return run
 
 
@@ -134,5 +132,7 @@ def _latest_run() -> Run:
     weights = [file for run in runs for file in (run.best_weights, run.last_weights)]
     weights = [file for file in weights if file.is_file()]
     if not weights:
-        raise UserError(f"no trained run under {RUNS}/; run train.py first or name one with --run")
+        raise UserError(
+            f"no trained run under {RUNS}/; run train.py first, or name a run with --run"
+        )
     return Run(max(weights, key=lambda file: file.stat().st_mtime).parent)

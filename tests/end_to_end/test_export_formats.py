@@ -19,7 +19,7 @@ from yolo4.export.options import ExportOptions
 from yolo4.formats.runtimes import FILES, OPEN
 from yolo4.inference.detector import Detector
 from yolo4.sample_data.make import make_sample_data
-from yolo4.train.loop import train
+from yolo4.train.loop import train_model
 
 pytestmark = pytest.mark.slow
 
@@ -45,7 +45,7 @@ def run(tmp_path_factory):
         ema=None,
         run_dir=str(folder / "run"),
     )
-    return train(config)
+    return train_model(config)
 
 
 @pytest.fixture(scope="module")

@@ -69,7 +69,7 @@ def test_scores_two_folders(example):
     }
     assert values["coco"]["AP50"] == pytest.approx((1 + 51 / 101) / 2)
     assert {"AP", "AP75"} <= values["coco"].keys()
-    assert "1 images have no detection file: nothing was found there: c" in run.stdout
+    assert "1 images have no detection file and count as without detections: c" in run.stdout
     assert "left out of the means: traffic light" in run.stdout
     assert "VOC mAP at IoU 0.5: 75.0%" in run.stdout
     for name in ("precision_recall", "score_thresholds", "average_precision"):
@@ -114,7 +114,7 @@ def test_an_output_that_is_a_file_is_one_line_and_status_2(example):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--detections", "found"), "belong together"),
+        (("--detections", "found"), "go together"),
         (("--detections", "nowhere", "--ground-truth", "truth"), "nowhere: no such folder"),
         (("--run", "logs/none"), "logs/none: no such run"),
         ((), "no trained run"),

@@ -13,10 +13,10 @@ import sys
 import keras, psutil
 from yolo4.config import Config
 from yolo4.sample_data.make import make_sample_data
-from yolo4.train.loop import train
+from yolo4.train.loop import train_model
 from pathlib import Path
 
-class Watch(keras.callbacks.Callback):
+class PrintMemory(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         print("resident", psutil.Process().memory_info().rss)
 
@@ -24,7 +24,7 @@ folder = Path(sys.argv[1])
 data = make_sample_data(folder / "data", train=24, val=8, test=2, size=96)
 settings = {"width": 0.05, "depth": 0.1, "input_size": 64, "batch_size": 8, "eval_period": 1}
 config = Config(data=(str(data),), epochs=20, run_dir=str(folder / "run"), **settings)
-train(config, lambda setup: [Watch()])
+train_model(config, lambda setup: [PrintMemory()])
 """
 
 

@@ -16,7 +16,8 @@ from yolo4.train import callbacks
 from yolo4.train import loop as training
 from yolo4.train.callbacks import COLUMNS, NonFiniteLossError
 from yolo4.train.checkpoint import Progress, load_progress
-from yolo4.train.command import train_command
+from yolo4.train.command import train
+from yolo4.train.options import train_defaults
 
 EPOCHS = 3
 
@@ -45,7 +46,7 @@ def settings(folder):
 
 @pytest.fixture(scope="module")
 def finished(folder, settings):
-    return training.train(Config(**settings, run_dir=str(folder / "finished")))
+    return training.train_model(Config(**settings, run_dir=str(folder / "finished")))
 
 
 class Killed(Exception):  # noqa: N818 - it is an event, not an error
@@ -63,7 +64,7 @@ def train_until(settings, run_dir, epoch, monkeypatch, error=Killed):
     with monkeypatch.context() as patch:
         patch.setattr(callbacks.ProgressBar, "on_train_batch_end", stop)
         with pytest.raises(error) as caught:
-            training.train(Config(**settings, run_dir=str(run_dir)))
+            training.train_model(Config(**settings, run_dir=str(run_dir)))
     return run, caught.value
 
 
@@ -86,7 +87,7 @@ def test_a_run_folder_has_all_that_is_promised(finished):
     ):
         assert file.stat().st_size > 0
     assert list(finished.events_folder.rglob("events*"))
-    assert not list(finished.folder.glob(".*")), "a passing file is left over"
+    assert not list(finished.folder.glob(".*")), "a temporary file is left over"
     assert finished.class_names() == ("apple", "key", "ladybird", "leaf")
 
 
@@ -104,10 +105,10 @@ def test_history_has_a_row_per_epoch_and_terms_that_sum_to_the_loss(finished):
     assert [bool(row["val_loss"]) for row in rows] == [False, True, True]
 
 
-def test_a_killed_run_goes_on_as_if_it_had_never_stopped(folder, settings, finished, monkeypatch):
+def test_a_killed_run_resumes_as_if_it_had_never_stopped(folder, settings, finished, monkeypatch):
     run, _ = train_until(settings, folder / "killed", 2, monkeypatch)
     assert load_progress(run.state_file).epoch == 2
-    resumed = training.resume(run.folder)
+    resumed = training.resume_run(run.folder)
     whole, parts = arrays(finished), arrays(resumed)
     assert whole.keys() == parts.keys()
     for name, value in whole.items():
@@ -134,7 +135,7 @@ def test_a_run_killed_in_its_first_epoch_keeps_the_weights_it_started_from(
     with monkeypatch.context() as patch:
         patch.setattr(training, "_run_phase", lambda *a: note(None, *a))
         with pytest.raises(Killed):
-            training.resume(run.folder)
+            training.resume_run(run.folder)
     reference = build_model(finished.config(), 4)
     reference.load_weights(finished.best_weights)
     for a, b in zip(loaded, reference.get_weights(), strict=True):
@@ -142,13 +143,13 @@ def test_a_run_killed_in_its_first_epoch_keeps_the_weights_it_started_from(
 
 
 @pytest.mark.slow
-def test_a_run_killed_right_after_unfreezing_goes_on_as_if_it_had_never_stopped(
+def test_a_run_killed_right_after_unfreezing_resumes_as_if_it_had_never_stopped(
     folder, settings, monkeypatch
 ):
     options = {**settings, "freeze_epochs": 1, "epochs": 2, "optimizer": "adamw"}
-    whole = training.train(Config(**options, run_dir=str(folder / "thawed")))
+    whole = training.train_model(Config(**options, run_dir=str(folder / "thawed")))
     run, _ = train_until(options, folder / "thawed_killed", 1, monkeypatch)
-    parts = arrays(training.resume(run.folder))
+    parts = arrays(training.resume_run(run.folder))
     for name, value in arrays(whole).items():
         np.testing.assert_allclose(parts[name], value, rtol=1e-4, atol=1e-5, err_msg=name)
 
@@ -174,7 +175,7 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_good_weights(folder, settings
     options = {"box_gain": 1e30, "learning_rate": 10.0, "gradient_clip": None, "epochs": 3}
     config = Config(**{**settings, **options}, warmup_epochs=0.0, run_dir=str(folder / "diverged"))
     with pytest.raises(NonFiniteLossError, match=r"epoch 1, step \d.*--learning-rate"):
-        training.train(config)
+        training.train_model(config)
     values = arrays(training.Run(folder / "diverged"))
     assert all(np.isfinite(value).all() for value in values.values())
 
@@ -182,24 +183,43 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_good_weights(folder, settings
 class TestRefusals:
     def test_a_folder_that_holds_a_run(self, settings, finished):
         with pytest.raises(UserError, match="--resume"):
-            training.train(Config(**settings, run_dir=str(finished.folder)))
+            training.train_model(Config(**settings, run_dir=str(finished.folder)))
 
     def test_resuming_what_is_done(self, finished):
         with pytest.raises(UserError, match="all its 3 epochs are done"):
-            training.resume(finished.folder)
+            training.resume_run(finished.folder)
 
     def test_resuming_what_stopped_early(self, finished, tmp_path):
         copy = training.Run(tmp_path)
         copy.config_file.write_bytes(finished.config_file.read_bytes())
         progress = Progress(epoch=2, best_epoch=1, stopped_early=True)
         np.savez(copy.state_file, progress=json.dumps(dataclasses.asdict(progress)))
-        with pytest.raises(UserError, match=r"ended early after epoch 2.* since epoch 1"):
-            training.resume(copy.folder)
+        with pytest.raises(
+            UserError, match=r"--early-stopping ended it after epoch 2.* since epoch 1"
+        ):
+            training.resume_run(copy.folder)
 
-    def test_resuming_with_another_setting(self, finished, capsys):
-        argv = ["--resume", str(finished.folder), "--epochs", "7"]
-        with pytest.raises(UserError, match=r"--epochs 7 .*own settings, and there it is 3"):
-            train_command({}, "", argv)
+    @pytest.mark.parametrize(
+        ("flags", "message"),
+        [
+            (["--epochs", "7"], r"--epochs 7 .* in which it is 3$"),
+            (["--ema", "None"], r"--ema None .* in which it is 0.9$"),
+            # These are what CONFIG says anyway.
+            (["--epochs", "16"], r"--epochs 16 .* in which it is 3$"),
+            (["--confidence-loss=focal", "--batch-size=8"], r"--batch-size 8 .* in which it is 4$"),
+            (["--preset", "full"], r"^--preset cannot be given with --resume: .* own settings$"),
+        ],
+    )
+    def test_resuming_with_another_setting(self, finished, flags, message):
+        argv = ["--resume", str(finished.folder), *flags]
+        default = train_defaults({"preset": "sample"}, argv)
+        with pytest.raises(UserError, match=message):
+            train(parse(default, "", argv))
+
+    def test_flags_that_agree_with_the_run_are_no_obstacle_to_resuming(self, finished):
+        argv = ["--resume", str(finished.folder), "--epochs", "3"]
+        with pytest.raises(UserError, match="all its 3 epochs are done"):
+            train(parse(train_defaults({"preset": "sample", "hue": 0.5}, argv), "", argv))
 
     def test_resuming_with_other_data(self, finished, settings, tmp_path):
         copy = training.Run(tmp_path / "copy")
@@ -211,20 +231,20 @@ class TestRefusals:
         config |= {"data": [str(data)], "epochs": 9}
         copy.config_file.write_text(json.dumps(config), encoding="utf-8")
         with pytest.raises(UserError, match="5 training images now, 6 when the run began"):
-            training.resume(copy.folder)
+            training.resume_run(copy.folder)
 
     def test_data_without_training_images(self, settings, tmp_path):
         data = make_sample_data(tmp_path / "data", train=4, val=1, test=1, size=96)
         (data / "ImageSets/Main/train.txt").write_text("")
         with pytest.raises(UserError, match="no usable image for train"):
-            training.train(
+            training.train_model(
                 Config(**{**settings, "data": (str(data),)}, run_dir=str(tmp_path / "r"))
             )
         assert not (tmp_path / "r").exists()
 
     def test_an_unknown_setting_in_the_script(self):
         with pytest.raises(UserError, match=r"CONFIG: .*'epoch'.*did you mean 'epochs'"):
-            train_command({"epoch": 3}, "", [])
+            train_defaults({"epoch": 3}, [])
 
 
 def test_flags_reach_the_settings():

@@ -10,7 +10,7 @@ import pytest
 from tests.helpers import ROOT
 from tests.helpers.fake_packages import only_packages
 from utils.installed import metadata_version, missing_system_library, module_version
-from yolo4.cli import run_command
+from yolo4.cli import clean_exit
 from yolo4.config import Config
 
 LIBGL = "libGL.so.1: cannot open shared object file: No such file or directory"
@@ -22,8 +22,8 @@ COMMANDS = {
     "predict": ["predict.py", "image.png", "--run", "run"],
     "get_map": ["get_map.py", "--run", "run", "--data", "data"],
     "compare": ["compare.py"],
-    "convert": ["-m", "yolo4.convert", "my.weights", "--output", "new"],
-    "export": ["-m", "yolo4.export", "--run", "run", "--format", "onnx"],
+    "convert": ["-m", "yolo4", "convert", "my.weights", "--output", "new"],
+    "export": ["-m", "yolo4", "export", "--run", "run", "--format", "onnx"],
 }
 
 
@@ -62,11 +62,8 @@ def test_without_metadata_the_advice_names_no_version(tmp_path, monkeypatch):
 
 
 def test_a_command_ends_with_the_message_and_status_2(capsys):
-    def command():
+    with pytest.raises(SystemExit) as caught, clean_exit():
         raise libgl_is_missing()
-
-    with pytest.raises(SystemExit) as caught:
-        run_command(command)
     assert caught.value.code == 2
     assert capsys.readouterr().err == f"error: {missing_system_library(libgl_is_missing())}\n"
 
@@ -82,16 +79,13 @@ def test_a_command_ends_with_the_message_and_status_2(capsys):
     ids=str,
 )
 def test_another_import_error_is_not_hidden(error):
-    def command():
+    with pytest.raises(ImportError) as caught, clean_exit():
         raise error
-
-    with pytest.raises(ImportError) as caught:
-        run_command(command)
     assert caught.value is error
 
 
 @pytest.mark.parametrize("arguments", COMMANDS.values(), ids=COMMANDS)
-def test_every_command_says_it_in_one_line(tmp_path, arguments):
+def test_every_command_reports_it_in_one_line(tmp_path, arguments):
     package = tmp_path / "path" / "cv2"
     package.mkdir(parents=True)
     (package / "__init__.py").write_text(f"raise ImportError({LIBGL!r}, name='cv2')\n")

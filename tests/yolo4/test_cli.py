@@ -1,18 +1,21 @@
 """The command line: a flag for every option, help by group, and exit statuses."""
 
 import dataclasses
+import io
 import os
 import subprocess
 import sys
+import types
 from typing import Literal
 
 import pytest
 
 from tests.helpers import ROOT
 from utils.errors import UserError
-from yolo4.cli import parse, run_command
-from yolo4.config import Config, TrainOptions
-from yolo4.options import check_ranges, flag, option
+from yolo4.cli import buffer_lines, parse, run_command
+from yolo4.config import Config
+from yolo4.options import check_ranges, flag, option, option_fields
+from yolo4.train.options import TrainOptions
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,7 +73,12 @@ def test_help_has_a_heading_per_group_and_leaves_with_status_0(capfd):
 def _words(name):
     """A value for a flag that differs from the default, as words of a command line."""
     choices = {"confidence_loss": "bce", "box_loss": "giou", "optimizer": "sgd"}
-    choices |= {"lr_schedule": "step", "precision": "float32", "on_bad_data": "error"}
+    choices |= {
+        "lr_schedule": "step",
+        "precision": "float32",
+        "on_bad_data": "error",
+        "preset": "sample",
+    }
     choices |= {
         "cache": "disk",
         "data": "a b",
@@ -89,7 +97,7 @@ def _words(name):
     return ["3"]  # what is None or a text by default
 
 
-@pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(TrainOptions)])
+@pytest.mark.parametrize("name", [field.name for field in option_fields(TrainOptions)])
 def test_every_setting_of_a_training_has_its_flag(name):
     words = _words(name)
     found = parse(TrainOptions(epochs=50), "about", [flag(name), *words])
@@ -109,6 +117,17 @@ def test_settings_without_a_value_can_be_switched_off():
     assert [getattr(found, name) for name in names] == [None] * 3
 
 
+@pytest.fixture
+def target(monkeypatch):
+    """Makes a function a command that `run_command` can import."""
+
+    def make(function):
+        monkeypatch.setitem(sys.modules, "made", types.SimpleNamespace(command=function))
+        return "made:command"
+
+    return make
+
+
 def _raise(error):
     raise error
 
@@ -116,27 +135,101 @@ def _raise(error):
 @pytest.mark.parametrize(
     ("command", "status", "stderr"),
     [
-        (lambda: None, 0, ""),
+        (lambda: None, None, ""),
         (lambda: 1, 1, ""),
         (lambda: _raise(UserError("there: found this")), 2, "error: there: found this\n"),
         (lambda: _raise(KeyboardInterrupt), 130, "interrupted\n"),
-        (lambda: _raise(KeyboardInterrupt("go on with x")), 130, "go on with x\n"),
+        (lambda: _raise(KeyboardInterrupt("resume with x")), 130, "resume with x\n"),
         (lambda: _raise(SystemExit(2)), 2, ""),
     ],
 )
-def test_a_command_ends_with_its_status_and_at_most_one_line(command, status, stderr, capsys):
+def test_a_command_ends_with_its_status_and_at_most_one_line(
+    target, command, status, stderr, capsys
+):
     with pytest.raises(SystemExit) as caught:
-        run_command(command)
+        run_command(target(lambda _: command()), Options, "", [])
     assert caught.value.code == status
     assert capsys.readouterr() == ("", stderr)
 
 
-def test_an_error_of_the_program_itself_is_not_hidden():
+def test_an_error_of_the_program_itself_is_not_hidden(target):
     with pytest.raises(ZeroDivisionError):
-        run_command(lambda: 1 // 0)
+        run_command(target(lambda _: 1 // 0), Options, "", [])
 
 
-@pytest.mark.parametrize("script", ["train.py", "predict.py", "get_map.py"])
+def test_a_command_receives_the_parsed_options(target):
+    received = []
+    for default in (Options(rate=2.0), lambda: Options(rate=2.0)):
+        with pytest.raises(SystemExit):
+            run_command(target(received.append), default, "", ["--max-steps", "9"])
+    assert received == [Options(max_steps=9, rate=2.0)] * 2
+
+
+def test_a_mistake_in_the_defaults_is_one_line_too(capsys):
+    with pytest.raises(SystemExit) as caught:
+        run_command("no.such:command", lambda: Options(max_steps=0), "", [])
+    assert caught.value.code == 2
+    assert capsys.readouterr().err.startswith("error: --max-steps is 0;")
+
+
+def test_a_command_is_not_imported_before_its_command_line_is_right():
+    for argv, status in ((["--help"], 0), (["--no-such-flag"], 2)):
+        with pytest.raises(SystemExit) as caught:
+            run_command("no.such:command", Options, "", argv)
+        assert caught.value.code == status
+    with pytest.raises(ModuleNotFoundError):
+        run_command("no.such:command", Options, "", [])
+
+
+def test_a_replaced_output_is_no_error(target, monkeypatch):
+    output = io.StringIO()  # like a notebook's, which cannot be reconfigured
+    monkeypatch.setattr(sys, "stdout", output)
+    with pytest.raises(SystemExit) as caught:
+        run_command(target(lambda _: print("done")), Options, "", [])
+    assert (caught.value.code, output.getvalue()) == (None, "done\n")
+
+
+def test_an_output_file_grows_line_by_line(tmp_path, monkeypatch):
+    with (tmp_path / "log").open("w") as log:
+        monkeypatch.setattr(sys, "stdout", log)
+        buffer_lines()
+        print("one line")
+        assert (tmp_path / "log").read_text() == "one line\n"
+
+
+@dataclasses.dataclass(frozen=True)
+class Traced(Options):
+    nms_threshold: float = option(0.45, "overlap", "work")
+    given: frozenset[str] = dataclasses.field(default=frozenset(), compare=False)
+
+
+@pytest.mark.parametrize(
+    ("argv", "given"),
+    [
+        ([], set()),
+        (["--max-steps", "3"], {"max_steps"}),  # as by default, but given
+        (["--max_steps=4", "--no-show"], {"max_steps", "show"}),
+        (["max_steps", "--rate", "1"], {"rate"}),
+    ],
+)
+def test_options_know_which_flags_were_given(argv, given):
+    assert parse(Traced(), "", argv).given == given
+
+
+@pytest.mark.parametrize("argv", [["--iou-threshold", "0.5"], ["--iou_threshold=0.5"]])
+def test_a_renamed_flag_is_refused_with_its_new_name(argv):
+    with pytest.raises(UserError, match=r"^--iou-threshold has been renamed: use --nms-threshold$"):
+        parse(Traced(), "", argv)
+
+
+def test_a_renamed_flag_of_other_commands_is_an_unknown_one(capfd):
+    with pytest.raises(SystemExit) as caught:
+        parse(Options(), "", ["--iou-threshold", "0.5"])
+    assert caught.value.code == 2
+    assert "nms" not in "".join(capfd.readouterr())
+
+
+@pytest.mark.parametrize("script", ["train.py", "predict.py", "get_map.py", "compare.py"])
 def test_help_of_the_scripts_needs_no_keras(script):
     code = (
         "import runpy, sys\n"
@@ -156,7 +249,7 @@ def test_help_of_the_scripts_needs_no_keras(script):
 
 @pytest.mark.skipif(os.name == "nt", reason="no such signal of a closed pipe")
 def test_output_that_nobody_reads_is_no_error():
-    code = "from yolo4.cli import run_command; run_command(lambda: print(*range(99)))"
+    code = "from yolo4.cli import clean_exit\nwith clean_exit(): print(*range(99), flush=True)"
     reader, writer = os.pipe()
     os.close(reader)
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""Options: every value is of its type and in its range, and a wrong one is told by its flag."""
+"""Options: every value has its type and range, and an error names the flag of a wrong one."""
 
 import dataclasses
 from typing import Literal
@@ -6,7 +6,7 @@ from typing import Literal
 import pytest
 
 from utils.errors import UserError
-from yolo4.options import check_names, check_ranges, flag, from_mapping, option
+from yolo4.options import check_names, check_ranges, flag, from_mapping, option, option_fields
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,8 +48,8 @@ BAD = [
     ("size", (), "a whole number or (a whole number, a whole number)"),
     ("kind", "blue", "'red' | 'green'"),
     ("kind", None, "'red' | 'green'"),
-    ("names", "abc", "(a text, ...)"),
-    ("names", ("a", 1), "(a text, ...)"),
+    ("names", "abc", "(text, ...)"),
+    ("names", ("a", 1), "(text, ...)"),
     ("loud", 1, "True or False"),
 ]
 
@@ -61,7 +61,7 @@ def test_values_of_the_type_and_in_the_range_are_kept(values):
 
 
 @pytest.mark.parametrize(("name", "value", "wanted"), BAD)
-def test_other_values_are_refused_with_the_flag_the_value_and_what_is_right(name, value, wanted):
+def test_other_values_are_refused_with_the_flag_the_value_and_what_is_allowed(name, value, wanted):
     with pytest.raises(UserError) as caught:
         Options(**{name: value})
     text = str(caught.value)
@@ -84,12 +84,38 @@ def test_a_flag_is_the_name_with_dashes():
     assert flag("focal_alpha") == "--focal-alpha"
 
 
-def test_an_unknown_name_is_refused_with_the_one_that_is_near():
+def test_an_unknown_name_is_refused_with_the_most_similar_one():
     with pytest.raises(UserError, match=r"run/config\.json: unknown setting 'stpes'.*'steps'\?"):
         check_names(["rate", "stpes"], ["steps", "rate"], "run/config.json")
     with pytest.raises(UserError, match="unknown setting 'zzz'; known are steps, rate"):
         check_names(["zzz"], ["steps", "rate"], "here")
     check_names(["rate"], ["steps", "rate"], "here")
+
+
+def test_a_renamed_name_is_refused_with_its_new_one():
+    @dataclasses.dataclass(frozen=True)
+    class WithNms:
+        nms_threshold: float = option(0.45, "overlap")
+
+    with pytest.raises(
+        UserError, match=r"^CONFIG: 'iou_threshold' has been renamed: use 'nms_threshold'$"
+    ):
+        from_mapping(WithNms, {"iou_threshold": 0.5}, "CONFIG")
+    with pytest.raises(UserError, match="unknown setting 'iou_threshold'"):
+        from_mapping(Options, {"iou_threshold": 0.5}, "CONFIG")
+
+
+def test_what_is_not_an_option_is_no_setting():
+    @dataclasses.dataclass(frozen=True)
+    class Traced(Options):
+        given: frozenset[str] = frozenset()
+
+    assert [field.name for field in option_fields(Traced)] == [
+        field.name for field in dataclasses.fields(Options)
+    ]
+    assert Traced(given=frozenset({"steps"})).steps == 3
+    with pytest.raises(UserError, match="unknown setting 'given'"):
+        from_mapping(Traced, {"given": ["steps"]}, "CONFIG")
 
 
 def test_a_mapping_becomes_options_with_lists_as_tuples():
@@ -99,6 +125,6 @@ def test_a_mapping_becomes_options_with_lists_as_tuples():
 
 
 @pytest.mark.parametrize("values", [{"setps": 2}, {"steps": 0}, {"names": [1]}])
-def test_what_a_mapping_has_wrong_is_told_with_its_place(values):
+def test_an_error_in_a_mapping_names_where_it_is(values):
     with pytest.raises(UserError, match=r"^run/config\.json: "):
         from_mapping(Options, values, "run/config.json")

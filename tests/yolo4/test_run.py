@@ -44,7 +44,7 @@ def test_class_names_come_back_as_training_wrote_them(tmp_path, names):
     assert run.class_names() == names
 
 
-def test_class_names_in_another_encoding_are_told(tmp_path):
+def test_class_names_in_another_encoding_are_an_error(tmp_path):
     run = make_run(tmp_path, "mine")
     run.classes_file.write_bytes("cat\ncafé\n".encode("latin-1"))
     with pytest.raises(UserError, match=r"classes\.txt: not UTF-8, from byte 7 on"):
@@ -59,18 +59,18 @@ def test_files_of_a_run_lie_in_it_and_differ(tmp_path):
     assert len(set(paths)) == len(names) > 10
 
 
-def test_a_folder_that_is_not_there_is_told():
+def test_a_missing_folder_is_an_error():
     with pytest.raises(UserError, match=r"^logs/none: no such run folder"):
         open_run("logs/none")
 
 
-def test_a_folder_that_is_no_run_is_told(tmp_path):
+def test_a_folder_that_is_no_run_is_an_error(tmp_path):
     (tmp_path / "pictures").mkdir()
-    with pytest.raises(UserError, match=r"^pictures: not a run folder: it has no config\.json"):
+    with pytest.raises(UserError, match=r"^pictures: not a run folder; it has no config\.json"):
         open_run("pictures")
 
 
-def test_a_file_in_the_place_of_a_run_is_told(tmp_path):
+def test_a_file_is_no_run_folder(tmp_path):
     make_run(tmp_path, "mine", "best.weights.h5")
     with pytest.raises(UserError, match=r"best\.weights\.h5: no such run folder"):
         open_run("logs/mine/best.weights.h5")
@@ -84,7 +84,7 @@ def test_without_a_name_the_latest_trained_run_is_taken(tmp_path):
     assert open_run(None).folder.name == "a-new"
 
 
-def test_weights_that_lie_about_are_no_run(tmp_path):
+def test_weights_without_settings_are_no_run(tmp_path):
     make_run(tmp_path, "mine", "best.weights.h5", age=50)
     stray = tmp_path / "logs" / "stray"
     stray.mkdir()

@@ -2,9 +2,8 @@
 
 Everything here is a pure function of its input and a `np.random.Generator`.
 
-While OpenCV works on the pixels, other threads can run; for all the rest they have to wait. So the
-rest is kept short: single numbers are Python's own, and objects of all images go through NumPy at
-once.
+Only while OpenCV processes pixels can other Python threads run. Therefore all other work is kept
+short: scalars are Python numbers, and the objects of all images are processed in one NumPy call.
 """
 
 from collections.abc import Sequence
@@ -13,20 +12,20 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from utils.training_data.compose import Rectangle, Sample, image_size, lay, paint
+from utils.training_data.compose import Rectangle, Sample, image_size, place, render
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How strongly training images are varied; all zero is the letterbox alone.
+    """How strongly training images are varied; if all are 0, only the letterbox remains.
 
     Attributes:
-        mosaic: probability that four images share the input.
-        mixup: probability that another image is blended in.
+        mosaic: probability of combining four images.
+        mixup: probability of blending in another image.
         flip: probability of a left-right flip.
-        scale: zoom by a factor of 1 - scale to 1 + scale; 1 just fits the image into the input.
+        scale: zoom by a factor of 1 - scale to 1 + scale; at 1 the image just fits into the input.
         translate: largest shift, relative to the input's width and height.
-        hue: largest change of hue, in turns of the color circle.
+        hue: largest change of hue, as a fraction of the color circle.
         saturation: largest relative change of saturation.
         value: largest relative change of brightness.
     """
@@ -44,23 +43,23 @@ class Augmentation:
 def scale_translate(
     source: Sample, size: tuple[int, int], augmentation: Augmentation, rng: np.random.Generator
 ) -> Sample:
-    """Lay one image into the input: fitted, zoomed, shifted and perhaps flipped.
+    """Place one image in the input: fitted, zoomed, shifted and perhaps flipped.
 
     Args:
         source: an image of any size and its objects.
         size: height and width of the input.
-        augmentation: gives the ranges of `scale`, `translate` and `flip`.
-        rng: the source of chance.
+        augmentation: its `scale`, `translate` and `flip` are used.
+        rng: the random numbers.
 
     Returns:
-        The image of `size` and its objects; those wholly outside are gone, those of which little
-        is visible are difficult.
+        The image of `size` and its objects. Objects entirely outside are dropped, objects of
+        which little is visible are difficult.
     """
     tile = Rectangle(0, 0, size[1], size[0])
     scale = _zoom(source.image, size, augmentation, rng)
     shift = rng.uniform(-augmentation.translate, augmentation.translate, 2).tolist()
-    center = tuple(side * (0.5 + part) for side, part in zip(tile.size, shift, strict=True))
-    return paint(size, [lay(source, tile, scale, center, rng.random() < augmentation.flip)])
+    center = tuple(side * (0.5 + s) for side, s in zip(tile.size, shift, strict=True))
+    return render(size, [place(source, tile, scale, center, rng.random() < augmentation.flip)])
 
 
 def mosaic(
@@ -69,18 +68,18 @@ def mosaic(
     augmentation: Augmentation,
     rng: np.random.Generator,
 ) -> Sample:
-    """Let four images share the input, each zoomed and perhaps flipped, cropped at its tile.
+    """Combine four images in the input, each zoomed, perhaps flipped and cropped to its tile.
 
     Bochkovskiy et al. 2020, section 3.3.
 
     Args:
         sources: four images of any sizes and their objects.
         size: height and width of the input.
-        augmentation: gives the ranges of `scale` and `flip`.
-        rng: the source of chance.
+        augmentation: its `scale` and `flip` are used.
+        rng: the random numbers.
 
     Returns:
-        The image of `size` and the objects of all four, cut as by `scale_translate`.
+        The image of `size` and the objects of all four, cropped as in `scale_translate`.
     """
     bottom, right = size
     x, y = (rng.uniform(0.3, 0.7, 2) * (right, bottom)).round().astype(int).tolist()
@@ -90,28 +89,28 @@ def mosaic(
         Rectangle(0, y, x, bottom),
         Rectangle(x, y, right, bottom),
     )
-    parts = []
+    placements = []
     for source, tile in zip(sources, tiles, strict=True):
-        # From about the size at which it fits its tile to the size it has alone in the input.
+        # From about the size that fits its tile to the size it would have alone in the input.
         scale = rng.uniform(0.5, 1) * _zoom(source.image, size, augmentation, rng)
         width, height = (side * scale for side in image_size(source.image))
-        (room_x, room_y), (part_x, part_y) = tile.size, rng.random(2).tolist()
+        (tile_width, tile_height), (x_share, y_share) = tile.size, rng.random(2).tolist()
         center = (
-            tile.left + width / 2 + part_x * (room_x - width),
-            tile.top + height / 2 + part_y * (room_y - height),
+            tile.left + width / 2 + x_share * (tile_width - width),
+            tile.top + height / 2 + y_share * (tile_height - height),
         )
         flip = rng.random() < augmentation.flip
-        parts.append(lay(source, tile, scale, center, flip))
-    return paint(size, parts)
+        placements.append(place(source, tile, scale, center, flip))
+    return render(size, placements)
 
 
 def mixup(first: Sample, second: Sample, rng: np.random.Generator) -> Sample:
-    """Blend two images of one size and keep the objects of both.
+    """Blend two images of the same size and keep the objects of both.
 
-    Zhang et al. 2018; the share of either stays near a half, so that all objects remain visible.
+    Zhang et al. 2018; each weight stays near one half, so that all objects remain visible.
     """
-    share = rng.uniform(0.4, 0.6)
-    image = cv2.addWeighted(first.image, share, second.image, 1 - share, 0)
+    weight = rng.uniform(0.4, 0.6)
+    image = cv2.addWeighted(first.image, weight, second.image, 1 - weight, 0)
     return Sample(
         image,
         np.concatenate([first.boxes, second.boxes]),
@@ -123,13 +122,13 @@ def mixup(first: Sample, second: Sample, rng: np.random.Generator) -> Sample:
 def shift_colors(
     image: np.ndarray, augmentation: Augmentation, rng: np.random.Generator
 ) -> np.ndarray:
-    """Turn the hue and scale saturation and brightness of a uint8 RGB image."""
+    """Shift the hue and scale the saturation and brightness of a uint8 RGB image."""
     strength = (augmentation.hue, augmentation.saturation, augmentation.value)
     if not any(strength):
         return image
     hue, saturation, value = (rng.uniform(-1, 1, 3) * strength).tolist()
     hues, saturations, values = cv2.split(cv2.cvtColor(image, cv2.COLOR_RGB2HSV_FULL))
-    # OpenCV's full range counts 256 steps of hue to the turn: bytes go round by themselves.
+    # OpenCV's full range has 256 steps of hue, so that uint8 arithmetic wraps around correctly.
     hues += np.uint8(round(256 * hue) % 256)
     cv2.convertScaleAbs(saturations, dst=saturations, alpha=1 + saturation)
     cv2.convertScaleAbs(values, dst=values, alpha=1 + value)
@@ -143,6 +142,6 @@ def _zoom(
     augmentation: Augmentation,
     rng: np.random.Generator,
 ) -> float:
-    """Draw a scale around the one that just fits the image into the input."""
+    """Draw a random scale around the one that just fits the image into the input."""
     fit = min(size[0] / image.shape[0], size[1] / image.shape[1])
     return fit * rng.uniform(1 - augmentation.scale, 1 + augmentation.scale)

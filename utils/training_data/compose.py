@@ -1,8 +1,9 @@
-"""Lays images with their objects into the network's input and draws them there.
+"""Places images with their objects in the network's input and renders the input.
 
-An image goes from the source straight to its place. Both are cut at whole pixels (below half the
-size the image at whole blocks of them, each about a pixel of the input), so that a plain resize
-does it, in half the time of an affine map; boxes follow the cut exactly.
+Each image is resampled once, from the source to its position in the input. Crop and target are
+rectangles of whole pixels (when shrinking to less than half, of whole blocks of source pixels, each
+about one pixel of the input), so that a plain resize suffices, which takes half the time of an
+affine warp. Boxes follow the crop exactly.
 """
 
 from collections.abc import Sequence
@@ -14,11 +15,11 @@ import numpy as np
 
 from utils.image import GRAY
 
-# Of an object cut by the crop at least this fraction of its area has to stay to be learned from.
-LEAST_VISIBLE = 0.2
+# An object of whose area the crop leaves a smaller fraction is difficult.
+MIN_VISIBLE = 0.2
 
-# An object that is left with a thinner side, in pixels, can't be told from noise.
-LEAST_SIDE = 1.0
+# An object with a shorter side, in pixels of the input, is difficult: it looks like noise.
+MIN_SIDE = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +30,7 @@ class Sample:
         image: uint8 `[H, W, 3]`, RGB.
         boxes: float32 `[N, 4]`, xyxy in pixels of the image.
         labels: int32 `[N]`.
-        difficult: bool `[N]`; such objects are neither positives nor negatives.
+        difficult: bool `[N]`; such objects are neither positives nor negatives in training.
     """
 
     image: np.ndarray
@@ -39,7 +40,7 @@ class Sample:
 
 
 class Rectangle(NamedTuple):
-    """Whole pixels of an image or of the network's input."""
+    """A rectangle of whole pixels of an image or of the network's input."""
 
     left: int
     top: int
@@ -52,114 +53,119 @@ class Rectangle(NamedTuple):
         return self.right - self.left, self.bottom - self.top
 
     def of(self, image: np.ndarray) -> np.ndarray:
-        """The view of these pixels."""
+        """The view of these pixels of an image."""
         return image[self.top : self.bottom, self.left : self.right]
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
-    """What is seen of an image, and where.
+class Placement:
+    """Which part of an image is visible, and where in the input.
 
     Attributes:
         source: the image and its objects.
-        crop: what is seen, in pixels of the image.
-        place: where it is seen, in pixels of the network's input.
-        flip: whether left and right are exchanged.
+        crop: the visible part, in pixels of the image.
+        target: where it appears, in pixels of the network's input.
+        flip: whether it is mirrored left to right.
     """
 
     source: Sample
     crop: Rectangle
-    place: Rectangle
+    target: Rectangle
     flip: bool
 
     @property
     def corners(self) -> tuple[tuple[int, int], tuple[int, int]]:
-        """Where the left upper and the right lower corner of the crop come to lie."""
-        left, top, right, bottom = self.place
+        """Where the upper left and the lower right corner of the crop are in the input."""
+        left, top, right, bottom = self.target
         return ((right, top), (left, bottom)) if self.flip else ((left, top), (right, bottom))
 
 
-def lay(
+def place(
     source: Sample, tile: Rectangle, scale: float, center: tuple[float, float], flip: bool
-) -> Part:
-    """Lay an image into a tile of the input; what sticks out is cut off.
+) -> Placement:
+    """Place an image in a tile of the input, cropped to the tile.
 
     Args:
         source: the image and its objects.
-        tile: where it may be seen.
-        scale: pixels of the input per pixel of the image, kept to within the rounding of both ends
-            to whole pixels.
-        center: where the image's center comes to lie, xy in pixels of the input.
-        flip: whether left and right are exchanged.
+        tile: the part of the input in which the image may appear.
+        scale: pixels of the input per pixel of the image, exact up to rounding both edges to whole
+            pixels.
+        center: position of the image's center, xy in pixels of the input.
+        flip: whether to mirror it left to right.
     """
     width, height = image_size(source.image)
-    left, right, place_left, place_right = _cut(width, scale, center[0], tile.left, tile.right)
-    top, bottom, place_top, place_bottom = _cut(height, scale, center[1], tile.top, tile.bottom)
+    left, right, target_left, target_right = _crop_axis(
+        width, scale, center[0], tile.left, tile.right
+    )
+    top, bottom, target_top, target_bottom = _crop_axis(
+        height, scale, center[1], tile.top, tile.bottom
+    )
     if flip:
         left, right = width - right, width - left
     crop = Rectangle(left, top, right, bottom)
-    return Part(source, crop, Rectangle(place_left, place_top, place_right, place_bottom), flip)
+    target = Rectangle(target_left, target_top, target_right, target_bottom)
+    return Placement(source, crop, target, flip)
 
 
-def paint(size: tuple[int, int], parts: Sequence[Part]) -> Sample:
-    """Draw images into their places in the input, gray around them.
+def render(size: tuple[int, int], placements: Sequence[Placement]) -> Sample:
+    """Draw placed images on a gray input.
 
     Args:
         size: height and width of the input.
-        parts: what is drawn, in this order.
+        placements: the images, in drawing order.
 
     Returns:
-        The input and the objects seen in it; those of which little is visible are difficult.
+        The input and the objects visible in it; those of which little is visible are difficult.
     """
     canvas = np.full((*size, 3), GRAY, np.uint8)
-    for part in parts:
-        _draw(canvas, part)
-    sources = [part.source for part in parts]
-    places = [(part.crop[:2], part.crop[2:], *part.corners) for part in parts]
-    places = np.repeat(np.array(places), [len(source.labels) for source in sources], axis=0)
-    low, high, first, last = places[:, :, None].swapaxes(0, 1)
+    for placement in placements:
+        _draw(canvas, placement)
+    sources = [placement.source for placement in placements]
+    ends = [(p.crop[:2], p.crop[2:], *p.corners) for p in placements]
+    ends = np.repeat(np.array(ends), [len(source.labels) for source in sources], axis=0)
+    low, high, first, last = ends[:, :, None].swapaxes(0, 1)
     whole = np.concatenate([source.boxes for source in sources]).reshape(-1, 2, 2)
     visible = np.minimum(np.maximum(whole, low), high)
     corners = (first + (visible - low) * (last - first) / (high - low)).astype(np.float32)
-    corners.sort(axis=1)  # a flip has put the right side first
+    corners.sort(axis=1)  # a flip exchanges left and right
     width, height = (corners[:, 1] - corners[:, 0]).T
     difficult = np.concatenate([source.difficult for source in sources])
-    difficult |= _areas(visible) < LEAST_VISIBLE * _areas(whole)
-    difficult |= np.minimum(width, height) < LEAST_SIDE
+    difficult |= _areas(visible) < MIN_VISIBLE * _areas(whole)
+    difficult |= np.minimum(width, height) < MIN_SIDE
     seen = width * height > 0
     labels = np.concatenate([source.labels for source in sources])
     return Sample(canvas, corners.reshape(-1, 4)[seen], labels[seen], difficult[seen])
 
 
 def _areas(corners: np.ndarray) -> np.ndarray:
-    """Of `[N, 2, 2]`, the low and the high corner in xy order."""
+    """Areas of boxes `[N, 2, 2]`: low and high corner, each xy."""
     return (corners[:, 1] - corners[:, 0]).prod(axis=1)
 
 
 def image_size(image: np.ndarray) -> tuple[int, int]:
-    """Width and height."""
+    """Width and height of an image `[H, W, 3]`."""
     return image.shape[1], image.shape[0]
 
 
-def _cut(
+def _crop_axis(
     length: int, scale: float, center: float, low: int, high: int
 ) -> tuple[int, int, int, int]:
-    """Cut one axis of an image at the edges of its tile.
+    """Crop one axis of an image to its tile.
 
     Args:
         length: pixels of the image.
         scale: pixels of the input per pixel of the image.
-        center: where the image's center comes to lie.
-        low: the lower edge of the tile.
-        high: the upper one.
+        center: position of the image's center in the input.
+        low: lower edge of the tile.
+        high: upper edge of the tile.
 
     Returns:
-        From where to where the image is seen, in its own pixels and in those of the input.
+        Start and end of the visible part in pixels of the image, then in pixels of the input.
     """
     start = center - length * scale / 2
     first = max(round(start), low)
     last = max(min(round(start + length * scale), high), first)
-    # Whole blocks of those that `_draw` averages.
+    # Crop whole blocks of pixels, which `_draw` averages.
     block = min(max(int(1 / scale), 1), length)
     blocks = length // block
     lower, upper = (round((end - start) / scale / block) for end in (first, last))
@@ -168,16 +174,17 @@ def _cut(
     return lower * block, upper * block, first, last
 
 
-def _draw(canvas: np.ndarray, part: Part) -> None:
-    """Resample the crop of an image into its place."""
-    (width, height), (room_x, room_y) = part.crop.size, part.place.size
-    if not room_x or not room_y:
+def _draw(canvas: np.ndarray, placement: Placement) -> None:
+    """Resample the crop of an image to its target."""
+    crop, target = placement.crop, placement.target
+    (width, height), (target_width, target_height) = crop.size, target.size
+    if not target_width or not target_height:
         return
-    image, view = part.crop.of(part.source.image), part.place.of(canvas)
-    # Linear interpolation skips pixels below half the size: average whole blocks first.
-    small = width // max(width // room_x, 1), height // max(height // room_y, 1)
+    image, view = crop.of(placement.source.image), target.of(canvas)
+    # When shrinking to less than half, linear interpolation skips pixels: average blocks first.
+    small = width // max(width // target_width, 1), height // max(height // target_height, 1)
     if small != (width, height):
         image = cv2.resize(image, small, interpolation=cv2.INTER_AREA)
-    cv2.resize(image, (room_x, room_y), dst=view, interpolation=cv2.INTER_LINEAR)
-    if part.flip:
+    cv2.resize(image, target.size, dst=view, interpolation=cv2.INTER_LINEAR)
+    if placement.flip:
         cv2.flip(view, 1, dst=view)

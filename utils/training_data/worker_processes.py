@@ -1,7 +1,7 @@
-"""Makes training batches in processes of their own, where threads would wait for each other.
+"""Makes training batches in worker processes, for more workers than threads are good for.
 
-Of the time that a batch takes, a fifth to a quarter holds Python's lock, which one thread of a
-process can have at a time: a few threads hardly notice, sixteen would be no faster than four.
+Making a batch holds Python's global interpreter lock for a fifth to a quarter of the time. This
+hardly slows down a few threads, but sixteen would be no faster than four.
 """
 
 import pickle
@@ -20,41 +20,41 @@ import numpy as np
 from utils.errors import UserError
 from utils.training_data.dataset import Targets, TrainingSet
 
-# Up to so many workers are threads, which start at once and share a cache in memory.
-MOST_THREADS = 4
+# Up to this many workers are threads, which start at once and share a cache in memory.
+MAX_THREADS = 4
 
-# A fork of a process with TensorFlow's threads in it can stop dead.
+# A forked process that has TensorFlow's threads can deadlock.
 _CONTEXT = get_context("spawn")
 
 
-def processes(workers: int) -> int:
-    """Count the processes that make batches: this one alone where threads of it can do it."""
-    return workers if workers > MOST_THREADS else 1
+def process_count(workers: int) -> int:
+    """The number of processes that make batches: 1 if threads of this process do it."""
+    return workers if workers > MAX_THREADS else 1
 
 
 @contextmanager
 def batch_maker(
     training: TrainingSet, batch_size: int, workers: int
-) -> Iterator["TrainingSet | InProcesses"]:
-    """Within the block there is something that makes the batches of a training set.
+) -> Iterator["TrainingSet | ProcessBatchMaker"]:
+    """Within the block, yield an object that makes the batches of a training set.
 
     Args:
         training: the set.
         batch_size: images per batch.
-        workers: how many threads will ask for batches.
+        workers: number of threads that will request batches.
     """
-    if processes(workers) == 1:
+    if process_count(workers) == 1:
         yield training
         return
-    maker = InProcesses(training, batch_size, workers)
+    maker = ProcessBatchMaker(training, batch_size, workers)
     try:
         yield maker
     finally:
         maker.close()
 
 
-class InProcesses:
-    """The batches of a training set, made in other processes for any number of threads here."""
+class ProcessBatchMaker:
+    """Makes the batches of a training set in other processes, for any number of threads here."""
 
     def __init__(self, training: TrainingSet, batch_size: int, workers: int) -> None:
         """Start the processes.
@@ -62,71 +62,71 @@ class InProcesses:
         Args:
             training: the set. It is copied to each process.
             batch_size: images per batch.
-            workers: how many processes.
+            workers: number of processes.
         """
         self._training = training
         shape = (batch_size, *training.input_size, 3)
         with _without_interrupts():
-            self._makers = [_Maker(shape) for _ in range(workers)]
-        self._free: SimpleQueue[_Maker | None] = SimpleQueue()
-        pickled = pickle.dumps(training)  # once: a large set takes a while
-        for maker in self._makers:
-            maker.send(pickled)
-            self._free.put(maker)
+            self._workers = [_Worker(shape) for _ in range(workers)]
+        self._idle: SimpleQueue[_Worker | None] = SimpleQueue()
+        pickled = pickle.dumps(training)  # once, since a large set takes a while
+        for worker in self._workers:
+            worker.send(pickled)
+            self._idle.put(worker)
 
     def steps(self, batch_size: int) -> int:
-        """As `TrainingSet.steps`."""
+        """Like `TrainingSet.steps`."""
         return self._training.steps(batch_size)
 
     def batch(self, step: int, epoch: int, batch_size: int) -> tuple[np.ndarray, Targets]:
-        """As `TrainingSet.batch`, of the batch size that this was made for.
+        """Like `TrainingSet.batch`, for the batch size given to the constructor.
 
         Raises:
-            ImageError: an image can't be read.
-            UserError: a process was ended from outside.
-            RuntimeError: this is closed, or a batch could not be made for any other reason.
+            ImageError: an image cannot be read.
+            UserError: a worker process was killed.
+            RuntimeError: the batch maker is closed, or making the batch failed in any other way.
         """
-        maker = self._free.get()
+        worker = self._idle.get()
         try:
-            if maker is None:
-                raise RuntimeError("no batch is made once this is closed")
-            return maker.batch(step, epoch, batch_size)
+            if worker is None:
+                raise RuntimeError("the batch maker is closed")
+            return worker.batch(step, epoch, batch_size)
         finally:
-            self._free.put(maker)
+            self._idle.put(worker)
 
     def close(self) -> None:
-        """End the processes, each after the batch it is at."""
-        for _ in self._makers:
-            self._free.get().end()
-        self._free.put(None)
+        """End the processes, each after its current batch."""
+        for _ in self._workers:
+            self._idle.get().end()
+        self._idle.put(None)
 
 
-class _Maker:
-    """A process that makes batches, and this end of the line to it."""
+class _Worker:
+    """A process that makes batches, and this end of the connection to it."""
 
     def __init__(self, shape: tuple[int, ...]) -> None:
-        # Images come back through memory that both share: a pipe would be the slowest part.
+        # Images are returned in shared memory: a pipe would be the slowest part.
         shared = _CONTEXT.RawArray("B", int(np.prod(shape)))
         self._images = np.frombuffer(shared, np.uint8).reshape(shape)
         self._connection, other_end = _CONTEXT.Pipe()
         arguments = (other_end, shared, shape)
         self._process = _CONTEXT.Process(target=_make_batches, args=arguments, daemon=True)
         self._process.start()
-        other_end.close()  # so that either side learns of the end of the other
+        other_end.close()  # so that each side notices when the other ends
 
     def send(self, pickled: bytes) -> None:
-        with _whole():
+        with _connection_errors():
             self._connection.send_bytes(pickled)
 
     def batch(self, step: int, epoch: int, batch_size: int) -> tuple[np.ndarray, Targets]:
         self.send(pickle.dumps((step, epoch, batch_size)))
-        with _whole():
-            answer = self._connection.recv()
-        if isinstance(answer, UserError):
-            raise answer
-        if isinstance(answer, str):
-            raise RuntimeError(f"in a process that makes training images:\n{answer}")
-        return self._images.copy(), answer
+        with _connection_errors():
+            result = self._connection.recv()
+        if isinstance(result, UserError):
+            raise result
+        if isinstance(result, str):
+            raise RuntimeError(f"in a worker process:\n{result}")
+        return self._images.copy(), result
 
     def end(self) -> None:
         self._connection.close()
@@ -135,8 +135,8 @@ class _Maker:
 
 @contextmanager
 def _without_interrupts() -> Iterator[None]:
-    """Within the block, Ctrl-C is ignored, and by the processes that begin there until they end."""
-    if threading.current_thread() is not threading.main_thread():  # no other may change it
+    """Within the block, Ctrl-C is ignored; processes started there ignore it until they end."""
+    if threading.current_thread() is not threading.main_thread():  # only it may set handlers
         yield
         return
     handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -147,37 +147,36 @@ def _without_interrupts() -> Iterator[None]:
 
 
 @contextmanager
-def _whole() -> Iterator[None]:
-    """Within the block, a line that is cut means that the process has ended."""
+def _connection_errors() -> Iterator[None]:
+    """Within the block, a broken connection is reported as the end of the worker process."""
     try:
         yield
     except (EOFError, OSError):
         raise UserError(
-            "a process that makes training images was ended from outside, perhaps for want of "
-            "memory; fewer --workers and --cache none take less"
+            "a worker process that makes training images was killed, perhaps because memory ran "
+            "out; fewer --workers and --cache none need less"
         ) from None
 
 
 def _make_batches(connection: Connection, shared: Array, shape: tuple[int, ...]) -> None:
-    """What the process does, until the other end of the line is closed."""
-    # Ctrl-C reaches all processes of a terminal, but the one that began them decides.
+    """What a worker process does, until the other end of the connection is closed."""
+    # Ctrl-C reaches all processes of a terminal, but the parent decides when to stop.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     images = np.frombuffer(shared, np.uint8).reshape(shape)
 
-    def answered(question: tuple[int, int, int]) -> Targets | UserError | str:
+    def make(step: int, epoch: int, batch_size: int) -> Targets | UserError | str:
         try:
-            images[:], targets = training.batch(*question)
+            images[:], targets = training.batch(step, epoch, batch_size)
         except UserError as error:
             return error
-        except Exception:  # whatever it is, the other side has to hear of it
+        except Exception:  # any other failure has to be reported to the parent too
             return traceback.format_exc()
         return targets
 
     try:
         training = connection.recv()
         while True:
-            question = connection.recv()
-            answer = answered(question)
-            connection.send(answer)
-    except (EOFError, OSError):  # of the line; those of the data are answers
+            request = connection.recv()
+            connection.send(make(*request))
+    except (EOFError, OSError):  # of the connection; `make` returns those of the data
         return

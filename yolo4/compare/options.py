@@ -1,11 +1,13 @@
 """What `compare.py` compares, and how."""
 
 import dataclasses
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 from utils.errors import UserError
 from yolo4.config import Config
-from yolo4.options import option
+from yolo4.options import from_mapping, option
+from yolo4.presets import PRESET_HELP, Preset, with_preset
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,6 +34,7 @@ class CompareOptions(Config):
     report_only: str | None = option(
         None, "draw the report of this study again and train nothing", "comparison"
     )
+    preset: Preset = option("full", PRESET_HELP, "run")
     # Each run has its own, so they are no flags here.
     confidence_loss: str = option("focal", "named by the arm", group=None)
     run_dir: str | None = option(None, "in the study's folder", group=None)
@@ -44,3 +47,18 @@ class CompareOptions(Config):
     def settings(self) -> Config:
         """What all runs share."""
         return Config(**{f.name: getattr(self, f.name) for f in dataclasses.fields(Config)})
+
+
+def compare_defaults(
+    config: Mapping[str, Any], argv: Sequence[str] | None = None
+) -> CompareOptions:
+    """What holds if no flag is given: CONFIG blocks over their preset.
+
+    Args:
+        config: values of `CompareOptions` by name: those of `train.py` and `compare.py`.
+        argv: the command-line arguments, for `--preset`; `sys.argv[1:]` when None.
+
+    Raises:
+        UserError: `config` has an unknown setting or a value that is not allowed.
+    """
+    return from_mapping(CompareOptions, with_preset(config, argv), "CONFIG")

@@ -46,7 +46,7 @@ def _train(run: StudyRun, arm: Arm, shared: Config, seed: int) -> None:
     from yolo4.compare.diagnosis import WatchConfidence
     from yolo4.compare.matching import matched_gain
     from yolo4.train.checkpoint import load_progress
-    from yolo4.train.loop import resume, train_prepared
+    from yolo4.train.loop import resume_run, start_run
     from yolo4.train.setup import TrainingSetup, prepare
 
     def watch(setup: TrainingSetup) -> list[WatchConfidence]:
@@ -55,7 +55,7 @@ def _train(run: StudyRun, arm: Arm, shared: Config, seed: int) -> None:
     if run.state_file.is_file():
         progress = load_progress(run.state_file)
         if progress.epoch < run.config().epochs and not progress.stopped_early:
-            resume(run.folder, watch)
+            resume_run(run.folder, watch)
         return
     setup = prepare(arm.config(shared, seed))
     if arm.protocol == "matched":
@@ -63,7 +63,7 @@ def _train(run: StudyRun, arm: Arm, shared: Config, seed: int) -> None:
         print(f"confidence gain {gain:.4g}: the gradient begins as large as BCE's")
         matched = dataclasses.replace(setup.config, confidence_gain=gain)
         setup = dataclasses.replace(setup, config=matched)
-    train_prepared(setup, watch)
+    start_run(setup, watch)
 
 
 def _measure(run: StudyRun, images: MeasuredImages) -> None:

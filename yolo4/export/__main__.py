@@ -1,12 +1,6 @@
-"""Write the network of a run as a model that other programs run.
+"""Names the command that replaces `python -m yolo4.export`."""
 
-For example `python -m yolo4.export --run logs/my_run --format onnx --with-nms`. The written model
-is tried with the format's own runtime on a real image; it is kept when it agrees with Keras.
-"""
-
-from yolo4.cli import parse, run_command
-from yolo4.export.command import export
-from yolo4.export.options import ExportOptions
+from yolo4.cli import refuse
 
 if __name__ == "__main__":
-    run_command(lambda: export(parse(ExportOptions(), __doc__)))
+    refuse("python -m yolo4.export has been renamed: use python -m yolo4 export")

@@ -13,7 +13,7 @@ from typing import Any
 from utils.errors import UserError
 from utils.files import write_atomically
 from utils.installed import module_version
-from yolo4.cli import run_command
+from yolo4.cli import clean_exit
 from yolo4.formats.runtimes import FILES
 from yolo4.run import Run, open_run
 
@@ -115,4 +115,5 @@ def _stored(file: Path) -> Any:
 
 
 if __name__ == "__main__":
-    run_command(lambda: _export(*sys.argv[1:]))
+    with clean_exit():
+        _export(*sys.argv[1:])

@@ -1,4 +1,4 @@
-"""Reads the pictures of sources: one of an image file, many of a video or a webcam."""
+"""Reads the frames of sources: an image file is one, a video or a webcam gives many."""
 
 import os
 import threading
@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 
 from utils.image import ImageError, read_image
-from yolo4.predict.sources import Kind, Source
+from yolo4.predict.sources import Source, SourceKind
 
-_USUAL_FPS = 25.0
-# Containers tell the number of frames only roughly.
+_DEFAULT_FPS = 25.0
+# A container states its number of frames only roughly.
 _COMPLETE = 0.9
 _QUIET = "-8"  # AV_LOG_QUIET of FFmpeg
 _SILENT = 0  # LOG_LEVEL_SILENT of OpenCV
@@ -20,58 +20,55 @@ _SILENT = 0  # LOG_LEVEL_SILENT of OpenCV
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """An image, or a frame of a video, or the reason why there is none.
+    """An image, or a frame of a video, or the reason why it could not be read.
 
     Attributes:
         source: where it comes from.
-        image: uint8 `[H, W, 3]` RGB; None where `error` says why, and before `load`.
-        frame: number of the frame, from 0; None for an image file.
+        image: uint8 `[H, W, 3]` RGB; None if there is an `error`, and before `load_frame`.
+        number: number of the frame in its video, from 0; None for an image file.
         fps: frames per second of its video.
-        frame_count: number of frames of its video as the file tells it, 0 where it does not.
-        error: one line, naming the file.
+        frame_count: number of frames of its video as the file states it, 0 if it does not.
+        error: one line that names the file.
     """
 
     source: Source
     image: np.ndarray | None = None
-    frame: int | None = None
-    fps: float = _USUAL_FPS
+    number: int | None = None
+    fps: float = _DEFAULT_FPS
     frame_count: int = 0
     error: str | None = None
 
 
-def read_pictures(sources: Iterable[Source], stop: threading.Event) -> Iterator[Frame]:
-    """The pictures of all sources in order, those of image files still to be loaded.
+def read_frames(sources: Iterable[Source], stop: threading.Event) -> Iterator[Frame]:
+    """The frames of all sources in order; those of image files are not loaded yet.
 
     Args:
         sources: what to read.
         stop: nothing more is read once it is set.
     """
     for source in sources:
-        if source.kind is Kind.IMAGE:
-            pictures = iter([Frame(source)])
-        else:
-            pictures = _read_frames(source, stop)
-        for picture in pictures:
+        is_image = source.kind is SourceKind.IMAGE
+        for frame in [Frame(source)] if is_image else _read_video(source, stop):
             if stop.is_set():
                 return
-            yield picture
+            yield frame
 
 
-def load(picture: Frame) -> Frame:
-    """Read the image file of a picture; frames of videos are loaded already."""
-    if picture.image is not None or picture.error is not None:
-        return picture
+def load_frame(frame: Frame) -> Frame:
+    """The frame with the pixels of its image file; frames of videos have theirs already."""
+    if frame.image is not None or frame.error is not None:
+        return frame
     try:
-        return replace(picture, image=read_image(picture.source.name))
+        return replace(frame, image=read_image(frame.source.name))
     except ImageError as error:
-        return replace(picture, error=str(error))
+        return replace(frame, error=str(error))
 
 
 def _open_capture(source: Source) -> cv2.VideoCapture:
-    """OpenCV's reader, which says nothing itself where the source cannot be opened."""
-    is_webcam = source.kind is Kind.LIVE and source.name.isdecimal()
+    """OpenCV's reader, without OpenCV's own messages if the source cannot be opened."""
+    is_webcam = source.kind is SourceKind.LIVE and source.name.isdecimal()
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", _QUIET)
-    # OpenCV 4.10 has it here, later ones there.
+    # OpenCV 4.10 has the function here, later versions have it there.
     set_level = cv2.setLogLevel if hasattr(cv2, "setLogLevel") else cv2.utils.logging.setLogLevel
     before = set_level(_SILENT)
     try:
@@ -80,26 +77,26 @@ def _open_capture(source: Source) -> cv2.VideoCapture:
         set_level(before)
 
 
-def _read_frames(source: Source, stop: threading.Event) -> Iterator[Frame]:
+def _read_video(source: Source, stop: threading.Event) -> Iterator[Frame]:
     capture = _open_capture(source)
     try:
         if not capture.isOpened():
             yield Frame(source, error=f"{source.name}: cannot be opened as a video")
             return
         fps = capture.get(cv2.CAP_PROP_FPS)
-        fps = fps if 0 < fps <= 1000 else _USUAL_FPS
+        fps = fps if 0 < fps <= 1000 else _DEFAULT_FPS
         count = max(0, int(capture.get(cv2.CAP_PROP_FRAME_COUNT)))
         number = 0
         while not stop.is_set():
-            is_read, frame = capture.read()
+            is_read, pixels = capture.read()
             if not is_read:
                 break
-            rgb = cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
+            rgb = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
             yield Frame(source, rgb, number, fps, count)
             number += 1
         if not stop.is_set() and (number == 0 or number <= _COMPLETE * count - 1):
-            wanted = f" of {count}" if count else ""
-            error = f"{source.name}: broke off after {number}{wanted} frames"
+            expected = f" of {count}" if count else ""
+            error = f"{source.name}: the video ends early, after {number}{expected} frames"
             yield Frame(source, error=error)
     finally:
         capture.release()

@@ -1,4 +1,4 @@
-"""What to look at: image files, folders, glob patterns, videos, webcams and streams."""
+"""Finds what to detect in: image files, folders, glob patterns, videos, webcams and streams."""
 
 import os
 import re
@@ -20,8 +20,8 @@ VIDEO_SUFFIXES = frozenset(
 _MAGIC = re.compile(r"[*?\[]")
 
 
-class Kind(Enum):
-    """What a source is; a live one has no end: a webcam or a stream."""
+class SourceKind(Enum):
+    """The kind of a source. A live one, a webcam or a stream, has no end."""
 
     IMAGE = "image"
     VIDEO = "video"
@@ -32,103 +32,102 @@ class Kind(Enum):
 class Source:
     """One image file, video file, webcam or stream.
 
-    No two sources share a place. All places are relative to the output folder.
+    The paths are relative to the output folder. No two sources share one.
 
     Attributes:
         name: as the person wrote it, or the path of a file found in a folder.
         kind: image, video or live.
-        place: where the annotated image or video goes.
-        heat_place: where the heat map goes.
-        crop_folder: where the crops go.
+        path: of the annotated image or video.
+        heat_path: of the heat map.
+        crop_folder: of the crops.
     """
 
     name: str
-    kind: Kind
-    place: Path
-    heat_place: Path
+    kind: SourceKind
+    path: Path
+    heat_path: Path
     crop_folder: Path
 
 
 def find_sources(arguments: Iterable[str | Path], output: Path) -> list[Source]:
-    """Find out what each argument means.
+    """The sources that the arguments name.
 
     Args:
         arguments: files, folders (searched to any depth for images and videos), glob patterns,
             webcam numbers, stream addresses.
-        output: the folder for the output; what lies in it is not looked for.
+        output: the folder for the output; files in it are not sources.
 
     Returns:
-        The sources in the order given, each file once.
+        The sources in the order of the arguments, each file once.
 
     Raises:
-        UserError: there is no such file, a folder or pattern holds nothing, or the output would
-            overwrite a source.
+        UserError: there is no such file, a folder or pattern has no image or video, or the output
+            would overwrite a source.
     """
-    found: dict[str | Path, tuple[str, Kind, Path]] = {}
+    found: dict[str | Path, tuple[str, SourceKind, Path]] = {}
     for argument in map(str, arguments):
-        for name, kind, place in _expand(argument, output):
-            found.setdefault(
-                name if kind is Kind.LIVE else Path(name).resolve(), (name, kind, place)
-            )
+        for name, kind, path in _expand(argument, output):
+            key = name if kind is SourceKind.LIVE else Path(name).resolve()
+            found.setdefault(key, (name, kind, path))
     taken: set[str] = set()
-    places = [_claim(_writable(place, kind), taken) for _, kind, place in found.values()]
-    for place in places:
-        if (output / place).resolve() in found:
+    paths = [_claim(_writable(path, kind), taken) for _, kind, path in found.values()]
+    for path in paths:
+        if (output / path).resolve() in found:
             raise UserError(
-                f"--output {output}: would overwrite the source {output / place}; "
+                f"--output {output}: would overwrite the source {output / path}; "
                 "name another folder"
             )
     return [
         Source(
             name,
             kind,
-            place,
-            _claim(place.with_name(f"{place.stem}_heatmap{place.suffix}"), taken),
-            _claim(place.with_name(f"{place.stem}_crops"), taken),
+            path,
+            _claim(path.with_name(f"{path.stem}_heatmap{path.suffix}"), taken),
+            _claim(path.with_name(f"{path.stem}_crops"), taken),
         )
-        for (name, kind, _), place in zip(found.values(), places, strict=True)
+        for (name, kind, _), path in zip(found.values(), paths, strict=True)
     ]
 
 
-def _claim(place: Path, taken: set[str]) -> Path:
-    """`place`, or the same with a number where that is taken; what is returned is then taken."""
-    chosen, number = place, 1
+def _claim(path: Path, taken: set[str]) -> Path:
+    """Add `path` to `taken`, with a number after its stem if it is taken already; return it."""
+    chosen, number = path, 1
     while os.path.normcase(chosen) in taken:
         number += 1
-        chosen = place.with_name(f"{place.stem}-{number}{place.suffix}")
+        chosen = path.with_name(f"{path.stem}-{number}{path.suffix}")
     taken.add(os.path.normcase(chosen))
     return chosen
 
 
-def _writable(place: Path, kind: Kind) -> Path:
-    """The same name where images of its suffix can be written, else with .png after it."""
-    known = Image.registered_extensions().get(place.suffix.lower()) in Image.SAVE
-    return place if known or kind is not Kind.IMAGE else place.with_name(place.name + ".png")
+def _writable(path: Path, kind: SourceKind) -> Path:
+    """The same path, with .png after it if images of its suffix cannot be written."""
+    known = Image.registered_extensions().get(path.suffix.lower()) in Image.SAVE
+    return path if known or kind is not SourceKind.IMAGE else path.with_name(path.name + ".png")
 
 
-def _expand(argument: str, output: Path) -> Iterator[tuple[str, Kind, Path]]:
-    """Name, kind and wished-for place of every source that an argument stands for."""
+def _expand(argument: str, output: Path) -> Iterator[tuple[str, SourceKind, Path]]:
+    """Name, kind and preferred output path of every source that an argument names."""
     path = Path(argument)
     if path.is_dir():
         files = _in_folder(path, output)
         if not files:
             raise UserError(f"{argument}: no image or video in this folder")
-        yield from ((str(file), _kind(file), file.relative_to(path)) for file in files)
+        yield from ((str(file), _kind_of(file), file.relative_to(path)) for file in files)
     elif path.exists():
-        yield argument, _kind(path), Path(path.name)
+        yield argument, _kind_of(path), Path(path.name)
     elif argument.isdecimal():
-        yield argument, Kind.LIVE, Path(f"webcam_{argument}.mp4")
+        yield argument, SourceKind.LIVE, Path(f"webcam_{argument}.mp4")
     elif re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", argument):
         words = re.sub(r"\W+", "_", argument.split("://", 1)[1].split("@")[-1]).strip("_")
-        yield argument, Kind.LIVE, Path(f"{words[:80] or 'stream'}.mp4")
+        yield argument, SourceKind.LIVE, Path(f"{words[:80] or 'stream'}.mp4")
     elif _MAGIC.search(argument):
         yield from _matches(argument, output)
     else:
         raise UserError(f"{argument}: no such file or folder")
 
 
-def _matches(pattern: str, output: Path) -> Iterator[tuple[str, Kind, Path]]:
-    """The files that a pattern names and those in the folders it names."""
+def _matches(pattern: str, output: Path) -> Iterator[tuple[str, SourceKind, Path]]:
+    """The files that match a pattern, and those in the folders that match it."""
     parts = Path(pattern).parts
     fixed = next(number for number, part in enumerate(parts) if _MAGIC.search(part))
     root = Path(*parts[:fixed])
@@ -146,11 +145,11 @@ def _matches(pattern: str, output: Path) -> Iterator[tuple[str, Kind, Path]]:
         files.update(dict.fromkeys(file for file in inside if _is_wanted(file)))
     if not files:
         raise UserError(f"{pattern}: matches no image or video")
-    yield from ((str(file), _kind(file), file.relative_to(root)) for file in files)
+    yield from ((str(file), _kind_of(file), file.relative_to(root)) for file in files)
 
 
 def _in_folder(folder: Path, output: Path) -> list[Path]:
-    """Images and videos below the folder, sorted, without hidden ones and those of the output."""
+    """Images and videos below a folder, sorted, without hidden ones and those of the output."""
     files = []
     for parent, folders, names in os.walk(folder):
         here = Path(parent)
@@ -168,5 +167,5 @@ def _is_wanted(file: Path) -> bool:
     return known and not file.name.startswith(".")
 
 
-def _kind(file: Path) -> Kind:
-    return Kind.VIDEO if file.suffix.lower() in VIDEO_SUFFIXES else Kind.IMAGE
+def _kind_of(file: Path) -> SourceKind:
+    return SourceKind.VIDEO if file.suffix.lower() in VIDEO_SUFFIXES else SourceKind.IMAGE

@@ -1,4 +1,4 @@
-"""Shows pictures in a window, where there is a screen."""
+"""Shows images in a window, if there is a screen."""
 
 import subprocess
 import sys
@@ -15,12 +15,12 @@ _ESCAPE = 27
 
 
 class Window:
-    """A window. `open` gives one, or says on standard error that there is no screen."""
+    """A window on the screen. `open` makes one."""
 
     @classmethod
     def open(cls) -> Self | None:
-        """A window, or None where none can be opened."""
-        # Without a screen some builds of OpenCV end the whole program: another one tries first.
+        """A window; if none can be opened, None after a line on standard error."""
+        # Without a screen some builds of OpenCV abort the process, so a child process tries first.
         try:
             probe = subprocess.run(
                 [sys.executable, "-c", _PROBE], capture_output=True, timeout=_PROBE_SECONDS
@@ -35,11 +35,14 @@ class Window:
         return cls()
 
     def show(self, image: np.ndarray, wait: bool) -> bool:
-        """Show uint8 `[H, W, 3]` RGB; False when the person pressed q or Escape.
+        """Show an image.
 
         Args:
-            image: the picture.
-            wait: until a key is pressed.
+            image: uint8 `[H, W, 3]` RGB.
+            wait: whether to wait until a key is pressed.
+
+        Returns:
+            False if the person pressed q or Escape.
         """
         cv2.imshow(_TITLE, cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
         return cv2.waitKey(0 if wait else 1) & 0xFF not in (ord("q"), _ESCAPE)

@@ -1,4 +1,4 @@
-"""Writes what was found: images, crops, videos and the list of detections, whole or not at all."""
+"""Writes images, crops, videos and the list of detections, each file atomically."""
 
 import io
 import json
@@ -17,7 +17,7 @@ from utils.files import atomic_path, write_atomically
 from utils.records import Detections
 
 _CODECS = {".webm": "VP80", ".flv": "FLV1", ".wmv": "WMV2", ".mpg": "PIM1", ".mpeg": "PIM1"}
-_USUAL_CODEC = "mp4v"
+_DEFAULT_CODEC = "mp4v"
 _QUALITY = 93
 
 
@@ -35,12 +35,12 @@ def write_crops(
     prefix: str,
     suffix: str,
     image: np.ndarray,
-    found: Detections,
+    detections: Detections,
     class_names: Sequence[str],
 ) -> None:
-    """Write what lies in each box as `<prefix><number>_<class><suffix>`, best score first."""
+    """Write the pixels of each box as `<prefix><number>_<class><suffix>`, best score first."""
     height, width = image.shape[:2]
-    for number, (box, label) in enumerate(zip(found.boxes, found.labels, strict=True)):
+    for number, (box, label) in enumerate(zip(detections.boxes, detections.labels, strict=True)):
         left, top = np.floor(box[:2]).astype(int).clip(0, (width - 1, height - 1))
         right, bottom = np.ceil(box[2:]).astype(int).clip((left + 1, top + 1), (width, height))
         class_name = re.sub(r"[^\w.-]+", "_", class_names[label])
@@ -52,10 +52,10 @@ def write_crops(
 def video_file(
     path: Path, fps: float, size: tuple[int, int]
 ) -> Iterator[Callable[[np.ndarray], None]]:
-    """A video in the making: it stands in its place when the block ends.
+    """A video that appears at its path when the block ends.
 
-    After an exception nothing is left of it. Its name gets `.mp4` after it where a video with its
-    own suffix cannot be written.
+    After an exception nothing is left of it. `.mp4` is added to its name if a video with the
+    suffix of `path` cannot be written.
 
     Args:
         path: the file.
@@ -63,17 +63,17 @@ def video_file(
         size: width and height in pixels.
 
     Yields:
-        What adds a frame, uint8 `[H, W, 3]` RGB, resized where it is not of that size.
+        A function that adds a frame, uint8 `[H, W, 3]` RGB, resized if it is of another size.
 
     Raises:
-        UserError: on entering, when no video can be written there.
+        UserError: on entering, if no video can be written there.
     """
     with ExitStack() as closing:
         try:
-            codec = _CODECS.get(path.suffix.lower(), _USUAL_CODEC)
+            codec = _CODECS.get(path.suffix.lower(), _DEFAULT_CODEC)
             writer = closing.enter_context(_video_writer(path, "", codec, fps, size))
         except UserError:
-            writer = closing.enter_context(_video_writer(path, ".mp4", _USUAL_CODEC, fps, size))
+            writer = closing.enter_context(_video_writer(path, ".mp4", _DEFAULT_CODEC, fps, size))
 
         def write(frame: np.ndarray) -> None:
             if frame.shape[1::-1] != size:
@@ -87,8 +87,8 @@ def video_file(
 def _video_writer(
     path: Path, ending: str, codec: str, fps: float, size: tuple[int, int]
 ) -> Iterator[cv2.VideoWriter]:
-    with atomic_path(path.with_name(path.name + ending)) as passing:
-        writer = cv2.VideoWriter(str(passing), cv2.VideoWriter.fourcc(*codec), fps, size)
+    with atomic_path(path.with_name(path.name + ending)) as temporary:
+        writer = cv2.VideoWriter(str(temporary), cv2.VideoWriter.fourcc(*codec), fps, size)
         try:
             if not writer.isOpened():
                 raise UserError(f"{path}: OpenCV cannot write a video here")
@@ -99,25 +99,25 @@ def _video_writer(
 
 @contextmanager
 def detections_file(path: Path, class_names: Sequence[str]) -> Iterator["DetectionsFile"]:
-    """`detections.json` in the making: it stands in its place when the block ends.
+    """A list of detections that appears at its path when the block ends.
 
-    After an exception it does not, and the old one stays.
+    After an exception the old file stays.
 
     Args:
         path: the file.
         class_names: names of the labels.
     """
-    with atomic_path(path) as passing, passing.open("w", encoding="utf-8") as file:
+    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8") as file:
         detections = DetectionsFile(file, class_names)
         yield detections
         detections.end()
 
 
 class DetectionsFile:
-    """A JSON list with an entry per image or frame, written as they come.
+    """A JSON list with one entry per image or frame, each written when it is added.
 
     Args:
-        file: what to write to.
+        file: the open file.
         class_names: names of the labels.
     """
 
@@ -126,18 +126,18 @@ class DetectionsFile:
         self._class_names = class_names
         self._between = "[\n"
 
-    def add(self, image: str, frame: int | None, found: Detections) -> None:
-        """Add an image, or a frame of a video, and what was found in it."""
+    def add(self, image: str, frame: int | None, detections: Detections) -> None:
+        """Add the detections in an image, or in a frame of a video."""
         entry = {
             "image": image,
             **({} if frame is None else {"frame": frame}),
-            "boxes": [[round(edge, 2) for edge in box] for box in found.boxes.tolist()],
-            "scores": [round(score, 5) for score in found.scores.tolist()],
-            "labels": [self._class_names[label] for label in found.labels],
+            "boxes": [[round(edge, 2) for edge in box] for box in detections.boxes.tolist()],
+            "scores": [round(score, 5) for score in detections.scores.tolist()],
+            "labels": [self._class_names[label] for label in detections.labels],
         }
         self._file.write(self._between + json.dumps(entry, ensure_ascii=False))
         self._between = ",\n"
 
     def end(self) -> None:
-        """Write the list's end."""
+        """Write the end of the list."""
         self._file.write("[]\n" if self._between == "[\n" else "\n]\n")

@@ -1,4 +1,4 @@
-"""Feeds a training set to Keras."""
+"""Passes the batches of a training set to Keras."""
 
 import contextlib
 import time
@@ -9,29 +9,29 @@ import numpy as np
 
 from utils.errors import UserError
 from utils.training_data.dataset import Targets, TrainingSet
-from utils.training_data.worker_processes import InProcesses
+from utils.training_data.worker_processes import ProcessBatchMaker
 
 
 class TrainingBatches(keras.utils.PyDataset):
-    """The batches of a training set, epoch after epoch, made by worker threads ahead of time.
+    """The batches of a training set, epoch after epoch, made ahead of time by worker threads.
 
     Args:
-        maker: makes them.
+        maker: makes the batches.
         batch_size: images per step.
         epoch: the first epoch, counted from 0.
-        workers: threads that ask for batches.
+        workers: number of threads that request batches.
     """
 
     def __init__(
-        self, maker: TrainingSet | InProcesses, batch_size: int, epoch: int, workers: int
+        self, maker: TrainingSet | ProcessBatchMaker, batch_size: int, epoch: int, workers: int
     ) -> None:
         super().__init__(workers=workers, max_queue_size=2 * workers)
         self.maker = maker
         self.batch_size = batch_size
         self.epoch = epoch
-        self._begun = False
+        self._epoch_has_begun = False
         self._error: UserError | None = None
-        self._made: dict[int, float] = {}
+        self._ready_times: dict[int, float] = {}
 
     def __len__(self) -> int:
         return self.maker.steps(self.batch_size)
@@ -42,35 +42,35 @@ class TrainingBatches(keras.utils.PyDataset):
         except UserError as error:
             self._error = error
             raise
-        self._made[step] = time.perf_counter()
+        self._ready_times[step] = time.perf_counter()
         return batch
 
-    def waited(self, step: int, begun: float) -> float:
-        """Seconds that a step of this epoch, now over, had to wait for its batch to be made.
+    def waiting_time(self, step: int, start: float) -> float:
+        """Seconds that a finished step of this epoch waited until its batch was ready.
 
         Args:
             step: counted from 0.
-            begun: when it began, by `time.perf_counter`.
+            start: when the step began, from `time.perf_counter`.
         """
-        return max(0.0, self._made[step] - begun)
+        return max(0.0, self._ready_times[step] - start)
 
     def on_epoch_begin(self) -> None:
         """Keras calls this when an epoch begins."""
-        self._begun = True
+        self._epoch_has_begun = True
 
     def on_epoch_end(self) -> None:
-        """Go on to the next epoch; Keras calls this when no worker is running.
+        """Advance to the next epoch. Keras calls this while no worker is running.
 
-        It calls this once before the first epoch as well, which does not count.
+        It also calls this once before the first epoch, which does not count.
         """
-        self.epoch += self._begun
-        self._begun = False
+        self.epoch += self._epoch_has_begun
+        self._epoch_has_begun = False
 
     @contextlib.contextmanager
-    def own_errors(self) -> Iterator[None]:
-        """Within the block, an image that can't be read raises the UserError that says so.
+    def original_errors(self) -> Iterator[None]:
+        """Within the block, an unreadable image raises its own UserError.
 
-        Without it, TensorFlow passes it on as an error of its own with a long traceback.
+        TensorFlow would wrap it in an error with a long traceback.
         """
         try:
             yield

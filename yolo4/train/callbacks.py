@@ -1,4 +1,4 @@
-"""What happens during a training besides the steps: progress, validation, saving, safety."""
+"""The callbacks of a training: safety, progress, validation, checkpoints."""
 
 import csv
 import gc
@@ -26,7 +26,7 @@ COLUMNS = ["epoch", "lr", "images_per_second", "waited_for_data", "loss", *TERMS
 COLUMNS += [f"val_{name}" for name in ("loss", *TERMS)] + ["map50"]
 
 _ADVICE = (
-    "the weights of the last epoch that went well are kept. Try a lower --learning-rate, a lower "
+    "the weights of the last good epoch are kept. Try a lower --learning-rate, a lower "
     "--gradient-clip, more --warmup-epochs or --precision float32"
 )
 
@@ -38,18 +38,18 @@ class NonFiniteLossError(UserError):
 class StopOnNonFinite(keras.callbacks.Callback):
     """Stops the training at the first step whose loss is NaN or infinite.
 
-    Comes before the callbacks that save weights.
+    It has to precede the callbacks that save weights.
 
     Raises:
-        NonFiniteLossError: names the epoch, the step and the term, and says what to do.
+        NonFiniteLossError: names the epoch, the step and the term, and advises what to change.
     """
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        """Remember the epoch for the message."""
+        """Remember the epoch for the error message."""
         self.epoch = epoch
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        """Look at the running mean of each term: once one is not finite, it stays so."""
+        """Check the running mean of each term, which never becomes finite again."""
         bad = [name for name in (*TERMS, "loss") if not math.isfinite(logs[name])]
         if bad:
             raise NonFiniteLossError(
@@ -58,7 +58,7 @@ class StopOnNonFinite(keras.callbacks.Callback):
             )
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        """Look at the weights: what the last step made of them is in no loss yet."""
+        """Check the weights: no loss has seen the last update yet."""
         if not all(np.isfinite(weight).all() for weight in self.model.get_weights()):
             raise NonFiniteLossError(
                 f"the last step of epoch {epoch + 1} made weights NaN or infinite; {_ADVICE}"
@@ -66,11 +66,11 @@ class StopOnNonFinite(keras.callbacks.Callback):
 
 
 class ProgressBar(keras.callbacks.Callback):
-    """A bar for each epoch with the loss terms, images/s and time left; then a line to keep.
+    """A progress bar per epoch with the loss terms; logs speed, waiting and learning rate.
 
     Args:
         epochs: epochs of the whole training.
-        batches: what the model is trained with.
+        batches: the training batches.
     """
 
     def __init__(self, epochs: int, batches: TrainingBatches) -> None:
@@ -80,7 +80,7 @@ class ProgressBar(keras.callbacks.Callback):
         self.bar = tqdm(disable=True)
 
     def close(self) -> None:
-        """Take the bar off the screen, also in the middle of an epoch."""
+        """Remove the bar from the screen, even in the middle of an epoch."""
         self.bar.close()
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
@@ -92,17 +92,17 @@ class ProgressBar(keras.callbacks.Callback):
         self.bar = tqdm(total=total, desc=name, unit="image", leave=False, disable=None)
 
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
-        """Remember when the step begins, which first of all takes its batch."""
+        """Remember when the step begins; it begins by taking its batch."""
         self.step_start = time.perf_counter()
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        """Move the bar."""
-        self.waited += self.batches.waited(batch, self.step_start)
+        """Advance the bar."""
+        self.waited += self.batches.waiting_time(batch, self.step_start)
         self.bar.set_postfix({name: f"{value:.3g}" for name, value in logs.items()}, refresh=False)
         self.bar.update(self.batches.batch_size)
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        """Close the bar; log the speed, the part of the time without data and the learning rate."""
+        """Close the bar; log speed, the fraction of time spent waiting and the learning rate."""
         self.close()
         seconds = time.perf_counter() - self.start
         logs["images_per_second"] = self.params["steps"] * self.batches.batch_size / seconds
@@ -111,26 +111,26 @@ class ProgressBar(keras.callbacks.Callback):
 
 
 class Validation(keras.callbacks.Callback):
-    """Measures validation loss and mAP every few epochs and keeps the best weights.
+    """Measures validation loss and mAP every few epochs; saves the last and the best weights.
 
-    It works with the averaged weights, and so are those it saves.
+    It measures and saves the averaged weights (`averaged_weights`).
 
     Args:
-        config: `eval_period`, `epochs` and `early_stopping` are read.
-        run: where weights and pictures go.
-        validator: the validation images.
+        config: `eval_period`, `epochs` and `early_stopping` are used.
+        run: receives the weights and the preview image.
+        evaluator: measures on the validation images.
         progress: best mAP so far; updated.
     """
 
-    def __init__(self, config: Config, run: Run, validator: Evaluator, progress: Progress) -> None:
+    def __init__(self, config: Config, run: Run, evaluator: Evaluator, progress: Progress) -> None:
         super().__init__()
         self.config = config
         self.run = run
-        self.validator = validator
+        self.evaluator = evaluator
         self.progress = progress
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        """Measure if it is time, and add the results to what is logged."""
+        """Measure if it is due, and add the results to the logs."""
         done = epoch + 1
         with averaged_weights(self.model):
             if done % self.config.eval_period == 0 or done == self.config.epochs:
@@ -140,33 +140,33 @@ class Validation(keras.callbacks.Callback):
 
     def _stop_early(self, done: int) -> None:
         best = self.progress.best_epoch
-        # The backbone has its own chance once it is trained.
+        # Once the backbone is trained too, the count starts anew.
         waited = done - max(best, self.config.freeze_epochs)
         if self.config.early_stopping and waited >= self.config.early_stopping:
             print(f"stopping early: no better mAP since epoch {best}")
             self.model.stop_training = self.progress.stopped_early = True
 
     def _measure(self, done: int, logs: dict[str, float]) -> None:
-        losses, metrics, found = self.validator.measure(self.model)
-        score, loss, progress = metrics.map50, losses["loss"], self.progress
+        losses, voc, detections = self.evaluator.measure(self.model)
+        score, loss, progress = voc.map, losses["loss"], self.progress
         logs |= {f"val_{name}": value for name, value in losses.items()} | {"map50": score}
-        # While nothing is found yet, the mAP stays at 0, and the loss tells the better weights.
+        # As long as the mAP is 0, the loss decides which weights are better.
         if (score, -loss) > (progress.best_map, -progress.best_loss):
             progress.best_map, progress.best_loss, progress.best_epoch = score, loss, done
             save_weights(self.model, self.run.best_weights)
-            threshold = metrics.voc.main.overall.best_f1().threshold
-            names, records = self.validator.class_names, self.validator.records
-            save_detections(self.run.detections_picture, records, found, names, threshold)
+            threshold = voc.main.overall.best_f1().threshold
+            names, records = self.evaluator.class_names, self.evaluator.records
+            save_detections(self.run.detections_picture, records, detections, names, threshold)
 
 
 class CheckpointAndHistory(keras.callbacks.Callback):
-    """Writes the history, its curves and the state that resuming needs, after each epoch.
+    """Writes the history, its curves and the state for resuming after each epoch.
 
-    Comes after the callbacks that add to what is logged.
+    It has to follow the callbacks that add to the logs.
 
     Args:
-        run: where the files go.
-        progress: what is written; updated.
+        run: receives the files.
+        progress: written with the state; updated.
         epochs: epochs of the whole training.
     """
 
@@ -181,13 +181,13 @@ class CheckpointAndHistory(keras.callbacks.Callback):
         self.start = time.perf_counter()
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        """Write everything, the state last: it counts only with the rest in place."""
+        """Write everything, the state last: an epoch counts as finished once the state says so."""
         self.progress.epoch = epoch + 1
         self.progress.history.append({"epoch": epoch + 1, **logs})
         self._write_history()
         if "map50" in logs:
             plot_history(self.run.history_file, self.run.curves_picture)
-            gc.collect()  # figures hold themselves, by the megabyte, until Python happens to look
+            gc.collect()  # figures are reference cycles of megabytes each
         save_state(self.run.state_file, self.model, self.progress)
         print(self._line(logs))
 

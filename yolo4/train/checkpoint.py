@@ -1,7 +1,8 @@
-"""The state of a training at the end of an epoch: everything that resuming needs."""
+"""The saved state of a training: everything that resuming and comparing need."""
 
 import contextlib
 import dataclasses
+import hashlib
 import json
 import zipfile
 from collections.abc import Iterator
@@ -10,8 +11,12 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from nets.yolov4 import YOLOv4
 from utils.errors import UserError
 from utils.files import atomic_path
+from utils.training_data.dataset import TrainingSet
+
+_FINGERPRINT_BATCHES = 3
 
 
 @dataclasses.dataclass
@@ -19,11 +24,11 @@ class Progress:
     """How far a training has come.
 
     Attributes:
-        epoch: epochs done.
-        training_images: images in the training split, to notice other data on resuming.
-        best_map: highest validation mAP, -1 before the first.
-        best_loss: validation loss that was measured with it.
-        best_epoch: the epoch it was measured after.
+        epoch: number of finished epochs.
+        training_images: images in the training split, to detect changed data when resuming.
+        best_map: highest validation mAP, -1 before the first measurement.
+        best_loss: validation loss measured with it.
+        best_epoch: the epoch after which it was measured.
         stopped_early: whether early stopping has ended the training.
         history: one row per epoch, by column name.
     """
@@ -38,19 +43,19 @@ class Progress:
 
 
 def save_state(path: Path, model: keras.Model, progress: Progress) -> None:
-    """Write weights, optimizer and progress in one file, whole or not at all."""
+    """Write weights, optimizer variables and progress to one file, atomically."""
     arrays = {f"weight_{i}": value for i, value in enumerate(model.get_weights())}
     for i, variable in enumerate(model.optimizer.variables):
         arrays[f"optimizer_{i}"] = keras.ops.convert_to_numpy(variable)
-    with atomic_path(path) as passing:
-        np.savez(passing, progress=json.dumps(dataclasses.asdict(progress)), **arrays)
+    with atomic_path(path) as temporary:
+        np.savez(temporary, progress=json.dumps(dataclasses.asdict(progress)), **arrays)
 
 
 def load_progress(path: Path) -> Progress:
     """Read how far a training has come.
 
     Raises:
-        UserError: the file is missing or is not such a state.
+        UserError: the file is missing or does not hold the state of a training.
     """
     try:
         with np.load(path) as arrays:
@@ -62,10 +67,10 @@ def load_progress(path: Path) -> Progress:
 
 
 def load_state(path: Path, model: keras.Model, optimizer: bool) -> None:
-    """Set the weights, and with `optimizer` the optimizer's variables, as they were saved.
+    """Restore the saved weights, and with `optimizer` the optimizer's variables.
 
     Raises:
-        UserError: the file is the state of another network or optimizer.
+        UserError: the state belongs to another network or optimizer.
     """
     try:
         with np.load(path) as arrays:
@@ -79,14 +84,38 @@ def load_state(path: Path, model: keras.Model, optimizer: bool) -> None:
         ) from None
 
 
+def fingerprint(model: YOLOv4, dataset: TrainingSet, batch_size: int) -> dict[str, str]:
+    """Hash what two trainings must share to be compared pair by pair.
+
+    Args:
+        model: before its first step.
+        dataset: the training images.
+        batch_size: of the first phase.
+
+    Returns:
+        SHA-256 of `initial_weights` and of `first_batches`, pixel for pixel, in hexadecimal.
+    """
+    weights, batches = hashlib.sha256(), hashlib.sha256()
+    for array in model.get_weights():
+        weights.update(array.tobytes())
+    for step in range(min(_FINGERPRINT_BATCHES, dataset.steps(batch_size))):
+        images, targets = dataset.batch(step, 0, batch_size)
+        for array in (images, *(targets[name] for name in sorted(targets))):
+            batches.update(array.tobytes())
+    return {"initial_weights": weights.hexdigest(), "first_batches": batches.hexdigest()}
+
+
 @contextlib.contextmanager
 def averaged_weights(model: keras.Model) -> Iterator[None]:
-    """Within the block, the model has the average of its weights that the optimizer keeps."""
-    raw = [keras.ops.convert_to_numpy(variable) for variable in model.trainable_variables]
+    """Within the block, the trainable variables hold their average, if the optimizer keeps one.
+
+    Batch normalization's moving means and variances stay as they are: the statistics of the
+    activations that the raw weights gave in training.
+    """
+    # In float16 the optimizer is wrapped in one that scales the loss.
     optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
-    optimizer.finalize_variable_values(model.trainable_variables)
+    optimizer.swap_average()
     try:
         yield
     finally:
-        for variable, value in zip(model.trainable_variables, raw, strict=True):
-            variable.assign(value)
+        optimizer.swap_average()

@@ -1,4 +1,4 @@
-"""Trains a network as the settings say, from the start or from where a run stopped."""
+"""Trains a network: a new run, or the rest of a run that was stopped."""
 
 import contextlib
 import dataclasses
@@ -12,71 +12,78 @@ from nets.yolov4 import YOLOv4
 from utils.anchors import format_anchors
 from utils.errors import UserError
 from utils.files import write_atomically
+from utils.training_data.dataset import TrainingSet
 from utils.training_data.worker_processes import batch_maker
-from yolo4 import build as models
+from yolo4.build import build_criterion, build_model, set_precision
 from yolo4.config import Config
 from yolo4.run import Run, open_run
 from yolo4.train.batches import TrainingBatches
 from yolo4.train.callbacks import CheckpointAndHistory, ProgressBar, StopOnNonFinite, Validation
-from yolo4.train.checkpoint import Progress, load_progress, load_state, save_state
-from yolo4.train.fingerprint import fingerprint
+from yolo4.train.checkpoint import Progress, fingerprint, load_progress, load_state, save_state
 from yolo4.train.optimizer import compile_for_phase, compiled_by_xla, jit_compile
 from yolo4.train.previews import save_batch
-from yolo4.train.setup import TrainingSetup, prepare, prepare_again, training_set
+from yolo4.train.setup import TrainingSetup, prepare, prepare_resume, training_set
 from yolo4.train.validation import Evaluator
 
-Watchers = Sequence[keras.callbacks.Callback]
-Watch = Callable[[TrainingSetup], Watchers]
+Callbacks = Sequence[keras.callbacks.Callback]
+MakeCallbacks = Callable[[TrainingSetup], Callbacks]
 
 
-def train(config: Config, watch: Watch = lambda setup: ()) -> Run:
-    """Train from the start.
+def train_model(config: Config, callbacks: MakeCallbacks = lambda setup: ()) -> Run:
+    """Train a new run.
 
     Args:
         config: the settings.
-        watch: makes further callbacks.
+        callbacks: makes further callbacks for the setup of the run.
+
+    Returns:
+        The run: its folder holds the weights, the history and the settings.
 
     Raises:
-        UserError: bad data or settings, or the run folder is in use; nothing is written then.
+        UserError: the data or the settings are not usable, or the run folder is in use; nothing is
+            written to it then.
         NonFiniteLossError: the training diverged.
     """
-    return train_prepared(prepare(config), watch)
+    return start_run(prepare(config), callbacks)
 
 
-def train_prepared(setup: TrainingSetup, watch: Watch = lambda setup: ()) -> Run:
-    """Train from the start, with data and initial weights that were read before.
+def start_run(setup: TrainingSetup, callbacks: MakeCallbacks = lambda setup: ()) -> Run:
+    """Train a new run whose data has been read.
 
     Args:
         setup: what `prepare` returned.
-        watch: makes further callbacks.
+        callbacks: as in `train_model`.
 
     Raises:
-        UserError: the weights do not fit, or the run folder cannot be written.
+        UserError: the initial weights do not fit, or the run folder cannot be written.
         NonFiniteLossError: the training diverged.
     """
-    # Stored as chosen, so that "auto" means the same on another machine.
-    config = dataclasses.replace(setup.config, precision=models.set_precision(setup.config))
+    # The precision is stored as resolved, so that "auto" does not change on another machine.
+    config = dataclasses.replace(setup.config, precision=set_precision(setup.config))
     setup = dataclasses.replace(setup, config=config)
     keras.utils.set_random_seed(config.seed)
-    model = models.build_model(config, len(setup.class_names))
-    print(f"network: {model.count_params():,} weights, {config.precision}, {_size_text(config)}")
+    model = build_model(config, len(setup.class_names))
+    height, width = config.input_shape
+    print(f"network: {model.count_params():,} weights, {config.precision}, {width}x{height}")
     print(f"compiled by XLA: {compiled_by_xla()}")
     if setup.weights:
         print(setup.weights.load_into(model))
     _create_folder(setup)
-    _fit(setup, model, Progress(training_images=len(setup.train)), watch(setup), resumed=False)
+    progress = Progress(training_images=len(setup.train))
+    _fit(setup, model, progress, callbacks(setup), resumed=False)
     return setup.run
 
 
-def resume(folder: str | Path, watch: Watch = lambda setup: ()) -> Run:
-    """Go on with a run after its last finished epoch, as if it had never stopped.
+def resume_run(folder: str | Path, callbacks: MakeCallbacks = lambda setup: ()) -> Run:
+    """Resume a run after its last finished epoch, with the result it would have had uninterrupted.
 
     Args:
-        folder: of the run.
-        watch: as `train` takes it.
+        folder: the run folder.
+        callbacks: as in `train_model`.
 
     Raises:
-        UserError: no such run, it has ended, it has no state, or its data has changed.
+        UserError: there is no such run, it is finished, it has no saved state, or its data has
+            changed.
         NonFiniteLossError: the training diverged.
     """
     run = open_run(folder)
@@ -85,20 +92,20 @@ def resume(folder: str | Path, watch: Watch = lambda setup: ()) -> Run:
         raise UserError(f"{folder}: all its {config.epochs} epochs are done")
     if progress.stopped_early:
         raise UserError(
-            f"{folder}: it ended early after epoch {progress.epoch}, as --early-stopping says: "
+            f"{folder}: --early-stopping ended it after epoch {progress.epoch}: "
             f"no better mAP since epoch {progress.best_epoch}"
         )
-    setup = prepare_again(run)
+    setup = prepare_resume(run)
     if len(setup.train) != progress.training_images:
         raise UserError(
             f"{', '.join(config.data)}: {len(setup.train)} training images now, "
             f"{progress.training_images} when the run began; resuming needs the same data"
         )
-    models.set_precision(config)
+    set_precision(config)
     keras.utils.set_random_seed(config.seed)
-    print(f"going on with {folder} after epoch {progress.epoch} of {config.epochs}")
-    model = models.build_model(config, len(setup.class_names))
-    _fit(setup, model, progress, watch(setup), resumed=True)
+    print(f"resuming {folder} after epoch {progress.epoch} of {config.epochs}")
+    model = build_model(config, len(setup.class_names))
+    _fit(setup, model, progress, callbacks(setup), resumed=True)
     return run
 
 
@@ -112,13 +119,13 @@ def _create_folder(setup: TrainingSetup) -> None:
 
 
 def _fit(
-    setup: TrainingSetup, model: YOLOv4, progress: Progress, watchers: Watchers, resumed: bool
+    setup: TrainingSetup, model: YOLOv4, progress: Progress, callbacks: Callbacks, resumed: bool
 ) -> None:
-    """Train the phases that are left: first with a frozen backbone, then everything."""
+    """Train the remaining phases: first with a frozen backbone, then everything."""
     config, run = setup.config, setup.run
-    model.criterion = models.build_criterion(config, setup.anchors)
+    model.criterion = build_criterion(config, setup.anchors)
     dataset = training_set(setup)
-    validator = Evaluator(setup.val, setup.class_names, config.input_shape, config.batch_size)
+    evaluator = Evaluator(setup.val, setup.class_names, config.input_shape, config.batch_size)
     phases = (
         (0, config.freeze_epochs, config.freeze_batch_size, True),
         (config.freeze_epochs, config.epochs, config.batch_size, False),
@@ -130,24 +137,31 @@ def _fit(
             model.compile_ahead(dataset.max_objects, batch_size)
         model.freeze_backbone(frozen)
         compile_for_phase(model, config, first, dataset.steps(batch_size), batch_size)
-        # Also between the phases: where Keras leaves the averaged weights, training goes on with
-        # the raw ones, as a resumed run does.
+        # Between the phases too: Keras's `fit` ends with the averaged weights in the model, but
+        # training continues with the raw ones, as a resumed run does.
         if resumed or progress.epoch > 0:
             load_state(run.state_file, model, optimizer=progress.epoch > first)
             resumed = False
         else:
-            save_state(run.state_file, model, progress)
-            write_atomically(
-                run.fingerprint_file, json.dumps(fingerprint(model, dataset, batch_size)) + "\n"
-            )
-            save_batch(run.batch_picture, *dataset.batch(0, 0, batch_size), setup.class_names)
+            _save_beginning(setup, model, progress, dataset, batch_size)
         if frozen:
             print(f"the backbone is frozen up to epoch {last}")
         with batch_maker(dataset, batch_size, config.workers) as maker:
             batches = TrainingBatches(maker, batch_size, progress.epoch, config.workers)
-            _run_phase(setup, model, batches, last, validator, progress, watchers)
+            _run_phase(setup, model, batches, last, evaluator, progress, callbacks)
         if model.stop_training:
             break
+
+
+def _save_beginning(
+    setup: TrainingSetup, model: YOLOv4, progress: Progress, dataset: TrainingSet, batch_size: int
+) -> None:
+    """Write what is known before the first step: the state, the fingerprint, the first batch."""
+    run = setup.run
+    save_state(run.state_file, model, progress)
+    hashes = fingerprint(model, dataset, batch_size)
+    write_atomically(run.fingerprint_file, json.dumps(hashes) + "\n")
+    save_batch(run.batch_picture, *dataset.batch(0, 0, batch_size), setup.class_names)
 
 
 def _run_phase(
@@ -155,21 +169,21 @@ def _run_phase(
     model: YOLOv4,
     batches: TrainingBatches,
     last_epoch: int,
-    validator: Evaluator,
+    evaluator: Evaluator,
     progress: Progress,
-    watchers: Watchers,
+    callbacks: Callbacks,
 ) -> None:
     config, run = setup.config, setup.run
     bar = ProgressBar(config.epochs, batches)
-    callbacks = [
+    every = [
         StopOnNonFinite(),
         bar,
-        Validation(config, run, validator, progress),
-        *watchers,
+        Validation(config, run, evaluator, progress),
+        *callbacks,
         CheckpointAndHistory(run, progress, config.epochs),
     ]
-    if keras.backend.backend() == "tensorflow":  # which the callback writes its events with
-        callbacks.append(keras.callbacks.TensorBoard(run.events_folder, write_graph=False))
+    if keras.backend.backend() == "tensorflow":  # the callback writes its events with TensorFlow
+        every.append(keras.callbacks.TensorBoard(run.events_folder, write_graph=False))
     try:
         with contextlib.closing(bar), batches.own_errors():
             model.fit(
@@ -178,16 +192,10 @@ def _run_phase(
                 epochs=last_epoch,
                 shuffle=False,
                 verbose=0,
-                callbacks=callbacks,
+                callbacks=every,
             )
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
             f"\nstopped; everything up to the end of epoch {load_progress(run.state_file).epoch} "
-            "is saved. "
-            f"Go on with: python train.py --resume {run.folder}"
+            f"is saved. Resume with: python train.py --resume {run.folder}"
         ) from None
-
-
-def _size_text(config: Config) -> str:
-    height, width = config.input_shape
-    return f"{width}x{height}"

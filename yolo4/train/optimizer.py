@@ -1,29 +1,85 @@
-"""The optimizer of a phase of training."""
+"""The optimizer of a phase of training: learning rate, weight decay, average of the weights."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import keras
 from keras import KerasTensor, Variable, ops
+from keras.optimizers.schedules import LearningRateSchedule
 
 from nets.batch_norm import AdamNumbers, adam_step
 from nets.yolov4 import YOLOv4
 from yolo4.config import Config
-from yolo4.train.schedule import EpochSchedule
 
 _LR_BATCH = 16  # Config.learning_rate is for this many images per update
+_STEP_EPOCHS = (0.8, 0.9)
+_STEP_FACTOR = 0.1
+
+
+class EpochSchedule(LearningRateSchedule):
+    """Linear warm-up, then a cosine or steps, as a function of the epoch.
+
+    Args:
+        peak: the highest learning rate.
+        kind: "cosine" or "step".
+        epochs: epochs of the whole training.
+        warmup_epochs: epochs of linear warm-up.
+        min_fraction: final learning rate of the cosine, relative to `peak`.
+        first_epoch: the epoch at step 0.
+        steps_per_epoch: calls of the optimizer per epoch.
+    """
+
+    def __init__(
+        self,
+        peak: float,
+        kind: str,
+        epochs: int,
+        warmup_epochs: float,
+        min_fraction: float,
+        first_epoch: int,
+        steps_per_epoch: int,
+    ) -> None:
+        super().__init__()
+        self.arguments = {
+            "peak": peak,
+            "kind": kind,
+            "epochs": epochs,
+            "warmup_epochs": warmup_epochs,
+            "min_fraction": min_fraction,
+            "first_epoch": first_epoch,
+            "steps_per_epoch": steps_per_epoch,
+        }
+
+    def __call__(self, step: KerasTensor) -> KerasTensor:
+        """The learning rate at a step counted from 0."""
+        a = self.arguments
+        epoch = a["first_epoch"] + (ops.cast(step, "float32") + 1) / a["steps_per_epoch"]
+        warmup = ops.minimum(1.0, epoch / max(a["warmup_epochs"], 1e-6))
+        if a["kind"] == "step":
+            drops = sum(ops.cast(epoch > part * a["epochs"], "float32") for part in _STEP_EPOCHS)
+            return a["peak"] * warmup * _STEP_FACTOR**drops
+        rest = max(a["epochs"] - a["warmup_epochs"], 1e-6)
+        progress = ops.clip((epoch - a["warmup_epochs"]) / rest, 0.0, 1.0)
+        cosine = (1 + ops.cos(math.pi * progress)) / 2
+        low = a["min_fraction"]
+        return a["peak"] * warmup * (low + (1 - low) * cosine)
+
+    def get_config(self) -> dict:
+        """The arguments of the constructor."""
+        return dict(self.arguments)
 
 
 def compile_for_phase(
     model: YOLOv4, config: Config, first_epoch: int, steps_per_epoch: int, batch_size: int
 ) -> None:
-    """Compile the model with a fresh optimizer.
+    """Compile the model with a new optimizer.
 
     Args:
-        model: the network; what is frozen in it is left out.
+        model: the network; the optimizer leaves out its frozen variables.
         config: the settings.
-        first_epoch: the epoch the phase begins with, counted from 0.
-        steps_per_epoch: batches of an epoch.
+        first_epoch: first epoch of the phase, counted from 0.
+        steps_per_epoch: batches per epoch.
         batch_size: images per batch.
     """
     schedule = EpochSchedule(
@@ -40,24 +96,24 @@ def compile_for_phase(
 
 
 def compiled_by_xla() -> str:
-    """What of a training step is compiled by XLA."""
+    """Which part of a training step is compiled by XLA."""
     if keras.backend.backend() == "torch":
         return "nothing"
-    return "the whole step" if jit_compile() else "the loss and the slope of Mish"
+    return "the whole step" if jit_compile() else "the loss and the gradient of Mish"
 
 
 def jit_compile() -> bool | str:
-    """Whether the whole step is compiled by XLA: not where oneDNN's convolutions are faster."""
+    """Whether XLA compiles the whole step: not on a CPU, where oneDNN's convolutions are faster."""
     tensorflow = keras.backend.backend() == "tensorflow"
     return "auto" if not tensorflow or keras.distribution.list_devices("gpu") else False
 
 
 def build_optimizer(config: Config, schedule: EpochSchedule) -> keras.optimizers.Optimizer:
-    """The optimizer that the settings name; weight decay acts on kernels only."""
+    """The optimizer that the settings describe; weight decay acts on kernels only."""
     shared = {
         "learning_rate": schedule,
         "global_clipnorm": config.gradient_clip,
-        # The average moves at every step, also at those that only accumulate.
+        # The average is updated at every step, including those that only accumulate.
         "average": None if config.ema is None else config.ema ** (1 / config.accumulate),
         "gradient_accumulation_steps": config.accumulate if config.accumulate > 1 else None,
         "decay": 0.0 if config.optimizer == "adam" else float(config.weight_decay),
@@ -69,14 +125,17 @@ def build_optimizer(config: Config, schedule: EpochSchedule) -> keras.optimizers
 
 
 class _DecayAndAverage:
-    """Gives one of Keras's optimizers weight decay of kernels and an average of the weights.
+    """Adds weight decay of kernels and an average of the weights to one of Keras's optimizers.
 
-    Keras has both, and they come to the same numbers, but in so many operations for each variable
-    that they take seconds when a training starts.
+    Keras has both, with the same results, but takes so many operations per variable that they
+    delay the start of a training by seconds.
+
+    The average covers the trainable variables. The moving statistics of batch normalization are not
+    averaged a second time.
 
     Args:
-        decay: part of a kernel that goes with each update, times the learning rate.
-        average: momentum of the average; None: there is none.
+        decay: fraction of a kernel that each update subtracts, times the learning rate.
+        average: momentum of the average; None: no average.
     """
 
     def __init__(self, *, decay: float, average: float | None, **options: Any) -> None:
@@ -85,7 +144,7 @@ class _DecayAndAverage:
         self.average = average
 
     def build(self, variables: Sequence[Variable]) -> None:
-        """Make the optimizer's own variables."""
+        """Create the optimizer's variables."""
         super().build(variables)
         self._averaged = list(variables) if self.average is not None else []
         self._averages = self.add_optimizer_variables(self._averaged, "average")
@@ -96,7 +155,7 @@ class _DecayAndAverage:
         name: str | None = None,
         initializer: str = "zeros",
     ) -> Variable:
-        """A variable like another. It is not called after it: new names cost TensorFlow time."""
+        """Create a variable like another one, but not named after it: new names take time."""
         return self.add_variable(
             reference_variable.shape, initializer, reference_variable.dtype, name=name
         )
@@ -104,7 +163,7 @@ class _DecayAndAverage:
     def apply(
         self, grads: Sequence[KerasTensor], trainable_variables: Sequence[Variable] | None = None
     ) -> None:
-        """Update the variables, then their average, which begins with the first step's weights."""
+        """Update the variables, then their average, which starts as the first step's weights."""
         share = 1.0 if self.average is None else 1.0 - self.average
         share = ops.where(self.iterations == 0, 1.0, share)
         self._shrinkage = self.decay * self.learning_rate
@@ -115,15 +174,22 @@ class _DecayAndAverage:
     def update_step(
         self, gradient: KerasTensor, variable: Variable, learning_rate: KerasTensor
     ) -> None:
-        """Let a kernel decay, then update it as the gradient says."""
+        """Apply weight decay to a kernel, then the gradient's update."""
         if self.decay and len(variable.shape) > 1:
             self.assign_sub(variable, variable * self._shrinkage)
         super().update_step(gradient, variable, learning_rate)
 
     def finalize_variable_values(self, var_list: Sequence[Variable]) -> None:
-        """Put the average in the place of the weights."""
+        """Set the weights to their average; Keras calls this at the end of `fit`."""
         for average, variable in zip(self._averages, self._averaged, strict=True):
             variable.assign(average)
+
+    def swap_average(self) -> None:
+        """Exchange the weights and their average on the device; nothing happens without one."""
+        for average, variable in zip(self._averages, self._averaged, strict=True):
+            value = ops.copy(variable)
+            variable.assign(average)
+            average.assign(value)
 
 
 class SGD(_DecayAndAverage, keras.optimizers.SGD):
@@ -131,7 +197,7 @@ class SGD(_DecayAndAverage, keras.optimizers.SGD):
 
 
 class _FusedAdam(keras.optimizers.Adam):
-    """Keras's Adam, with the update in one operation where the backend has it."""
+    """Keras's Adam, with the update as one operation if the backend has it."""
 
     def apply(
         self, grads: Sequence[KerasTensor], trainable_variables: Sequence[Variable] | None = None
@@ -147,8 +213,8 @@ class _FusedAdam(keras.optimizers.Adam):
         self, gradient: KerasTensor, variable: Variable, learning_rate: KerasTensor
     ) -> None:
         """Update one variable."""
-        place = self._get_variable_index(variable)
-        means = self._momentums[place], self._velocities[place]
+        index = self._get_variable_index(variable)
+        means = self._momentums[index], self._velocities[index]
         if not adam_step(variable, *means, gradient, learning_rate, self._numbers):
             super().update_step(gradient, variable, learning_rate)
 

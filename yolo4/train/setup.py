@@ -1,4 +1,4 @@
-"""Settles all that a training needs before its network is built: data, class names, anchors."""
+"""Settles everything that a training needs before its network is built: data, classes, anchors."""
 
 import dataclasses
 import time
@@ -21,7 +21,7 @@ from utils.text import read_class_names
 from utils.training_data.augment import Augmentation
 from utils.training_data.dataset import TrainingSet
 from utils.training_data.image_cache import DiskCache, MemoryCache, Reader, read_record
-from utils.training_data.worker_processes import processes
+from utils.training_data.worker_processes import process_count
 from yolo4.config import Config
 from yolo4.options import flag
 from yolo4.run import RUNS, Run
@@ -33,7 +33,7 @@ CACHE = RUNS / "cache"
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class TrainingSetup:
-    """A run with all it needs to begin or go on.
+    """A run and everything needed to start or resume it.
 
     Attributes:
         run: its folder.
@@ -55,15 +55,18 @@ class TrainingSetup:
 
 
 def prepare(config: Config) -> TrainingSetup:
-    """Read the data and settle class names, anchors and the run's folder; nothing is written.
+    """Read the data and settle the settings, classes, anchors and run folder of a new run.
+
+    Nothing is written to the run folder.
 
     Raises:
-        UserError: bad data or settings, or the run folder is in use.
+        UserError: the data or the settings are not usable, or the run folder is in use.
     """
     run = Run(Path(config.run_dir or RUNS / time.strftime("%Y-%m-%d_%H-%M-%S")))
     if run.state_file.exists():
         raise UserError(
-            f"{run.folder}: there is a run already; name another --run-dir or --resume this one"
+            f"{run.folder}: this folder already holds a run; give another --run-dir, or resume it "
+            "with --resume"
         )
     data = config.data or (str(make_sample_data(SAMPLE_DATA)),)
     config = dataclasses.replace(config, data=data, run_dir=str(run.folder))
@@ -83,11 +86,11 @@ def prepare(config: Config) -> TrainingSetup:
     return TrainingSetup(run, config, dataset.class_names, anchors, train, val, weights)
 
 
-def prepare_again(run: Run) -> TrainingSetup:
-    """Read the data of a run that has begun.
+def prepare_resume(run: Run) -> TrainingSetup:
+    """Read the data of a run that is to be resumed.
 
     Raises:
-        UserError: bad data, or the run's files are not whole.
+        UserError: the data is not usable, or a file of the run is missing or damaged.
     """
     config, names = run.config(), run.class_names()
     dataset = load_dataset(config.data, names, config.on_bad_data, config.split_seed)
@@ -100,7 +103,7 @@ def prepare_again(run: Run) -> TrainingSetup:
 
 
 def training_set(setup: TrainingSetup) -> TrainingSet:
-    """The training images of a run, augmented as its settings say."""
+    """The training images of a run, augmented according to its settings."""
     config = setup.config
     names = [field.name for field in dataclasses.fields(Augmentation)]
     return TrainingSet(
@@ -108,7 +111,7 @@ def training_set(setup: TrainingSetup) -> TrainingSet:
         config.input_shape,
         config.seed,
         Augmentation(**{name: getattr(config, name) for name in names}),
-        epochs_with_special=round(config.special_aug_ratio * config.epochs),
+        composite_epochs=round(config.special_aug_ratio * config.epochs),
         read=_reader(config),
     )
 
@@ -123,10 +126,10 @@ def _reader(config: Config) -> Reader:
 
 
 def _claim_cache(config: Config, records: list[Record]) -> None:
-    """Tell what the cache will take, before anything is written."""
+    """Print how much the cache will take, before anything is written."""
     match _reader(config):
         case MemoryCache() as cache:
-            print(cache.claim(records, processes(config.workers)))
+            print(cache.claim(records, process_count(config.workers)))
         case DiskCache() as cache:
             print(cache.claim(records))
 
@@ -142,11 +145,11 @@ def _fitted_to_weights(config: Config, weights: WeightsSource) -> Config:
 
 
 def _splits(dataset: DataSet) -> tuple[list[Record], list[Record]]:
-    """Training and validation images; both have to be there, and an object to learn from."""
+    """Training and validation images; neither split may be empty or without usable objects."""
     for split in ("train", "val"):
         if not dataset.splits.get(split):
-            there = ", ".join(dataset.splits)
-            raise UserError(f"the data has no usable image for {split}; its splits: {there}")
+            existing = ", ".join(dataset.splits)
+            raise UserError(f"the data has no usable image for {split}; its splits: {existing}")
     for split in ("train", "val"):
         if all(record.difficult.all() for record in dataset.splits[split]):
             raise UserError(f"the images for {split} hold no object that is not difficult")

@@ -1,4 +1,4 @@
-"""Measures a network in training on the validation images: its loss and its mAP, in one pass."""
+"""Measures loss and mAP of a network in training on the validation images, in one pass."""
 
 from collections.abc import Sequence
 
@@ -9,14 +9,14 @@ from nets.decode import decode
 from nets.losses import TERMS
 from nets.yolov4 import YOLOv4
 from utils.image import Letterbox
-from utils.metrics.summary import Metrics, evaluate
+from utils.metrics.voc_map import VocResult, evaluate_voc
 from utils.postprocess import EVALUATION, select_detections
 from utils.records import Detections, Record
 from utils.training_data.dataset import ValidationSet
 
 
 class Evaluator:
-    """Validation images and how they are measured.
+    """Measures networks on the validation images.
 
     Args:
         records: the validation split.
@@ -37,30 +37,34 @@ class Evaluator:
         self.batch_size = batch_size
         self._images = ValidationSet(records, input_size)
 
-    def measure(self, model: YOLOv4) -> tuple[dict[str, float], Metrics, list[Detections]]:
-        """Losses by name (their sum is "loss"), metrics, and what was found in each image.
+    def measure(self, model: YOLOv4) -> tuple[dict[str, float], VocResult, list[Detections]]:
+        """Measure a network with its current weights.
 
-        A loss is the mean over the batches, each weighed by its number of images.
+        Returns:
+            The loss terms by name and their sum as "loss", each the mean over the batches weighted
+            by their number of images; average precision; the detections in each image.
         """
-        totals, found = dict.fromkeys(TERMS, 0.0), []
+        totals, detections = dict.fromkeys(TERMS, 0.0), []
         for step in range(self._images.steps(self.batch_size)):
-            images, targets, fits = self._images.batch(step, self.batch_size)
-            filled = np.resize(images, (self.batch_size, *images.shape[1:]))  # one shape to compile
+            images, targets, letterboxes = self._images.batch(step, self.batch_size)
+            filled = np.resize(
+                images, (self.batch_size, *images.shape[1:])
+            )  # compiled for one shape
             logits = [level[: len(images)] for level in model.predict_on_batch(filled)]
             terms = model.criterion(targets, [keras.ops.convert_to_tensor(x) for x in logits])
             for name, value in terms.items():
                 totals[name] += float(value) * len(images)
-            found += self._detections(model, logits, fits)
+            detections += self._detections(model, logits, letterboxes)
         means = {name: total / len(self.records) for name, total in totals.items()}
-        metrics = evaluate(found, self.records, self.class_names)
-        return {"loss": sum(means.values()), **means}, metrics, found
+        voc = evaluate_voc(detections, self.records, self.class_names)
+        return {"loss": sum(means.values()), **means}, voc, detections
 
     def _detections(
-        self, model: YOLOv4, logits: Sequence[np.ndarray], fits: Sequence[Letterbox]
+        self, model: YOLOv4, logits: Sequence[np.ndarray], letterboxes: Sequence[Letterbox]
     ) -> list[Detections]:
         decoded = decode(logits, model.criterion.anchors, model.criterion.scale_x_y)
         arrays = [keras.ops.convert_to_numpy(value) for value in decoded]
         return [
-            select_detections(*outputs, fit, EVALUATION)  # as get_map.py measures
-            for *outputs, fit in zip(*arrays, fits, strict=True)
+            select_detections(*outputs, letterbox, EVALUATION)  # like get_map.py
+            for *outputs, letterbox in zip(*arrays, letterboxes, strict=True)
         ]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from utils.image import letterbox
 from utils.training_data.augment import Augmentation, mixup, mosaic, scale_translate, shift_colors
-from utils.training_data.compose import Rectangle, Sample, lay, paint
+from utils.training_data.compose import Rectangle, Sample, place, render
 
 OFF = Augmentation(
     mosaic=0, mixup=0, flip=0, scale=0, translate=0, hue=0, saturation=0, value=0
@@ -57,7 +57,7 @@ def test_an_image_fills_its_box_whatever_its_remainder(shape):
     sides = result.boxes[0, 2:] - result.boxes[0, :2]
     np.testing.assert_allclose(white.sum(axis=1).max(), sides[0], atol=0.3)
     np.testing.assert_allclose(white.sum(axis=0).max(), sides[1], atol=0.3)
-    # A crop that lacks more than a pixel of the input has less of one end of the slope.
+    # A crop that lacks more than a pixel of the input has less of one end of the gradient.
     means = result.image[white == 1].mean(axis=0)[1:]
     assert (np.abs(means - 127.5) <= 127.5 / sides + 2).all()
 
@@ -82,8 +82,8 @@ def test_a_crop_by_hand():
         [96, 0, 100, 10],  # difficult already
     ]
     picture = source(smooth(100, 100), boxes, [False] * 6 + [True])
-    part = lay(picture, Rectangle(20, 10, 60, 50), 1.0, (20 - 95 + 50.0, 10 + 50.0), flip=False)
-    result = paint((50, 80), [part])
+    part = place(picture, Rectangle(20, 10, 60, 50), 1.0, (20 - 95 + 50.0, 10 + 50.0), flip=False)
+    result = render((50, 80), [part])
     assert result.labels.tolist() == [0, 1, 2, 5, 6]
     np.testing.assert_allclose(
         result.boxes,
@@ -114,7 +114,7 @@ def test_pixels_and_boxes_are_where_an_affine_map_puts_them(shape, scale, center
     box = np.array([width * 0.3, height * 0.2, width * 0.6, height * 0.7])
     picture = source(smooth(height, width), [box])
     x, y = 160 * center[0], 96 * center[1]
-    result = paint((96, 160), [lay(picture, Rectangle(0, 0, 160, 96), scale, (x, y), flip)])
+    result = render((96, 160), [place(picture, Rectangle(0, 0, 160, 96), scale, (x, y), flip)])
 
     along = -scale if flip else scale
     shift = np.array([x - along * width / 2, y - scale * height / 2])
@@ -134,9 +134,9 @@ def test_pixels_and_boxes_are_where_an_affine_map_puts_them(shape, scale, center
 
 def test_what_lies_outside_or_is_too_thin_leaves_nothing():
     tile = Rectangle(0, 0, 40, 40)
-    outside = lay(source(smooth(30, 30), [[5, 5, 20, 20]]), tile, 1.0, (80.0, 20.0), flip=False)
-    thin = lay(source(smooth(30, 1), [[0, 0, 1, 30]]), tile, 0.2, (20.0, 20.0), flip=True)
-    result = paint((40, 40), [outside, thin])
+    outside = place(source(smooth(30, 30), [[5, 5, 20, 20]]), tile, 1.0, (80.0, 20.0), flip=False)
+    thin = place(source(smooth(30, 1), [[0, 0, 1, 30]]), tile, 0.2, (20.0, 20.0), flip=True)
+    result = render((40, 40), [outside, thin])
     assert (result.image == 128).all()
     assert result.boxes.shape == (0, 4)
 

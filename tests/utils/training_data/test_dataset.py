@@ -92,7 +92,7 @@ def compare_painted(sample, tolerance=1.5) -> int:
 )
 @pytest.mark.parametrize("size", [(192, 192), (128, 224)])
 def test_boxes_lie_on_the_painted_objects(painted, varied, size):
-    data = TrainingSet(painted, size, 7, replace(OFF, **varied), epochs_with_special=99)
+    data = TrainingSet(painted, size, 7, replace(OFF, **varied), composite_epochs=99)
     samples = [data.sample(index, epoch) for index in range(7) for epoch in range(8)]
     assert all(sample.image.shape == (*size, 3) for sample in samples)
     assert sum(map(compare_painted, samples)) > 50
@@ -105,7 +105,7 @@ def test_boxes_lie_on_the_painted_objects_under_mixup(tmp_path):
         write(tmp_path, 1, (200, 240), [[20, 90, 120, 200]]),
     ]
     augmentation = replace(OFF, mixup=1, flip=0.5, scale=0.4, translate=0.1)
-    data = TrainingSet(records, (160, 192), 3, augmentation, epochs_with_special=99)
+    data = TrainingSet(records, (160, 192), 3, augmentation, composite_epochs=99)
     compared = 0
     for epoch in range(30):
         sample = data.sample(epoch % 2, epoch)
@@ -128,7 +128,7 @@ def test_validation_boxes_lie_on_the_painted_objects_and_go_back(painted):
 
 def test_a_file_is_the_same_whatever_the_workers_and_the_order(painted):
     def batches(workers, steps):
-        data = TrainingSet(painted, (96, 128), 5, Augmentation(), epochs_with_special=99)
+        data = TrainingSet(painted, (96, 128), 5, Augmentation(), composite_epochs=99)
         with ThreadPoolExecutor(workers) as pool:
             made = pool.map(lambda step: data.batch(step % 3, step // 3, 3), steps)
             return dict(zip(steps, made, strict=True))
@@ -152,9 +152,9 @@ def test_pixels_depend_on_seed_epoch_and_index(painted):
     np.testing.assert_array_equal(copy.sample(2, 4).image, data.sample(2, 4).image)
 
 
-def test_mosaic_and_mixup_end_with_the_special_epochs(painted):
+def test_mosaic_and_mixup_end_with_the_composite_epochs(painted):
     augmentation = replace(OFF, mosaic=1, mixup=1)
-    data = TrainingSet(painted, (96, 96), 0, augmentation, epochs_with_special=3)
+    data = TrainingSet(painted, (96, 96), 0, augmentation, composite_epochs=3)
     shown = {
         epoch: [len(set(data.sample(i, epoch).labels)) for i in range(7)] for epoch in (2, 3, 4)
     }

@@ -122,7 +122,7 @@ def test_an_image_that_has_changed_is_decoded_again(tmp_path, folder, same):
 @pytest.mark.parametrize(
     "damage", [lambda data: data[:-7], lambda data: b"", lambda data: data * 2]
 )
-def test_a_damaged_file_is_mended(records, folder, reads, damage):
+def test_a_damaged_file_is_replaced(records, folder, reads, damage):
     kept = DiskCache(folder)
     image = kept(records[0])
     (file,) = folder.iterdir()
@@ -171,7 +171,7 @@ def of_size(*sizes) -> list[Record]:
 
 
 @pytest.mark.parametrize(("free", "fits"), [(10, True), (5, False)])
-def test_memory_is_told_beforehand_and_refused_where_it_cannot_fit(monkeypatch, free, fits):
+def test_memory_is_reported_beforehand_and_refused_if_it_does_not_suffice(monkeypatch, free, fits):
     monkeypatch.setattr(cache, "available_memory", lambda: free * MIB)
     records = of_size((1024, 1024), (1024, 512))
     line = f"--cache ram: 2 decoded images take 4.5 MiB of {free}.0 MiB free memory"
@@ -181,11 +181,11 @@ def test_memory_is_told_beforehand_and_refused_where_it_cannot_fit(monkeypatch, 
         with pytest.raises(UserError, match=re.escape(in_two)):
             MemoryCache().claim(records, 2)
     else:
-        with pytest.raises(UserError, match=f"{line}; 80% at most"):
+        with pytest.raises(UserError, match=f"{line}; it may take at most 80%"):
             MemoryCache().claim(records, 1)
 
 
-def test_space_is_told_beforehand_without_what_is_there_already(records, folder, monkeypatch):
+def test_space_is_reported_beforehand_without_what_is_cached_already(records, folder, monkeypatch):
     def claim(free):
         monkeypatch.setattr(cache.shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
         return DiskCache(folder / "new").claim([*records, *of_size((1024, 1024))])
@@ -198,13 +198,13 @@ def test_space_is_told_beforehand_without_what_is_there_already(records, folder,
     assert claim(8 * MIB).startswith("--cache disk: 1 decoded images take 3.0 MiB")
 
 
-def test_a_place_that_cannot_be_written_is_told(tmp_path):
+def test_a_folder_that_cannot_be_written_is_reported(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match=r"--cache disk: .*kept cannot be written"):
         DiskCache(tmp_path / "file" / "kept").claim(of_size((9, 9)))
 
 
-def test_remains_of_killed_programs_go_after_a_day(folder):
+def test_unfinished_files_of_killed_programs_are_removed_after_a_day(folder):
     for name, age in ((".old", 90_000), (".young", 60), ("kept.rgb", 90_000)):
         (folder / name).touch()
         os.utime(folder / name, (cache.time.time() - age,) * 2)
@@ -213,7 +213,7 @@ def test_remains_of_killed_programs_go_after_a_day(folder):
 
 
 def test_available_memory_respects_the_limit_of_a_container(tmp_path, monkeypatch):
-    monkeypatch.setattr(cache, "_GROUP", tmp_path)
+    monkeypatch.setattr(cache, "_CGROUP", tmp_path)
     everywhere = available_memory()
     assert everywhere > MIB
     (tmp_path / "memory.current").write_text("700000\n")

@@ -1,4 +1,4 @@
-"""Batches made in other processes: the same as made here, and no process is left behind."""
+"""Batches made in worker processes: the same as made here, and no process is left behind."""
 
 import gc
 import os
@@ -21,7 +21,12 @@ from utils.image import ImageError
 from utils.records import Record
 from utils.training_data.augment import Augmentation
 from utils.training_data.dataset import TrainingSet
-from utils.training_data.worker_processes import MOST_THREADS, InProcesses, batch_maker, processes
+from utils.training_data.worker_processes import (
+    MAX_THREADS,
+    ProcessBatchMaker,
+    batch_maker,
+    process_count,
+)
 
 BATCH = 2
 
@@ -35,7 +40,7 @@ def training(tmp_path):
         cv2.imwrite(str(path), rng.integers(0, 256, (40, 40, 3), dtype=np.uint8))
         boxes = np.array([[4, 4, 20 + i, 30]], np.float32)
         records.append(Record(path, (40, 40), boxes, np.array([i], np.int32), np.zeros(1, bool)))
-    return TrainingSet(records, (32, 64), 3, Augmentation(), epochs_with_special=10)
+    return TrainingSet(records, (32, 64), 3, Augmentation(), composite_epochs=10)
 
 
 def children():
@@ -47,7 +52,7 @@ def children():
 def test_batches_are_the_same_in_any_order_and_any_number_of_threads(training):
     wanted = [(step, epoch) for epoch in range(3) for step in range(training.steps(BATCH))]
     order = np.random.default_rng(1).permutation(len(wanted)).tolist()
-    with closing(InProcesses(training, BATCH, 2)) as made, ThreadPoolExecutor(6) as threads:
+    with closing(ProcessBatchMaker(training, BATCH, 2)) as made, ThreadPoolExecutor(6) as threads:
         assert made.steps(BATCH) == training.steps(BATCH)
         found = list(threads.map(lambda k: made.batch(*wanted[k], BATCH), order))
     for k, (images, targets) in zip(order, found, strict=True):
@@ -59,7 +64,7 @@ def test_batches_are_the_same_in_any_order_and_any_number_of_threads(training):
 
 def test_an_image_that_cannot_be_read_is_named(training, tmp_path):
     (tmp_path / "3.png").write_bytes(b"no image")
-    with closing(InProcesses(training, 7, 1)) as made, pytest.raises(ImageError) as caught:
+    with closing(ProcessBatchMaker(training, 7, 1)) as made, pytest.raises(ImageError) as caught:
         made.batch(0, 0, 7)
     assert str(caught.value) == f"{tmp_path / '3.png'}: not an image of a known format"
 
@@ -71,9 +76,9 @@ class Failing(TrainingSet):
         raise OSError(f"no room for step {step}")
 
 
-def test_any_other_error_is_told_with_its_place(training):
+def test_any_other_error_is_reported_with_its_traceback(training):
     training.__class__ = Failing
-    with closing(InProcesses(training, BATCH, 1)) as made:
+    with closing(ProcessBatchMaker(training, BATCH, 1)) as made:
         for step in (0, 1):  # the process outlives it
             with pytest.raises(
                 RuntimeError, match=f"(?s)in batch.*OSError: no room for step {step}"
@@ -84,19 +89,19 @@ def test_any_other_error_is_told_with_its_place(training):
 
 def test_they_can_be_started_from_another_thread(training):
     with ThreadPoolExecutor(1) as thread:
-        made = thread.submit(InProcesses, training, BATCH, 1).result()
+        made = thread.submit(ProcessBatchMaker, training, BATCH, 1).result()
     with closing(made):
         np.testing.assert_array_equal(made.batch(0, 0, BATCH)[0], training.batch(0, 0, BATCH)[0])
 
 
 @pytest.mark.filterwarnings("error")
-def test_a_process_that_is_killed_is_an_error_in_words(training):
-    with closing(InProcesses(training, BATCH, 1)) as made:
+def test_a_killed_process_is_reported_in_one_line(training):
+    with closing(ProcessBatchMaker(training, BATCH, 1)) as made:
         killed = children()
         for process in killed:
             process.kill()
             process.wait()
-        with pytest.raises(UserError, match=r"ended from outside.*fewer --workers"):
+        with pytest.raises(UserError, match=r"was killed.*fewer --workers"):
             made.batch(1, 0, BATCH)
     assert len(killed) == 1
     assert not children()
@@ -104,7 +109,7 @@ def test_a_process_that_is_killed_is_an_error_in_words(training):
 
 
 def test_ctrl_c_does_not_reach_them(training):
-    with closing(InProcesses(training, BATCH, 2)) as made:
+    with closing(ProcessBatchMaker(training, BATCH, 2)) as made:
         made.batch(0, 0, BATCH)
         begun = children()
         for process in begun:
@@ -116,7 +121,7 @@ def test_ctrl_c_does_not_reach_them(training):
 
 
 def test_ctrl_c_while_they_start_does_not_reach_them_either(training):
-    with closing(InProcesses(training, BATCH, 2)) as made:
+    with closing(ProcessBatchMaker(training, BATCH, 2)) as made:
         begun = children()
         for process in begun:
             process.send_signal(signal.SIGINT)
@@ -128,7 +133,7 @@ def test_ctrl_c_while_they_start_does_not_reach_them_either(training):
 
 
 def test_nothing_is_made_once_it_is_closed(training):
-    made = InProcesses(training, BATCH, 2)
+    made = ProcessBatchMaker(training, BATCH, 2)
     made.close()
     assert not children()
     for _ in range(2):
@@ -142,12 +147,12 @@ def test_they_end_with_the_process_that_began_them(training, tmp_path):
     kept.write_bytes(pickle.dumps(training))
     script = (
         "import pickle, sys, time\n"
-        "from tests.utils.training_data.test_worker_processes import BATCH, InProcesses, children\n"
+        "from tests.utils.training_data import test_worker_processes as tests\n"
         "if __name__ == '__main__':\n"
         "    training = pickle.load(open(sys.argv[1], 'rb'))\n"
-        "    made = InProcesses(training, BATCH, 1)\n"
-        "    made.batch(0, 0, BATCH)\n"
-        "    print(*[process.pid for process in children()], flush=True)\n"
+        "    made = tests.ProcessBatchMaker(training, tests.BATCH, 1)\n"
+        "    made.batch(0, 0, tests.BATCH)\n"
+        "    print(*[process.pid for process in tests.children()], flush=True)\n"
         "    time.sleep(60)\n"
     )
     command = [sys.executable, "-c", script, str(kept)]
@@ -163,12 +168,12 @@ def test_they_end_with_the_process_that_began_them(training, tmp_path):
 
 
 def test_few_workers_are_threads(training):
-    assert processes(MOST_THREADS) == 1
-    assert processes(MOST_THREADS + 1) == MOST_THREADS + 1
-    with batch_maker(training, BATCH, MOST_THREADS) as maker:
+    assert process_count(MAX_THREADS) == 1
+    assert process_count(MAX_THREADS + 1) == MAX_THREADS + 1
+    with batch_maker(training, BATCH, MAX_THREADS) as maker:
         assert maker is training
-    with batch_maker(training, BATCH, MOST_THREADS + 1) as maker:
-        assert isinstance(maker, InProcesses)
+    with batch_maker(training, BATCH, MAX_THREADS + 1) as maker:
+        assert isinstance(maker, ProcessBatchMaker)
         maker.batch(0, 0, BATCH)
-        assert len(children()) == MOST_THREADS + 1
+        assert len(children()) == MAX_THREADS + 1
     assert not children()

@@ -17,6 +17,7 @@ from yolo4.compare.loss_analysis import KINDS, LossAnalysis, cumulative_share
 from yolo4.config import Config
 from yolo4.run import Run
 from yolo4.train.checkpoint import Progress, save_state
+from yolo4.train.optimizer import SGD
 
 ANCHORS = [[4, 4], [8, 8], [8, 16], [16, 16], [24, 16], [16, 32], [32, 32], [48, 32], [64, 64]]
 NAMES = ("cat", "dog")
@@ -262,7 +263,7 @@ class TestWatching:
     def model(self):
         inputs = keras.Input((1,))
         model = keras.Model(inputs, keras.layers.Dense(1, use_bias=False)(inputs))
-        model.compile(keras.optimizers.SGD(0.1, use_ema=True, ema_momentum=0.5), "mae")
+        model.compile(SGD(learning_rate=0.1, decay=0.0, average=0.5), "mae")
         model.optimizer.build(model.trainable_variables)
         model.set_weights([np.ones((1, 1))])
         return model

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -16,13 +17,12 @@ from utils.image import ImageError
 from utils.metrics.summary import evaluate
 from utils.postprocess import EVALUATION
 from utils.records import Detections, Record
-from yolo4.evaluate.command import (
-    EvaluateOptions,
-    measure,
-    write_results,
-)
+from yolo4.evaluate.command import evaluate as evaluate_command
+from yolo4.evaluate.command import evaluate_run, write_results
+from yolo4.evaluate.options import EvaluateOptions
 from yolo4.inference.detector import Detector
 from yolo4.inference.records import choose_records, detect_records
+from yolo4.run import Run
 from yolo4.sample_data.make import make_sample_data
 
 NAMES = ("cat", "ostrich, big", "tree")
@@ -163,8 +163,8 @@ def test_choose_records():
         ({"iou_thresholds": (50.0,)}, "--iou-thresholds is 50.0"),
         ({"score_threshold": 2.0}, "--score-threshold is 2.0"),
         ({"nms": "soft"}, "--nms is 'soft'"),
-        ({"detections": "x"}, "belong together"),
-        ({"detections": "x", "ground_truth": "y", "run": "z"}, "drop these"),
+        ({"detections": "x"}, "go together"),
+        ({"detections": "x", "ground_truth": "y", "run": "z"}, "remove these"),
     ],
 )
 def test_options_are_checked(options, message):
@@ -202,22 +202,21 @@ class TestRun:
         return run
 
     def test_without_options_the_latest_run_is_measured_on_its_test_split(self, run, capsys):
-        metrics = measure(EvaluateOptions())
-        assert (metrics.images, metrics.map50, metrics.coco["AP"]) == (3, 1, 1)
+        evaluate_command(EvaluateOptions())
         values = json.loads((run / "evaluation" / "test" / "metrics.json").read_text())
         assert values["source"] == {"run": "logs/mine", "data": "data", "split": "test"}
-        assert values["voc"]["map"] == 1
+        assert (values["images"], values["voc"]["map"], values["coco"]["AP"]) == (3, 1, 1)
         assert "3 images, split test, with OpenVINO bfloat16\n" in capsys.readouterr().out
 
     def test_data_split_and_output_can_be_named(self, run):
         (run.parent / "other").mkdir()
         options = {"run": str(run), "data": ("data",), "split": "val", "output": "out"}
-        metrics = measure(EvaluateOptions(**options))
-        assert metrics.images == 2
-        assert metrics.map50 < 1
-        assert Path("out/metrics.json").is_file()
+        evaluate_command(EvaluateOptions(**options))
+        values = json.loads(Path("out/metrics.json").read_text())
+        assert values["images"] == 2
+        assert values["voc"]["map"] < 1
         with pytest.raises(UserError, match="no split 'valid'"):
-            measure(EvaluateOptions(split="valid"))
+            evaluate_command(EvaluateOptions(split="valid"))
 
     def test_all_splits_together(self, run, monkeypatch):
         class Blind:
@@ -227,11 +226,11 @@ class TestRun:
                 return [detections() for _ in images]
 
         monkeypatch.setattr(Detector, "from_run", lambda *_, **__: Blind())
-        assert measure(EvaluateOptions(split="all")).images == 7
+        evaluate_command(EvaluateOptions(split="all"))
         values = json.loads((run / "evaluation" / "all" / "metrics.json").read_text())
         assert (values["images"], values["source"]["split"]) == (7, "all")
 
-    def test_an_output_that_cannot_be_written_is_told_before_the_measurement(
+    def test_an_output_that_cannot_be_written_is_reported_before_the_network_starts(
         self, run, monkeypatch
     ):
         def load(*_, **__):
@@ -241,16 +240,43 @@ class TestRun:
         Path("taken").touch()
         for output in ("taken", "taken/deeper"):
             with pytest.raises(UserError, match=f"^--output {output}: cannot write there: .*taken"):
-                measure(EvaluateOptions(output=output))
+                evaluate_command(EvaluateOptions(output=output))
 
         def deny(**_):
             raise PermissionError(13, "Permission denied")
 
         monkeypatch.setattr("tempfile.TemporaryFile", deny)
         with pytest.raises(UserError, match=r"--output locked: .*Permission denied"):
-            measure(EvaluateOptions(output="locked"))
+            evaluate_command(EvaluateOptions(output="locked"))
 
-    def test_a_result_that_cannot_be_written_is_told(self, run):
+    def test_a_result_that_cannot_be_written_is_reported(self, run):
         Path("out/metrics.json").mkdir(parents=True)
         with pytest.raises(UserError, match=r"--output out: cannot write there: .*directory"):
-            measure(EvaluateOptions(output="out"))
+            evaluate_command(EvaluateOptions(output="out"))
+
+    def test_a_program_gets_the_metrics_and_nothing_is_written(self, run):
+        before = sorted(run.rglob("*"))
+        metrics = evaluate_run(str(run))
+        assert (metrics.images, metrics.map50, metrics.coco["AP"]) == (3, 1, 1)
+        assert sorted(run.rglob("*")) == before
+
+    def test_a_program_names_run_data_split_settings_and_backend(self, run, monkeypatch):
+        chosen = {}
+
+        class Blind:
+            batch_size, parallel, infer = 8, 1, "Keras"
+
+            def detect_batch(self, images):
+                return [detections() for _ in images]
+
+        def open_detector(path, settings, **options):
+            chosen.update(options, path=path, settings=settings)
+            return Blind()
+
+        monkeypatch.setattr(Detector, "from_run", open_detector)
+        settings = replace(EVALUATION, score_threshold=0.25, nms="diou", max_detections=7)
+        metrics = evaluate_run(Run(run), ["data"], "train", settings, "keras")
+        assert (metrics.images, metrics.map50) == (2, 0)
+        assert (chosen["path"], chosen["settings"], chosen["backend"]) == (run, settings, "keras")
+        with pytest.raises(UserError, match="no such run"):
+            evaluate_run("logs/none")

@@ -177,7 +177,7 @@ def test_a_folder_that_is_no_model_is_not_replaced(run, tmp_path):
 def test_from_the_command_line(run, tmp_path):
     arguments = ["--run", str(run.folder), "--format", "keras", "--output", str(tmp_path)]
     done = subprocess.run(
-        [sys.executable, "-m", "yolo4.export", *arguments],
+        [sys.executable, "-m", "yolo4", "export", *arguments],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -186,7 +186,7 @@ def test_from_the_command_line(run, tmp_path):
     assert done.returncode == 0, done.stderr
     assert f"wrote {tmp_path / 'model.keras'}" in done.stdout
     bad = subprocess.run(
-        [sys.executable, "-m", "yolo4.export", "--run", str(tmp_path)],
+        [sys.executable, "-m", "yolo4", "export", "--run", str(tmp_path)],
         cwd=ROOT,
         capture_output=True,
         text=True,

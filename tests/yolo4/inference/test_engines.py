@@ -179,7 +179,8 @@ def test_predict_with_openvino_imports_neither_tensorflow_nor_what_data_sets_nee
     cached_model(run, "openvino")
     cv2.imwrite(str(tmp_path / "a.png"), some_images(1)[0])
     code = (
-        "import sys; from yolo4.predict.command import PredictOptions, predict; "
+        "import sys; from yolo4.predict.command import predict; "
+        "from yolo4.predict.options import PredictOptions; "
         f"predict(PredictOptions(({str(tmp_path / 'a.png')!r},), run={str(run.folder)!r}, "
         f"output={str(tmp_path / 'out')!r}, backend='openvino')); "
         "late = {'tensorflow', 'keras', 'openvino_telemetry.main', 'utils.annotations', 'yaml'}; "

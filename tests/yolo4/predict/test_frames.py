@@ -5,8 +5,8 @@ import cv2
 import numpy as np
 import pytest
 
-from yolo4.predict.frames import load, read_pictures
-from yolo4.predict.sources import Kind, find_sources
+from yolo4.predict.frames import load_frame, read_frames
+from yolo4.predict.sources import SourceKind, find_sources
 
 
 @pytest.fixture
@@ -24,41 +24,39 @@ def sources(*names):
 
 
 def test_a_picture_of_a_file_is_loaded_later(files):
-    (picture,) = read_pictures(sources("a.png"), threading.Event())
-    assert picture.image is None
-    loaded = load(picture)
-    assert (loaded.frame, loaded.error) == (None, None)
+    (frame,) = read_frames(sources("a.png"), threading.Event())
+    assert frame.image is None
+    loaded = load_frame(frame)
+    assert (loaded.number, loaded.error) == (None, None)
     assert loaded.image.tolist() == [[[3, 2, 1]] * 6] * 5
-    assert load(loaded) is loaded
+    assert load_frame(loaded) is loaded
 
 
 def test_frames_of_a_video(files):
-    pictures = list(read_pictures(sources("clip.mp4"), threading.Event()))
-    assert [(p.frame, p.fps, p.frame_count, p.error) for p in pictures] == [
+    frames = list(read_frames(sources("clip.mp4"), threading.Event()))
+    assert [(p.number, p.fps, p.frame_count, p.error) for p in frames] == [
         (number, 12.5, 4, None) for number in range(4)
     ]
-    assert all(p.image.shape == (48, 64, 3) for p in pictures)
-    np.testing.assert_allclose(
-        [p.image[..., 0].mean() for p in pictures], [0, 80, 160, 240], atol=9
-    )
-    assert load(pictures[0]) is pictures[0]
+    assert all(p.image.shape == (48, 64, 3) for p in frames)
+    np.testing.assert_allclose([p.image[..., 0].mean() for p in frames], [0, 80, 160, 240], atol=9)
+    assert load_frame(frames[0]) is frames[0]
 
 
 def test_reading_stops_when_asked(files):
     stop = threading.Event()
-    pictures = read_pictures(sources("clip.mp4", "a.png"), stop)
-    assert next(pictures).frame == 0
+    frames = read_frames(sources("clip.mp4", "a.png"), stop)
+    assert next(frames).number == 0
     stop.set()
-    assert list(pictures) == []
+    assert list(frames) == []
 
 
 @pytest.mark.parametrize("content", [b"", b"no video at all"])
 def test_what_is_no_video_is_an_error_that_names_it(files, content, capfd):
     Path("bad.avi").write_bytes(content)
-    (picture,) = read_pictures(sources("bad.avi"), threading.Event())
-    assert picture.error == "bad.avi: cannot be opened as a video"
-    assert picture.image is None
-    assert load(picture) is picture
+    (frame,) = read_frames(sources("bad.avi"), threading.Event())
+    assert frame.error == "bad.avi: cannot be opened as a video"
+    assert frame.image is None
+    assert load_frame(frame) is frame
     assert capfd.readouterr().err == ""
 
 
@@ -69,26 +67,26 @@ def test_a_video_that_breaks_off_is_told(files):
     writer.release()
     whole = Path("cut.avi").read_bytes()
     Path("cut.avi").write_bytes(whole[: len(whole) // 2])
-    *frames, last = read_pictures(sources("cut.avi"), threading.Event())
+    *frames, last = read_frames(sources("cut.avi"), threading.Event())
     assert 10 < len(frames) < 30
-    assert last.error.startswith(f"cut.avi: broke off after {len(frames)}")
+    assert last.error.startswith(f"cut.avi: the video ends early, after {len(frames)}")
 
 
 def test_an_image_that_cannot_be_read_is_an_error_that_names_it(files):
     Path("bad.png").write_bytes(b"no image")
-    (picture,) = read_pictures(sources("bad.png"), threading.Event())
-    assert load(picture).error.startswith("bad.png: ")
+    (frame,) = read_frames(sources("bad.png"), threading.Event())
+    assert load_frame(frame).error.startswith("bad.png: ")
 
 
 def test_a_webcam_that_is_not_there(files, capfd):
     (source,) = sources("97")
-    assert source.kind is Kind.LIVE
-    (picture,) = read_pictures([source], threading.Event())
-    assert picture.error == "97: cannot be opened as a video"
+    assert source.kind is SourceKind.LIVE
+    (frame,) = read_frames([source], threading.Event())
+    assert frame.error == "97: cannot be opened as a video"
     assert capfd.readouterr().err == ""
 
 
 def test_a_stream_address_is_opened(files):
     address = Path("clip.mp4").absolute().as_uri()
-    pictures = list(read_pictures(sources(address), threading.Event()))
-    assert [picture.frame for picture in pictures] == [0, 1, 2, 3]
+    frames = list(read_frames(sources(address), threading.Event()))
+    assert [frame.number for frame in frames] == [0, 1, 2, 3]

@@ -15,11 +15,12 @@ from utils.image import read_image
 from utils.postprocess import PREDICTION
 from yolo4.config import Config
 from yolo4.inference.detector import Detector
-from yolo4.predict import command as prediction
-from yolo4.predict import frames as reading
-from yolo4.predict.command import PredictOptions, predict_with
+from yolo4.predict import command
+from yolo4.predict.command import predict, predict_with
+from yolo4.predict.options import PredictOptions
 from yolo4.predict.sources import find_sources
 from yolo4.predict.writers import DetectionsFile
+from yolo4.sample_data.make import make_sample_data
 
 NAMES = ("apple", "key")
 SIZE = (64, 96)
@@ -59,9 +60,9 @@ def here(tmp_path, monkeypatch):
 
 
 def run(*sources, detector=None, **options):
-    wanted = PredictOptions(sources=sources, output="out", **options)
-    found = find_sources(wanted.sources, Path(wanted.output))
-    status = predict_with(detector or brightness_detector(batch_size=4), found, wanted)
+    chosen = PredictOptions(sources=sources, output="out", **options)
+    found = find_sources(chosen.sources, Path(chosen.output))
+    status = predict_with(detector or brightness_detector(batch_size=4), found, chosen)
     return status, json.loads(Path("out/detections.json").read_text(encoding="utf-8"))
 
 
@@ -91,7 +92,7 @@ def test_a_folder_of_images(here, capsys):
     assert "10 images" in capsys.readouterr().out
 
 
-def test_what_cannot_be_read_is_told_and_the_others_go_on(here, capsys):
+def test_what_cannot_be_read_is_reported_and_the_others_are_processed(here, capsys):
     write(Path("in/a.png"))
     Path("in/b.png").write_bytes(Path("in/a.png").read_bytes()[:60])
     Path("in/c.jpg").write_text("no image")
@@ -101,8 +102,8 @@ def test_what_cannot_be_read_is_told_and_the_others_go_on(here, capsys):
     assert status == 1
     assert [entry["image"] for entry in entries] == ["in/a.png", "in/e.png"]
     assert files_in("out") == ["a.png", "detections.json", "e.png"]
-    told = [line for line in capsys.readouterr().err.splitlines() if "skipped: " in line]
-    assert [line.split("skipped: ")[1].split(":")[0] for line in told] == [
+    reported = [line for line in capsys.readouterr().err.splitlines() if "skipped: " in line]
+    assert [line.split("skipped: ")[1].split(":")[0] for line in reported] == [
         "in/b.png",
         "in/c.jpg",
         "in/d.mp4",
@@ -198,18 +199,18 @@ def test_crops_heat_maps_and_counts(here, capsys):
 def test_a_long_video_is_never_in_memory_as_a_whole(here, monkeypatch):
     write_video("clip.mp4", frames=150)
     read, waiting = [], []
-    read_pictures, add = reading.read_pictures, DetectionsFile.add
+    read_frames, add = command.read_frames, DetectionsFile.add
 
     def counting(*arguments):
-        for picture in read_pictures(*arguments):
+        for frame in read_frames(*arguments):
             read.append(1)
-            yield picture
+            yield frame
 
     def measuring(*arguments):
         waiting.append(len(read) - len(waiting))
         add(*arguments)
 
-    monkeypatch.setattr(reading, "read_pictures", counting)
+    monkeypatch.setattr(command, "read_frames", counting)
     monkeypatch.setattr(DetectionsFile, "add", measuring)
     status, entries = run("clip.mp4", detector=brightness_detector(batch_size=4))
     assert (status, len(entries)) == (0, 150)
@@ -257,23 +258,23 @@ def test_an_error_of_the_network_leaves_nothing_half_done(here):
     assert files_in("out") == []
 
 
-def test_an_output_that_cannot_be_written_is_told(here):
+def test_an_output_that_cannot_be_written_is_reported(here):
     write(Path("a.png"))
     Path("out").write_text("a file")
     with pytest.raises(UserError, match="--output out: cannot write"):
         run("a.png")
 
 
-def test_an_output_that_cannot_be_written_is_told_before_the_network_starts(here, monkeypatch):
+def test_an_output_that_cannot_be_written_is_reported_before_the_network_starts(here, monkeypatch):
     def load(*_, **__):
         pytest.fail("the network was loaded first")
 
-    monkeypatch.setattr("yolo4.run.open_run", lambda _: type("Run", (), {"folder": here / "run"}))
+    monkeypatch.setattr(command, "open_run", lambda _: type("Run", (), {"folder": here / "run"}))
     monkeypatch.setattr(Detector, "from_run", load)
     write(Path("a.png"))
     Path("out").write_text("a file")
     with pytest.raises(UserError, match="--output out: cannot write"):
-        prediction.predict(PredictOptions(sources=("a.png",), output="out"))
+        predict(PredictOptions(sources=("a.png",), output="out"))
 
 
 def test_a_video_that_cannot_be_put_in_its_place_leaves_nothing_half_done(here):
@@ -284,7 +285,7 @@ def test_a_video_that_cannot_be_put_in_its_place_leaves_nothing_half_done(here):
     assert files_in("out") == []
 
 
-def test_show_without_a_screen_says_so_and_goes_on(here, monkeypatch, capsys):
+def test_show_without_a_screen_is_reported_and_files_are_written(here, monkeypatch, capsys):
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     monkeypatch.setattr("yolo4.predict.window._PROBE", "raise SystemExit(1)")
@@ -296,7 +297,7 @@ def test_show_without_a_screen_says_so_and_goes_on(here, monkeypatch, capsys):
 
 
 class Window:
-    """In a screen's place: its person presses q at picture number `last`."""
+    """Stands in for a window in which the person presses q at image number `last`."""
 
     def __init__(self, last):
         self.last = last
@@ -333,8 +334,6 @@ def test_after_q_an_unreadable_image_still_gives_status_1(here, monkeypatch):
 
 
 def test_without_sources_the_test_images_of_the_run_are_taken(here, monkeypatch):
-    from yolo4.sample_data.make import make_sample_data
-
     make_sample_data(here / "data", train=2, val=1, test=2, size=96)
 
     class Run:
@@ -346,9 +345,9 @@ def test_without_sources_the_test_images_of_the_run_are_taken(here, monkeypatch)
         def class_names(self):
             return ("apple", "key", "ladybird", "leaf")
 
-    monkeypatch.setattr("yolo4.run.open_run", lambda _: Run())
+    monkeypatch.setattr(command, "open_run", lambda _: Run())
     monkeypatch.setattr(Detector, "from_run", lambda *_, **__: brightness_detector())
-    assert prediction.predict(PredictOptions(output="out")) == 0
+    assert predict(PredictOptions(output="out")) == 0
     entries = json.loads(Path("out/detections.json").read_text())
     assert [Path(entry["image"]).name for entry in entries] == [
         "test_00000.jpg",

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from utils.errors import UserError
-from yolo4.predict.sources import Kind, find_sources
+from yolo4.predict.sources import SourceKind, find_sources
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def files(tmp_path, monkeypatch):
 
 
 def found(*arguments, output="out"):
-    return [(s.name, s.kind.value, str(s.place)) for s in find_sources(arguments, Path(output))]
+    return [(s.name, s.kind.value, str(s.path)) for s in find_sources(arguments, Path(output))]
 
 
 def test_a_folder_is_searched_to_any_depth_and_mirrored(files):
@@ -47,8 +47,8 @@ def test_files_keep_their_names_and_their_order(files):
     ]
 
 
-def test_no_two_sources_share_a_place(files):
-    assert [place for *_, place in found("in/b.jpg", "other/b.jpg", "other", "in")] == [
+def test_no_two_sources_share_a_path(files):
+    assert [path for *_, path in found("in/b.jpg", "other/b.jpg", "other", "in")] == [
         "b.jpg",
         "b-2.jpg",
         "a.PNG",
@@ -61,11 +61,11 @@ def test_nor_do_heat_maps_and_crops(files):
     for name in ("x.jpg", "x.png", "x_heatmap.jpg", "x_crops.jpg"):
         Path("in", name).write_text("")
     sources = find_sources(["in"], Path("out"))
-    places = [p for s in sources for p in (s.place, s.heat_place, s.crop_folder)]
-    assert len(set(places)) == len(places)
-    by_place = {str(source.place): source for source in sources}
-    assert str(by_place["x_heatmap.jpg"].heat_place) == "x_heatmap_heatmap.jpg"
-    assert str(by_place["x.jpg"].heat_place) == "x_heatmap-2.jpg"
+    paths = [p for s in sources for p in (s.path, s.heat_path, s.crop_folder)]
+    assert len(set(paths)) == len(paths)
+    by_path = {str(source.path): source for source in sources}
+    assert str(by_path["x_heatmap.jpg"].heat_path) == "x_heatmap_heatmap.jpg"
+    assert str(by_path["x.jpg"].heat_path) == "x_heatmap-2.jpg"
 
 
 def test_patterns(files):
@@ -91,8 +91,8 @@ def test_a_file_whose_name_looks_like_a_pattern(files):
 
 def test_webcams_and_streams(files):
     sources = find_sources(["0", "rtsp://me:secret@camera.local:554/door?x=1"], Path("out"))
-    assert [source.kind for source in sources] == [Kind.LIVE, Kind.LIVE]
-    assert [str(s.place) for s in sources] == ["webcam_0.mp4", "camera_local_554_door_x_1.mp4"]
+    assert [source.kind for source in sources] == [SourceKind.LIVE, SourceKind.LIVE]
+    assert [str(s.path) for s in sources] == ["webcam_0.mp4", "camera_local_554_door_x_1.mp4"]
     Path("7").write_text("")
     assert found("7")[0][1] == "image"
 
@@ -101,7 +101,7 @@ def test_a_suffix_that_cannot_be_written_gets_one_that_can(files):
     assert found("raw/picture.dat") == [("raw/picture.dat", "image", "picture.dat.png")]
 
 
-def test_what_lies_in_the_output_folder_is_not_looked_for(files):
+def test_files_in_the_output_folder_are_no_sources(files):
     Path("in/out").mkdir()
     Path("in/out/b.jpg").write_text("")
     assert ("in/out/b.jpg", "image", "out/b.jpg") in found("in")
@@ -119,7 +119,7 @@ def test_what_lies_in_the_output_folder_is_not_looked_for(files):
         (["i*/**b/b.jpg"], 'i*/**b/b.jpg: "**" stands for folders at any depth'),
     ],
 )
-def test_what_is_not_there_is_told_in_a_line(files, arguments, message):
+def test_a_missing_source_is_reported_in_one_line(files, arguments, message):
     with pytest.raises(UserError, match=message.replace("*", r"\*")) as error:
         find_sources(arguments, Path("out"))
     assert "\n" not in str(error.value)

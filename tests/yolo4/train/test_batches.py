@@ -1,4 +1,4 @@
-"""Feeding Keras: `fit` itself sees exactly the batches of the data set, epoch after epoch."""
+"""`fit` receives exactly the batches of the training set, epoch after epoch."""
 
 import time
 from types import SimpleNamespace
@@ -13,8 +13,8 @@ from utils.image import ImageError
 from utils.records import Record
 from utils.training_data.augment import Augmentation
 from utils.training_data.dataset import TrainingSet
-from utils.training_data.worker_processes import MOST_THREADS, batch_maker
-from yolo4.train import batches as feeding
+from utils.training_data.worker_processes import MAX_THREADS, batch_maker
+from yolo4.train import batches as training_batches
 from yolo4.train import callbacks
 from yolo4.train.batches import TrainingBatches
 from yolo4.train.callbacks import ProgressBar
@@ -38,7 +38,7 @@ def records(tmp_path_factory):
 
 def training_set(records):
     """Mosaic and mixup in the first two epochs only, so that a wrong epoch number shows."""
-    return TrainingSet(records, SIZE, 3, Augmentation(), epochs_with_special=2)
+    return TrainingSet(records, SIZE, 3, Augmentation(), composite_epochs=2)
 
 
 class RecordingModel(keras.Model):
@@ -55,12 +55,12 @@ def fit(batches, first, last):
     model = RecordingModel(images, keras.layers.Dense(1)(images))
     model.seen = []
     model.compile("sgd", run_eagerly=True)
-    with batches.own_errors():
+    with batches.original_errors():
         model.fit(batches, initial_epoch=first, epochs=last, shuffle=False, verbose=0)
     return model.seen
 
 
-@pytest.mark.parametrize("workers", [1, 3, MOST_THREADS + 1])
+@pytest.mark.parametrize("workers", [1, 3, MAX_THREADS + 1])
 @pytest.mark.parametrize("first", [0, 2])
 def test_fit_sees_each_batch_of_each_epoch_in_order(records, workers, first):
     dataset = training_set(records)
@@ -75,7 +75,7 @@ def test_fit_sees_each_batch_of_each_epoch_in_order(records, workers, first):
             np.testing.assert_array_equal(targets[name], wanted[name])
 
 
-def test_going_on_sees_what_an_uninterrupted_training_sees(records):
+def test_a_resumed_training_sees_what_an_uninterrupted_one_sees(records):
     whole = fit(TrainingBatches(training_set(records), BATCH, 0, 2), 0, 4)
     parts = fit(TrainingBatches(training_set(records), BATCH, 0, 1), 0, 1)
     parts += fit(TrainingBatches(training_set(records), BATCH, 1, 3), 1, 4)
@@ -96,9 +96,9 @@ def test_an_unreadable_image_comes_out_as_the_error_that_names_it(records, worke
 
 def test_other_errors_stay_as_they_are(records):
     batches = TrainingBatches(training_set(records), BATCH, 0, 1)
-    with pytest.raises(ZeroDivisionError), batches.own_errors():
+    with pytest.raises(ZeroDivisionError), batches.original_errors():
         raise ZeroDivisionError
-    with pytest.raises(UserError, match="mine"), batches.own_errors():
+    with pytest.raises(UserError, match="mine"), batches.original_errors():
         raise UserError("mine")
 
 
@@ -111,7 +111,7 @@ class SlowModel(keras.Model):
 
 
 def waited(making: float, training: float, workers: int) -> float:
-    """The part of an epoch that is logged as waiting, where a batch and a step take so long."""
+    """The logged fraction of waiting, given the seconds of a batch and of a step."""
 
     def batch(step, epoch, batch_size):
         time.sleep(making)
@@ -138,7 +138,7 @@ def test_the_share_of_waiting_by_hand(records, monkeypatch, ahead, share):
     """A batch takes 3 s and a step 1: made when it is asked for, or while the last one is used."""
     now = [0.0]
     clock = SimpleNamespace(perf_counter=lambda: now[0])
-    for module in (feeding, callbacks):
+    for module in (training_batches, callbacks):
         monkeypatch.setattr(module, "time", clock)
     batches = TrainingBatches(training_set(records), BATCH, 0, 1)
     bar = ProgressBar(1, batches)

@@ -1,4 +1,4 @@
-"""What happens between the steps of a training: safety, measuring, keeping."""
+"""The callbacks of a training: safety, measuring, saving."""
 
 import csv
 import itertools
@@ -11,7 +11,7 @@ import pytest
 
 from nets.losses import TERMS
 from utils.errors import UserError
-from utils.metrics.summary import evaluate
+from utils.metrics.voc_map import evaluate_voc
 from utils.records import Detections, Record
 from yolo4.config import Config
 from yolo4.run import Run
@@ -25,6 +25,7 @@ from yolo4.train.callbacks import (
     Validation,
 )
 from yolo4.train.checkpoint import Progress, load_progress
+from yolo4.train.optimizer import SGD
 
 NAMES = ("cat", "dog")
 LOSSES = {"loss": 6.0, "box": 1.0, "confidence": 2.0, "class": 3.0}
@@ -52,7 +53,7 @@ def network(**attributes):
     model.term_means = {name: keras.metrics.Mean(name=name) for name in TERMS}
     for name, value in attributes.items():
         setattr(model, name, value)
-    optimizer = keras.optimizers.SGD(0.125, use_ema=True, ema_momentum=0.5)
+    optimizer = SGD(learning_rate=0.125, decay=0.0, average=0.5)
     model.compile(optimizer, run_eagerly=True)
     model.optimizer.build(model.trainable_variables)
     return model
@@ -65,7 +66,7 @@ def test_a_non_finite_loss_stops_with_epoch_step_term_and_advice(term, value):
         model.fit(np.ones((8, 1)), epochs=3, batch_size=2, callbacks=[StopOnNonFinite()], verbose=0)
     text = str(caught.value)
     assert text.startswith(f"the {term} loss is {value} at epoch 2, step 4; ")
-    assert "the weights of the last epoch that went well are kept" in text
+    assert "the weights of the last good epoch are kept" in text
     for advice in ("--learning-rate", "--gradient-clip", "--warmup-epochs", "--precision"):
         assert advice in text
     assert "\n" not in text
@@ -73,7 +74,7 @@ def test_a_non_finite_loss_stops_with_epoch_step_term_and_advice(term, value):
     assert model.steps == 7
 
 
-def test_a_last_step_that_spoils_the_weights_is_told_before_they_are_saved():
+def test_a_last_step_that_spoils_the_weights_is_reported_before_they_are_saved():
     model = network()
     spoil = keras.callbacks.LambdaCallback(
         on_epoch_end=lambda epoch, logs: pytest.fail("this would save the weights")
@@ -84,7 +85,7 @@ def test_a_last_step_that_spoils_the_weights_is_told_before_they_are_saved():
         model.fit(np.ones((2, 1)), batch_size=2, callbacks=[StopOnNonFinite(), spoil], verbose=0)
 
 
-def test_finite_losses_go_on():
+def test_finite_losses_do_not_stop():
     model = network()
     model.fit(np.ones((8, 1)), epochs=2, batch_size=2, callbacks=[StopOnNonFinite()], verbose=0)
     assert model.steps == 7
@@ -94,8 +95,8 @@ def test_the_bar_logs_speed_waiting_and_learning_rate(monkeypatch, capsys):
     clock = iter([10.0, *(10.5, 11.0, 12.0, 13.0), 14.0])
     monkeypatch.setattr(callbacks, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
     ready = [10.75, 9.0, 12.25, 12.5]
-    waited = lambda step, begun: max(0.0, ready[step] - begun)  # noqa: E731
-    bar = ProgressBar(epochs=3, batches=SimpleNamespace(batch_size=5, waited=waited))
+    waiting_time = lambda step, start: max(0.0, ready[step] - start)  # noqa: E731
+    bar = ProgressBar(epochs=3, batches=SimpleNamespace(batch_size=5, waiting_time=waiting_time))
     bar.set_params({"steps": 4})
     bar.set_model(network())
     logs = dict(LOSSES)
@@ -117,7 +118,7 @@ def record(tmp_path):
 
 
 class Measured:
-    """A validator whose mAP is scripted: how many of the two objects are found, epoch by epoch."""
+    """An evaluator whose mAP is scripted: how many of the two objects are found, epoch by epoch."""
 
     class_names = NAMES
 
@@ -134,7 +135,7 @@ class Measured:
             record.boxes[:count], np.full(count, 0.5, np.float32), record.labels[:count]
         )
         losses = LOSSES | {"loss": next(self.losses)}
-        return losses, evaluate([found], self.records, NAMES), [found]
+        return losses, evaluate_voc([found], self.records, NAMES), [found]
 
 
 @pytest.fixture
@@ -149,9 +150,9 @@ def validate(run, record, found, **config):
     Returns the logs by epoch, which weights were best, and the callback.
     """
     losses = config.pop("losses", itertools.repeat(LOSSES["loss"]))
-    validator, progress = Measured(record, found, losses), Progress()
+    evaluator, progress = Measured(record, found, losses), Progress()
     settings = Config(epochs=config.pop("epochs", 20), **config)
-    callback = Validation(settings, run, validator, progress)
+    callback = Validation(settings, run, evaluator, progress)
     model = network()
     callback.set_model(model)
     model.stop_training = False
@@ -192,7 +193,7 @@ class TestValidation:
 
     def test_averaged_weights_are_measured_and_saved_and_training_keeps_its_own(self, run, record):
         _, _, callback = validate(run, record, [1, 1, 1], eval_period=1, epochs=3)
-        model, (first, *_, last) = callback.model, callback.validator.weights
+        model, (first, *_, last) = callback.model, callback.evaluator.weights
         raw = model.get_weights()[0]
         # A constant gradient moves the weight evenly: the average lags behind.
         pace = (raw - first) / 2
@@ -217,27 +218,27 @@ class TestValidation:
         assert max(logs) == 8
         assert callback.progress.stopped_early
 
-    def test_never_stops_without_being_told_to(self, run, record):
+    def test_never_stops_early_without_the_setting(self, run, record):
         logs, _, _ = validate(run, record, [2] + [0] * 9, eval_period=1, epochs=10)
         assert max(logs) == 10
 
 
-class TestKeeper:
+class TestCheckpointAndHistory:
     @pytest.fixture
-    def keeper(self, run):
-        keeper = CheckpointAndHistory(run, Progress(training_images=9), epochs=12)
-        keeper.set_model(network())
-        return keeper
+    def callback(self, run):
+        callback = CheckpointAndHistory(run, Progress(training_images=9), epochs=12)
+        callback.set_model(network())
+        return callback
 
-    def end(self, keeper, epoch, logs):
-        keeper.on_epoch_begin(epoch)
-        keeper.on_epoch_end(epoch, logs)
+    def end(self, callback, epoch, logs):
+        callback.on_epoch_begin(epoch)
+        callback.on_epoch_end(epoch, logs)
 
-    def test_history_has_a_line_per_epoch_and_gaps_where_nothing_was_measured(self, keeper, run):
+    def test_history_has_a_line_per_epoch_and_gaps_if_nothing_was_measured(self, callback, run):
         measured = {f"val_{name}": value for name, value in LOSSES.items()} | {"map50": 0.25}
-        self.end(keeper, 0, dict(LOGS))
+        self.end(callback, 0, dict(LOGS))
         assert not run.curves_picture.exists()
-        self.end(keeper, 1, LOGS | measured | {"unknown": 1.0})
+        self.end(callback, 1, LOGS | measured | {"unknown": 1.0})
         with run.history_file.open(newline="") as file:
             first, second = csv.DictReader(file)
         wanted = ["epoch", "loss", "box", "confidence", "class", "lr", "map50"]
@@ -251,17 +252,17 @@ class TestKeeper:
         assert {name: float(second[name]) for name in measured} == measured
         assert run.curves_picture.is_file()
 
-    def test_the_state_counts_the_epochs_done(self, keeper, run):
+    def test_the_state_counts_the_epochs_done(self, callback, run):
         for epoch in range(3):
-            self.end(keeper, epoch, dict(LOGS))
+            self.end(callback, epoch, dict(LOGS))
         progress = load_progress(run.state_file)
         assert (progress.epoch, progress.training_images) == (3, 9)
         assert progress.history == [{"epoch": n, **LOGS} for n in (1, 2, 3)]
 
-    def test_history_goes_on_after_a_resume(self, keeper, run):
-        self.end(keeper, 0, dict(LOGS))
+    def test_history_continues_after_a_resume(self, callback, run):
+        self.end(callback, 0, dict(LOGS))
         again = CheckpointAndHistory(run, load_progress(run.state_file), epochs=12)
-        again.set_model(keeper.model)
+        again.set_model(callback.model)
         self.end(again, 1, dict(LOGS))
         assert [line.split(",")[0] for line in run.history_file.read_text().splitlines()] == [
             "epoch",
@@ -269,22 +270,22 @@ class TestKeeper:
             "2",
         ]
 
-    def test_the_state_is_written_last(self, keeper, run, monkeypatch):
+    def test_the_state_is_written_last(self, callback, run, monkeypatch):
         def broken(*_):
             raise OSError("disk full")
 
         monkeypatch.setattr(callbacks, "write_atomically", broken)
         with pytest.raises(OSError, match="disk full"):
-            self.end(keeper, 0, dict(LOGS))
+            self.end(callback, 0, dict(LOGS))
         assert not run.state_file.exists()
 
     @pytest.mark.parametrize(("seconds", "left"), [(1.0, "0 min 11 s"), (600.0, "1 h 50 min")])
     def test_a_line_is_printed_with_the_terms_and_the_time_left(
-        self, keeper, monkeypatch, capsys, seconds, left
+        self, callback, monkeypatch, capsys, seconds, left
     ):
         clock = iter([0.0, seconds])
         monkeypatch.setattr(callbacks, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
-        self.end(keeper, 0, LOGS | {"val_loss": 5.0, "map50": 0.25})
+        self.end(callback, 0, LOGS | {"val_loss": 5.0, "map50": 0.25})
         line = capsys.readouterr().out
         assert line == (
             "epoch  1/12: loss 6.000, box 1.000, confidence 2.000, class 3.000, "

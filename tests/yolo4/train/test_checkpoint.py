@@ -1,4 +1,4 @@
-"""The state of a training: everything in it comes back, and a write is whole or nothing."""
+"""The state of a training: everything is restored, and a write is atomic."""
 
 import json
 
@@ -8,6 +8,7 @@ import pytest
 
 from utils.errors import UserError
 from yolo4.train.checkpoint import Progress, averaged_weights, load_progress, load_state, save_state
+from yolo4.train.optimizer import SGD, Adam
 
 MOMENTUM = 0.75
 
@@ -22,9 +23,9 @@ def network(seed=0, width=3):
     return keras.Model(inputs, keras.layers.Dense(1, name="second")(hidden))
 
 
-def compiled(model, ema=True, optimizer=keras.optimizers.Adam, **options):
+def compiled(model, average=MOMENTUM, optimizer=Adam, **options):
     model.compile(
-        optimizer(learning_rate=0.05, use_ema=ema, ema_momentum=MOMENTUM, **options),
+        optimizer(learning_rate=0.05, decay=0.0, average=average, **options),
         "mse",
         jit_compile=False,
         run_eagerly=True,
@@ -52,7 +53,7 @@ def assert_same(found, wanted):
 
 @pytest.mark.parametrize("precision", ["float32", "mixed_float16"])
 @pytest.mark.parametrize("accumulate", [None, 3])
-def test_training_goes_on_as_if_it_had_never_stopped(
+def test_training_resumes_as_if_it_had_never_stopped(
     tmp_path, precision_policy, precision, accumulate
 ):
     precision_policy(precision)
@@ -88,7 +89,7 @@ def test_the_weights_alone_go_to_a_phase_with_another_optimizer(tmp_path):
     frozen.get_layer("norm").trainable = False
     train(compiled(frozen), 0, 2)
     save_state(tmp_path / "state.npz", frozen, Progress())
-    thawed = compiled(network(seed=1), optimizer=keras.optimizers.SGD)
+    thawed = compiled(network(seed=1), optimizer=SGD, average=None)
     fresh = [keras.ops.convert_to_numpy(value) for value in thawed.optimizer.variables]
     load_state(tmp_path / "state.npz", thawed, optimizer=False)
     assert_same(thawed.get_weights(), frozen.get_weights())
@@ -132,7 +133,7 @@ FOREIGN = [
 
 
 @pytest.mark.parametrize(("data", "message"), FOREIGN)
-def test_a_foreign_file_is_told(tmp_path, data, message):
+def test_a_foreign_file_is_refused(tmp_path, data, message):
     path = tmp_path / "state.npz"
     if data is not None:
         path.write_bytes(data)
@@ -142,13 +143,13 @@ def test_a_foreign_file_is_told(tmp_path, data, message):
 
 
 @pytest.mark.parametrize("arrays", [{"boxes": 1}, {"progress": json.dumps({"epok": 1})}])
-def test_arrays_of_something_else_are_told(tmp_path, arrays):
+def test_other_arrays_are_refused(tmp_path, arrays):
     np.savez(tmp_path / "state.npz", **arrays)
     with pytest.raises(UserError, match="not the state of a training"):
         load_progress(tmp_path / "state.npz")
 
 
-def test_the_state_of_another_network_or_optimizer_is_told(tmp_path):
+def test_the_state_of_another_network_or_optimizer_is_refused(tmp_path):
     path = tmp_path / "state.npz"
     save_state(path, compiled(network()), Progress())
     with pytest.raises(UserError, match=r"state\.npz: the state of another network"):
@@ -186,8 +187,41 @@ def test_weights_return_after_an_error_in_the_block():
 
 
 def test_without_averages_the_weights_stay():
-    model = compiled(network(), ema=False)
+    model = compiled(network(), average=None)
     train(model, 0, 2)
     before = model.get_weights()
     with averaged_weights(model):
         assert_same(model.get_weights(), before)
+
+
+def test_moving_statistics_of_batch_normalization_are_not_averaged():
+    model = compiled(network())
+    train(model, 0, 3)
+    before = [value.numpy() for value in model.non_trainable_variables]
+    assert len(before) == 2
+    with averaged_weights(model):
+        assert_same([value.numpy() for value in model.non_trainable_variables], before)
+
+
+@pytest.mark.parametrize("average", [None, MOMENTUM])
+def test_averaging_copies_nothing_to_numpy(average, monkeypatch):
+    model = compiled(network(), average=average)
+    train(model, 0, 2)
+
+    def refuse(*_, **__):
+        raise AssertionError("a copy in NumPy")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(keras.ops, "convert_to_numpy", refuse)
+        patch.setattr(keras.Variable, "numpy", refuse)
+        patch.setattr(keras.Variable, "__array__", refuse)
+        with averaged_weights(model):
+            pass
+
+
+def test_without_averages_nothing_is_assigned(monkeypatch):
+    model = compiled(network(), average=None)
+    train(model, 0, 2)
+    monkeypatch.setattr(keras.Variable, "assign", lambda *_: pytest.fail("assigned"))
+    with averaged_weights(model):
+        pass

@@ -85,7 +85,7 @@ def test_without_an_average_the_weights_stay():
 @pytest.mark.parametrize(
     ("backend", "gpus", "compiled"),
     [
-        ("tensorflow", [], "the loss and the slope of Mish"),
+        ("tensorflow", [], "the loss and the gradient of Mish"),
         ("tensorflow", ["gpu:0"], "the whole step"),
         ("jax", [], "the whole step"),
         ("torch", ["gpu:0"], "nothing"),

@@ -1,4 +1,4 @@
-"""Pictures of a training: the right boxes, drawn where the objects are."""
+"""Preview images of a training: the right boxes, drawn where the objects are."""
 
 import cv2
 import numpy as np
@@ -6,7 +6,7 @@ import pytest
 
 from utils.image import read_image
 from utils.records import Detections, Record
-from yolo4.train import previews as pictures
+from yolo4.train import previews
 from yolo4.train.previews import save_batch, save_detections
 
 NAMES = ("cat", "dog")
@@ -31,7 +31,7 @@ def drawn(monkeypatch):
         calls.append((image.shape[:2], boxes, labels, names, scores))
         return image
 
-    monkeypatch.setattr(pictures, "draw_boxes", draw)
+    monkeypatch.setattr(previews, "draw_boxes", draw)
     return calls
 
 

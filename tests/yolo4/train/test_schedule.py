@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from yolo4.config import Config
-from yolo4.train.optimizer import build_optimizer, compile_for_phase
-from yolo4.train.schedule import EpochSchedule
+from yolo4.train.optimizer import EpochSchedule, build_optimizer, compile_for_phase
 
 PEAK, EPOCHS, WARMUP, LOW, STEPS = 0.1, 20, 4, 0.05, 10
 

@@ -7,8 +7,8 @@ from utils.training_data import image_cache as cache
 from utils.training_data.image_cache import DiskCache, MemoryCache, read_record
 from yolo4.config import Config
 from yolo4.sample_data.make import make_sample_data
-from yolo4.train import setup as preparation
-from yolo4.train.setup import prepare, prepare_again, training_set
+from yolo4.train import setup as training_setup
+from yolo4.train.setup import prepare, prepare_resume, training_set
 
 
 @pytest.fixture(scope="module")
@@ -18,14 +18,14 @@ def data(tmp_path_factory):
 
 @pytest.fixture
 def config(data, tmp_path, monkeypatch):
-    monkeypatch.setattr(preparation, "CACHE", tmp_path / "cache")
+    monkeypatch.setattr(training_setup, "CACHE", tmp_path / "cache")
     return lambda **more: Config(data=(str(data),), run_dir=str(tmp_path / "run"), **more)
 
 
 @pytest.mark.parametrize(
     ("name", "kind"), [("none", type(read_record)), ("ram", MemoryCache), ("disk", DiskCache)]
 )
-def test_the_cache_is_told_and_used(config, capsys, tmp_path, name, kind):
+def test_the_cache_is_reported_and_used(config, capsys, tmp_path, name, kind):
     setup = prepare(config(cache=name))
     printed = capsys.readouterr().out
     assert ("--cache" in printed) == (name != "none")
@@ -47,9 +47,7 @@ def test_a_cache_that_cannot_fit_is_refused_before_anything_is_written(
     assert not (tmp_path / "run").exists()
 
 
-def test_a_run_that_goes_on_where_its_cache_does_not_fit_is_told_where_to_change_it(
-    config, monkeypatch
-):
+def test_resuming_where_the_cache_does_not_fit_says_where_to_change_it(config, monkeypatch):
     setup = prepare(config(cache="ram"))
     setup.run.folder.mkdir()
     setup.run.config_file.write_text(setup.config.to_json())
@@ -57,4 +55,4 @@ def test_a_run_that_goes_on_where_its_cache_does_not_fit_is_told_where_to_change
     setup.run.anchors_file.write_text("1,1 2,2 3,3 4,4 5,5 6,6 7,7 8,8 9,9\n")
     monkeypatch.setattr(cache, "available_memory", lambda: 1000)
     with pytest.raises(UserError, match=r'Change "cache" in .*config\.json'):
-        prepare_again(setup.run)
+        prepare_resume(setup.run)

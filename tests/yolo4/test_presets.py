@@ -1,0 +1,99 @@
+"""Presets: which setting wins, and that CONFIG in `train.py` shows the values of its preset."""
+
+import ast
+import dataclasses
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+
+import train
+from tests.helpers import ROOT
+from utils.errors import UserError
+from yolo4.cli import parse
+from yolo4.compare.options import compare_defaults
+from yolo4.config import Config
+from yolo4.presets import PRESETS
+from yolo4.train.options import train_defaults
+
+SAMPLE = PRESETS["sample"]
+
+
+def settings(config, *argv):
+    return parse(train_defaults(config, argv), "", argv).settings()
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_holds_settings_that_are_allowed(name):
+    assert Config(**PRESETS[name])
+
+
+def test_full_is_what_config_defaults_to():
+    assert settings({"preset": "full"}) == settings({}) == Config()
+    assert settings({"preset": "sample"}) == Config(**SAMPLE) != Config()
+
+
+def test_a_flag_wins_over_config_and_config_over_the_preset():
+    config = {"preset": "sample", "width": 0.5, "epochs": 20}
+    assert settings(config, "--width", "0.75") == Config(**{**SAMPLE, "width": 0.75, "epochs": 20})
+
+
+@pytest.mark.parametrize("argv", [["--preset", "full"], ["--epochs=9", "--preset=full"]])
+def test_the_preset_of_the_command_line_wins_over_that_of_config(argv):
+    found = settings({"preset": "sample", "width": 0.5}, *argv)
+    epochs = 9 if "--epochs=9" in argv else Config().epochs
+    assert found == Config(width=0.5, epochs=epochs)
+
+
+def test_the_last_of_several_presets_counts():
+    argv = ["--preset", "full", "--preset", "sample"]
+    assert settings({}, *argv) == Config(**SAMPLE)
+
+
+@pytest.mark.parametrize("defaults", [train_defaults, compare_defaults])
+def test_an_unknown_preset_is_refused_with_those_that_exist(defaults, capsys):
+    with pytest.raises(
+        UserError, match=r"^CONFIG: --preset is 'slim'; it takes 'sample' \| 'full'"
+    ):
+        defaults({"preset": "slim"}, [])
+    for argv in (["--preset", "slim"], ["--preset"]):
+        with pytest.raises(SystemExit) as caught:
+            parse(defaults({"preset": "sample"}, argv), "", argv)
+        assert caught.value.code == 2
+        assert "sample" in capsys.readouterr().err
+
+
+def test_compare_starts_from_the_preset_too():
+    config = {"preset": "sample", "seeds": 5}
+    options = compare_defaults(config, ["--preset", "full"])
+    assert (options.seeds, options.settings()) == (5, Config())
+    assert compare_defaults(config, []).settings() == Config(**SAMPLE)
+
+
+def test_a_run_stores_no_preset():
+    stored = json.loads(settings({"preset": "sample"}).to_json())
+    assert set(stored) == {field.name for field in dataclasses.fields(Config)}
+    assert stored["width"] == SAMPLE["width"]
+
+
+def test_the_comments_of_train_py_are_the_values_of_its_preset():
+    text = (ROOT / "train.py").read_text(encoding="utf-8")
+    shown = re.findall(r"^    # (\w+)=(.+),$", text, re.MULTILINE)
+    assert {name: ast.literal_eval(value) for name, value in shown} == SAMPLE
+    assert train.CONFIG["preset"] == "sample"
+
+
+def test_config_of_train_py_leaves_room_for_every_preset():
+    assert next(iter(train.CONFIG)) == "preset"
+    for values in PRESETS.values():
+        assert not set(values) & set(train.CONFIG)
+    assert train_defaults(train.CONFIG, ["--preset", "full"]).settings() == Config()
+
+
+def test_help_shows_the_defaults_of_the_preset_that_is_named():
+    for flags, epochs in (([], 16), (["--preset", "full"], Config().epochs)):
+        command = [sys.executable, "train.py", *flags, "--help"]
+        text = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+        assert re.search(rf"--epochs INT\b[^(]*\(default: {epochs}\)", re.sub(r"[\s│]+", " ", text))

@@ -1,0 +1,59 @@
+"""The commands without a script: `python -m yolo4 convert ...` and `python -m yolo4 export ...`.
+
+Without a command it lists all commands of the project.
+"""
+
+import sys
+
+from yolo4.cli import refuse, run_command
+from yolo4.convert.options import ConvertOptions
+from yolo4.export.options import ExportOptions
+
+PROGRAM = "python -m yolo4"
+
+COMMANDS = {
+    "python train.py": "train a network on your data",
+    "python predict.py": "find objects in images, videos, webcams and streams",
+    "python get_map.py": "measure average precision by VOC's and COCO's rules",
+    "python compare.py": "compare confidence losses on your data",
+    f"{PROGRAM} convert": "make a run of Darknet's or Keras 2's weights",
+    f"{PROGRAM} export": "write the network of a run for other programs",
+}
+
+CONVERT = """Make a run folder of Darknet's or Keras 2's weights. All other commands take it like a
+trained run.
+
+`python -m yolo4 convert yolov4` downloads the released weights. `python -m yolo4 convert my.weights
+--cfg my.cfg --classes my.names --output logs/my` reads Darknet's files; an `.h5` file of Keras 2 is
+given the same way.
+"""
+
+EXPORT = """Write the network of a run as a model for other programs.
+
+For example `python -m yolo4 export --run logs/my_run --format onnx --with-nms`. The model is run on
+an image with the format's own runtime, and is kept if it agrees with Keras.
+"""
+
+
+def main(argv: list[str]) -> None:
+    """Run the command that the first argument names, or list all commands.
+
+    Args:
+        argv: the command and its arguments.
+    """
+    command, *arguments = argv or ["--help"]
+    program = f"{PROGRAM} {command}"
+    if command in ("--help", "-h"):
+        width = max(map(len, COMMANDS))
+        print("Commands, each with --help:\n")
+        print("\n".join(f"  {call:{width}}  {what}" for call, what in COMMANDS.items()))
+    elif command == "convert":
+        run_command("yolo4.convert.command:convert", ConvertOptions, CONVERT, arguments, program)
+    elif command == "export":
+        run_command("yolo4.export.command:export", ExportOptions, EXPORT, arguments, program)
+    else:
+        refuse(f"unknown command {command!r}; the commands are {', '.join(COMMANDS)}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,53 @@
+"""Presets: named sets of settings that a CONFIG block starts from."""
+
+import argparse
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+Preset = Literal["sample", "full"]
+PRESET_HELP = (
+    "settings to start from: sample (a slim network for a CPU) or full (YOLOv4); CONFIG and flags "
+    "override them"
+)
+
+PRESETS: Mapping[Preset, Mapping[str, Any]] = {
+    # A slim network that two cores train in minutes on the sample data.
+    "sample": {
+        "width": 0.25,
+        "depth": 0.33,
+        "input_size": 192,
+        "epochs": 16,
+        "batch_size": 8,
+        "learning_rate": 4e-3,
+        "warmup_epochs": 1.0,
+        "ema": None,
+        "mixup": 0.0,
+        "special_aug_ratio": 0.6,
+        "eval_period": 4,
+    },
+    # YOLOv4 itself, best trained on a GPU: the defaults of `Config`.
+    "full": {},
+}
+
+
+def with_preset(config: Mapping[str, Any], argv: Sequence[str] | None = None) -> Mapping[str, Any]:
+    """Put the settings of a CONFIG block over those of its preset.
+
+    Args:
+        config: the CONFIG block of a script; without a `preset` it starts from "full".
+        argv: the command-line arguments, whose `--preset` overrides that of `config`;
+            `sys.argv[1:]` when None.
+
+    Returns:
+        Values by option name, among them the `preset` that was used.
+    """
+    name = _preset_flag(argv) or config.get("preset", "full")
+    return {**PRESETS.get(name, {}), **config, "preset": name}
+
+
+def _preset_flag(argv: Sequence[str] | None) -> str | None:
+    """The value of `--preset`; None if it is absent or unknown, which the parser reports."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--preset", nargs="?")
+    name = parser.parse_known_args(argv)[0].preset
+    return name if name in PRESETS else None
