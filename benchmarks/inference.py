@@ -1,8 +1,8 @@
 """How long YOLOv4 takes from a decoded image to its final boxes, engine by engine.
 
-python -m benchmarks.inference prints a table: engine and precision, input size, images (one alone,
-or a folder of them, several at once), milliseconds per image with their spread, and the ratio to
-the same network in TensorFlow's float32 with one image. All engines take turns within one run.
+python -m benchmarks.inference prints a table: engine and precision, input size, images (a single
+one, or a folder of them, several at once), milliseconds per image with their spread, and the ratio
+to the same network in TensorFlow's float32 with one image. All engines take turns within one run.
 """
 
 import dataclasses
@@ -19,13 +19,10 @@ from benchmarks.machine import machine, untrained_run
 from utils.image import letterbox
 from utils.postprocess import select_detections
 from yolo4.cli import clean_exit, parse
-from yolo4.formats.runtimes import (
-    Runtime,
-    fast_precision,
-    open_litert,
-    open_onnx,
-    open_openvino,
-)
+from yolo4.formats.format import Runtime
+from yolo4.formats.litert import LITERT
+from yolo4.formats.onnx import ONNX
+from yolo4.formats.openvino import OPENVINO, fast_precision, open_openvino, quantize_int8
 from yolo4.inference.detector import Detector
 from yolo4.inference.engine import as_infer
 from yolo4.inference.engine_cache import cached_model
@@ -39,11 +36,11 @@ BASELINE = "TensorFlow float32"
 
 @dataclasses.dataclass(frozen=True)
 class InferenceOptions:
-    """What is measured."""
+    """What to measure."""
 
     run: str | None = option(None, "a run to measure; None: an untrained network")
     engines: tuple[str, ...] = option(
-        (), "which, by the first letters of their names; none: all, beside TensorFlow"
+        (), "prefixes of the names of engines to measure beside TensorFlow; none: all"
     )
     input_size: tuple[int, ...] = option(
         (416, 608), "pixels a side, of an untrained network", low=32
@@ -55,11 +52,11 @@ class InferenceOptions:
 
 
 @dataclasses.dataclass(frozen=True)
-class Way:
-    """One way to run the network: what it is called, and its detector alone and with a folder."""
+class EngineDetectors:
+    """An engine in one precision: its name, its detector for one image and that for a folder."""
 
     name: str
-    alone: Detector
+    single: Detector
     folder: Detector
 
 
@@ -79,50 +76,52 @@ def measure(options: InferenceOptions) -> None:
 
 def _measure_run(run: Run, options: InferenceOptions) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        _print_rows(run, list(_ways(run, options, Path(folder))), options)
+        _print_rows(run, list(_engines(run, options, Path(folder))), options)
 
 
-def _print_rows(run: Run, ways: list[Way], options: InferenceOptions) -> None:
+def _print_rows(run: Run, engines: list[EngineDetectors], options: InferenceOptions) -> None:
     size = run.config().input_shape
     rng = np.random.default_rng(0)
-    pictures = list(rng.integers(0, 256, (options.images, 480, 640, 3), np.uint8))
-    modes = {"1": _alone, f"{options.images}": _folder}
+    photos = list(rng.integers(0, 256, (options.images, 480, 640, 3), np.uint8))
+    modes = {"1": _single, f"{options.images}": _folder}
     times: dict[tuple[str, str], list[float]] = {}
     for turn in range(options.repeats + 1):
         for mode, time_of in modes.items():
-            for way in ways:
-                seconds = time_of(way, pictures)
+            for engine in engines:
+                seconds = time_of(engine, photos)
                 if turn:  # the first warms up
-                    times.setdefault((mode, way.name), []).append(1000 * seconds)
-    base = times["1", BASELINE]
+                    times.setdefault((mode, engine.name), []).append(1000 * seconds)
+    baseline = times["1", BASELINE]
     for (mode, name), values in times.items():
-        ratio = statistics.median(v / b for v, b in zip(values, base, strict=True))
+        ratio = statistics.median(v / b for v, b in zip(values, baseline, strict=True))
         print(
             f"| {name} | {size[1]}x{size[0]} | {mode} | {statistics.median(values):.0f} "
             f"| {min(values):.0f} to {max(values):.0f} | {ratio:.2f} |"
         )
-    print(f"\nbefore and after the network: {_around(ways[0].alone, pictures[0]):.1f} ms\n")
+    print(
+        f"\nbefore and after the network: {_outside_network(engines[0].single, photos[0]):.1f} ms\n"
+    )
 
 
-def _alone(way: Way, pictures: list[np.ndarray]) -> float:
+def _single(engine: EngineDetectors, photos: list[np.ndarray]) -> float:
     start = time.perf_counter()
-    way.alone.detect(pictures[0])
+    engine.single.detect(photos[0])
     return time.perf_counter() - start
 
 
-def _folder(way: Way, pictures: list[np.ndarray]) -> float:
-    detector = way.folder
+def _folder(engine: EngineDetectors, photos: list[np.ndarray]) -> float:
+    detector = engine.folder
     size = detector.batch_size
-    batches = [pictures[i : i + size] for i in range(0, len(pictures), size)]
+    batches = [photos[i : i + size] for i in range(0, len(photos), size)]
     start = time.perf_counter()
     for _ in overlapped(detector.detect_batch, batches, detector.parallel, detector.parallel):
         pass
-    return (time.perf_counter() - start) / len(pictures)
+    return (time.perf_counter() - start) / len(photos)
 
 
-def _around(detector: Detector, picture: np.ndarray) -> float:
-    """Milliseconds to fit an image to the input and to choose among 200 likely boxes."""
-    pixels, fit = letterbox(picture, detector.input_size)
+def _outside_network(detector: Detector, photo: np.ndarray) -> float:
+    """Milliseconds to fit an image to the input and to select among 200 likely boxes."""
+    pixels, fit = letterbox(photo, detector.input_size)
     boxes, confidence, class_scores = (output[0] for output in detector.infer(pixels[None]))
     rng = np.random.default_rng(0)
     likely = rng.choice(len(boxes), 200, replace=False)
@@ -134,53 +133,51 @@ def _around(detector: Detector, picture: np.ndarray) -> float:
     times = []
     for _ in range(20):
         start = time.perf_counter()
-        letterbox(picture, detector.input_size)
+        letterbox(photo, detector.input_size)
         select_detections(boxes, confidence, class_scores, fit, detector.settings)
         times.append(1000 * (time.perf_counter() - start))
     return statistics.median(times)
 
 
-def _ways(run: Run, options: InferenceOptions, folder: Path) -> Iterator[Way]:
+def _engines(run: Run, options: InferenceOptions, folder: Path) -> Iterator[EngineDetectors]:
     cores = os.cpu_count() or 1
-    yield _way(run, BASELINE, _tensorflow(run), batch_size=options.images)
+    yield _detectors(run, BASELINE, _tensorflow(run), batch_size=options.images)
     for name, make in {
-        "OpenVINO float32": lambda n: open_openvino(cached_model(run, "openvino"), "float32", n),
-        "OpenVINO bfloat16": lambda n: open_openvino(cached_model(run, "openvino"), "bfloat16", n),
-        "OpenVINO int8": lambda n: open_openvino(_int8(run, folder), fast_precision("openvino"), n),
-        "ONNX Runtime float32": lambda _: open_onnx(cached_model(run, "onnx")),
-        "LiteRT float32": lambda _: open_litert(cached_model(run, "litert")),
+        "OpenVINO float32": lambda n: open_openvino(cached_model(run, OPENVINO), "float32", n),
+        "OpenVINO bfloat16": lambda n: open_openvino(cached_model(run, OPENVINO), "bfloat16", n),
+        "OpenVINO int8": lambda n: open_openvino(_int8(run, folder), fast_precision(), n),
+        "ONNX Runtime float32": lambda _: ONNX.open(cached_model(run, ONNX)),
+        "LiteRT float32": lambda _: LITERT.open(cached_model(run, LITERT)),
     }.items():
         if name.startswith(options.engines or ""):
             parallel = cores if name.startswith("OpenVINO") else 1
-            yield _way(run, name, make(1), make(parallel), parallel)
+            yield _detectors(run, name, make(1), make(parallel), parallel)
 
 
-def _way(
+def _detectors(
     run: Run,
     name: str,
-    alone: Runtime,
+    single: Runtime,
     folder: Runtime | None = None,
     parallel: int = 1,
     batch_size: int = 1,
-) -> Way:
+) -> EngineDetectors:
     def detector(runtime: Runtime, **settings: int) -> Detector:
         infer = as_infer(runtime)
         return Detector(infer, run.class_names(), run.config().input_shape, **settings)
 
-    several = detector(folder or alone, parallel=parallel, batch_size=batch_size)
-    return Way(name, detector(alone, batch_size=1), several)
+    several = detector(folder or single, parallel=parallel, batch_size=batch_size)
+    return EngineDetectors(name, detector(single, batch_size=1), several)
 
 
 def _int8(run: Run, folder: Path) -> Path:
-    """The network in int8; noise calibrates it, which is as good for its speed as pictures."""
-    from yolo4.formats.quantize import quantize_openvino
-
+    """The network in int8, calibrated with noise, which does not change its speed."""
     path = folder / "model.xml"
     if not path.exists():
         noise = np.random.default_rng(0).integers(
             0, 256, (4, *run.config().input_shape, 3), np.uint8
         )
-        quantize_openvino(cached_model(run, "openvino"), path, noise)
+        quantize_int8(cached_model(run, OPENVINO), path, noise)
     return path
 
 
@@ -189,7 +186,7 @@ def _tensorflow(run: Run) -> Runtime:
     with quiet_start():
         import tensorflow as tf
 
-        from yolo4.export.network import engine_network
+        from yolo4.inference.keras_network import engine_network
 
     model = engine_network(run)
     function: Callable = tf.function(lambda images: model(images, training=False))

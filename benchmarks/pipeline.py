@@ -1,7 +1,7 @@
 """How well reading, inference and writing overlap in `predict.py`.
 
 python -m benchmarks.pipeline prints, for a folder of images and for a video, the milliseconds per
-image of each stage alone, those of the whole, and the whole's ratio to the slowest stage.
+image of each stage by itself and of the whole, and the whole's ratio to the slowest stage.
 """
 
 import contextlib
@@ -34,7 +34,7 @@ from yolo4.sample_data.scene import draw_scene
 
 @dataclasses.dataclass(frozen=True)
 class PipelineOptions:
-    """What is measured."""
+    """What to measure."""
 
     run: str | None = option(None, "a run to measure; None: an untrained network of full width")
     images: int = option(40, "images of the folder and frames of the video", low=2)
@@ -69,7 +69,7 @@ def _measure_run(run: Run, options: PipelineOptions) -> None:
                         milliseconds = 1000 * (time.perf_counter() - start) / options.images
                         times[stage].append(milliseconds)
             cells = [f"{statistics.median(values):.1f}" for values in times.values()]
-            # Turn by turn, as the machine may be slower in one than in another.
+            # Turn by turn, as the machine may be slower in some turns than in others.
             turns = zip(*times.values(), strict=True)
             ratios = [whole / max(alone) for *alone, whole in turns]
             spread = f"{min(ratios):.2f} to {max(ratios):.2f}"
@@ -78,7 +78,7 @@ def _measure_run(run: Run, options: PipelineOptions) -> None:
 
 
 def _inputs(folder: Path, count: int) -> dict[str, Path]:
-    """A folder of JPEG files and a video of the same pictures."""
+    """A folder of JPEG files and a video of the same images."""
     images, film = folder / "images", folder / "film.mp4"
     images.mkdir()
     writer = cv2.VideoWriter(str(film), cv2.VideoWriter.fourcc(*"mp4v"), 25, (640, 640))
@@ -94,7 +94,7 @@ def _inputs(folder: Path, count: int) -> dict[str, Path]:
 def _stages(
     detector: Detector, sources: list[Source], settings: PredictOptions
 ) -> dict[str, Callable[[], object]]:
-    """Each stage with the others' work done beforehand, and the whole."""
+    """Each stage, with the work of the other stages done before, and the whole."""
     threads, stop = 2, threading.Event()
 
     def read() -> Iterator:

@@ -1,7 +1,7 @@
-"""How long `predict.py` takes with one image: the whole command, for each backend.
+"""How long the command `predict.py` takes for one image, with each backend.
 
-python -m benchmarks.prediction --run logs/<run> prints the seconds of the first time, in which the
-network is written for the backend, and of later ones, with TensorFlow's own import beside them.
+python -m benchmarks.prediction --run logs/<run> prints the seconds of the first call, which writes
+the network for the backend, and of later calls, and those of TensorFlow's import for comparison.
 """
 
 import dataclasses
@@ -27,11 +27,11 @@ BACKENDS = ("auto", "keras")
 
 @dataclasses.dataclass(frozen=True)
 class PredictionOptions:
-    """What is measured."""
+    """What to measure."""
 
     run: str | None = option(None, "a trained run; None: the latest")
-    image: str | None = option(None, "a picture; None: the first test image of the run's data")
-    repeats: int = option(5, "times after the first", low=1)
+    image: str | None = option(None, "image; None: the first test image of the run's data")
+    repeats: int = option(5, "calls after the first", low=1)
 
 
 def measure(options: PredictionOptions) -> None:
@@ -46,7 +46,7 @@ def measure(options: PredictionOptions) -> None:
         first = {name: f"{_seconds(command):.1f}" for name, command in commands.items()}
         commands["`import tensorflow`"] = ["-c", "import tensorflow"]
         times: dict[str, list[float]] = {name: [] for name in commands}
-        for _ in range(options.repeats):  # in turns, as the machine may be slower in one
+        for _ in range(options.repeats):  # in turns, as the machine may be slower in some
             for name, command in commands.items():
                 times[name].append(_seconds(command))
     print(f"{machine()}\n\n| command | first time | from then on | spread |\n|---|---|---|---|")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from utils.boxes import shape_iou
 from utils.errors import UserError
 from utils.image import Letterbox
 from utils.records import Record
@@ -45,23 +46,6 @@ def box_sizes(records: Sequence[Record], input_size: tuple[int, int]) -> np.ndar
         boxes = record.boxes[~record.difficult]
         sizes.append((boxes[:, 2:] - boxes[:, :2]) * np.float32(scale))
     return np.concatenate(sizes).astype(np.float32)
-
-
-def shape_iou(sizes_wh: np.ndarray, anchors: np.ndarray) -> np.ndarray:
-    """Compute the IoU of shapes, all laid on one corner.
-
-    Args:
-        sizes_wh: `[N, 2]`, width and height.
-        anchors: `[K, 2]`, width and height.
-
-    Returns:
-        `[N, K]` in 0..1.
-    """
-    (width, height), (anchor_width, anchor_height) = sizes_wh.T.copy(), anchors.T[..., None]
-    # A row per anchor: NumPy is several times as fast along many boxes as along few anchors.
-    intersection = np.minimum(width, anchor_width) * np.minimum(height, anchor_height)
-    areas = width * height + anchor_width * anchor_height
-    return (intersection / (areas - intersection)).T
 
 
 def mean_best_iou(sizes_wh: np.ndarray, anchors: np.ndarray) -> float:

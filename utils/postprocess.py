@@ -1,16 +1,17 @@
-"""From the decoded output of a network to the detections in an image."""
+"""Selects the detections in an image from the decoded output of a network."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from utils.errors import UserError
-from utils.image import Letterbox
-from utils.nms import nms
 from utils.records import Detections
 
-# NMS compares pairs of boxes: candidates beyond these cost time and are never kept.
+if TYPE_CHECKING:
+    from utils.image import Letterbox
+
+# NMS compares pairs of boxes: more candidates cost time, and none of them would be kept.
 _MAX_CANDIDATES = 4096
 
 
@@ -21,7 +22,7 @@ class PostprocessSettings:
     Attributes:
         score_threshold: lowest score of a detection, confidence times class score.
         nms_threshold: a box is suppressed if it overlaps a better one of its class by more.
-        nms: how the overlap is measured.
+        nms: how the overlap is measured, see `utils.nms.nms`.
         max_detections: most detections per image.
 
     Raises:
@@ -45,19 +46,19 @@ class PostprocessSettings:
 PREDICTION = PostprocessSettings(
     score_threshold=0.3, nms_threshold=0.45, nms="iou", max_detections=300
 )
-"""What is worth showing to a person."""
+"""Detections that are worth showing to a person."""
 
 EVALUATION = PostprocessSettings(
     score_threshold=0.001, nms_threshold=0.45, nms="iou", max_detections=300
 )
-"""All that average precision needs: it is measured over scores down to almost 0."""
+"""Detections down to a score of almost 0, over which average precision is measured."""
 
 
 def select_detections(
     boxes: np.ndarray,
     confidence: np.ndarray,
     class_scores: np.ndarray,
-    letterbox: Letterbox,
+    letterbox: "Letterbox",
     settings: PostprocessSettings,
 ) -> Detections:
     """Select the detections of one image from the predictions of all predictors.
@@ -72,14 +73,16 @@ def select_detections(
     Returns:
         Boxes in pixels of the source, best score first.
     """
-    # A class score is at most 1, so the others could not reach the threshold below.
+    from utils.nms import nms  # OpenCV, which a command's `--help` does not need
+
+    # A class score is at most 1, so no other predictor can reach the threshold below.
     likely = np.flatnonzero(confidence >= settings.score_threshold)
     scores = confidence[likely, None] * class_scores[likely]
     row, label = np.nonzero(scores >= settings.score_threshold)
     best = np.argsort(-scores[row, label], kind="stable")[:_MAX_CANDIDATES]
     row, label = row[best], label[best]
     candidates = letterbox.invert(boxes[likely[row]])
-    # A box in the padding is empty once it is clipped to the source; NaN goes as well.
+    # A box in the padding is empty once it is clipped to the source; NaN is dropped as well.
     has_area = (candidates[:, 2:] > candidates[:, :2]).all(axis=1)
     row, label, candidates = row[has_area], label[has_area], candidates[has_area]
     score = scores[row, label]

@@ -14,9 +14,9 @@ from yolo4.config import Config
 from yolo4.convert.command import convert
 from yolo4.convert.options import ConvertOptions
 from yolo4.export.command import export
-from yolo4.export.network import exported_network
+from yolo4.export.model import exported_model
 from yolo4.export.options import ExportOptions
-from yolo4.formats.runtimes import FILES, OPEN
+from yolo4.formats import MODEL_FORMATS
 from yolo4.inference.detector import Detector
 from yolo4.sample_data.make import make_sample_data
 from yolo4.train.loop import train_model
@@ -63,7 +63,7 @@ def wanted(run, pictures):
 
 
 def assert_same(found, wanted):
-    """Every detection clearly above the threshold has its like on the other side."""
+    """Every detection clearly above the threshold has a counterpart on the other side."""
     for ours, theirs in ((found, wanted), (wanted, found)):
         sure = ours.scores > 1.05 * THRESHOLD
         same = iou(ours.boxes[sure][:, None], theirs.boxes[None]) > 0.99
@@ -73,7 +73,7 @@ def assert_same(found, wanted):
 
 
 def detector_of(run, runtime):
-    """A detector with the best class of every predictor alone, as exports give it."""
+    """A detector with only the best class of every predictor, as exported models have it."""
     classes = np.eye(len(run.class_names()), dtype=np.float32)
 
     def infer(images):
@@ -84,11 +84,11 @@ def detector_of(run, runtime):
     return Detector(infer, run.class_names(), (96, 96), SETTINGS)
 
 
-@pytest.mark.parametrize("form", sorted(FILES))
+@pytest.mark.parametrize("form", sorted(MODEL_FORMATS))
 def test_an_exported_model_detects_what_keras_detects(run, pictures, tmp_path, form):
     export(ExportOptions(str(run.folder), form, str(tmp_path)))
-    written = detector_of(run, OPEN[form](tmp_path / FILES[form]))
-    keras = detector_of(run, exported_network(run, ExportOptions()))
+    written = detector_of(run, MODEL_FORMATS[form].open(tmp_path / MODEL_FORMATS[form].file))
+    keras = detector_of(run, exported_model(run, ExportOptions()))
     pairs = zip(written.detect_batch(pictures), keras.detect_batch(pictures), strict=True)
     total = 0
     for found, wanted in pairs:
@@ -99,7 +99,7 @@ def test_an_exported_model_detects_what_keras_detects(run, pictures, tmp_path, f
 
 @pytest.mark.parametrize("backend", ["openvino", "onnxruntime", "litert"])
 def test_a_backend_detects_what_keras_detects(run, pictures, wanted, backend, monkeypatch):
-    monkeypatch.setattr("yolo4.inference.engine.fast_precision", lambda form: "float32")
+    monkeypatch.setattr("yolo4.inference.engine.fast_precision", lambda: "float32")
     detector = Detector.from_run(run.folder, SETTINGS, backend=backend)
     for found, theirs in zip(detector.detect_batch(pictures), wanted, strict=True):
         assert_same(found, theirs)
@@ -122,15 +122,15 @@ def test_darknets_files_come_back_as_the_same_run(run, pictures, wanted, tmp_pat
 def test_lower_precision_is_smaller_and_measured(
     run, tmp_path, capsys, form, precision, monkeypatch
 ):
-    # Of a net that finds little, one box of 24 images is a point of mAP. That a loss of more than
-    # one is refused, test_export_precision holds.
-    monkeypatch.setattr("yolo4.export.precision._MOST_LOST", 0.05)
+    # The network finds little, so that one box of the 24 images is a point of mAP.
+    # tests/yolo4/export/test_precision.py tests that a loss of more than one point is refused.
+    monkeypatch.setattr("yolo4.export.precision._MAX_MAP_LOSS", 0.05)
     exact, low = tmp_path / "exact", tmp_path / "low"
     export(ExportOptions(str(run.folder), form, str(exact)))
     settings = {"precision": precision, "calibration_images": 16}
     export(ExportOptions(str(run.folder), form, str(low), **settings))
     said = capsys.readouterr().out
-    assert re.search(rf"{precision} wins size( and speed)?: [\d.]+ MB became [\d.]+ MB, ", said)
+    assert re.search(rf"{precision} gains size( and speed)?: [\d.]+ MB became [\d.]+ MB, ", said)
     maps = re.search(r"on the 24 images of test: ([\d.]+) in float32, ([\d.]+) now", said).groups()
     assert all(float(found) > 0.02 for found in maps)
     sizes = [

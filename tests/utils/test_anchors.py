@@ -15,8 +15,8 @@ from utils.anchors import (
     kmeans_anchors,
     mean_best_iou,
     read_anchors,
-    shape_iou,
 )
+from utils.boxes import shape_iou
 from utils.errors import UserError
 from utils.image import letterbox
 from utils.records import Record

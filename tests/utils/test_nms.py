@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from utils.nms import distance_iou, nms
+from utils.boxes import distance_iou
+from utils.nms import nms
 
 
 def plain_overlap(a, b, method):

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from utils.metrics.pairs import FlatBoxes, concatenate, flatten, iou_of_pairs, pairs_of_equal_key
+from utils.boxes import area, iou
+from utils.metrics.pairs import FlatBoxes, concatenate, flatten, pairs_of_equal_key
 from utils.metrics.score_curve import ScoreCurve, mean_measured
 from utils.records import Detections, Record
 
@@ -57,12 +58,12 @@ def evaluate_coco(
         mine = np.flatnonzero(found.keys % classes == label)
         mine = mine[np.argsort(-scores[mine], kind="stable")]
         objects = (~needless[truth.keys % classes == label]).sum(axis=0)
-        for area, threshold in np.ndindex(ap.shape[1:]):
-            counting = mine[counts[mine, area, threshold]]
+        for size, threshold in np.ndindex(ap.shape[1:]):
+            counting = mine[counts[mine, size, threshold]]
             curve = ScoreCurve(
-                scores[counting], is_tp[counting, area, threshold], int(objects[area])
+                scores[counting], is_tp[counting, size, threshold], int(objects[size])
             )
-            ap[label, area, threshold] = curve.average_precision_101_point
+            ap[label, size, threshold] = curve.average_precision_101_point
     measured = (ap[:, 0], ap[:, 0, 0], ap[:, 0, 5], ap[:, 1], ap[:, 2], ap[:, 3])
     return dict(zip(COCO_METRICS, map(mean_measured, measured), strict=True))
 
@@ -79,7 +80,7 @@ def _best_found(detections: Sequence[Detections], class_count: int) -> tuple[Fla
 
 def _outside(boxes: np.ndarray) -> np.ndarray:
     """Whether each box is of another size than looked at, bool `[N, A]`."""
-    areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)[:, None]
+    areas = area(boxes)[:, None]
     return (areas < _AREAS[:, 0]) | (areas > _AREAS[:, 1])
 
 
@@ -101,11 +102,11 @@ def _match(
     counts = np.repeat(~_outside(found.boxes)[:, :, None], len(_IOU_THRESHOLDS), axis=2)
     is_tp = np.zeros_like(counts)
     is_free = np.ones((len(truth.keys), *counts.shape[1:]), bool)
-    rows, objects, iou = _overlapping_pairs(found, truth, crowd)
+    rows, objects, overlaps = _overlapping_pairs(found, truth, crowd)
     needed = len(rows)  # added to the preference for an object that has to be found
     for turn, starts, within, pairs in _turns(rows, found.keys):
         mine = objects[pairs]
-        fits = is_free[mine] & (iou[pairs, None, None] >= _IOU_THRESHOLDS)
+        fits = is_free[mine] & (overlaps[pairs, None, None] >= _IOU_THRESHOLDS)
         preference = within[:, None] + 1 + np.where(needless[mine], 0, needed)
         preference = np.where(fits, preference[:, :, None], 0)
         best = np.maximum.reduceat(preference, starts)
@@ -128,12 +129,12 @@ def _overlapping_pairs(
     """
     kept = [(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))]
     for rows, objects in pairs_of_equal_key(found.keys, truth.keys):
-        iou = iou_of_pairs(found.boxes[rows], truth.boxes[objects], crowd[objects])
-        enough = iou >= _IOU_THRESHOLDS[0]
-        kept.append((rows[enough], objects[enough], iou[enough]))
-    rows, objects, iou = (np.concatenate(column) for column in zip(*kept, strict=True))
-    order = np.lexsort((objects, iou, rows))
-    return rows[order], objects[order], iou[order]
+        overlaps = iou(found.boxes[rows], truth.boxes[objects], crowd[objects])
+        enough = overlaps >= _IOU_THRESHOLDS[0]
+        kept.append((rows[enough], objects[enough], overlaps[enough]))
+    rows, objects, overlaps = (np.concatenate(column) for column in zip(*kept, strict=True))
+    order = np.lexsort((objects, overlaps, rows))
+    return rows[order], objects[order], overlaps[order]
 
 
 def _turns(

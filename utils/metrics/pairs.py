@@ -71,25 +71,3 @@ def _pieces(rows: np.ndarray, counts: np.ndarray) -> list[np.ndarray]:
     piece = np.cumsum(counts) // _PAIRS_AT_ONCE
     pieces = np.split(rows, np.flatnonzero(np.diff(piece)) + 1)
     return [p for p in pieces if len(p)]
-
-
-def iou_of_pairs(
-    boxes: np.ndarray, others: np.ndarray, crowd: np.ndarray | None = None
-) -> np.ndarray:
-    """IoU of box i with other i.
-
-    Args:
-        boxes: `[N, 4]`, xyxy.
-        others: `[N, 4]`, xyxy.
-        crowd: bool `[N]`; with such an other, the share of the box inside it stands for the IoU.
-
-    Returns:
-        `[N]`, 0 for two boxes without area.
-    """
-    overlap = np.minimum(boxes[:, 2:], others[:, 2:]) - np.maximum(boxes[:, :2], others[:, :2])
-    intersection = np.clip(overlap, 0.0, None).prod(axis=1)
-    areas = [(b[:, 2:] - b[:, :2]).prod(axis=1) for b in (boxes, others)]
-    union = areas[0] + areas[1] - intersection
-    if crowd is not None:
-        union = np.where(crowd, areas[0], union)
-    return np.divide(intersection, union, out=np.zeros(len(union)), where=union > 0)

@@ -13,7 +13,8 @@ from functools import cached_property
 
 import numpy as np
 
-from utils.metrics.pairs import FlatBoxes, concatenate, flatten, iou_of_pairs, pairs_of_equal_key
+from utils.boxes import iou
+from utils.metrics.pairs import FlatBoxes, concatenate, flatten, pairs_of_equal_key
 from utils.metrics.score_curve import ScoreCurve, mean_measured
 from utils.records import Detections, Record
 
@@ -193,9 +194,9 @@ def _find_candidates(
     order = np.argsort(-scores, kind="stable")
     images, labels = np.divmod(found.keys[order], class_count)
     objects = np.bincount(truth.keys[~difficult], minlength=len(records) * class_count)
-    iou, best = _best_objects(found.boxes[order], found.keys[order], truth)
+    overlaps, best = _best_objects(found.boxes[order], found.keys[order], truth)
     objects = objects.reshape(len(records), class_count)
-    return _Candidates(images, labels, scores[order], iou, best, difficult, objects)
+    return _Candidates(images, labels, scores[order], overlaps, best, difficult, objects)
 
 
 def _best_objects(
@@ -206,15 +207,15 @@ def _best_objects(
     Returns:
         That IoU, float64 `[N]`, -1 where no object has the key; int64 `[N]` indices into `truth`.
     """
-    iou, best = np.full(len(boxes), -1.0), np.zeros(len(boxes), np.int64)
+    overlaps, best = np.full(len(boxes), -1.0), np.zeros(len(boxes), np.int64)
     for rows, objects in pairs_of_equal_key(keys, truth.keys):
-        values = iou_of_pairs(boxes[rows], truth.boxes[objects])
+        values = iou(boxes[rows], truth.boxes[objects])
         chosen, starts, counts = np.unique(rows, return_index=True, return_counts=True)
         highest = np.maximum.reduceat(values, starts)
         is_highest = values == np.repeat(highest, counts)
-        iou[chosen] = highest
+        overlaps[chosen] = highest
         best[chosen] = np.minimum.reduceat(np.where(is_highest, objects, len(truth.keys)), starts)
-    return iou, best
+    return overlaps, best
 
 
 def _judge(

@@ -1,4 +1,4 @@
-"""Tries an exported model with its own runtime and compares it with Keras."""
+"""Compares the outputs of an exported model with those of Keras."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -10,115 +10,121 @@ from utils.errors import UserError
 
 Outputs = Mapping[str, np.ndarray]
 
-# Largest difference from Keras: of logits relative to the largest one, of boxes in parts of the
-# input's longer side, of scores as they are. Half precision keeps 11 bits of each weight. Of int8
-# the differences are told only: how much it may lose is said in mAP.
-BOUNDS = {"float32": 1e-3, "float16": 2e-2}
-_OTHER_LABELS = 0.05  # share of all predictors: of two classes that score alike either may be best
-_SAME_IOU = 0.9
+# Largest differences from Keras: of logits relative to the largest logit, of boxes relative to the
+# input's longer side, of scores as they are. Half precision keeps 11 bits of each weight. For int8
+# the differences are only reported: its limit is a loss of mAP.
+MAX_DIFFERENCE = {"float32": 1e-3, "float16": 2e-2}
+_MAX_OTHER_LABELS = 0.05  # share of predictors: if two classes score alike, either may be the best
+_MIN_IOU = 0.9
 
 
 @dataclasses.dataclass(frozen=True)
 class Difference:
-    """How far one output is from Keras's.
+    """The difference of one output from Keras.
 
     Attributes:
-        name: of the output.
+        name: what was compared.
         value: the difference, or the share of detections without a counterpart.
-        bound: the largest one that is allowed; None: any.
+        limit: the largest one that is allowed; None: any.
     """
 
     name: str
     value: float
-    bound: float | None
+    limit: float | None
 
     def __str__(self) -> str:
-        bound = "" if self.bound is None else f" (at most {self.bound:g})"
-        return f"{self.name} {self.value:.2g}{bound}"
+        limit = "" if self.limit is None else f" (at most {self.limit:g})"
+        return f"{self.name} {self.value:.2g}{limit}"
 
 
 def compare(
-    found: Outputs, wanted: Outputs, side: int, precision: str, score_threshold: float = 0.0
+    outputs: Outputs,
+    expected: Outputs,
+    longer_side: int,
+    precision: str,
+    score_threshold: float = 0.0,
 ) -> list[Difference]:
     """The difference of each output.
 
     Args:
-        found: outputs of the exported model.
-        wanted: outputs of Keras for the same images.
-        side: the input's longer side in pixels.
+        outputs: of the exported model.
+        expected: the outputs of Keras for the same images.
+        longer_side: of the input in pixels.
         precision: of the exported model.
-        score_threshold: lowest score of a detection, where the model suppresses boxes.
+        score_threshold: lowest score of a detection, if the model contains NMS.
 
     Raises:
-        UserError: an output is missing, or of another shape or type.
+        UserError: an output is missing, or has another shape or type.
     """
-    for name, value in wanted.items():
-        if name not in found:
-            raise UserError(f"the exported model has no output {name}, only {', '.join(found)}")
-        got = found[name]
-        if got.shape != value.shape or got.dtype.kind != value.dtype.kind:
-            raise UserError(
-                f"the exported model's {name} is {got.dtype} {got.shape}, not {value.dtype} "
-                f"{value.shape}"
-            )
-    bound = BOUNDS.get(precision)
-    if "count" in wanted:
-        unmatched, total = _unmatched(found, wanted, bound or 0.1, score_threshold)
-        name = f"unmatched ones of {total} detections"
+    _check_shapes(outputs, expected)
+    limit = MAX_DIFFERENCE.get(precision)
+    if "count" in expected:
+        unmatched, total = _count_unmatched(outputs, expected, limit or 0.1, score_threshold)
+        name = f"unmatched of {total} detections"
         if not total:
-            name += ", as nothing is found there (--image names a picture with objects):"
-        return [Difference(name, unmatched / max(1, total), 0.0 if bound else None)]
-    if "boxes" not in wanted:
+            name += ", as the image has none (--image names one with objects):"
+        return [Difference(name, unmatched / max(1, total), 0.0 if limit else None)]
+    if "boxes" not in expected:
         return [
-            Difference(name, _largest(found[name], value) / np.abs(value).max(), bound)
-            for name, value in wanted.items()
+            Difference(name, _largest(outputs[name], logits) / np.abs(logits).max(), limit)
+            for name, logits in expected.items()
         ]
+    other_labels = float((outputs["labels"] != expected["labels"]).mean())
     return [
-        Difference("boxes", _largest(found["boxes"], wanted["boxes"]) / side, bound),
-        Difference("scores", _largest(found["scores"], wanted["scores"]), bound),
-        Difference("labels", _other_labels(found, wanted), _OTHER_LABELS if bound else None),
+        Difference("boxes", _largest(outputs["boxes"], expected["boxes"]) / longer_side, limit),
+        Difference("scores", _largest(outputs["scores"], expected["scores"]), limit),
+        Difference("labels", other_labels, _MAX_OTHER_LABELS if limit else None),
     ]
 
 
-def insist(differences: list[Difference]) -> None:
-    """Refuse a model that differs too much.
+def refuse_differences(differences: list[Difference]) -> None:
+    """Refuse a model with a difference above its limit.
 
     Raises:
         UserError: names the outputs.
     """
     # Written so that NaN, which compares as false, is refused too.
-    bad = [d for d in differences if d.bound is not None and not d.value <= d.bound]
-    if bad:
-        raise UserError(f"the exported model differs from Keras: {', '.join(map(str, bad))}")
+    above = [d for d in differences if d.limit is not None and not d.value <= d.limit]
+    if above:
+        raise UserError(f"the exported model differs from Keras: {', '.join(map(str, above))}")
 
 
-def _largest(found: np.ndarray, wanted: np.ndarray) -> float:
-    return float(np.abs(found.astype(np.float64) - wanted).max())
+def _check_shapes(outputs: Outputs, expected: Outputs) -> None:
+    for name, array in expected.items():
+        if name not in outputs:
+            raise UserError(f"the exported model has no output {name}, only {', '.join(outputs)}")
+        exported = outputs[name]
+        if exported.shape != array.shape or exported.dtype.kind != array.dtype.kind:
+            raise UserError(
+                f"the exported model's {name} is {exported.dtype} {exported.shape}; it must be "
+                f"{array.dtype} {array.shape}"
+            )
 
 
-def _other_labels(found: Outputs, wanted: Outputs) -> float:
-    return float((found["labels"] != wanted["labels"]).mean())
+def _largest(array: np.ndarray, expected: np.ndarray) -> float:
+    return float(np.abs(array.astype(np.float64) - expected).max())
 
 
-def _unmatched(
-    found: Outputs, wanted: Outputs, tolerance: float, score_threshold: float
+def _count_unmatched(
+    outputs: Outputs, expected: Outputs, tolerance: float, score_threshold: float
 ) -> tuple[int, int]:
-    """How many detections of either side lack one of the same class, place and score; of how many.
+    """Of the detections of both sides, how many have no counterpart; and how many there are.
 
-    One that scores so little over the threshold that it may be lost on the other side is left out.
+    A counterpart has the same class, box and score. A detection whose score is so close to the
+    threshold that the other side may have dropped it is not counted.
     """
-    alone = total = 0
-    for image in range(len(wanted["count"])):
-        ours, theirs = (_detections(outputs, image) for outputs in (wanted, found))
-        for some, others in ((ours, theirs), (theirs, ours)):
-            boxes, scores, labels = some
-            sure = ~(scores <= score_threshold + tolerance)  # NaN is
-            boxes, scores, labels = boxes[sure], scores[sure], labels[sure]
-            same = same_objects(boxes, labels, others[0], others[2], _SAME_IOU)
+    unmatched = total = 0
+    for image in range(len(expected["count"])):
+        exported, keras = (_detections(side, image) for side in (outputs, expected))
+        for detections, others in ((keras, exported), (exported, keras)):
+            boxes, scores, labels = detections
+            compared = ~(scores <= score_threshold + tolerance)  # NaN is compared
+            boxes, scores, labels = boxes[compared], scores[compared], labels[compared]
+            same = same_objects(boxes, labels, others[0], others[2], _MIN_IOU)
             same &= np.abs(scores[:, None] - others[1][None]) <= tolerance
             total += len(boxes)
-            alone += int((~same.any(axis=1)).sum())
-    return alone, total
+            unmatched += int((~same.any(axis=1)).sum())
+    return unmatched, total
 
 
 def _detections(outputs: Outputs, image: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -1,109 +1,129 @@
-"""Exports the network of a run, tries what was written, and says how far it is from Keras."""
+"""Exports the network of a run, runs the exported model, and reports how far it is from Keras."""
 
 import shutil
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
+import keras
 import numpy as np
 
+from utils.annotations import load_dataset
 from utils.errors import UserError
 from utils.files import make_output
+from utils.image import letterbox, read_image
+from utils.records import Record
+from yolo4.export.check import compare, refuse_differences
+from yolo4.export.description import describe
+from yolo4.export.model import exported_model
 from yolo4.export.options import ExportOptions
+from yolo4.export.precision import lower_precision
+from yolo4.formats import FORMATS
+from yolo4.formats.format import Format, ModelFormat, NetworkFormat
+from yolo4.inference.keras_network import load_network
+from yolo4.inference.records import choose_records
 from yolo4.run import Run, open_run
+from yolo4.sample_data.scene import draw_scene
 
-if TYPE_CHECKING:
-    import keras
+Splits = dict[str, list[Record]]
 
-    from utils.records import Record
 
-Splits = dict[str, "list[Record]"]
+class CheckImage(NamedTuple):
+    """The image that an exported model is tried on.
+
+    Attributes:
+        pixels: uint8 `[H, W, 3]` RGB of the input size.
+        name: for the log.
+    """
+
+    pixels: np.ndarray
+    name: str
 
 
 def export(options: ExportOptions) -> None:
-    """Write a model; it takes its place only after it was tried and found to agree with Keras.
+    """Write a model; it replaces the last one only if it agrees with Keras.
 
     Raises:
-        UserError: no such run, a library is missing, the output folder cannot be written, or the
-            model differs from Keras by more than its format and precision should.
+        UserError: there is no such run, a library is missing, the output folder cannot be written,
+            or the model differs from Keras by more than its format and precision allow.
     """
     run = open_run(options.run)
-    splits = _splits(run, options)
-    image, whose = _image(run, options.image, splits)
+    splits = _load_splits(run, options)
+    image = _choose_image(run, options.image, splits)
     output = make_output(Path(options.output or run.folder / "export" / options.format))
-    if options.format == "saved_model":
-        _insist_on_model(output / "saved_model")
-    from yolo4.quiet import quiet_start
-
-    with quiet_start():
-        import keras  # noqa: F401
-
-    with tempfile.TemporaryDirectory(dir=output, prefix=".") as passing:
-        made = Path(passing)
+    export_format = FORMATS[options.format]
+    _check_replaceable(export_format, output)
+    with tempfile.TemporaryDirectory(dir=output, prefix=".") as temporary:
+        folder = Path(temporary)
         print(f"exporting {run.folder} to {options.format}, {options.precision}")
-        if options.format == "darknet":
-            from yolo4.export.darknet import export_darknet
-
-            print(export_darknet(run, made, image))
-        else:
-            _export_model(run, options, made, splits, image, whose)
-        for file in sorted(made.iterdir()):
-            target = output / file.name
-            if target.is_dir():
-                shutil.rmtree(target)
-            file.replace(target)
-            print(f"wrote {target}")
-
-
-def _insist_on_model(folder: Path) -> None:
-    """Refuse to replace a folder of something else.
-
-    Raises:
-        UserError: it is one.
-    """
-    in_use = folder.is_dir() and any(folder.iterdir())
-    if in_use and not (folder / "saved_model.pb").is_file():
-        raise UserError(f"{folder} is no SavedModel, and would be replaced: name another --output")
+        if isinstance(export_format, ModelFormat):
+            _export_model(run, options, export_format, folder, splits, image)
+        elif isinstance(export_format, NetworkFormat):
+            network = load_network(run, "float32")
+            print(export_format.export(network, run, folder, image.pixels))
+        _move_files(folder, output)
 
 
 def _export_model(
-    run: Run, options: ExportOptions, folder: Path, splits: Splits, image: np.ndarray, whose: str
+    run: Run,
+    options: ExportOptions,
+    export_format: ModelFormat,
+    folder: Path,
+    splits: Splits,
+    image: CheckImage,
 ) -> None:
-    from yolo4.export.check import compare, insist
-    from yolo4.export.description import describe
-    from yolo4.export.network import exported_network
-    from yolo4.export.precision import lower_precision
-    from yolo4.formats.runtimes import OPEN, open_fast
-    from yolo4.formats.write import write_model
-
-    model = exported_network(run, options)
-    path = write_model(model, options.format, folder)
+    model = exported_model(run, options)
+    path = folder / export_format.file
+    export_format.write(model, path)
     if options.precision != "float32":
         lower_precision(model, path, run, options, splits)
-    images = np.repeat(image[None], options.batch_size or 1, axis=0).astype(options.input_type)
-    wanted = _outputs(model, images)
+    images = np.repeat(image.pixels[None], options.batch_size or 1, axis=0)
+    images = images.astype(options.input_type)
     is_int8 = options.precision == "int8"
-    runtime = open_fast(options.format, path) if is_int8 else OPEN[options.format](path)
-    found = runtime(images)
-    side = max(run.config().input_shape)
-    differences = compare(found, wanted, side, options.precision, options.score_threshold)
-    print(f"difference from Keras on {whose}: {', '.join(map(str, differences))}")
-    insist(differences)
-    describe(run, options, found, folder)
+    runtime = export_format.open_fastest(path) if is_int8 else export_format.open(path)
+    outputs = runtime(images)
+    differences = compare(
+        outputs,
+        _keras_outputs(model, images),
+        max(run.config().input_shape),
+        options.precision,
+        options.score_threshold,
+    )
+    print(f"difference from Keras on {image.name}: {', '.join(map(str, differences))}")
+    refuse_differences(differences)
+    describe(run, options, outputs, folder)
 
 
-def _outputs(model: "keras.Model", images: np.ndarray) -> dict[str, np.ndarray]:
-    import keras
-
-    found = model(images, training=False)
-    return {name: keras.ops.convert_to_numpy(value) for name, value in found.items()}
+def _keras_outputs(model: keras.Model, images: np.ndarray) -> dict[str, np.ndarray]:
+    outputs = model(images, training=False)
+    return {name: keras.ops.convert_to_numpy(value) for name, value in outputs.items()}
 
 
-def _splits(run: Run, options: ExportOptions) -> Splits:
-    """The records of the data set; none where it is missing, and nothing has to be measured."""
-    from utils.annotations import load_dataset
-    from yolo4.inference.records import choose_records
+def _check_replaceable(export_format: Format, output: Path) -> None:
+    """Refuse to replace a folder that is no export.
 
+    Raises:
+        UserError: it is none.
+    """
+    folder, contents = output / export_format.file, export_format.folder_contents
+    if contents and folder.is_dir() and any(folder.iterdir()) and not (folder / contents).is_file():
+        raise UserError(
+            f"{folder} would be replaced, but has no {contents}, so that it is no "
+            f"{export_format.name}: name another --output"
+        )
+
+
+def _move_files(folder: Path, output: Path) -> None:
+    for file in sorted(folder.iterdir()):
+        target = output / file.name
+        if target.is_dir():
+            shutil.rmtree(target)
+        file.replace(target)
+        print(f"wrote {target}")
+
+
+def _load_splits(run: Run, options: ExportOptions) -> Splits:
+    """The records of the data set; none if it is missing and nothing has to be measured."""
     if options.image and options.precision == "float32":
         return {}
     config = run.config()
@@ -114,22 +134,23 @@ def _splits(run: Run, options: ExportOptions) -> Splits:
     except UserError as error:
         if options.precision == "float32" and not options.data:
             return {}
-        raise UserError(f"{error}; --data names one to measure {options.precision} on") from None
+        raise UserError(
+            f"{error}; --data names a data set to measure {options.precision} on"
+        ) from None
     return splits
 
 
-def _image(run: Run, named: str | None, splits: Splits) -> tuple[np.ndarray, str]:
-    """The picture that the model is tried on, fitted to the input, and what to call it."""
-    from utils.image import letterbox, read_image
-    from yolo4.inference.records import choose_records
+def _choose_image(run: Run, image: str | None, splits: Splits) -> CheckImage:
+    """The named image, else the first of the data set, else a drawn one; all fitted to the input.
 
+    Raises:
+        ImageError: the image cannot be read.
+    """
     size = run.config().input_shape
-    path = Path(named) if named else None
+    path = Path(image) if image else None
     if path is None and splits:
         path = choose_records(splits, None)[1][0].image
     if path is not None:
-        return letterbox(read_image(path), size)[0], str(path)
-    from yolo4.sample_data.scene import draw_scene
-
-    picture, _ = draw_scene(np.random.default_rng(0), max(size))
-    return letterbox(picture, size)[0], "a drawn picture"
+        return CheckImage(letterbox(read_image(path), size)[0], str(path))
+    scene, _ = draw_scene(np.random.default_rng(0), max(size))
+    return CheckImage(letterbox(scene, size)[0], "a drawn image")

@@ -1,4 +1,4 @@
-"""Writes down what an exported model takes and gives, for the program that will run it."""
+"""Describes an exported model's input and outputs for the program that will run it."""
 
 import json
 from collections.abc import Mapping
@@ -6,18 +6,22 @@ from pathlib import Path
 
 import numpy as np
 
+from nets.decode import STRIDES
 from utils.files import write_atomically
+from yolo4.export.model import logit_names
 from yolo4.export.options import ExportOptions
 from yolo4.run import Run
 
-_MEANING = {
-    "p3": "logits at stride 8: rows, columns, anchors, (tx, ty, tw, th, confidence, classes)",
-    "p4": "logits at stride 16",
-    "p5": "logits at stride 32",
+_MEANINGS = {
+    **{
+        name: f"logits at stride {stride}: rows, columns, anchors, "
+        "(tx, ty, tw, th, confidence, classes)"
+        for name, stride in zip(logit_names(), STRIDES, strict=True)
+    },
     "boxes": "x1, y1, x2, y2 in pixels of the input",
     "scores": "confidence times the score of the class",
-    "labels": "number of the class, from 0, in the order of class_names",
-    "count": "so many detections of each image are meant; zeros fill up the rest",
+    "labels": "index of the class, from 0, in class_names",
+    "count": "number of detections in each image; the rest is padded with zeros",
 }
 
 
@@ -40,7 +44,7 @@ def describe(
                 "shape": [batch, *outputs[name].shape[1:]],
                 "meaning": meaning,
             }
-            for name, meaning in _MEANING.items()
+            for name, meaning in _MEANINGS.items()
             if name in outputs
         },
         "class_names": run.class_names(),

@@ -1,32 +1,35 @@
-"""Keeps the ends of an OpenVINO model in float32 where the rest is computed in bfloat16."""
+"""Keeps the outermost layers of an OpenVINO model in float32 while the rest runs in bfloat16."""
 
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from yolo4.formats.runtimes import openvino_core
+from yolo4.formats.libraries import openvino_core
 
 Node = Any  # an operation of OpenVINO's graph
 
 
-def keep_ends_exact(path: Path) -> None:
-    """Mark the first and the last convolutions of a model as ones to compute in float32.
+def mark_float32_layers(path: Path) -> None:
+    """Mark the first and last convolutions of a model as layers to compute in float32.
 
-    Rounded to bfloat16, the first one's weights no longer cancel out where a bright area has no
-    contrast: that is most of the whole network's error. What the last ones make are logits and
-    sides of boxes, and no later layer evens out their error. Both together are 1.5% of YOLOv4.
+    Rounded to bfloat16, the weights of the first convolution no longer cancel out in bright areas
+    without contrast: that is most of the network's error. The last convolutions compute logits and
+    sides of boxes, and no later layer averages out their error. Together they are 1.5% of YOLOv4.
 
     Args:
-        path: an `.xml` file, which is written anew.
+        path: an `.xml` file, which is overwritten.
     """
     model = openvino_core().read_model(path)
     inputs = (parameter.get_node() for parameter in model.inputs)
     outputs = (result.get_node() for result in model.outputs)
-    ends = {*_nearest(inputs, _consumers), *_nearest(outputs, _producers)}
+    names = {
+        *_nearest_convolutions(inputs, _consumers),
+        *_nearest_convolutions(outputs, _producers),
+    }
     tree = ElementTree.parse(path)
     for layer in tree.iterfind("layers/layer"):
-        if layer.get("name") in ends and layer.get("type") == "Convolution":
+        if layer.get("name") in names and layer.get("type") == "Convolution":
             attributes = layer.find("rt_info")
             if attributes is None:
                 attributes = ElementTree.SubElement(layer, "rt_info")
@@ -34,7 +37,9 @@ def keep_ends_exact(path: Path) -> None:
     tree.write(path, encoding="utf-8", xml_declaration=True)
 
 
-def _nearest(start: Iterable[Node], neighbors: Callable[[Node], Iterator[Node]]) -> Iterator[str]:
+def _nearest_convolutions(
+    start: Iterable[Node], neighbors: Callable[[Node], Iterator[Node]]
+) -> Iterator[str]:
     """Names of the convolutions that are reached without passing another one."""
     waiting, seen = list(start), set()
     while waiting:

@@ -1,34 +1,42 @@
-"""Whether a fast arithmetic finds the boxes that an exact one finds."""
+"""Whether a network in reduced precision finds the boxes that it finds in float32."""
+
+from collections.abc import Callable
 
 import numpy as np
 
 from utils.boxes import iou
 
-_LOWEST_SCORE = 0.3
-_LEAST_IOU = 0.9
-_MOST_SCORE_DIFFERENCE = 0.1
-_LEAST_SHARE = 0.99  # a predictor at a kink of the network may go astray
+_MIN_SCORE = 0.3
+_MIN_IOU = 0.9
+_MAX_SCORE_DIFFERENCE = 0.1
+_MIN_SHARE = 0.99  # a small error can grow where the network's function has a kink
 
 Outputs = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""Boxes `[B, N, 4]`, confidence `[B, N]` and class scores `[B, N, C]`."""
+
+Infer = Callable[[np.ndarray], Outputs]
+"""From images, uint8 `[B, H, W, 3]` RGB, to a network's outputs."""
 
 
-def agree(found: Outputs, wanted: Outputs) -> bool | None:
-    """Whether predictors that score over 0.3 in either give the same class and box, at IoU 0.9.
+def agree(outputs: Outputs, float32_outputs: Outputs) -> bool | None:
+    """Whether predictors that score above 0.3 in either precision have the same class and box.
+
+    Two boxes are the same if their IoU is at least 0.9 and their scores differ by at most 0.1.
 
     Args:
-        found: boxes `[B, N, 4]`, confidence `[B, N]` and class scores `[B, N, C]`.
-        wanted: the same in exact arithmetic.
+        outputs: of the network in reduced precision.
+        float32_outputs: of the network in float32, for the same images.
 
     Returns:
-        True where 99% of them do; None where no predictor scores so high: that tells nothing.
+        True if 99% of these predictors agree; None, undecided, if no predictor scores above 0.3.
     """
-    scores, exact = (_scores(outputs) for outputs in (found, wanted))
-    sure = (exact > _LOWEST_SCORE) | (scores > _LOWEST_SCORE)
-    if not sure.any():
+    scores, float32_scores = _scores(outputs), _scores(float32_outputs)
+    compared = (float32_scores > _MIN_SCORE) | (scores > _MIN_SCORE)
+    if not compared.any():
         return None
-    same_boxes = iou(found[0], wanted[0])[..., None] >= _LEAST_IOU
-    same_scores = np.abs(scores - exact) <= _MOST_SCORE_DIFFERENCE
-    return bool((same_boxes & same_scores)[sure].mean() >= _LEAST_SHARE)
+    same_boxes = iou(outputs[0], float32_outputs[0])[..., None] >= _MIN_IOU
+    same_scores = np.abs(scores - float32_scores) <= _MAX_SCORE_DIFFERENCE
+    return bool((same_boxes & same_scores)[compared].mean() >= _MIN_SHARE)
 
 
 def _scores(outputs: Outputs) -> np.ndarray:

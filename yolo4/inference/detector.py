@@ -23,9 +23,9 @@ class Detector:
         class_names: names of the C classes.
         input_size: height and width of the network's input in pixels.
         settings: how detections are selected.
-        batch_size: images per call of `infer`. It sees batches of this size and of one only,
-            because a network is compiled for each size.
-        parallel: number of threads that should call the detector at once.
+        batch_size: images per call of `infer`. Its batches have this size or one image, because a
+            network is compiled for each size.
+        parallel: number of threads from which the detector is fastest to call.
 
     Raises:
         UserError: `batch_size` is below 1.
@@ -48,7 +48,7 @@ class Detector:
         self.settings = settings
         self.batch_size = batch_size
         self.parallel = parallel
-        self._batches = {False: 0, True: 0}  # so far: of one image, and of more
+        self._calls_with_one = self._calls_with_more = 0
 
     @classmethod
     def from_run(
@@ -62,15 +62,16 @@ class Detector:
         """A detector with the best weights of a training run.
 
         Args:
-            run: the run's folder; the latest one if None.
+            run: the run's folder; None: the latest one.
             settings: how detections are selected.
-            batch_size: images per call of the network, if the backend gains from more than one.
-            backend: what runs the network; "auto" is the fastest that is installed.
+            batch_size: images per call of the network, unless the backend is fastest with one.
+            backend: runs the network; "auto" is the fastest that is installed.
             throughput: optimize for many images in little time rather than for the latency of
-                each; call the detector from `parallel` threads.
+                each; call the detector from `parallel` threads then.
 
         Raises:
-            UserError: no such run, its files do not fit together, or the backend is not installed.
+            UserError: there is no such run, its files do not fit together, or the backend is not
+                installed.
         """
         opened = open_run(run)
         engine = open_engine(opened, backend, throughput)
@@ -99,35 +100,35 @@ class Detector:
         return self.detect_batch([image if isinstance(image, np.ndarray) else read_image(image)])[0]
 
     def detect_batch(self, images: Sequence[np.ndarray]) -> list[Detections]:
-        """Find the objects in images of any number and sizes.
+        """Find the objects in any number of images, of any sizes.
 
         Args:
             images: each uint8 `[H, W, 3]` RGB.
 
         Returns:
-            For each image its detections, as `detect`.
+            The detections of each image, as `detect` returns them.
         """
         return [detections for detections, _ in self.detect_with_heat(images, heat=False)]
 
     def detect_with_heat(
         self, images: Sequence[np.ndarray], heat: bool = True
     ) -> list[tuple[Detections, HeatMap | None]]:
-        """As `detect_batch`, and where in each image the network is confident of an object.
+        """As `detect_batch`, with a map of the confidence in each image.
 
         Args:
             images: each uint8 `[H, W, 3]` RGB.
-            heat: None stands in the place of each map otherwise.
+            heat: whether to compute the maps; they are None otherwise.
         """
-        found = []
+        results = []
         for start in range(0, len(images), self.batch_size):
             fitted = [self._fit(image) for image in images[start : start + self.batch_size]]
             outputs = self.infer(self._stack([pixels for pixels, _ in fitted]))
-            self._check(outputs[2].shape[-1])
+            self._check_class_count(outputs[2].shape[-1])
             for (_, fit), boxes, confidence, scores in zip(fitted, *outputs, strict=False):
                 grid = confidence_grid(confidence, self.input_size) if heat else None
                 detections = select_detections(boxes, confidence, scores, fit, self.settings)
-                found.append((detections, HeatMap(grid, fit) if heat else None))
-        return found
+                results.append((detections, HeatMap(grid, fit) if heat else None))
+        return results
 
     def _fit(self, image: np.ndarray) -> tuple[np.ndarray, Letterbox]:
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
@@ -137,19 +138,21 @@ class Detector:
         return letterbox(image, self.input_size)
 
     def _stack(self, pixels: list[np.ndarray]) -> np.ndarray:
-        """The batch, filled up with black images to one of the two sizes that are compiled."""
-        batches = self._batches
-        batches[len(pixels) > 1] += 1
-        # One image behind full batches is not worth compiling the network again; a second one is.
-        is_straggler = batches[True] > 0 and batches[False] == 1
-        size = 1 if len(pixels) == 1 and not is_straggler else self.batch_size
+        """The batch, padded with black images to one of the two sizes that are compiled."""
+        is_single = len(pixels) == 1
+        self._calls_with_one += is_single
+        self._calls_with_more += not is_single
+        # Compiling the network for one image does not pay off for the remainder of full batches; it
+        # does when a second single image comes.
+        is_remainder = self._calls_with_more > 0 and self._calls_with_one == 1
+        size = 1 if is_single and not is_remainder else self.batch_size
         batch = np.zeros((size, *self.input_size, 3), np.uint8)
         batch[: len(pixels)] = pixels
         return batch
 
-    def _check(self, count: int) -> None:
+    def _check_class_count(self, count: int) -> None:
         if count != len(self.class_names):
             raise UserError(
-                f"the network knows {count} classes, but {len(self.class_names)} are named: "
-                + ", ".join(self.class_names[:5])
+                f"the network has {count} classes, but there are {len(self.class_names)} class "
+                f"names: {', '.join(self.class_names[:5])}"
             )

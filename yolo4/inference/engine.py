@@ -1,4 +1,4 @@
-"""What runs the network of a trained run: Keras, or a runtime that is faster on this machine."""
+"""Opens the network of a run in Keras or in a backend that is faster on this machine."""
 
 import dataclasses
 import importlib.util
@@ -9,84 +9,97 @@ from typing import Literal
 
 import numpy as np
 
-from yolo4.formats.runtimes import (
-    Runtime,
+from utils.errors import UserError
+from yolo4.formats.format import Runtime
+from yolo4.formats.libraries import library
+from yolo4.formats.litert import LITERT
+from yolo4.formats.onnx import ONNX
+from yolo4.formats.openvino import (
+    OPENVINO,
     fast_precision,
-    library,
-    open_litert,
-    open_onnx,
     open_openvino,
-    openvino_place,
+    processor_and_version,
 )
+from yolo4.inference.agreement import Infer, Outputs
 from yolo4.inference.engine_cache import cached_model
-from yolo4.inference.verified_bfloat16 import Checked
+from yolo4.inference.verified_bfloat16 import VerifiedBfloat16
 from yolo4.run import Run
 
 Backend = Literal["auto", "keras", "openvino", "onnxruntime", "litert"]
-Infer = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray, np.ndarray]]
 
-_GPU = Path("/dev/nvidiactl")
+# Devices of an NVIDIA GPU: of its driver on Linux, and under WSL 2.
+_GPU_DEVICES = (Path("/dev/nvidiactl"), Path("/dev/dxg"))
 
 
 @dataclasses.dataclass(frozen=True)
-class Network:
-    """The network of a run with the decoding of its logits; as text, what computes it.
+class BackendNetwork:
+    """The network of a run with the decoding of its logits; its text names the backend.
 
     Attributes:
-        backend: what computes.
+        backend: the name of the backend.
         infer: from images, uint8 `[B, H, W, 3]` RGB, to boxes `[B, N, 4]` (xyxy in input pixels),
             confidence `[B, N]` and class scores `[B, N, C]`.
-        precision: of the arithmetic; a `Checked` network knows better.
+        precision: of the arithmetic, unless `infer` is a `VerifiedBfloat16`, which knows its own.
     """
 
     backend: str
     infer: Infer
     precision: str = "float32"
 
-    def __call__(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """What `infer` gives."""
+    def __call__(self, images: np.ndarray) -> Outputs:
+        """The outputs of `infer`."""
         return self.infer(images)
 
     def __str__(self) -> str:
-        chosen = self.infer if isinstance(self.infer, Checked) else self
-        return f"{self.backend} {chosen.precision}"
+        owner = self.infer if isinstance(self.infer, VerifiedBfloat16) else self
+        return f"{self.backend} {owner.precision}"
 
 
 @dataclasses.dataclass(frozen=True)
 class Engine:
-    """A network that is ready to be called, and how.
+    """A network that is ready to be called, and how to call it.
 
     Attributes:
         infer: the network.
-        batch_size: images per call that it is fastest with; None: as many as the caller likes.
-        parallel: calls at once that it is fastest with, each from a thread of its own.
+        batch_size: the fastest number of images per call; None: any number.
+        parallel: the fastest number of simultaneous calls, each from a separate thread.
     """
 
-    infer: Network
+    infer: BackendNetwork
     batch_size: int | None = None
     parallel: int = 1
 
 
 def open_engine(run: Run, backend: Backend = "auto", throughput: bool = False) -> Engine:
-    """Make the network of a run ready, in the fastest way that the machine has.
+    """Open the network of a run with a backend.
 
     Args:
         run: a run with weights.
-        backend: what computes; "auto" is OpenVINO where it is installed and there is no GPU, else
-            Keras.
-        throughput: many images in little time, rather than each one as soon as can be.
+        backend: the backend; "auto" is OpenVINO if it is installed, there is no GPU and it can
+            run the network, else Keras.
+        throughput: optimize for many images in little time rather than for the latency of each.
 
     Raises:
-        UserError: no or unfit weights, or the backend is not installed.
+        UserError: there are no weights or they do not fit the run, or the named backend is not
+            installed or cannot run the network.
     """
-    return _OPEN[_chosen(backend)](run, throughput)
+    chosen = _choose(backend)
+    try:
+        return _OPEN[chosen](run, throughput)
+    except UserError as error:
+        if chosen in (backend, "keras"):
+            raise
+        engine = _open_keras(run, throughput)  # reports a mistake in the run itself
+        print(f"OpenVINO cannot run this network ({error}): using Keras")
+        return engine
 
 
-def _chosen(backend: Backend) -> str:
+def _choose(backend: Backend) -> str:
     if backend != "auto":
         return backend
     has_openvino = importlib.util.find_spec("openvino") is not None
-    return "openvino" if has_openvino and not _GPU.exists() else "keras"
+    has_gpu = any(device.exists() for device in _GPU_DEVICES)
+    return "openvino" if has_openvino and not has_gpu else "keras"
 
 
 def _open_keras(run: Run, throughput: bool) -> Engine:
@@ -96,41 +109,46 @@ def _open_keras(run: Run, throughput: bool) -> Engine:
         from yolo4.inference.keras_network import decoded_network
 
     network = decoded_network(run)
-    precision = network.network.convolutions()[0].compute_dtype
-    return Engine(Network("Keras", network.infer, precision))
+    return Engine(BackendNetwork("Keras", network.infer, network.precision))
 
 
 def _open_openvino(run: Run, throughput: bool) -> Engine:
     library("openvino")
-    path = cached_model(run, "openvino")
+    path = cached_model(run, OPENVINO)
     streams = os.cpu_count() or 1 if throughput else 1
 
-    def start(precision: str) -> Infer:
+    def open_in(precision: str) -> Infer:
         return as_infer(open_openvino(path, precision, streams))
 
-    is_fast = fast_precision("openvino") == "bfloat16"
-    memory = path.parent / "bfloat16.json"
-    infer = Checked(start, memory, openvino_place()) if is_fast else start("float32")
-    return Engine(Network("OpenVINO", infer), batch_size=1, parallel=streams)
+    try:
+        if fast_precision() == "bfloat16":
+            result_file = path.parent / "bfloat16.json"
+            infer = VerifiedBfloat16(open_in, result_file, processor_and_version())
+        else:
+            infer = open_in("float32")
+    except RuntimeError as error:
+        raise UserError(f"OpenVINO cannot open {path}: {' '.join(str(error).split())}") from error
+    return Engine(BackendNetwork("OpenVINO", infer), batch_size=1, parallel=streams)
 
 
 def _open_onnxruntime(run: Run, throughput: bool) -> Engine:
     library("onnxruntime")
-    return Engine(Network("ONNX Runtime", as_infer(open_onnx(cached_model(run, "onnx")))))
+    infer = as_infer(ONNX.open(cached_model(run, ONNX)))
+    return Engine(BackendNetwork("ONNX Runtime", infer))
 
 
 def _open_litert(run: Run, throughput: bool) -> Engine:
     library("ai_edge_litert")
-    runtime = open_litert(cached_model(run, "litert"))
-    return Engine(Network("LiteRT", as_infer(runtime)), batch_size=1)
+    infer = as_infer(LITERT.open(cached_model(run, LITERT)))
+    return Engine(BackendNetwork("LiteRT", infer), batch_size=1)
 
 
 def as_infer(runtime: Runtime) -> Infer:
-    """A runtime of what `yolo4.export.network.engine_network` makes, as `Detector` takes it."""
+    """The outputs of a model of `keras_network.engine_network`, in the order of `Detector`."""
 
-    def infer(images: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        found = runtime(images)
-        return found["boxes"], found["confidence"], found["class_scores"]
+    def infer(images: np.ndarray) -> Outputs:
+        outputs = runtime(images)
+        return outputs["boxes"], outputs["confidence"], outputs["class_scores"]
 
     return infer
 

@@ -1,5 +1,6 @@
-"""Exports the network of a run once, for the engines that run it without Keras."""
+"""Exports the network of a run once, for the backends that run it without Keras."""
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -13,107 +14,116 @@ from typing import Any
 from utils.errors import UserError
 from utils.files import write_atomically
 from utils.installed import module_version
-from yolo4.cli import clean_exit
-from yolo4.formats.runtimes import FILES
+from yolo4.formats import MODEL_FORMATS, ModelFormat
 from yolo4.run import Run, open_run
 
-# Settings of a run that its network depends on, beside its weights, anchors and class names.
-_SETTINGS = ("input_size", "width", "depth", "scale_x_y", "batch_norm_epsilon")
-_EXPORT = 2  # raised where the network of the same run is written otherwise than before
+# Settings of the network that the key contains by their results: the weights and the anchors.
+_REPLACED_BY_RESULTS = {"weights", "anchors"}
+_EXPORT_VERSION = 2  # to be raised if the network of the same run is exported differently
 
 
-def cached_model(run: Run, form: str) -> Path:
-    """The exported network of a run, made where it is missing or its weights have changed.
+def cached_model(run: Run, model_format: ModelFormat) -> Path:
+    """The exported network of a run; it is written if it is missing or the run has changed.
 
     Args:
         run: a run with weights.
-        form: one of `yolo4.formats.runtimes.FILES`.
+        model_format: the format to export to.
 
     Returns:
-        The model's file, under `engines/` in the run.
+        The model's file, in `engines/` in the run.
 
     Raises:
-        UserError: the run has no weights, they do not fit its settings, or its folder cannot be
-            written.
+        UserError: the run has no weights, they do not fit its settings, its folder cannot be
+            written, or the export failed.
     """
-    folder, key = run.folder / "engines" / form, _key(run)
-    if _stored(folder / "key.json") != key:
+    folder, key = run.folder / "engines" / model_format.name, cache_key(run)
+    if _stored_key(folder) != key:
         try:
-            _write(run, form, folder, key)
+            _write(run, model_format, folder, key)
         except OSError as error:
             raise UserError(
                 f"the network cannot be written to {folder}: {error}; --backend keras needs no file"
             ) from None
-    return folder / FILES[form]
+    return folder / model_format.file
 
 
-def _write(run: Run, form: str, folder: Path, key: dict[str, Any]) -> None:
+def cache_key(run: Run) -> dict[str, Any]:
+    """What the exported network depends on, in JSON's types.
+
+    It contains every setting of the group "network", so that a new one is part of it without a
+    change here.
+    """
+    with run.weights().open("rb") as file:
+        weights = hashlib.file_digest(file, "sha256").hexdigest()
+    config = run.config()
+    fields = dataclasses.fields(config)
+    names = {field.name for field in fields if field.metadata.get("group") == "network"}
+    key = {
+        "weights": weights,
+        "network": {name: getattr(config, name) for name in names - _REPLACED_BY_RESULTS},
+        "anchors": run.anchors().tolist(),
+        "classes": len(run.class_names()),
+        "keras": module_version("keras"),
+        "export": _EXPORT_VERSION,
+    }
+    return json.loads(json.dumps(key))
+
+
+def _write(run: Run, model_format: ModelFormat, folder: Path, key: dict[str, Any]) -> None:
     folder.parent.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{form}") as passing:
-        made = Path(passing) / form
-        made.mkdir()
-        print(f"writing the network for {form}, once, to {folder}")
-        _export_in_own_process(run, form, made)
-        write_atomically(made / "key.json", json.dumps(key, indent=2) + "\n")
-        if _stored(folder / "key.json") == key:
-            return  # another process was sooner, and may be reading its files
+    with tempfile.TemporaryDirectory(
+        dir=folder.parent, prefix=f".{model_format.name}"
+    ) as temporary:
+        written = Path(temporary) / model_format.name
+        written.mkdir()
+        print(f"writing the network for {model_format.name}, once, to {folder}")
+        _export_in_subprocess(run, model_format, written)
+        write_atomically(written / "key.json", json.dumps(key, indent=2) + "\n")
+        if _stored_key(folder) == key:
+            return  # another process was faster, and may be reading its files
         shutil.rmtree(folder, ignore_errors=True)
-        made.replace(folder)
+        written.replace(folder)
 
 
-def _export_in_own_process(run: Run, form: str, folder: Path) -> None:
-    """TensorFlow stays out of this process, with the seconds and the threads that it takes."""
+def _export_in_subprocess(run: Run, model_format: ModelFormat, folder: Path) -> None:
+    """Export without importing TensorFlow here, which takes seconds and starts threads."""
     root = str(Path(__file__).parents[2])
-    path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
+    python_path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
     done = subprocess.run(
-        [sys.executable, "-m", __name__, str(run.folder), form, str(folder)],
-        env={**os.environ, "PYTHONPATH": path},
+        [sys.executable, "-m", __name__, str(run.folder), model_format.name, str(folder)],
+        env={**os.environ, "PYTHONPATH": python_path},
         stderr=subprocess.PIPE,
         text=True,
         check=False,
     )
     if done.returncode:
-        last = done.stderr.strip().rpartition("\n")[2]
-        if not last.startswith("error: "):  # it was killed, or failed as it should not
-            sys.stderr.write(done.stderr)
-            last = f"writing the network for {form} ended with status {done.returncode}"
-        raise UserError(last.removeprefix("error: "))
+        last_line = done.stderr.strip().rpartition("\n")[2]
+        if last_line.startswith("error: "):
+            raise UserError(last_line.removeprefix("error: "))
+        status = f"writing the network for {model_format.name} ended with status {done.returncode}"
+        message = f"{status}: {last_line}" if last_line else status
+        raise UserError(message) from RuntimeError(done.stderr)
 
 
-def _export(folder: str, form: str, output: str) -> None:
+def _export(run_folder: str, format_name: str, folder: str) -> None:
     from yolo4.quiet import quiet_start
 
     with quiet_start():
-        from yolo4.export.network import engine_network
-        from yolo4.formats.write import write_model
+        from yolo4.inference.keras_network import engine_network
 
-    write_model(engine_network(open_run(folder)), form, Path(output))
-
-
-def _key(run: Run) -> dict[str, Any]:
-    """What the exported network depends on, as JSON gives it back."""
-    with run.weights().open("rb") as file:
-        weights = hashlib.file_digest(file, "sha256").hexdigest()
-    config = run.config()
-    settings = {name: getattr(config, name) for name in _SETTINGS}
-    key = {
-        "weights": weights,
-        **settings,
-        "anchors": run.anchors().tolist(),
-        "classes": len(run.class_names()),
-        "keras": module_version("keras"),
-        "export": _EXPORT,
-    }
-    return json.loads(json.dumps(key))
+    model_format = MODEL_FORMATS[format_name]
+    model_format.write(engine_network(open_run(run_folder)), Path(folder) / model_format.file)
 
 
-def _stored(file: Path) -> Any:
+def _stored_key(folder: Path) -> Any:
     try:
-        return json.loads(file.read_text(encoding="utf-8"))
+        return json.loads((folder / "key.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
 
 
 if __name__ == "__main__":
-    with clean_exit():
+    try:
         _export(*sys.argv[1:])
+    except UserError as error:
+        sys.exit(f"error: {error}")

@@ -1,4 +1,4 @@
-"""Shows where in an image a network is confident of an object."""
+"""A heat map of the network's confidence over an image."""
 
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ class HeatMap(NamedTuple):
     """Confidence over an image.
 
     Attributes:
-        grid: float32 `[H / 8, W / 8]` of 0..1, over the network's input of H by W pixels.
+        grid: float32 in 0..1, over the network's input, a value per cell of the finest level.
         fit: how the image lies in that input.
     """
 
@@ -20,16 +20,16 @@ class HeatMap(NamedTuple):
     fit: Letterbox
 
     def over_source(self) -> np.ndarray:
-        """The confidence at each pixel of the source, float32 `[height, width]` of 0..1."""
+        """The confidence at each pixel of the source, float32 `[height, width]` in 0..1."""
         height, width = self.fit.input_size
-        whole = cv2.resize(self.grid, (width, height), interpolation=cv2.INTER_LINEAR)
+        over_input = cv2.resize(self.grid, (width, height), interpolation=cv2.INTER_LINEAR)
         columns, rows = self.fit.resized
         top, left = self.fit.pad_y, self.fit.pad_x
-        return cv2.resize(whole[top : top + rows, left : left + columns], self.fit.source_size)
+        return cv2.resize(over_input[top : top + rows, left : left + columns], self.fit.source_size)
 
 
 def confidence_grid(confidence: np.ndarray, input_size: tuple[int, int]) -> np.ndarray:
-    """The highest confidence of all predictors at each cell of the finest level.
+    """The highest confidence of any predictor at each cell of the finest level.
 
     Args:
         confidence: `[N]` in the order of `nets.decode.predictors`: level by level, row by row,
@@ -37,7 +37,7 @@ def confidence_grid(confidence: np.ndarray, input_size: tuple[int, int]) -> np.n
         input_size: height and width of the network's input in pixels.
 
     Returns:
-        float32 `[height / 8, width / 8]`.
+        float32 `[H / s, W / s]`, where s is the finest stride.
     """
     from nets.decode import STRIDES
 
@@ -48,22 +48,22 @@ def confidence_grid(confidence: np.ndarray, input_size: tuple[int, int]) -> np.n
     finest = np.zeros(shapes[0], np.float32)
     for level, (rows, columns) in zip(levels, shapes, strict=True):
         best = level.reshape(rows, columns, anchors).max(axis=2)
-        smooth = cv2.resize(best, shapes[0][::-1], interpolation=cv2.INTER_LINEAR)
-        finest = np.maximum(finest, smooth)
+        upsampled = cv2.resize(best, shapes[0][::-1], interpolation=cv2.INTER_LINEAR)
+        finest = np.maximum(finest, upsampled)
     return finest
 
 
 def draw_heat(image: np.ndarray, heat: HeatMap) -> np.ndarray:
-    """Lay the confidence over an image as colors, blue for 0 to red for 1.
+    """Blend the confidence over an image as colors, from blue for 0 to red for 1.
 
     Args:
         image: uint8 `[H, W, 3]` RGB, the source of the map; it is not changed.
-        heat: its confidence.
+        heat: its heat map.
 
     Returns:
         uint8 `[H, W, 3]` RGB.
     """
     confidence = np.clip(heat.over_source(), 0, 1)
     colored = cv2.applyColorMap(np.uint8(np.rint(255 * confidence)), cv2.COLORMAP_JET)
-    share = (0.35 + 0.35 * confidence)[..., None]
-    return np.uint8(np.rint(image * (1 - share) + colored[..., ::-1] * share))
+    opacity = (0.35 + 0.35 * confidence)[..., None]
+    return np.uint8(np.rint(image * (1 - opacity) + colored[..., ::-1] * opacity))

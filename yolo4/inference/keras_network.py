@@ -1,7 +1,7 @@
-"""The network of a run, ready to be used, and the decoding of its logits."""
+"""The network of a run in Keras, with its weights and the decoding of its logits."""
 
 import dataclasses
-from collections.abc import Sequence
+from typing import Literal
 
 import keras
 import numpy as np
@@ -9,6 +9,7 @@ import numpy as np
 from nets.outputs import Decode
 from nets.yolov4 import YOLOv4
 from yolo4.build import load_run_model, set_precision
+from yolo4.inference.agreement import Outputs
 from yolo4.run import Run
 
 
@@ -16,25 +17,23 @@ class DecodedNetwork:
     """A network and the decoding of its logits as one compiled function.
 
     Args:
-        network: a `nets.yolov4.YOLOv4`.
-        anchors: `[9, 2]`, width and height in input pixels.
-        scale_x_y: grid sensitivity of strides 8, 16, 32.
+        network: the network.
+        decode: the layer that decodes its logits.
     """
 
-    def __init__(
-        self,
-        network: YOLOv4,
-        anchors: Sequence[Sequence[float]],
-        scale_x_y: Sequence[float],
-    ) -> None:
+    def __init__(self, network: YOLOv4, decode: Decode) -> None:
         self.network = network
-        decoded = Decode(anchors, scale_x_y)(network.outputs)
-        self._model = keras.Model(network.inputs, decoded)
+        self._model = keras.Model(network.inputs, decode(network.outputs))
 
-    def infer(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    @property
+    def precision(self) -> str:
+        """The precision of the network's arithmetic."""
+        return self.network.convolutions()[0].compute_dtype
+
+    def infer(self, images: np.ndarray) -> Outputs:
         """As `nets.decode.decode`, of images uint8 `[B, H, W, 3]` RGB; compiled once per shape."""
-        found = self._model.predict_on_batch(images)
-        return found["boxes"], found["confidence"], found["class_scores"]
+        outputs = self._model.predict_on_batch(images)
+        return outputs["boxes"], outputs["confidence"], outputs["class_scores"]
 
 
 def load_network(run: Run, precision: str | None = None) -> YOLOv4:
@@ -42,7 +41,7 @@ def load_network(run: Run, precision: str | None = None) -> YOLOv4:
 
     Args:
         run: a run folder.
-        precision: of the arithmetic; None: as it was trained.
+        precision: of the arithmetic; None: the precision of the run's training.
 
     Raises:
         UserError: there are no weights, or they do not fit the run's settings or class names.
@@ -56,9 +55,32 @@ def load_network(run: Run, precision: str | None = None) -> YOLOv4:
 
 
 def decoded_network(run: Run) -> DecodedNetwork:
-    """The network of a run and the decoding of its logits, in the precision of its training.
+    """The network of a run with the decoding of its logits, in the precision of its training.
 
     Raises:
         UserError: there are no weights, or they do not fit the run's settings or class names.
     """
-    return DecodedNetwork(load_network(run), run.anchors().tolist(), run.config().scale_x_y)
+    return DecodedNetwork(load_network(run), decode_layer(run))
+
+
+def engine_network(run: Run) -> keras.Model:
+    """The model that backends run: from `images` to boxes, confidence and class scores.
+
+    Raises:
+        UserError: there are no weights, or they do not fit the run's settings or class names.
+    """
+    images = image_input(run, None, "uint8")
+    return keras.Model(images, decode_layer(run)(load_network(run, "float32")(images)))
+
+
+def image_input(
+    run: Run, batch_size: int | None, input_type: Literal["uint8", "float32"]
+) -> keras.KerasTensor:
+    """The input `images` of a model to export, `[B, H, W, 3]`; `batch_size` None: any."""
+    shape = (batch_size, *run.config().input_shape, 3)
+    return keras.Input(batch_shape=shape, dtype=input_type, name="images")
+
+
+def decode_layer(run: Run) -> Decode:
+    """The layer that decodes the logits of a run's network."""
+    return Decode(run.anchors().tolist(), run.config().scale_x_y, name="decode")

@@ -1,4 +1,4 @@
-"""Lets the stages of a long job overlap, with bounded memory and the order kept."""
+"""Runs the stages of a long job at the same time, in order and with bounded memory."""
 
 import signal
 import sys
@@ -18,27 +18,28 @@ Result = TypeVar("Result")
 def overlapped(
     function: Callable[[Item], Result], items: Iterable[Item], workers: int, ahead: int
 ) -> Iterator[Result]:
-    """`map` on threads that work ahead of whoever takes the results.
+    """`map` on threads that work ahead of the consumer of the results.
 
     Args:
-        function: called on each item, on several threads at once when `workers` is above 1.
-        items: taken one by one on the caller's thread, as room comes free.
+        function: called on each item, on several threads at once if `workers` is above 1.
+        items: taken one by one on the caller's thread, as soon as fewer than `ahead` are waiting.
         workers: number of threads.
-        ahead: so many items may wait, begun or done, while a result is being used.
+        ahead: most items that are in work or finished while the consumer uses a result.
 
     Yields:
-        The results in the order of the items. An exception of `function` comes out in its place;
-        then, or when the iterator is closed, what has not begun is dropped.
+        The results in the order of the items. An exception of `function` is raised in place of its
+        result; then, or when the iterator is closed, the items that have not been started are
+        dropped.
     """
     pool = ThreadPoolExecutor(workers)
-    begun: deque[Future[Result]] = deque()
+    submitted: deque[Future[Result]] = deque()
     try:
         for item in items:
-            begun.append(pool.submit(function, item))
-            if len(begun) > ahead:
-                yield begun.popleft().result()
-        while begun:
-            yield begun.popleft().result()
+            submitted.append(pool.submit(function, item))
+            if len(submitted) > ahead:
+                yield submitted.popleft().result()
+        while submitted:
+            yield submitted.popleft().result()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
@@ -57,17 +58,17 @@ def in_batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
 
 @contextmanager
 def finish_on_interrupt() -> Iterator[threading.Event]:
-    """Within the block, Ctrl-C sets an event, and only a second one interrupts at once."""
+    """Within the block, the first Ctrl-C sets an event and the second one interrupts at once."""
     stop = threading.Event()
 
     def on_interrupt(_signal: int, _frame: FrameType | None) -> None:
         if stop.is_set():
             raise KeyboardInterrupt
         stop.set()
-        print("\nfinishing what has begun; Ctrl-C again breaks off", file=sys.stderr)
+        print("\nfinishing what has started; press Ctrl-C again to stop at once", file=sys.stderr)
 
     if threading.current_thread() is not threading.main_thread():
-        yield stop  # only the main thread may handle signals
+        yield stop  # only the main thread may set signal handlers
         return
     before = signal.signal(signal.SIGINT, on_interrupt)
     try:
@@ -77,7 +78,7 @@ def finish_on_interrupt() -> Iterator[threading.Event]:
 
 
 class Pace:
-    """Images per second, without the first batch, during which the network is compiled."""
+    """Counts images per second, without the first batch, in which the network is compiled."""
 
     def __init__(self) -> None:
         self.images = 0
@@ -86,7 +87,7 @@ class Pace:
         self._lock = threading.Lock()
 
     def count(self, images: int) -> None:
-        """A batch of so many images is done; may be told on several threads."""
+        """Count a finished batch of this many images; several threads may call it."""
         with self._lock:
             if self.images == 0:
                 self._first = images
@@ -100,5 +101,5 @@ class Pace:
             note = "after the first batch"
         else:
             rate = self.images / (now - self._start)
-            note = "with the start of the network"
+            note = "including the start of the network"
         return f"{self.images} images in {now - self._start:.1f} s, {rate:.1f} images/s {note}"

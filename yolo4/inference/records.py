@@ -20,48 +20,49 @@ def detect_records(
     progress: bool = True,
     parallel: int = 1,
 ) -> list[Detections]:
-    """Run a detector over the images of records; reading goes on while it works.
+    """Run a detector over the images of records; the next images are read while it runs.
 
     Args:
         detect: from RGB images, uint8 `[H, W, 3]` each, to the detections in each.
-        records: whose images are read.
+        records: the annotated images.
         batch_size: images per call.
         progress: show a progress bar.
-        parallel: threads that call the detector; with one it is called on the caller's.
+        parallel: threads that call the detector; with one, it is called on the caller's thread.
 
     Raises:
         ImageError: an image cannot be read.
     """
-    found = []
+    found: list[Detections] = []
     images = overlapped(lambda record: read_image(record.image), records, 2, 2 * batch_size)
     with tqdm(total=len(records), desc="detecting", unit="image", disable=not progress) as bar:
         batches = in_batches(images, batch_size)
-        is_alone = parallel == 1
-        looked = (
-            map(detect, batches) if is_alone else overlapped(detect, batches, parallel, parallel)
-        )
-        for detections in looked:
+        if parallel == 1:
+            results = map(detect, batches)
+        else:
+            results = overlapped(detect, batches, parallel, parallel)
+        for detections in results:
             found += detections
             bar.update(len(detections))
     return found
 
 
-def choose_records(splits: dict[str, list[Record]], wanted: str | None) -> tuple[str, list[Record]]:
-    """The split asked for and its records; without a name test, else val.
+def choose_records(splits: dict[str, list[Record]], split: str | None) -> tuple[str, list[Record]]:
+    """The name and the records of a split.
 
     Args:
         splits: records by split.
-        wanted: a split's name; "all" is every one of them together.
+        split: the split's name; "all": the records of all splits; None: test if the data has it,
+            else val.
 
     Raises:
         UserError: there is no such split.
     """
-    if wanted == "all":
-        return wanted, [record for records in splits.values() for record in records]
-    choices = (wanted,) if wanted else ("test", "val")
+    if split == "all":
+        return split, [record for records in splits.values() for record in records]
+    choices = (split,) if split else ("test", "val")
     for name in choices:
         if splits.get(name):
             return name, splits[name]
-    there = ", ".join(name for name, records in splits.items() if records)
+    existing = ", ".join(name for name, records in splits.items() if records)
     missing = " or ".join(map(repr, choices))
-    raise UserError(f"the data has no split {missing}; it has: {there}")
+    raise UserError(f"the data has no split {missing}; it has: {existing}")

@@ -1,4 +1,4 @@
-"""Chooses bfloat16 where the processor is good at it and the network finds the same boxes in it."""
+"""Runs a network in bfloat16 if its boxes in bfloat16 are those of float32."""
 
 import json
 import threading
@@ -9,58 +9,60 @@ from pathlib import Path
 import numpy as np
 
 from utils.files import write_atomically
-from yolo4.inference.agreement import Outputs, agree
+from yolo4.inference.agreement import Infer, Outputs, agree
 
-Infer = Callable[[np.ndarray], Outputs]
-
-# In each both precisions compute; a long film without an object has to go on in one of them.
-_MOST_IMAGES = 30
+# Both precisions run on each of them; a long video without objects must not run both to its end.
+_MAX_IMAGES = 30
 
 
-class Checked:
-    """A network in bfloat16, once its first boxes were found to be those of float32.
+class VerifiedBfloat16:
+    """A network in bfloat16; the first images with objects also run in float32, to compare.
+
+    If the boxes differ, the network runs in float32 from then on.
 
     Args:
-        start: makes the network ready in a precision.
-        memory: file that keeps what was found, so that it is found out once.
-        place: processor and library, whose arithmetic it was found for.
+        open_network: opens the network in a precision.
+        result_file: stores the result of the comparison, so that it is made once.
+        hardware: processor and library version, for which the result holds.
     """
 
-    def __init__(self, start: Callable[[str], Infer], memory: Path, place: str) -> None:
-        self._memory = memory
-        self._place = place
+    def __init__(
+        self, open_network: Callable[[str], Infer], result_file: Path, hardware: str
+    ) -> None:
+        self._result_file = result_file
+        self._hardware = hardware
         self._lock = threading.Lock()
-        known = self._recall()
-        self.precision = "float32" if known is False else "bfloat16"
-        self._infer = start(self.precision)
-        self._exact = start("float32") if known is None else self._infer
-        self._images_left = _MOST_IMAGES if known is None else 0
+        agrees = self._stored_result()
+        self.precision = "float32" if agrees is False else "bfloat16"
+        self._infer = open_network(self.precision)
+        self._infer_float32 = open_network("float32") if agrees is None else self._infer
+        self._images_left = _MAX_IMAGES if agrees is None else 0
 
     def __call__(self, images: np.ndarray) -> Outputs:
-        """The network's output in the precision that was chosen."""
+        """The network's output in the chosen precision."""
         if self._images_left > 0:
             with self._lock:
                 if self._images_left > 0:
-                    self._settle(images)
+                    self._verify(images)
         return self._infer(images)
 
-    def _settle(self, images: np.ndarray) -> None:
-        same = agree(self._infer(images), self._exact(images))
-        # An image without an object tells nothing: the next one may.
-        self._images_left = self._images_left - len(images) if same is None else 0
-        if same is False:
-            self.precision, self._infer = "float32", self._exact
-            print("bfloat16 finds other boxes than float32: going on in float32")
+    def _verify(self, images: np.ndarray) -> None:
+        agrees = agree(self._infer(images), self._infer_float32(images))
+        # Images without an object leave it undecided; the next images may decide it.
+        self._images_left = self._images_left - len(images) if agrees is None else 0
+        if agrees is False:
+            self.precision, self._infer = "float32", self._infer_float32
+            print("bfloat16 finds other boxes than float32: continuing in float32")
         if self._images_left <= 0:
-            self._exact = self._infer  # no second network stays in memory
-        if same is not None:
-            found = {"agrees": same, "place": self._place}
-            with suppress(OSError):  # then the next start finds it out again
-                write_atomically(self._memory, json.dumps(found) + "\n")
+            self._infer_float32 = self._infer  # frees the network that is no longer needed
+        if agrees is not None:
+            result = {"agrees": agrees, "place": self._hardware}
+            with suppress(OSError):  # then the next start compares again
+                write_atomically(self._result_file, json.dumps(result) + "\n")
 
-    def _recall(self) -> bool | None:
+    def _stored_result(self) -> bool | None:
         try:
-            found = json.loads(self._memory.read_text(encoding="utf-8"))
-            return bool(found["agrees"]) if found["place"] == self._place else None
+            result = json.loads(self._result_file.read_text(encoding="utf-8"))
+            return bool(result["agrees"]) if result["place"] == self._hardware else None
         except (OSError, ValueError, KeyError, TypeError):
             return None

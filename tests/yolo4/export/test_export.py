@@ -2,6 +2,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,10 +13,11 @@ from utils.errors import UserError
 from utils.nms import nms
 from yolo4.export import command
 from yolo4.export.command import export
-from yolo4.export.network import engine_network, exported_network
+from yolo4.export.model import exported_model
 from yolo4.export.options import ExportOptions
-from yolo4.formats.runtimes import FILES, OPEN
-from yolo4.formats.write import write_model
+from yolo4.formats import FORMATS
+from yolo4.formats.openvino import OPENVINO
+from yolo4.inference.keras_network import engine_network
 from yolo4.sample_data.make import make_sample_data
 
 
@@ -33,10 +35,10 @@ def described(folder):
 )
 def test_every_format_gives_what_keras_gives(run, tmp_path, form, capsys):
     export(ExportOptions(str(run.folder), form, str(tmp_path)))
-    assert "difference from Keras on a drawn picture: boxes" in capsys.readouterr().out
-    assert {file.name for file in tmp_path.iterdir()} == {FILES[form], "model.json"}
-    found = OPEN[form](tmp_path / FILES[form])(some_images(3))
-    wanted = exported_network(run, ExportOptions())(some_images(3), training=False)
+    assert "difference from Keras on a drawn image: boxes" in capsys.readouterr().out
+    assert {file.name for file in tmp_path.iterdir()} == {FORMATS[form].file, "model.json"}
+    found = FORMATS[form].open(tmp_path / FORMATS[form].file)(some_images(3))
+    wanted = exported_model(run, ExportOptions())(some_images(3), training=False)
     assert list(described(tmp_path)["outputs"]) == ["boxes", "scores", "labels"]
     for name, output in described(tmp_path)["outputs"].items():
         assert [None, *found[name].shape[1:]] == output["shape"]
@@ -54,10 +56,12 @@ def test_logits_of_a_fixed_batch_of_float_pixels(run, tmp_path):
         input_type="float32",
     )
     export(options)
+    files = {file.name for file in tmp_path.iterdir()}
+    assert files == {"model.xml", "model.bin", "model.json"}
     assert described(tmp_path)["input"]["shape"] == [2, *SIZE, 3]
     images = some_images(2).astype(np.float32)
-    found = OPEN["openvino"](tmp_path / "model.xml")(images)
-    wanted = exported_network(run, options)(images, training=False)
+    found = FORMATS["openvino"].open(tmp_path / "model.xml")(images)
+    wanted = exported_model(run, options)(images, training=False)
     assert {name: value.shape for name, value in found.items()} == {
         f"p{level}": (2, SIZE[0] // stride, SIZE[1] // stride, 3, 5 + len(NAMES))
         for level, stride in ((3, 8), (4, 16), (5, 32))
@@ -68,13 +72,13 @@ def test_logits_of_a_fixed_batch_of_float_pixels(run, tmp_path):
 
 @pytest.mark.filterwarnings("error:In the future")
 @pytest.mark.parametrize("form", ["onnx", pytest.param("openvino", marks=pytest.mark.slow)])
-def test_suppression_inside_the_model_is_ours(run, tmp_path, form):
+def test_nms_inside_the_model_keeps_the_same_boxes(run, tmp_path, form):
     options = ExportOptions(
         str(run.folder), form, str(tmp_path), with_nms=True, score_threshold=0.4, max_detections=20
     )
     export(options)
     images = some_images(2, seed=3)
-    found = OPEN[form](tmp_path / FILES[form])(images)
+    found = FORMATS[form].open(tmp_path / FORMATS[form].file)(images)
     decoded = engine_network(run)(images, training=False)
     for i in range(2):
         boxes, confidence, class_scores = (np.asarray(decoded[name])[i] for name in decoded)
@@ -90,7 +94,7 @@ def test_suppression_inside_the_model_is_ours(run, tmp_path, form):
     assert described(tmp_path)["outputs"]["count"]["shape"] == [None]
 
 
-def test_darknets_files_are_read_by_opencv(run, tmp_path, capsys):
+def test_opencv_reads_darknets_files(run, tmp_path, capsys):
     cv2 = pytest.importorskip("cv2", "4.10")
     export(ExportOptions(str(run.folder), "darknet", str(tmp_path)))
     files = {file.name for file in tmp_path.iterdir()}
@@ -104,19 +108,28 @@ def test_darknets_files_are_read_by_opencv(run, tmp_path, capsys):
 
 
 def test_a_model_that_differs_is_not_kept(run, tmp_path, monkeypatch):
-    def another(model, form, folder):
-        return write_model(
-            exported_network(write_run(tmp_path / "b", seed=1), options), form, folder
-        )
+    def write_another(model, path):
+        exported_model(write_run(tmp_path / "b", seed=1), options).save(path)
 
     options = ExportOptions(str(run.folder), "keras", str(tmp_path / "out"))
-    monkeypatch.setattr("yolo4.formats.write.write_model", another)
+    monkeypatch.setitem(FORMATS, "keras", replace(FORMATS["keras"], write=write_another))
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "model.keras").write_text("the last one")
     with pytest.raises(UserError, match="the exported model differs from Keras: boxes"):
         export(options)
     assert [file.name for file in (tmp_path / "out").iterdir()] == ["model.keras"]
     assert (tmp_path / "out" / "model.keras").read_text() == "the last one"
+
+
+def test_a_failed_conversion_leaves_no_file(run, tmp_path, monkeypatch):
+    def convert(path):
+        assert (path / "saved_model.pb").is_file()
+        raise RuntimeError("no such operation")
+
+    monkeypatch.setattr("openvino.convert_model", convert)
+    with pytest.raises(RuntimeError, match="no such operation"):
+        OPENVINO.write(engine_network(run), tmp_path / OPENVINO.file)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_missing_library_is_named_before_anything_is_written(run, tmp_path, monkeypatch):
@@ -129,49 +142,55 @@ def test_a_missing_library_is_named_before_anything_is_written(run, tmp_path, mo
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"format": "onnx", "precision": "int8"}, "--precision int8: onnx is written in float32"),
-        ({"format": "litert", "with_nms": True}, "--with-nms: litert has no operator for it"),
+        (
+            {"format": "onnx", "precision": "int8"},
+            "--precision is 'int8'; --format onnx takes float32$",
+        ),
+        (
+            {"format": "litert", "with_nms": True},
+            "--with-nms: --format litert has no operator for it; onnx, openvino, saved_model have",
+        ),
         ({"with_nms": True, "outputs": "logits"}, "--with-nms suppresses boxes"),
         ({"batch_size": 0}, "--batch-size"),
-        ({"format": "darknet", "batch_size": 2}, "--batch-size: Darknet's format has no such"),
-        ({"format": "darknet", "outputs": "logits"}, "--outputs: Darknet's format has no such"),
+        ({"format": "darknet", "batch_size": 2}, "--batch-size: --format darknet has no such"),
+        ({"format": "darknet", "outputs": "logits"}, "--outputs: --format darknet has no such"),
         ({"format": "tflite"}, "--format is 'tflite'"),
     ],
 )
-def test_settings_that_do_not_go_together(settings, words):
+def test_contradicting_settings_are_refused(settings, words):
     with pytest.raises(UserError, match=words):
         ExportOptions(**settings)
 
 
-def test_the_picture_is_one_of_the_data_where_that_is_there(run, tmp_path):
+def test_the_image_is_one_of_the_data_set_if_there_is_one(run, tmp_path):
     options = ExportOptions(data=(str(make_sample_data(tmp_path / "data", 1, 1, 1, size=96)),))
-    splits = command._splits(run, options)
-    image, name = command._image(run, None, splits)
+    splits = command._load_splits(run, options)
+    image, name = command._choose_image(run, None, splits)
     assert (image.shape, name) == ((*SIZE, 3), str(splits["test"][0].image))
     other = str(splits["train"][0].image)
-    assert command._image(run, other, {})[1] == other
-    assert command._splits(run, ExportOptions(image=other)) == {}
-    assert command._splits(run, ExportOptions()) == {}
-    assert command._image(run, None, {})[1] == "a drawn picture"
+    assert command._choose_image(run, other, {})[1] == other
+    assert command._load_splits(run, ExportOptions(image=other)) == {}
+    assert command._load_splits(run, ExportOptions()) == {}
+    assert command._choose_image(run, None, {})[1] == "a drawn image"
 
 
-def test_what_cannot_be_measured_is_told_before_anything_is_written(run, tmp_path):
+def test_a_precision_that_cannot_be_measured_is_refused_before_anything_is_written(run, tmp_path):
     options = ExportOptions(str(run.folder), "openvino", str(tmp_path / "out"), precision="int8")
-    with pytest.raises(UserError, match="--data names one to measure int8 on"):
+    with pytest.raises(UserError, match="--data names a data set to measure int8 on"):
         export(options)
     assert not (tmp_path / "out").exists()
 
 
-def test_a_folder_that_is_no_model_is_not_replaced(run, tmp_path):
-    command._insist_on_model(tmp_path / "saved_model")
+def test_a_folder_that_is_no_saved_model_is_not_replaced(run, tmp_path):
+    command._check_replaceable(FORMATS["saved_model"], tmp_path)
     (tmp_path / "saved_model").mkdir()
-    command._insist_on_model(tmp_path / "saved_model")
+    command._check_replaceable(FORMATS["saved_model"], tmp_path)
     (tmp_path / "saved_model" / "photo.jpg").touch()
-    with pytest.raises(UserError, match="is no SavedModel, and would be replaced"):
+    with pytest.raises(UserError, match=r"would be replaced, but has no saved_model\.pb"):
         export(ExportOptions(str(run.folder), "saved_model", str(tmp_path)))
     assert [file.name for file in tmp_path.iterdir()] == ["saved_model"]
     (tmp_path / "saved_model" / "saved_model.pb").touch()
-    command._insist_on_model(tmp_path / "saved_model")
+    command._check_replaceable(FORMATS["saved_model"], tmp_path)
 
 
 def test_from_the_command_line(run, tmp_path):

@@ -1,4 +1,4 @@
-"""What an export says of a lower precision, and when it refuses it."""
+"""What an export reports about a lower precision, and when it refuses it."""
 
 from types import SimpleNamespace
 
@@ -9,40 +9,40 @@ from utils.anchors import COCO_ANCHORS
 from utils.errors import UserError
 from yolo4.config import Config
 from yolo4.export.options import ExportOptions
-from yolo4.export.precision import Cost, _as_decoded, _milliseconds, verdict
+from yolo4.export.precision import Measurement, _as_infer, _milliseconds, verdict
 
-EXACT = Cost(megabytes=13.5, milliseconds=40.0, map=0.875)
+FLOAT32 = Measurement(megabytes=13.5, milliseconds=40.0, map=0.875)
 
 
 @pytest.mark.parametrize(
     ("lower", "words"),
     [
         (
-            Cost(4, 20, 0.875),
+            Measurement(4, 20, 0.875),
             "size and speed: 13.5 MB became 4.0 MB, 20.0 ms an image against 40.0",
         ),
-        (Cost(4, 39, 0.866), "size: 13.5 MB"),  # 2.5% faster is as fast
-        (Cost(4, 60, 0.9), "size: 13.5 MB"),
-        (Cost(13.4, 20, 0.875), "speed: 13.5 MB became 13.4 MB"),
+        (Measurement(4, 39, 0.866), "size: 13.5 MB"),  # 2.5% faster is as fast
+        (Measurement(4, 60, 0.9), "size: 13.5 MB"),
+        (Measurement(13.4, 20, 0.875), "speed: 13.5 MB became 13.4 MB"),
     ],
 )
-def test_what_it_wins_is_said(lower, words):
-    said = verdict("int8", EXACT, lower, "bfloat16")
-    assert said.startswith(f"int8 wins {words}")
-    assert said.endswith("against 40.0 in bfloat16")
+def test_gains_are_reported(lower, words):
+    text = verdict("int8", FLOAT32, lower, "bfloat16")
+    assert text.startswith(f"int8 gains {words}")
+    assert text.endswith("against 40.0 in bfloat16")
 
 
 @pytest.mark.parametrize(
     ("lower", "words"),
     [
-        (Cost(13.4, 39, 0.9), "int8 wins neither size nor speed: not kept"),
-        (Cost(4, 20, 0.864), "int8 loses 1.1 points of mAP, more than 1: not kept"),
-        (Cost(4, 20, float("nan")), "int8 loses nan points of mAP"),
+        (Measurement(13.4, 39, 0.9), "int8 gains neither size nor speed: not kept"),
+        (Measurement(4, 20, 0.864), "int8 loses 1.1 points of mAP, more than 1: not kept"),
+        (Measurement(4, 20, float("nan")), "int8 loses nan points of mAP"),
     ],
 )
-def test_what_wins_nothing_or_loses_too_much_is_refused(lower, words):
+def test_no_gain_and_too_much_loss_are_refused(lower, words):
     with pytest.raises(UserError, match=words):
-        verdict("int8", EXACT, lower, "float32")
+        verdict("int8", FLOAT32, lower, "float32")
 
 
 def test_times_are_per_image_and_without_the_first_turn(monkeypatch):
@@ -74,6 +74,6 @@ def test_a_model_of_a_fixed_batch_is_measured_on_a_single_image(batch_size, seen
     )
     options = ExportOptions(batch_size=batch_size, input_type="float32")
     image = np.full((1, 2, 2, 4), 7, np.uint8)
-    boxes, scores, classes = _as_decoded(runtime, run, options)(image)
+    boxes, scores, classes = _as_infer(runtime, run, options)(image)
     assert (boxes[0].tolist(), scores[0].tolist()) == ([[7.0] * 4] * 2, [7.0])
     assert classes[0].tolist() == [[0, 1]]

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from yolo4.formats.float32_layers import keep_ends_exact
-from yolo4.formats.quantize import quantize_openvino
-from yolo4.formats.runtimes import library, open_openvino, openvino_core
+from yolo4.formats.float32_layers import mark_float32_layers
+from yolo4.formats.libraries import library, openvino_core
+from yolo4.formats.openvino import open_openvino, quantize_int8
 
 openvino = library("openvino")
 
@@ -26,7 +26,7 @@ def convolution(features, channels, name):
     return node.output(0)
 
 
-def test_the_first_and_the_last_of_each_way_through_the_network(tmp_path):
+def test_the_first_and_last_convolution_of_each_path_is_marked(tmp_path):
     opset = openvino.opset13
     images = opset.parameter([1, 3, 4, 4], np.float32)
     first = convolution(opset.divide(images, np.float32(255)).output(0), 4, "first")
@@ -36,7 +36,7 @@ def test_the_first_and_the_last_of_each_way_through_the_network(tmp_path):
     large = convolution(neck, 2, "large")
     both = opset.concat([opset.exp(small), large], axis=1)
     openvino.save_model(openvino.Model([both], [images]), tmp_path / "model.xml")
-    keep_ends_exact(tmp_path / "model.xml")
+    mark_float32_layers(tmp_path / "model.xml")
     assert marked(tmp_path / "model.xml") == {
         "first": True,
         "middle": False,
@@ -47,20 +47,22 @@ def test_the_first_and_the_last_of_each_way_through_the_network(tmp_path):
 
 
 @pytest.mark.slow  # NNCF stays out of the process of all other tests
-def test_int8_goes_before_it_and_takes_a_fixed_batch(tmp_path):
+def test_int8_overrides_the_mark_and_takes_a_fixed_batch(tmp_path):
     opset = openvino.opset13
     images = opset.parameter([2, 3, 8, 8], np.uint8)
     pixels = opset.divide(opset.convert(images, np.float32), np.float32(255)).output(0)
     last = convolution(opset.relu(convolution(pixels, 4, "first")).output(0), 2, "last")
-    exact, low = tmp_path / "exact.xml", tmp_path / "int8.xml"
-    openvino.save_model(openvino.Model([last], [images]), exact, compress_to_fp16=False)
-    keep_ends_exact(exact)
+    float32_path, int8_path = tmp_path / "exact.xml", tmp_path / "int8.xml"
+    openvino.save_model(openvino.Model([last], [images]), float32_path, compress_to_fp16=False)
+    mark_float32_layers(float32_path)
     pictures = np.random.default_rng(0).integers(0, 256, (3, 8, 8, 3), np.uint8)
     pictures = pictures.transpose(0, 3, 1, 2)
-    quantize_openvino(exact, low, pictures)
-    (before,), (after,) = (open_openvino(path)(pictures[:2]).values() for path in (exact, low))
+    quantize_int8(float32_path, int8_path, pictures)
+    (before,), (after,) = (
+        open_openvino(path)(pictures[:2]).values() for path in (float32_path, int8_path)
+    )
     assert 0 < np.abs(after - before).max() < 0.1 * before.max()
-    compiled = openvino_core().compile_model(low, "CPU")
+    compiled = openvino_core().compile_model(int8_path, "CPU")
     runtime = compiled.get_runtime_model()
     computed = [
         node.get_rt_info()["runtimePrecision"].astype(str)

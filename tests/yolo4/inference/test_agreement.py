@@ -4,8 +4,8 @@ import pytest
 from benchmarks.agreement import counterparts
 from utils.records import Detections
 from yolo4.inference.agreement import agree
-from yolo4.inference.engine import Network
-from yolo4.inference.verified_bfloat16 import Checked
+from yolo4.inference.engine import BackendNetwork
+from yolo4.inference.verified_bfloat16 import VerifiedBfloat16
 
 BOXES = np.array([[[0, 0, 10, 10], [20, 20, 60, 40]]], np.float32)
 CONFIDENCE = np.array([[0.8, 0.2]], np.float32)
@@ -97,44 +97,44 @@ LOW = (BOXES, CONFIDENCE / 4, SCORES)
 ONE = np.zeros((1, 2, 2, 3), np.uint8)
 
 
-def checked(starts, folder, place="here"):
-    return Checked(starts, folder / "bfloat16.json", place)
+def verified(starts, folder, hardware="this"):
+    return VerifiedBfloat16(starts, folder / "bfloat16.json", hardware)
 
 
 def test_bfloat16_is_kept_where_it_agrees_and_not_asked_again(tmp_path):
     starts = Starts(float32=EXACT, bfloat16=moved(0.1))
-    network = checked(starts, tmp_path)
+    network = verified(starts, tmp_path)
     for _ in range(2):
         assert network(ONE) is starts.networks["bfloat16"]
     assert starts.started == ["bfloat16", "float32"]
-    again = checked(starts, tmp_path)
+    again = verified(starts, tmp_path)
     again(ONE)
     assert (again.precision, starts.started[2:]) == ("bfloat16", ["bfloat16"])
 
 
 def test_float32_takes_over_where_bfloat16_does_not_agree(tmp_path, capsys):
     starts = Starts(float32=EXACT, bfloat16=moved(5))
-    network = Network("OpenVINO", checked(starts, tmp_path))
+    network = BackendNetwork("OpenVINO", verified(starts, tmp_path))
     assert str(network) == "OpenVINO bfloat16"
     assert network(ONE) is EXACT
     assert str(network) == "OpenVINO float32"
-    assert "going on in float32" in capsys.readouterr().out
-    again = checked(starts, tmp_path)
+    assert "continuing in float32" in capsys.readouterr().out
+    again = verified(starts, tmp_path)
     assert (again.precision, starts.started[2:]) == ("float32", ["float32"])
     assert again(ONE) is EXACT
 
 
 def test_another_processor_or_library_is_asked_anew(tmp_path):
     starts = Starts(float32=EXACT, bfloat16=moved(5))
-    checked(starts, tmp_path)(ONE)
-    there = checked(starts, tmp_path, place="there")
+    verified(starts, tmp_path)(ONE)
+    there = verified(starts, tmp_path, hardware="another")
     assert there.precision == "bfloat16"
     assert there(ONE) is EXACT
 
 
 def test_images_without_a_box_leave_the_question_to_the_next_one(tmp_path):
     starts = Starts(float32=LOW, bfloat16=LOW)
-    network = checked(starts, tmp_path)
+    network = verified(starts, tmp_path)
     assert network(ONE) is LOW
     assert not (tmp_path / "bfloat16.json").exists()
     starts.networks = {"float32": EXACT, "bfloat16": moved(5)}
@@ -143,7 +143,7 @@ def test_images_without_a_box_leave_the_question_to_the_next_one(tmp_path):
 
 def test_after_many_of_them_only_bfloat16_goes_on(tmp_path):
     starts = Starts(float32=LOW, bfloat16=LOW)
-    network = checked(starts, tmp_path)
+    network = verified(starts, tmp_path)
     for _ in range(30):
         network(ONE)
     starts.networks = {"float32": EXACT, "bfloat16": moved(5)}
@@ -154,10 +154,10 @@ def test_after_many_of_them_only_bfloat16_goes_on(tmp_path):
 @pytest.mark.parametrize("text", ["{", '{"agrees": false}'])
 def test_a_broken_memory_is_as_good_as_none(tmp_path, text):
     (tmp_path / "bfloat16.json").write_text(text)
-    assert checked(Starts(bfloat16=EXACT, float32=EXACT), tmp_path).precision == "bfloat16"
+    assert verified(Starts(bfloat16=EXACT, float32=EXACT), tmp_path).precision == "bfloat16"
 
 
 def test_without_room_for_the_memory_it_goes_on(tmp_path):
     (tmp_path / "file").touch()
-    network = checked(Starts(float32=EXACT, bfloat16=EXACT), tmp_path / "file")
+    network = verified(Starts(float32=EXACT, bfloat16=EXACT), tmp_path / "file")
     assert network(ONE) is EXACT

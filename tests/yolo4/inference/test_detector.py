@@ -174,7 +174,7 @@ def test_what_is_no_rgb_image_is_refused(wrong):
 
 
 def test_another_class_count_is_told():
-    with pytest.raises(UserError, match="knows 3 classes, but 2 are named"):
+    with pytest.raises(UserError, match="has 3 classes, but there are 2 class names"):
         Detector(answer(((0, 0, 9, 9), 0.9, (1, 0, 0))), NAMES[:2], SIZE).detect(image())
 
 

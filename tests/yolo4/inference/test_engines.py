@@ -2,6 +2,7 @@ import dataclasses
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -11,18 +12,33 @@ import pytest
 from tests.helpers import ROOT
 from tests.helpers.made_run import NAMES, some_images, write_run
 from tests.yolo4.formats.test_float32_layers import marked
+from utils.anchors import format_anchors
 from utils.errors import UserError
-from yolo4.formats.runtimes import fast_precision, openvino_core
+from yolo4.build import build_model
+from yolo4.config import Config
+from yolo4.formats.libraries import openvino_core
+from yolo4.formats.onnx import ONNX
+from yolo4.formats.openvino import OPENVINO, fast_precision
 from yolo4.inference import engine
 from yolo4.inference import engine_cache as cache
 from yolo4.inference.detector import Detector
 from yolo4.inference.engine import open_engine
 from yolo4.inference.engine_cache import cached_model
+from yolo4.options import option
+from yolo4.run import Run, open_run
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     return write_run(tmp_path_factory.mktemp("logs") / "run")
+
+
+def write_copy(run, folder, **settings):
+    """A copy of a run with other settings, which its weights need not fit."""
+    shutil.copytree(run.folder, folder, ignore=shutil.ignore_patterns("engines"))
+    config = dataclasses.replace(run.config(), **settings)
+    (folder / "config.json").write_text(config.to_json(), encoding="utf-8")
+    return open_run(folder)
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +50,7 @@ def wanted(run):
     "backend", ["openvino", pytest.param("onnxruntime", marks=pytest.mark.slow)]
 )
 def test_every_backend_computes_what_keras_computes(run, wanted, backend, monkeypatch):
-    monkeypatch.setattr(engine, "fast_precision", lambda form: "float32")
+    monkeypatch.setattr(engine, "fast_precision", lambda: "float32")
     network = open_engine(run, backend).infer
     assert (
         str(network)
@@ -60,36 +76,99 @@ def test_calls_from_several_threads_do_not_mix(run):
 def test_the_network_is_written_once_and_again_when_something_changes(run, tmp_path, monkeypatch):
     made = []
 
-    def write(run, form, folder):
+    def write(run, model_format, folder):
         made.append(run.config().scale_x_y)
         (folder / "model.onnx").write_text("a model")
 
-    monkeypatch.setattr(cache, "_export_in_own_process", write)
+    monkeypatch.setattr(cache, "_export_in_subprocess", write)
     own = write_run(tmp_path / "run")
     for _ in range(2):
-        assert cached_model(own, "onnx").read_text() == "a model"
+        assert cached_model(own, ONNX).read_text() == "a model"
     assert len(made) == 1
     (own.folder / "best.weights.h5").write_bytes(run.weights().read_bytes() + b" ")
-    cached_model(own, "onnx")
+    cached_model(own, ONNX)
     config = dataclasses.replace(own.config(), scale_x_y=(1.0, 1.0, 1.0))
     own.config_file.write_text(config.to_json())
-    cached_model(own, "onnx")
+    cached_model(own, ONNX)
     assert made[1:] == [(1.2, 1.1, 1.05), (1.0, 1.0, 1.0)]
     assert sorted(file.name for file in (own.folder / "engines").iterdir()) == ["onnx"]
+
+
+OTHER_VALUES = {
+    "input_size": 96,
+    "width": 0.125,
+    "depth": 0.4,
+    "scale_x_y": (1.0, 1.0, 1.0),
+    "batch_norm_epsilon": 1e-3,
+}
+
+
+def test_the_cache_key_has_every_setting_of_the_network_but_those_known_by_their_results(run):
+    fields = {f.name for f in dataclasses.fields(Config) if f.metadata["group"] == "network"}
+    assert fields == {*OTHER_VALUES, "weights", "anchors"}
+    assert set(cache.cache_key(run)["network"]) == set(OTHER_VALUES)
+
+
+@pytest.mark.parametrize("name", OTHER_VALUES)
+def test_another_setting_of_the_network_is_another_key(run, tmp_path, name):
+    other = write_copy(run, tmp_path / "run", **{name: OTHER_VALUES[name]})
+    assert cache.cache_key(other) != cache.cache_key(run)
+
+
+def test_other_anchors_and_class_names_are_another_key_but_settings_of_training_are_not(
+    run, tmp_path
+):
+    other = write_copy(run, tmp_path / "run", weights="logs/other", epochs=7)
+    assert cache.cache_key(other) == cache.cache_key(run)
+    other.classes_file.write_text("apple\n", encoding="utf-8")
+    assert cache.cache_key(other) != cache.cache_key(run)
+    other.classes_file.write_bytes(run.classes_file.read_bytes())
+    other.anchors_file.write_text(format_anchors(run.anchors() + 1), encoding="utf-8")
+    assert cache.cache_key(other) != cache.cache_key(run)
+
+
+def test_a_new_setting_of_the_network_is_part_of_the_key(run):
+    @dataclasses.dataclass(frozen=True)
+    class NewConfig(Config):
+        mish: bool = option(True, "Mish activations", "network")
+        more_epochs: int = option(1, "epochs", "optimization")
+
+    @dataclasses.dataclass(frozen=True)
+    class NewRun(Run):
+        def config(self):
+            return NewConfig(**dataclasses.asdict(super().config()))
+
+    network = cache.cache_key(NewRun(run.folder))["network"]
+    assert network == {**cache.cache_key(run)["network"], "mish": True}
+
+
+def test_the_network_is_built_of_settings_that_are_in_the_key(run):
+    config, used = run.config(), set()
+
+    class Recorder:
+        def __getattr__(self, name):
+            used.add(name)
+            return getattr(config, name)
+
+    build_model(Recorder(), len(NAMES))
+    used.discard("confidence_prior")  # the initial bias, which the weights replace
+    used = {"input_size" if name == "input_shape" else name for name in used}
+    assert used <= set(cache.cache_key(run)["network"])
+    assert len(used) >= 4
 
 
 def test_what_another_process_wrote_meanwhile_is_left_as_it_is(run, tmp_path, monkeypatch):
     own = write_run(tmp_path / "run")
 
-    def write(run, form, folder):
+    def write(run, model_format, folder):
         (folder / "model.onnx").write_text("ours")
         theirs = own.folder / "engines" / "onnx"
         theirs.mkdir(parents=True)
         (theirs / "model.onnx").write_text("theirs")
-        (theirs / "key.json").write_text(json.dumps(cache._key(own)))
+        (theirs / "key.json").write_text(json.dumps(cache.cache_key(own)))
 
-    monkeypatch.setattr(cache, "_export_in_own_process", write)
-    assert cached_model(own, "onnx").read_text() == "theirs"
+    monkeypatch.setattr(cache, "_export_in_subprocess", write)
+    assert cached_model(own, ONNX).read_text() == "theirs"
     assert [file.name for file in (own.folder / "engines").iterdir()] == ["onnx"]
 
 
@@ -97,14 +176,16 @@ def test_a_run_that_cannot_be_written_is_told(tmp_path):
     own = write_run(tmp_path / "run")
     (own.folder / "engines").write_text("in the way")
     with pytest.raises(UserError, match=r"cannot be written to .*engines.*; --backend keras needs"):
-        cached_model(own, "onnx")
+        cached_model(own, ONNX)
 
 
 def test_an_export_that_is_killed_is_told(tmp_path, monkeypatch):
     ended = subprocess.CompletedProcess([], -9, stderr="some warning\n")
     monkeypatch.setattr(cache.subprocess, "run", lambda *_, **__: ended)
-    with pytest.raises(UserError, match="writing the network for onnx ended with status -9"):
-        cached_model(write_run(tmp_path / "run"), "onnx")
+    with pytest.raises(
+        UserError, match=r"^writing the network for onnx ended with status -9: some warning$"
+    ):
+        cached_model(write_run(tmp_path / "run"), ONNX)
 
 
 @pytest.mark.slow
@@ -127,13 +208,60 @@ def test_a_script_without_a_guard_can_use_a_detector(run, tmp_path):
 
 
 def test_auto_is_openvino_unless_there_is_a_gpu(monkeypatch, tmp_path):
-    monkeypatch.setattr(engine, "_GPU", tmp_path)
-    assert engine._chosen("auto") == "keras"
-    monkeypatch.setattr(engine, "_GPU", tmp_path / "none")
-    assert engine._chosen("auto") == "openvino"
+    monkeypatch.setattr(engine, "_GPU_DEVICES", (tmp_path / "none", tmp_path))
+    assert engine._choose("auto") == "keras"
+    monkeypatch.setattr(engine, "_GPU_DEVICES", (tmp_path / "none",))
+    assert engine._choose("auto") == "openvino"
     monkeypatch.setattr(engine.importlib.util, "find_spec", lambda name: None)
-    assert engine._chosen("auto") == "keras"
-    assert engine._chosen("litert") == "litert"
+    assert engine._choose("auto") == "keras"
+    assert engine._choose("litert") == "litert"
+
+
+@pytest.mark.parametrize("device", ["/dev/nvidiactl", "/dev/dxg"])  # Linux's, and WSL 2's
+def test_a_gpu_is_recognized_by_its_device(device):
+    assert device in map(str, engine._GPU_DEVICES)
+
+
+@pytest.fixture
+def failing_export(monkeypatch):
+    """The export for OpenVINO, which "auto" chooses, fails as it would by a bug."""
+    ended = subprocess.CompletedProcess([], 1, stderr="Traceback ...\nNameError: no such name\n")
+    monkeypatch.setattr(cache.subprocess, "run", lambda *_, **__: ended)
+    monkeypatch.setattr(engine, "_GPU_DEVICES", ())
+
+
+def test_auto_is_keras_if_the_network_cannot_be_written(failing_export, tmp_path, capsys):
+    own = write_run(tmp_path / "run")
+    reason = "writing the network for openvino ended with status 1: NameError: no such name"
+    with pytest.raises(UserError, match=f"^{reason}$"):
+        open_engine(own, "openvino")
+    capsys.readouterr()
+    assert str(open_engine(own, "auto").infer) == "Keras float32"
+    written, fallback = capsys.readouterr().out.splitlines()
+    assert written.startswith("writing the network for openvino")
+    assert fallback == f"OpenVINO cannot run this network ({reason}): using Keras"
+
+
+def test_auto_is_keras_if_the_network_cannot_be_opened(tmp_path, monkeypatch, capsys):
+    def write(run, model_format, folder):
+        (folder / "model.xml").write_text("no model")
+
+    monkeypatch.setattr(cache, "_export_in_subprocess", write)
+    monkeypatch.setattr(engine, "_GPU_DEVICES", ())
+    own = write_run(tmp_path / "run")
+    with pytest.raises(UserError, match=r"OpenVINO cannot open .*model\.xml: ") as error:
+        open_engine(own, "openvino")
+    assert "\n" not in str(error.value)
+    assert str(open_engine(own, "auto").infer) == "Keras float32"
+    assert capsys.readouterr().out.endswith("): using Keras\n")
+
+
+def test_a_mistake_in_the_run_is_reported_once(failing_export, tmp_path, capsys):
+    own = write_run(tmp_path / "run")
+    own.weights().unlink()
+    with pytest.raises(UserError, match="no weights yet"):
+        open_engine(own, "auto")
+    assert capsys.readouterr().out == ""
 
 
 def test_a_backend_that_is_not_installed(run, monkeypatch):
@@ -143,7 +271,7 @@ def test_a_backend_that_is_not_installed(run, monkeypatch):
 
 
 def test_the_convolution_that_sees_pixels_and_those_that_make_logits_stay_exact(run):
-    exported = cached_model(run, "openvino")
+    exported = cached_model(run, OPENVINO)
     is_marked = marked(exported)
     model = openvino_core().read_model(exported)
     shapes = {
@@ -158,9 +286,9 @@ def test_the_convolution_that_sees_pixels_and_those_that_make_logits_stay_exact(
 
 
 def test_these_are_computed_in_float32_and_the_others_in_bfloat16(run):
-    if fast_precision("openvino") != "bfloat16":
+    if fast_precision() != "bfloat16":
         pytest.skip("a processor without bfloat16")
-    exported = cached_model(run, "openvino")
+    exported = cached_model(run, OPENVINO)
     options = {"INFERENCE_PRECISION_HINT": "bf16"}
     compiled = openvino_core().compile_model(exported, "CPU", options)
     runtime = compiled.get_runtime_model()
@@ -176,7 +304,7 @@ def test_these_are_computed_in_float32_and_the_others_in_bfloat16(run):
 def test_predict_with_openvino_imports_neither_tensorflow_nor_what_data_sets_need(run, tmp_path):
     import cv2
 
-    cached_model(run, "openvino")
+    cached_model(run, OPENVINO)
     cv2.imwrite(str(tmp_path / "a.png"), some_images(1)[0])
     code = (
         "import sys; from yolo4.predict.command import predict; "
@@ -206,7 +334,7 @@ from pathlib import Path
 import numpy as np
 import openvino
 from openvino import opset13
-from yolo4.formats.runtimes import open_openvino
+from yolo4.formats.openvino import open_openvino
 
 images = opset13.parameter([-1, 2, 2, 3], np.uint8, name="images")
 model = openvino.Model([opset13.convert(images, "f32")], [images])
@@ -232,8 +360,8 @@ TWO_IN_THEIR_ORDER = (
     FIRST_CALLS.partition("run, together")[0]
     + """
 import os, signal
-from yolo4.formats.runtimes import fast_precision
-fast_precision("openvino")
+from yolo4.formats.openvino import fast_precision
+fast_precision()
 first, second = open_openvino(path), open_openvino(path)
 del first
 del second
