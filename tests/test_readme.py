@@ -15,7 +15,7 @@ import get_map
 import predict
 import train
 from tests.helpers import ROOT
-from utils.annotations import Kind, load_dataset
+from utils.annotations import Problem, load_dataset
 from utils.records import Detections, Record
 from yolo4.cli import parse
 from yolo4.compare.options import compare_defaults
@@ -171,7 +171,7 @@ def test_report_is_that_of_the_code(tmp_path, monkeypatch):
 
 
 def test_table_of_data_problems_is_that_of_the_code():
-    assert table("What is wrong") == [list(kind.value) for kind in Kind]
+    assert table("What is wrong") == [list(problem.value) for problem in Problem]
 
 
 def test_columns_of_the_history_are_those_of_the_code():

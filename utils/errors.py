@@ -1,8 +1,9 @@
-"""Errors that a user can mend."""
+"""Errors that a user can fix."""
 
 
 class UserError(Exception):
-    """A mistake in the input, told in one line: what was found where, and what would be right.
+    """Invalid input, described on one line.
 
+    The message has the form `<file>[, line N|, object N]: <what was found>; <what is expected>`.
     The command-line scripts print it without a traceback and exit with status 2.
     """

@@ -1,4 +1,4 @@
-"""Reading images of any kind as 8-bit RGB, and fitting them into the network's input."""
+"""Reads images of any format as 8-bit RGB, and fits them into the network's input."""
 
 import contextlib
 import io
@@ -18,26 +18,26 @@ IMAGE_SUFFIXES = frozenset(
     | {".pgm", ".jp2"}
 )
 
-# What surrounds an image in the network's input.
+# The color of the padding around an image in the network's input.
 GRAY = 128
 
-# Pillow warns of damaged metadata, which nothing here reads; damaged pixels are an error.
+# Pillow warns about damaged metadata, which is not used here; damaged pixels raise an error.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
 _EXIF_ORIENTATION = 0x0112
 _JPEG_START = b"\xff\xd8\xff"
 _JPEG_END, _JPEG_SCAN = 0xD9, 0xDA
-# In the compressed data a marker is any 0xFF not followed by a stuffed zero, a restart or a fill.
+# In compressed data, 0xFF starts a marker unless a stuffed zero, a restart or a fill byte follows.
 _JPEG_NEXT_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
-_JPEG_MAY_FOLLOW_A_SCAN = frozenset({0xC4, 0xD9, 0xDA, 0xDB, 0xDC, 0xDD, 0xFE, *range(0xE0, 0xF0)})
+_JPEG_AFTER_SCAN = frozenset({0xC4, 0xD9, 0xDA, 0xDB, 0xDC, 0xDD, 0xFE, *range(0xE0, 0xF0)})
 
 
 class ImageError(UserError):
-    """An image file that cannot be read; the message names the file and says why."""
+    """An image file cannot be read; the message has the file and the reason."""
 
 
 def is_image_name(name: str) -> bool:
-    """Whether a file's name has an image's suffix and is not hidden (as macOS's "._" files are)."""
+    """Whether a file name has an image suffix and is not hidden (like macOS's "._" files)."""
     suffix = f".{name.rpartition('.')[2].lower()}"
     return suffix in IMAGE_SUFFIXES and not name.startswith(".")
 
@@ -46,38 +46,38 @@ def read_image(path: str | Path) -> np.ndarray:
     """Read an image file as it is displayed.
 
     Args:
-        path: the file. The suffix does not matter, the content does.
+        path: the file; the format is found from its content, not its suffix.
 
     Returns:
-        uint8 `[H, W, 3]`, RGB. The EXIF rotation is applied; gray, palette, CMYK and 16-bit images
-        become 8-bit RGB (16 bits keep the upper eight), an alpha channel is left out, and of an
-        animation the first frame is taken.
+        uint8 `[H, W, 3]`, RGB. The EXIF rotation is applied. Gray, palette, CMYK and 16-bit images
+        become 8-bit RGB (of 16 bits, the upper 8), an alpha channel is dropped, and an animation
+        gives its first frame.
 
     Raises:
-        ImageError: the file is missing, empty, unreadable, truncated or no image.
+        ImageError: the file is missing, empty, unreadable, truncated or not an image.
     """
     return decode_image(read_bytes(path), path)
 
 
 def read_bytes(path: str | Path) -> bytes:
-    """Read a whole file; an ImageError says why when it is missing, empty or not readable."""
+    """Read the bytes of a file; raise an ImageError if it is missing, empty or unreadable."""
     try:
         data = Path(path).read_bytes()
     except FileNotFoundError:
         raise ImageError(f"{path}: no such file") from None
     except (OSError, ValueError) as error:
-        raise ImageError(f"{path}: cannot be read ({_reason(error)})") from error
+        raise ImageError(f"{path}: cannot be read: {_reason(error)}") from error
     if not data:
         raise ImageError(f"{path}: the file is empty")
     return data
 
 
 def decode_image(data: bytes, name: str | Path) -> np.ndarray:
-    """Decode the bytes of an image file; `read_image` says how. `name` stands in the errors."""
-    # OpenCV takes 0.6 of Pillow's time for a JPEG and about the same for anything else, but it
-    # reads damaged files with no error or with warnings on stderr: it gets the sound JPEGs only.
-    if data.startswith(_JPEG_START) and _is_sound_jpeg(data, name):
-        with contextlib.suppress(cv2.error):  # a damaged size: more pixels than it takes
+    """Decode the bytes of an image file as `read_image` does; `name` starts the error messages."""
+    # OpenCV takes 0.6 of Pillow's time for a JPEG and about the same for other formats, but it
+    # reads damaged files without an error or prints warnings, so it only gets complete JPEGs.
+    if data.startswith(_JPEG_START) and _is_complete_jpeg(data, name):
+        with contextlib.suppress(cv2.error):  # a damaged header can state too many pixels
             image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
             if image is not None:
                 return image
@@ -88,28 +88,28 @@ def decode_image(data: bytes, name: str | Path) -> np.ndarray:
         raise ImageError(f"{name}: {error}") from None
     except Image.UnidentifiedImageError:
         raise ImageError(f"{name}: not an image of a known format") from None
-    except Exception as error:  # on damaged files Pillow's decoders raise nearly any type
+    except Exception as error:  # Pillow's decoders raise almost any type for damaged files
         raise ImageError(f"{name}: unreadable or truncated image ({_reason(error)})") from error
 
 
 def exif_orientation(data: bytes) -> int:
-    """The EXIF orientation (1 to 8) in the bytes of an image file; 1 where none can be read.
+    """Read the EXIF orientation (1 to 8) from the bytes of an image file; 1 if it has none.
 
     5 to 8 swap width and height.
     """
     try:
         with Image.open(io.BytesIO(data)) as image:
             orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
-    except Exception:  # Pillow raises nearly any type on a damaged EXIF block
+    except Exception:  # Pillow raises almost any type for a damaged EXIF block
         return 1
     return orientation if orientation in range(1, 9) else 1
 
 
-def _is_sound_jpeg(data: bytes, name: str | Path) -> bool:
-    """Whether a JPEG is gray or color and whole, from the first marker to the last.
+def _is_complete_jpeg(data: bytes, name: str | Path) -> bool:
+    """Whether a JPEG has one or three channels, and every marker up to its end.
 
     Raises:
-        ImageError: the compressed data holds a marker that cannot stand there.
+        ImageError: the compressed data contains a marker that is not allowed there.
     """
     position = 2
     while position + 2 <= len(data) and data[position] == 0xFF:
@@ -123,11 +123,11 @@ def _is_sound_jpeg(data: bytes, name: str | Path) -> bool:
             return False
         position += 2 + int.from_bytes(data[position + 2 : position + 4])
         if marker == _JPEG_SCAN:
-            following = _JPEG_NEXT_MARKER.search(data, position)
-            if following is None:
+            next_marker = _JPEG_NEXT_MARKER.search(data, position)
+            if next_marker is None:
                 return False
-            position = following.start()
-            if data[position + 1] not in _JPEG_MAY_FOLLOW_A_SCAN:
+            position = next_marker.start()
+            if data[position + 1] not in _JPEG_AFTER_SCAN:
                 raise ImageError(f"{name}: damaged JPEG data at byte {position}")
     return False
 
@@ -135,31 +135,31 @@ def _is_sound_jpeg(data: bytes, name: str | Path) -> bool:
 def _to_rgb(image: Image.Image) -> np.ndarray:
     """Convert a Pillow image of any mode to uint8 `[H, W, 3]`."""
     if image.mode == "F":
-        raise ImageError("32-bit float pixels have no known range; save it with 8 or 16 bits")
+        raise ImageError("32-bit float pixels have no known range; expected 8 or 16 bits")
     if image.mode.startswith("I"):
         gray = (np.clip(np.asarray(image), 0, 0xFFFF) >> 8).astype(np.uint8)
         return np.repeat(gray[:, :, None], 3, axis=2)
     if image.mode == "P" and "transparency" in image.info:
-        image = image.convert("RGBA")  # straight to RGB, Pillow warns
+        image = image.convert("RGBA")  # Pillow warns if converted to RGB directly
     return np.array(image.convert("RGB"))
 
 
 def _reason(error: Exception) -> str:
-    """The error's own words, on one line."""
-    words = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return " ".join(words.split()) or type(error).__name__
+    """The message of an error, on one line."""
+    message = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return " ".join(message.split()) or type(error).__name__
 
 
 @dataclass(frozen=True)
 class Letterbox:
-    """How a source image lies in the network's input: resized, centered, gray around it.
+    """Where a source image is in the network's input: resized, centered, with gray padding.
 
     Attributes:
         source_size: width and height of the source in pixels.
         input_size: height and width of the network's input in pixels.
-        resized: width and height of the source after resizing, whole pixels.
-        pad_x: columns of padding to the left.
-        pad_y: rows of padding above.
+        resized: width and height of the resized source, whole pixels.
+        pad_x: columns of padding on the left.
+        pad_y: rows of padding at the top.
     """
 
     source_size: tuple[int, int]
@@ -170,7 +170,7 @@ class Letterbox:
 
     @classmethod
     def fit(cls, source_size: tuple[int, int], input_size: tuple[int, int]) -> "Letterbox":
-        """The largest fit that keeps the aspect ratio, to within a pixel.
+        """Compute the largest fit that keeps the aspect ratio, to within a pixel.
 
         Args:
             source_size: width and height of the source.
@@ -190,11 +190,11 @@ class Letterbox:
         return min(input_width / width, input_height / height)
 
     def apply(self, boxes: np.ndarray) -> np.ndarray:
-        """Move boxes `[N, 4]` (xyxy) from source pixels to input pixels, float32."""
+        """Transform boxes `[N, 4]` (xyxy) from source pixels to input pixels, float32."""
         return (np.asarray(boxes).reshape(-1, 4) * self._factors + self._offsets).astype(np.float32)
 
     def invert(self, boxes: np.ndarray) -> np.ndarray:
-        """Move boxes `[N, 4]` (xyxy) back to source pixels, clipped to the source, float32."""
+        """Transform boxes `[N, 4]` (xyxy) back to source pixels, clipped to the source, float32."""
         source = (np.asarray(boxes).reshape(-1, 4) - self._offsets) / self._factors
         return np.clip(source, 0, np.tile(self.source_size, 2)).astype(np.float32)
 
@@ -208,19 +208,19 @@ class Letterbox:
 
 
 def letterbox(image: np.ndarray, input_size: tuple[int, int]) -> tuple[np.ndarray, Letterbox]:
-    """Fit an image into the network's input, centered on gray, its aspect ratio kept.
+    """Resize an image to the network's input with its aspect ratio, centered on gray.
 
     Args:
         image: uint8 `[H, W, 3]`.
         input_size: height and width of the result.
 
     Returns:
-        uint8 `[height, width, 3]` and the Letterbox that moves boxes there and back.
+        uint8 `[height, width, 3]`, and the Letterbox that transforms boxes.
     """
     fit = Letterbox.fit((image.shape[1], image.shape[0]), input_size)
     canvas = np.full((*input_size, 3), GRAY, np.uint8)
     width, height = fit.resized
-    method = cv2.INTER_AREA if width < image.shape[1] else cv2.INTER_LINEAR
-    resized = cv2.resize(image, fit.resized, interpolation=method)
+    interpolation = cv2.INTER_AREA if width < image.shape[1] else cv2.INTER_LINEAR
+    resized = cv2.resize(image, fit.resized, interpolation=interpolation)
     canvas[fit.pad_y : fit.pad_y + height, fit.pad_x : fit.pad_x + width] = resized
     return canvas, fit

@@ -1,4 +1,4 @@
-"""What is installed: versions of packages, and what OpenCV does not find on the system."""
+"""Versions of installed packages, and the shared libraries that OpenCV cannot load."""
 
 import contextlib
 import importlib
@@ -6,12 +6,12 @@ import re
 
 
 def metadata_version(module: str) -> str | None:
-    """The version of the package that a module comes from, by its metadata; None if it has none.
+    """Find the version of the package that provides a module in its metadata, None without any.
 
     The module is not imported, and its package may have any name: `tensorflow` comes from
     tensorflow, tensorflow-cpu or tf-nightly, `cv2` from opencv-python or opencv-python-headless.
     """
-    # Here, as a command that only prints its help does not need it.
+    # This import is slow, and commands that only print their help do not need it.
     from importlib.metadata import PackageNotFoundError, packages_distributions, version
 
     with contextlib.suppress(PackageNotFoundError):
@@ -21,14 +21,14 @@ def metadata_version(module: str) -> str | None:
 
 
 def module_version(module: str) -> str:
-    """As `metadata_version`; a module without metadata is imported, and states its version."""
+    """Return `metadata_version(module)`, or the version the module states if it has no metadata."""
     return metadata_version(module) or importlib.import_module(module).__version__
 
 
 def missing_system_library(error: ImportError) -> str | None:
-    """The message for an OpenCV that does not find a shared library; None for any other error.
+    """Describe how to install a shared library that OpenCV needs; None for any other error.
 
-    The usual wheel of OpenCV needs libraries of a desktop, which servers and slim containers lack.
+    OpenCV's standard wheel needs desktop libraries, which servers and slim containers lack.
     """
     library = re.match(r"(\S+): cannot open shared object file", str(error))
     if error.name != "cv2" or library is None:

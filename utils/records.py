@@ -1,4 +1,4 @@
-"""The two things that travel through the program: annotated images and detections."""
+"""Annotated images and detections, as every part of the program exchanges them."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ class Record:
         size: width and height in pixels, as displayed (after the EXIF rotation).
         boxes: float32 `[N, 4]`, xyxy in pixels of the image as displayed.
         labels: int32 `[N]`, indices into the data set's class names.
-        difficult: bool `[N]`; such objects are neither positives nor negatives.
+        difficult: bool `[N]`; these objects are neither positives nor negatives.
     """
 
     image: Path
@@ -27,7 +27,7 @@ class Record:
 
 @dataclass(frozen=True, eq=False)
 class Detections:
-    """What a detector found in one image, best score first.
+    """The detections in one image, highest score first.
 
     Attributes:
         boxes: float32 `[N, 4]`, xyxy in pixels of the image they belong to.

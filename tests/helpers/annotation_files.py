@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from utils.annotations import DataSet, Kind, load_dataset
+from utils.annotations import DataSet, Problem, load_dataset
 
 WIDTH, HEIGHT = 60, 40
 Object = tuple[str, float, float, float, float]
@@ -17,15 +17,15 @@ _drawn = itertools.count()
 
 
 def write_image(path: Path, size: tuple[int, int] = (WIDTH, HEIGHT), orientation: int = 1) -> Path:
-    """An image unlike every other one, of the size given as stored."""
+    """Write an image unlike every other, with the given size as stored."""
     path.parent.mkdir(parents=True, exist_ok=True)
     pixels = np.full((size[1], size[0], 3), 128, np.uint8)
     pixels[:8, :8] = np.random.default_rng(next(_drawn)).integers(0, 256, pixels[:8, :8].shape)
     exif = Image.Exif()
     if orientation != 1:
         exif[0x0112] = orientation
-    kind = "JPEG" if path.suffix.lower() in (".jpg", ".jpeg") else None
-    Image.fromarray(pixels).save(path, kind, exif=exif, quality=100, subsampling=0)
+    format = "JPEG" if path.suffix.lower() in (".jpg", ".jpeg") else None
+    Image.fromarray(pixels).save(path, format, exif=exif, quality=100, subsampling=0)
     return path
 
 
@@ -36,13 +36,13 @@ def voc_xml(
     extra: str = "",
 ) -> str:
     """The text of a VOC annotation; `extra` goes into every object."""
-    said = f"<size><width>{size[0]}</width><height>{size[1]}</height></size>" if size else ""
+    stated_size = f"<size><width>{size[0]}</width><height>{size[1]}</height></size>" if size else ""
     body = "\n".join(
         f"<object><name>{name}</name>{extra}<bndbox><xmin>{x1}</xmin><ymin>{y1}</ymin>"
         f"<xmax>{x2}</xmax><ymax>{y2}</ymax></bndbox></object>"
         for name, x1, y1, x2, y2 in objects
     )
-    return f"<annotation><filename>{filename}</filename>{said}\n{body}\n</annotation>"
+    return f"<annotation><filename>{filename}</filename>{stated_size}\n{body}\n</annotation>"
 
 
 def write_text(path: Path, text: str, encoding: str = "utf-8") -> Path:
@@ -56,7 +56,7 @@ def write_voc(
     images: dict[str, Sequence[Object]],
     splits: dict[str, Sequence[str]] | None = None,
 ) -> Path:
-    """A VOC data set: objects by image stem, and lists of stems."""
+    """Write a VOC data set: objects by image stem, and split lists of stems."""
     for stem, objects in images.items():
         write_image(root / "JPEGImages" / f"{stem}.jpg")
         write_text(root / "Annotations" / f"{stem}.xml", voc_xml(objects))
@@ -66,11 +66,11 @@ def write_voc(
 
 
 def load(*data: Path, **options) -> DataSet:
-    """Load without a bar or a print."""
+    """Load without a progress bar or a printed report."""
     return load_dataset(data, progress=False, **options)
 
 
-def kinds(data: DataSet) -> dict[Kind, int]:
+def problem_counts(data: DataSet) -> dict[Problem, int]:
     return dict(data.report.problem_counts)
 
 

@@ -1,4 +1,4 @@
-"""Drawn boxes and labels: in the right place, in the right color, legible at any size."""
+"""Boxes and captions: at the right position, in the right color, readable at any size."""
 
 import itertools
 import shutil
@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import ImageFont
 
-from utils import fonts
-from utils.draw import class_color, draw_boxes, ink_color
+from utils import draw
+from utils.draw import class_color, draw_boxes, text_color
 
 
 def gray(height, width):
@@ -29,7 +29,7 @@ def contrast(a, b):
     return (high + 0.05) / (low + 0.05)
 
 
-def test_the_frame_lies_on_the_box_and_the_image_is_left_alone():
+def test_the_outline_is_on_the_box_and_the_image_is_not_changed():
     image = gray(300, 400)
     drawn = draw_boxes(image, np.array([[100, 80, 200, 180]]), np.array([0]), ["a"])
     assert drawn.shape == image.shape
@@ -46,34 +46,34 @@ def test_the_frame_lies_on_the_box_and_the_image_is_left_alone():
 
 @pytest.mark.parametrize("size", [(24, 30), (60, 80), (480, 640), (2000, 1500)])
 @pytest.mark.parametrize("name", ["x", "a name far too long for any of these images " * 6])
-def test_labels_stay_inside_the_image(size, name):
-    """A label that is cut off would lose its left or right margin of plain color."""
+def test_captions_stay_inside_the_image(size, name):
+    """A caption that is cut off would lose its left or right margin of plain color."""
     height, width = size
     corners = np.array([[0, 0], [0.9, 0], [0, 0.9], [0.9, 0.9], [0.4, 0.4]]) * (width, height)
     for x, y in corners:
         box = np.array([[x, y, x + 0.1 * width, y + 0.1 * height]])
         drawn = draw_boxes(gray(height, width), box, np.array([3]), [name] * 4, np.array([0.5]))
         color = np.array(class_color(3))
-        ink = (drawn < 60).all(-1) | (drawn > 235).all(-1)
-        ys, xs = np.nonzero(ink)
+        text = (drawn < 60).all(-1) | (drawn > 235).all(-1)
+        ys, xs = np.nonzero(text)
         assert len(xs) > 3, "no text was drawn"
         row = drawn[ys.min() : ys.max() + 1]
-        ground = np.nonzero((row == color).all(-1).any(0))[0]
-        assert ground.min() < xs.min()
-        assert ground.max() > xs.max()
+        background = np.nonzero((row == color).all(-1).any(0))[0]
+        assert background.min() < xs.min()
+        assert background.max() > xs.max()
 
 
 def test_text_and_lines_grow_with_the_image():
-    def ink_height(side):
+    def text_height(side):
         box = np.array([[0.3, 0.3, 0.7, 0.7]]) * side
         drawn = draw_boxes(gray(side, side), box, np.array([0]), ["H"])
         return np.nonzero((drawn > 190).all(-1).any(1))[0].size
 
-    assert ink_height(100) >= 6
-    assert ink_height(2400) > 4 * ink_height(400)
+    assert text_height(100) >= 6
+    assert text_height(2400) > 4 * text_height(400)
 
 
-def test_scores_are_written_and_the_best_lies_on_top():
+def test_scores_are_drawn_and_the_best_is_on_top():
     boxes = np.array([[50, 50, 150, 150], [50, 50, 150, 150]])
     args = (gray(300, 300), boxes, np.array([0, 1]), ["a", "b"])
     one, other = draw_boxes(*args, np.array([0.9, 0.1])), draw_boxes(*args, np.array([0.1, 0.9]))
@@ -82,12 +82,12 @@ def test_scores_are_written_and_the_best_lies_on_top():
     assert (draw_boxes(*args) != one).any()
 
 
-def test_tags_of_neighbors_do_not_cover_each_other():
-    """Two equal boxes: the ground of both labels is there whole."""
+def test_captions_of_neighbors_do_not_overlap():
+    """Two equal boxes: the background of both captions is visible."""
     boxes = np.array([[50, 60, 250, 260]] * 2)
     drawn = draw_boxes(gray(300, 300), boxes, np.array([0, 1]), ["aa", "bb"], np.array([0.9, 0.8]))
-    grounds = [(drawn[:, 60:80] == class_color(label)).all(-1).sum() for label in (0, 1)]
-    assert min(grounds) > 100
+    backgrounds = [(drawn[:, 60:80] == class_color(label)).all(-1).sum() for label in (0, 1)]
+    assert min(backgrounds) > 100
 
 
 def test_boxes_outside_and_no_boxes():
@@ -97,19 +97,19 @@ def test_boxes_outside_and_no_boxes():
     assert draw_boxes(image, far, np.zeros(3, int), ["a"]).shape == image.shape
 
 
-def test_colors_differ_between_classes_and_carry_their_text():
+def test_colors_differ_between_classes_and_from_their_text():
     colors = [class_color(label) for label in range(80)]
     assert colors == [class_color(label) for label in range(80)]
     first = np.array(colors[:12], float)
     assert min(np.linalg.norm(a - b) for a, b in itertools.combinations(first, 2)) > 60
     assert len(set(colors)) == 80
     for color in colors:
-        assert contrast(color, ink_color(color)) > 2.9
+        assert contrast(color, text_color(color)) > 2.9
 
 
 @pytest.mark.parametrize("name", ["käfer", "кошка", "γάτα", "قطة", "Đường", "½ → ✓"])
 def test_names_of_many_scripts_are_drawn(name):
-    """Each name looks like itself, not like as many frames for missing letters."""
+    """Each name is drawn with its letters, not with a box for every missing letter."""
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
         args = (gray(100, 300), np.array([[50, 40, 150, 90]]), np.array([0]))
@@ -118,23 +118,23 @@ def test_names_of_many_scripts_are_drawn(name):
 
 
 class TestFonts:
-    def test_a_persons_font_in_model_data_comes_first(self, tmp_path, monkeypatch):
+    def test_a_users_font_in_model_data_comes_first(self, tmp_path, monkeypatch):
         source = f"{matplotlib.get_data_path()}/fonts/ttf/DejaVuSerif.ttf"
         shutil.copy(source, tmp_path / "mine.TTF")
         (tmp_path / "broken.ttf").write_bytes(b"not a font")
-        monkeypatch.setattr(fonts, "FONT_FOLDER", tmp_path)
-        assert fonts.font_file("abc") == tmp_path / "mine.TTF"
-        assert fonts.load_font("abc", 20).getname()[0] == "DejaVu Serif"
+        monkeypatch.setattr(draw, "FONT_FOLDER", tmp_path)
+        assert draw.font_file("abc") == tmp_path / "mine.TTF"
+        assert draw.load_font("abc", 20).getname()[0] == "DejaVu Serif"
 
-    def test_without_it_the_bundled_font_serves(self):
-        assert fonts.font_file("").name == "DejaVuSans.ttf"
-        assert isinstance(fonts.load_font("a b\n", 12), ImageFont.FreeTypeFont)
+    def test_the_bundled_font_is_the_default(self):
+        assert draw.font_file("").name == "DejaVuSans.ttf"
+        assert isinstance(draw.load_font("a b\n", 12), ImageFont.FreeTypeFont)
 
     def test_missing_letters_are_named_once(self, monkeypatch, tmp_path):
-        monkeypatch.setattr(fonts, "FONT_FOLDER", tmp_path)
-        monkeypatch.setattr(fonts.font_manager, "findSystemFonts", list)
-        with pytest.warns(UserWarning, match="no font here draws '細胞'"):
-            fonts.font_file("細a胞")
+        monkeypatch.setattr(draw, "FONT_FOLDER", tmp_path)
+        monkeypatch.setattr(draw.font_manager, "findSystemFonts", list)
+        with pytest.warns(UserWarning, match="no font has '細胞'"):
+            draw.font_file("細a胞")
         with warnings.catch_warnings():
             warnings.simplefilter("error", UserWarning)
-            assert fonts.font_file("細a胞").name == "DejaVuSans.ttf"
+            assert draw.font_file("細a胞").name == "DejaVuSans.ttf"

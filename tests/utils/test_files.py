@@ -1,4 +1,4 @@
-"""A file is written whole or stays as it was."""
+"""Files are written atomically."""
 
 import pytest
 
@@ -13,7 +13,7 @@ def test_writes_text_and_bytes_and_makes_folders(tmp_path):
     assert [p.name for p in (tmp_path / "a").iterdir()] == ["b.txt"]
 
 
-def test_an_interruption_leaves_the_old_file_and_no_litter(tmp_path, monkeypatch):
+def test_an_interruption_keeps_the_old_file_and_no_other(tmp_path, monkeypatch):
     path = tmp_path / "file"
     write_atomically(path, "old")
 
@@ -32,8 +32,8 @@ def test_what_a_killed_program_left_is_overwritten_by_the_next_write(tmp_path, n
     killed = atomic_path(tmp_path / name)
     killed.__enter__().write_text("half of i")
     assert not (tmp_path / name).exists()
-    with atomic_path(tmp_path / name) as passing:
-        assert [p.name for p in tmp_path.iterdir()] == [passing.name] == [f".{name}"]
-        passing.write_text("whole")
+    with atomic_path(tmp_path / name) as temporary:
+        assert [p.name for p in tmp_path.iterdir()] == [temporary.name] == [f".{name}"]
+        temporary.write_text("whole")
     assert [p.name for p in tmp_path.iterdir()] == [name]
     assert (tmp_path / name).read_text() == "whole"

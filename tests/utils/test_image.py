@@ -1,4 +1,4 @@
-"""Images of every kind come out as the same 8-bit RGB; letterboxes go there and back."""
+"""Images of every format become 8-bit RGB; letterboxes transform boxes in both directions."""
 
 import io
 import warnings
@@ -46,7 +46,7 @@ def test_modes_become_rgb(tmp_path, picture, mode):
     assert np.array_equal(read_image(str(tmp_path / f"a.{suffix}")), image.convert("RGB"))
 
 
-def test_alpha_is_left_out(tmp_path, picture):
+def test_alpha_is_dropped(tmp_path, picture):
     alpha = np.zeros((HEIGHT, WIDTH, 1), np.uint8)
     Image.fromarray(np.concatenate([picture, alpha], axis=2)).save(tmp_path / "a.png")
     assert np.array_equal(read_image(tmp_path / "a.png"), picture)
@@ -122,7 +122,7 @@ def test_truncated_progressive_jpeg(tmp_path, picture):
         read_image(tmp_path / "cut.jpg")
 
 
-def test_cut_jpeg_is_not_saved_by_the_end_marker_of_its_thumbnail(tmp_path, picture):
+def test_the_end_marker_of_a_thumbnail_does_not_complete_a_truncated_jpeg(tmp_path, picture):
     thumbnail = encoded(picture[:8, :8], "JPEG")
     segment = b"\xff\xe1" + (len(thumbnail) + 2).to_bytes(2) + thumbnail
     data = encoded(picture, "JPEG")
@@ -235,7 +235,7 @@ def test_letterbox_of_the_input_size_changes_nothing(picture):
     assert np.array_equal(result, image)
 
 
-def test_letterbox_puts_the_painted_box_where_apply_says():
+def test_a_drawn_box_is_where_apply_puts_it():
     image = np.zeros((480, 640, 3), np.uint8)
     image[120:360, 160:320] = 255
     result, fit = letterbox(image, (416, 416))

@@ -1,4 +1,4 @@
-"""Versions by any package name, and OpenCV on a system without the libraries of a desktop."""
+"""Versions by any package name, and OpenCV on a system without desktop libraries."""
 
 import os
 import subprocess
@@ -46,7 +46,7 @@ def test_a_module_without_metadata_states_its_version(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("library", ["libGL.so.1", "libgthread-2.0.so.0", "libglib-2.0.so.0"])
-def test_a_missing_library_is_named_with_both_ways_out(tmp_path, monkeypatch, library):
+def test_a_missing_library_is_reported_with_both_solutions(tmp_path, monkeypatch, library):
     only_packages(tmp_path, {"opencv-python": ("cv2", "4.12.0.88")}, monkeypatch)
     error = ImportError(LIBGL.replace("libGL.so.1", library), name="cv2")
     message = missing_system_library(error)
@@ -56,7 +56,7 @@ def test_a_missing_library_is_named_with_both_ways_out(tmp_path, monkeypatch, li
     assert "\n" not in message
 
 
-def test_without_metadata_the_advice_names_no_version(tmp_path, monkeypatch):
+def test_without_metadata_the_message_has_no_version(tmp_path, monkeypatch):
     only_packages(tmp_path, {}, monkeypatch)
     assert f"`{HEADLESS}`" in missing_system_library(libgl_is_missing())
 

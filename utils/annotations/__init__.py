@@ -1,7 +1,11 @@
-"""Annotated images in every usual format: found, read, checked and split."""
+"""Annotated images: reads every common format, checks each image and box, and splits the set.
+
+A new format is one file in `formats/`, which defines a `DataFormat` (see `raw.py`), and one line:
+its entry in `FORMATS` (`formats/__init__.py`).
+"""
 
 from utils.annotations.load import DataSet, load_dataset
+from utils.annotations.raw import Finding, Problem
 from utils.annotations.report import ScanReport
-from utils.annotations.source import Kind, Problem
 
-__all__ = ["DataSet", "Kind", "Problem", "ScanReport", "load_dataset"]
+__all__ = ["DataSet", "Finding", "Problem", "ScanReport", "load_dataset"]

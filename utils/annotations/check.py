@@ -1,93 +1,100 @@
-"""Checks one image and its boxes: what is sound is kept, the rest is mended or set aside."""
+"""Checks an image and its boxes: valid objects are kept, the others are fixed or skipped."""
 
 import math
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from utils.annotations.images import ImageFacts
-from utils.annotations.scan_cache import KnownFiles
-from utils.annotations.source import Annotation, AnnotationError, Entry, Kind, Problem, RawObject
+from utils.annotations.raw import (
+    Annotation,
+    AnnotationError,
+    Entry,
+    Finding,
+    Problem,
+    RawObject,
+)
+from utils.annotations.scan_cache import ImageFacts, ScanCache
 from utils.image import ImageError
 
-# Relative coordinates and rescaled ones are rounded: so much beyond the image is no mistake.
+# Tools round coordinates, so a box may reach this far outside the image without being reported.
 _ROUNDING_PIXELS = 0.5
+
+Corners = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, eq=False)
-class Checked:
+class CheckedEntry:
     """An entry after the checks.
 
     Attributes:
-        entry: where it came from.
-        size: width and height as displayed, None when the image is set aside.
+        entry: the entry.
+        size: width and height as displayed, None if the image is skipped.
         digest: a hash of the image file's bytes.
-        objects: the sound ones, in pixels of the image as displayed.
-        problems: what was wrong, in the order found.
+        objects: the valid objects, in pixels of the image as displayed.
+        findings: what was wrong, in the order found.
     """
 
     entry: Entry
     size: tuple[int, int] | None
     digest: bytes
     objects: list[RawObject]
-    problems: list[Problem]
+    findings: list[Finding]
 
 
-def check(entry: Entry, known: KnownFiles) -> Checked:
+def check_entry(entry: Entry, cache: ScanCache) -> CheckedEntry:
     """Read an entry's annotation, and check its image and every object.
 
     Args:
         entry: the image and its annotation.
-        known: reads both files.
+        cache: reads both files.
     """
     try:
-        annotation = known.annotation(entry)
+        annotation = cache.annotation(entry)
     except AnnotationError as error:
-        return Checked(entry, None, b"", [], [error.problem])
+        return CheckedEntry(entry, None, b"", [], [error.finding])
     try:
-        facts = known.image(entry.image)
+        facts = cache.image_facts(entry.image)
     except ImageError as error:
         reason = str(error).removeprefix(f"{entry.image}: ")
-        problem = Problem(Kind.BAD_IMAGE, entry.image, "", reason)
-        return Checked(entry, None, b"", [], [problem])
+        finding = Finding(Problem.BAD_IMAGE, entry.image, "", reason)
+        return CheckedEntry(entry, None, b"", [], [finding])
     width, height = facts.size
-    objects, problems = list(annotation.objects), list(annotation.problems)
+    objects, findings = list(annotation.objects), list(annotation.findings)
     if annotation.size not in (None, facts.size):
-        objects, problem = _reconcile(entry, annotation, facts)
-        problems += problem
+        objects, size_findings = _resolve_size(entry, annotation, facts)
+        findings += size_findings
     if annotation.relative:
         objects = [_scale(item, width, height) for item in objects]
-    sound = []
+    valid = []
     for item in objects:
-        mended, found = check_box(item, facts.size, entry)
-        sound += mended
-        problems += found
-    return Checked(entry, facts.size, facts.digest, sound, problems)
+        kept, box_findings = check_box(item, facts.size, entry)
+        valid += kept
+        findings += box_findings
+    return CheckedEntry(entry, facts.size, facts.digest, valid, findings)
 
 
-def _reconcile(
+def _resolve_size(
     entry: Entry, annotation: Annotation, facts: ImageFacts
-) -> tuple[list[RawObject], list[Problem]]:
-    """Handle an annotation whose image size is not that of the image as displayed.
+) -> tuple[list[RawObject], list[Finding]]:
+    """Handle an annotation whose image size differs from that of the image as displayed.
 
-    Tools that ignore the EXIF rotation annotate the image as stored: its boxes are turned along.
+    Tools that ignore the EXIF rotation annotate the image as stored; those boxes are rotated.
     """
     size, orientation = facts.size, facts.orientation
     if orientation >= 5 and annotation.size == (size[1], size[0]):
-        turned = [
-            replace(item, corners=turn_corners(item.corners, orientation, annotation.size))
+        rotated = [
+            replace(item, corners=rotate_corners(item.corners, orientation, annotation.size))
             for item in annotation.objects
         ]
-        return turned, []
-    (width, height), (said_width, said_height) = size, annotation.size
-    detail = f"{width}x{height}, not {said_width}x{said_height}"
-    return annotation.objects, [Problem(Kind.SIZE_DIFFERS, entry.file, entry.image.name, detail)]
+        return rotated, []
+    (width, height), (stated_width, stated_height) = size, annotation.size
+    detail = f"the image is {width}x{height}; the annotation says {stated_width}x{stated_height}"
+    finding = Finding(Problem.SIZE_DIFFERS, entry.file, entry.image.name, detail)
+    return annotation.objects, [finding]
 
 
-def turn_corners(
-    corners: tuple[float, float, float, float], orientation: int, size: tuple[int, int]
-) -> tuple[float, float, float, float]:
-    """Move a box from an image as stored to the same image as displayed.
+def rotate_corners(corners: Corners, orientation: int, size: tuple[int, int]) -> Corners:
+    """Transform a box from an image as stored to the image as displayed.
 
     Args:
         corners: x1, y1, x2, y2 in pixels of the image as stored.
@@ -110,44 +117,44 @@ def _scale(item: RawObject, width: int, height: int) -> RawObject:
 
 def check_box(
     item: RawObject, size: tuple[int, int], entry: Entry
-) -> tuple[list[RawObject], list[Problem]]:
-    """Check one object's box against the image.
+) -> tuple[list[RawObject], list[Finding]]:
+    """Check the box of one object against the image.
 
     Args:
         item: the object, its corners in pixels.
         size: width and height of the image.
-        entry: where it stands, for messages.
+        entry: the entry of the object, for messages.
 
     Returns:
-        The object, mended where that was needed, or nothing; and what was wrong.
+        The object, fixed if necessary, or an empty list if it is skipped; and what was wrong.
     """
-    problems = []
+    findings = []
 
-    def note(kind: Kind) -> None:
+    def report(problem: Problem) -> None:
         box = ", ".join(f"{corner:g}" for corner in item.corners)
         detail = f"{item.category} [{box}] in {size[0]}x{size[1]}"
-        problems.append(Problem(kind, entry.file, item.where, detail))
+        findings.append(Finding(problem, entry.file, item.where, detail))
 
     if not all(map(math.isfinite, item.corners)):
-        note(Kind.NOT_FINITE)
-        return [], problems
+        report(Problem.NOT_FINITE)
+        return [], findings
     x1, y1, x2, y2 = item.corners
     if x1 > x2 or y1 > y2:
-        note(Kind.INVERTED)
+        report(Problem.INVERTED)
         x1, x2, y1, y2 = min(x1, x2), max(x1, x2), min(y1, y2), max(y1, y2)
-    if _is_flat(x1, y1, x2, y2):
-        note(Kind.ZERO_AREA)
-        return [], problems
+    if _has_no_area(x1, y1, x2, y2):
+        report(Problem.ZERO_AREA)
+        return [], findings
     corners = _clip(x1, y1, x2, y2, size)
-    if _is_flat(*corners):
-        note(Kind.OUTSIDE)
-        return [], problems
+    if _has_no_area(*corners):
+        report(Problem.OUTSIDE)
+        return [], findings
     if max(-x1, -y1, x2 - size[0], y2 - size[1]) > _ROUNDING_PIXELS:
-        note(Kind.BEYOND)
-    return [item if corners == item.corners else replace(item, corners=corners)], problems
+        report(Problem.PARTLY_OUTSIDE)
+    return [item if corners == item.corners else replace(item, corners=corners)], findings
 
 
-def _clip(x1: float, y1: float, x2: float, y2: float, size: tuple[int, int]) -> tuple:
+def _clip(x1: float, y1: float, x2: float, y2: float, size: tuple[int, int]) -> Corners:
     width, height = size
     return (
         min(max(x1, 0.0), width),
@@ -157,6 +164,6 @@ def _clip(x1: float, y1: float, x2: float, y2: float, size: tuple[int, int]) -> 
     )
 
 
-def _is_flat(x1: float, y1: float, x2: float, y2: float) -> bool:
-    """Whether the box has no area once stored as float32."""
+def _has_no_area(x1: float, y1: float, x2: float, y2: float) -> bool:
+    """Whether the box is empty once stored as float32."""
     return not (np.float32(x1) < np.float32(x2) and np.float32(y1) < np.float32(y2))

@@ -1,4 +1,4 @@
-"""What the scan found, in one text."""
+"""The report of a scan."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from utils.annotations.source import Kind, Problem
+from utils.annotations.raw import Finding, Problem
 from utils.records import Record
 
 _EXAMPLES = 3
@@ -14,25 +14,25 @@ _EXAMPLES = 3
 
 @dataclass(frozen=True)
 class ScanReport:
-    """What was found in the data and what became of it.
+    """What is in the data, what is wrong with it, and what was done about it.
 
     Attributes:
-        format: the format in human words.
+        format: the name of the format, for people.
         class_names: all classes.
         splits: the records that are used, by split.
-        problems: everything that was set aside or mended, in the order found.
+        findings: everything that was skipped or fixed, in the order found.
         notes: sentences on what was decided.
     """
 
     format: str
     class_names: tuple[str, ...]
     splits: dict[str, list[Record]]
-    problems: tuple[Problem, ...]
+    findings: tuple[Finding, ...]
     notes: tuple[str, ...]
 
     @property
     def box_counts(self) -> dict[str, np.ndarray]:
-        """Boxes per class, int64 `[C]`, by split; difficult ones included."""
+        """Boxes per class, int64 `[C]`, by split; difficult objects are included."""
         return {
             split: sum(
                 (np.bincount(r.labels, minlength=len(self.class_names)) for r in records),
@@ -42,20 +42,20 @@ class ScanReport:
         }
 
     @property
-    def problem_counts(self) -> Counter[Kind]:
-        """How often each kind of problem occurred."""
-        return Counter(problem.kind for problem in self.problems)
+    def problem_counts(self) -> Counter[Problem]:
+        """How often each problem occurred."""
+        return Counter(finding.problem for finding in self.findings)
 
     @property
     def text(self) -> str:
         """The whole report, for people."""
-        lines = [f"Data: {self.format}", *self._table(), f"  image sizes: {self._sizes()}"]
+        lines = [f"Data: {self.format}", *self._table(), f"  image sizes: {self._image_sizes()}"]
         lines += [f"  note: {note}" for note in self.notes]
-        lines += self._problem_lines()
+        lines += self._finding_lines()
         return "\n".join(lines)
 
     def _table(self) -> list[str]:
-        """Images and boxes per class, a column per split."""
+        """Images and boxes per class, one column per split."""
         counts = self.box_counts
         rows = [("", list(self.splits))]
         rows.append(("images", [len(records) for records in self.splits.values()]))
@@ -73,32 +73,27 @@ class ScanReport:
             for title, values in rows
         ]
 
-    def _sizes(self) -> str:
+    def _image_sizes(self) -> str:
         sizes = np.array([record.size for records in self.splits.values() for record in records])
-        (low_w, low_h), (high_w, high_h) = sizes.min(axis=0), sizes.max(axis=0)
-        if (low_w, low_h) == (high_w, high_h):
-            return f"all {low_w}x{low_h}"
-        return f"{low_w} to {high_w} wide, {low_h} to {high_h} high"
+        (min_width, min_height), (max_width, max_height) = sizes.min(axis=0), sizes.max(axis=0)
+        if (min_width, min_height) == (max_width, max_height):
+            return f"all {min_width}x{min_height}"
+        return f"{min_width} to {max_width} wide, {min_height} to {max_height} high"
 
-    def _problem_lines(self) -> list[str]:
-        if not self.problems:
-            return ["  nothing was set aside or mended"]
-        lines = [f"  set aside or mended: {len(self.problems)}"]
-        for kind, count in sorted(self.problem_counts.items(), key=lambda item: -item[1]):
-            lines.append(f"    {describe(kind)}: {count}")
-            lines += [f"      {p}" for p in self.problems if p.kind is kind][:_EXAMPLES]
+    def _finding_lines(self) -> list[str]:
+        if not self.findings:
+            return ["  no problems found"]
+        lines = [f"  skipped or fixed: {len(self.findings)}"]
+        for problem, count in sorted(self.problem_counts.items(), key=lambda item: -item[1]):
+            lines.append(f"    {', '.join(problem.value)}: {count}")
+            lines += [f"      {f}" for f in self.findings if f.problem is problem][:_EXAMPLES]
             if count > _EXAMPLES:
                 lines.append(f"      and {count - _EXAMPLES} more")
         return lines
 
 
-def describe(kind: Kind) -> str:
-    """A kind of problem and what is done about it, in words."""
-    return ", ".join(kind.value)
-
-
-def describe_first(problems: Sequence[Problem]) -> str:
-    """How many problems there are and the first of them, in one line."""
-    first = problems[0]
-    count = f"{len(problems)} problems in the data; the first" if len(problems) > 1 else "1 problem"
-    return f"{count}: {first.kind.value[0]}: {first}"
+def describe_first(findings: Sequence[Finding]) -> str:
+    """The number of problems and the first one, on one line."""
+    first, count = findings[0], len(findings)
+    start = f"{count} problems in the data; the first" if count > 1 else "1 problem in the data"
+    return f"{start}: {first.problem.value[0]}: {first}"

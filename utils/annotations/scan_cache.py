@@ -1,8 +1,7 @@
-"""What was read of a data set's files, kept from one scan to the next.
+"""A cache of what scans of a data set read from its files.
 
-Reading and decoding every image is most of what a scan takes, and reading every XML file most of
-the rest. A file that could be read is not read again while its size and times of change and the
-code that reads it are the same.
+Decoding every image takes most of the time of a scan, and parsing every XML file most of the rest.
+A file is read again only if its size, its times of change, or the code that reads it has changed.
 """
 
 import json
@@ -10,6 +9,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 
@@ -17,84 +17,111 @@ import cv2
 import PIL
 
 import utils.image
-from utils.annotations.images import ImageFacts, read_facts
-from utils.annotations.source import Annotation, Entry, Kind, Problem, RawObject
+from utils.annotations.raw import Annotation, Entry, Finding, Problem, RawObject
 from utils.files import write_atomically
+from utils.image import decode_image, exif_orientation, read_bytes
 
-# A file that is changed twice within a tick of its clock looks the same after both; the coarsest
-# clock (FAT's) ticks every two seconds. What is younger is read again next time.
-_UNSETTLED_NS = 2 * 10**9
+# A file that changes twice within one tick of the file system's clock keeps its times, and the
+# coarsest clock (FAT's) ticks every two seconds. Files younger than that are not cached.
+_MIN_AGE_NS = 2 * 10**9
 
 
-class KnownFiles:
-    """What is known of a data set's files, in a file in the user's cache folder.
+@dataclass(frozen=True)
+class ImageFacts:
+    """What the checks need to know about an image file.
 
-    The file may be removed at any time; one that is damaged, or cannot be written, is done without.
+    Attributes:
+        size: width and height in pixels, as displayed.
+        orientation: the EXIF orientation, 1 to 8.
+        digest: a hash of the file's bytes.
+    """
+
+    size: tuple[int, int]
+    orientation: int
+    digest: bytes
+
+
+def read_facts(image: Path) -> ImageFacts:
+    """Read and decode an image file.
+
+    Raises:
+        ImageError: it is missing, empty, unreadable, truncated or not an image.
+    """
+    data = read_bytes(image)
+    height, width, _ = decode_image(data, image).shape
+    digest = blake2b(data, digest_size=16).digest()
+    return ImageFacts((width, height), exif_orientation(data), digest)
+
+
+class ScanCache:
+    """Reads the files of a data set, and keeps the results in the user's cache folder.
+
+    The cache file may be deleted at any time. A damaged file, or a folder that is not writable,
+    only means that everything is read again.
 
     Args:
-        data: the paths of the data set; each has a file of its own.
+        data: the paths of the data set; each combination of paths has a separate cache file.
     """
 
     def __init__(self, data: Sequence[Path]) -> None:
         paths = "\0".join(str(path.absolute()) for path in data)
         name = blake2b(os.fsencode(paths), digest_size=16).hexdigest()
         self._file = cache_folder() / f"{name}.json"
-        self._settled = time.time_ns() - _UNSETTLED_NS
-        self._known = self._load()
-        self._seen: dict[str, list] = {}
+        self._newest_cacheable = time.time_ns() - _MIN_AGE_NS
+        self._previous = self._load()
+        self._current: dict[str, list] = {}
 
-    def holds(self, image: Path) -> bool:
-        """Whether the image was read by an earlier scan and has not changed since."""
-        known = self._known.get(str(image.absolute()))
-        return known is not None and known[0] == _stamp(image)
+    def has(self, image: Path) -> bool:
+        """Whether an earlier scan has read the image and it has not changed since."""
+        cached = self._previous.get(str(image.absolute()))
+        return cached is not None and cached[0] == _stamp(image)
 
-    def image(self, image: Path) -> ImageFacts:
-        """As `read_facts`, without reading the image where it is known; safe in threads."""
+    def image_facts(self, image: Path) -> ImageFacts:
+        """Return `read_facts(image)`, from the cache if possible; thread-safe."""
 
         def read() -> list:
             facts = read_facts(image)
             return [*facts.size, facts.orientation, facts.digest.hex()]
 
-        width, height, orientation, digest = self._read(image, read)
+        width, height, orientation, digest = self._get(image, read)
         return ImageFacts((width, height), orientation, bytes.fromhex(digest))
 
     def annotation(self, entry: Entry) -> Annotation:
-        """As `entry.read`, without reading a file where it is known; safe in threads."""
-        if not entry.alone:
+        """Return `entry.read()`, from the cache if possible; thread-safe."""
+        if not entry.cacheable:
             return entry.read()
-        return _unpacked(entry.file, self._read(entry.file, lambda: _packed(entry.read())))
+        return _from_json(entry.file, self._get(entry.file, lambda: _to_json(entry.read())))
 
     def save(self) -> None:
-        """Keep what is known of the files that were read, and of no others."""
-        if self._seen == self._known:
+        """Write what this scan read, and drop files that it did not use."""
+        if self._current == self._previous:
             return
-        # A name of its own, as several trainings may begin at once.
-        passing = self._file.with_suffix(f".{os.getpid()}")
+        # Several processes may save at once, so each writes to a separate file first.
+        temporary = self._file.with_suffix(f".{os.getpid()}")
         with suppress(OSError):
-            write_atomically(passing, json.dumps({"rules": _rules(), "files": self._seen}))
-            passing.replace(self._file)
+            write_atomically(temporary, json.dumps({"code": _code(), "files": self._current}))
+            temporary.replace(self._file)
 
-    def _read(self, file: Path, read: Callable[[], list]) -> list:
-        """What `read` gives, or gave for this file."""
+    def _get(self, file: Path, read: Callable[[], list]) -> list:
         path, stamp = str(file.absolute()), _stamp(file)
         if stamp is None:
-            return read()  # which says what is wrong
-        known = self._known.get(path)
-        content = known[1] if known and known[0] == stamp else read()
-        if max(stamp[1:]) < self._settled:
-            self._seen[path] = [stamp, content]
+            return read()  # raises the error that says why
+        cached = self._previous.get(path)
+        content = cached[1] if cached and cached[0] == stamp else read()
+        if max(stamp[1:]) < self._newest_cacheable:
+            self._current[path] = [stamp, content]
         return content
 
     def _load(self) -> dict[str, list]:
         try:
             content = json.loads(self._file.read_text(encoding="utf-8"))
-            return dict(content["files"]) if content["rules"] == _rules() else {}
+            return dict(content["files"]) if content["code"] == _code() else {}
         except (OSError, ValueError, KeyError, TypeError):
             return {}
 
 
 def _stamp(file: Path) -> list[int] | None:
-    """Size and times of change of a file; None where there is none."""
+    """Size and times of change of a file, None if it does not exist."""
     try:
         status = file.stat()
     except (OSError, ValueError):
@@ -103,33 +130,32 @@ def _stamp(file: Path) -> list[int] | None:
 
 
 def cache_folder() -> Path:
-    """`yolov4` in `$XDG_CACHE_HOME`, or else in `~/.cache`."""
+    """`yolov4/scans` in `$XDG_CACHE_HOME`, or in `~/.cache` if that is not set."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "yolov4" / "scans"
 
 
-def _packed(annotation: Annotation) -> list:
-    """An annotation as JSON can have it."""
+def _to_json(annotation: Annotation) -> list:
     objects = [[o.category, *o.corners, o.where, o.difficult] for o in annotation.objects]
-    problems = [[p.kind.name, p.where, p.detail] for p in annotation.problems]
-    return [objects, problems, annotation.size, annotation.relative]
+    findings = [[f.problem.name, f.where, f.detail] for f in annotation.findings]
+    return [objects, findings, annotation.size, annotation.relative]
 
 
-def _unpacked(file: Path, content: list) -> Annotation:
-    objects, problems, size, relative = content
+def _from_json(file: Path, content: list) -> Annotation:
+    objects, findings, size, relative = content
     return Annotation(
         [
             RawObject(category, tuple(corners), where, difficult)
             for category, *corners, where, difficult in objects
         ],
-        [Problem(Kind[kind], file, where, detail) for kind, where, detail in problems],
+        [Finding(Problem[name], file, where, detail) for name, where, detail in findings],
         size and tuple(size),
         relative,
     )
 
 
-def _rules() -> list[str]:
-    """What is known depends on these beside the files: the code and the libraries that read."""
-    code = [Path(utils.image.__file__), *sorted(Path(__file__).parent.glob("*.py"))]
+def _code() -> list[str]:
+    """Versions of everything that reads files: the libraries, and hashes of the code."""
+    code = [Path(utils.image.__file__), *sorted(Path(__file__).parent.rglob("*.py"))]
     hashes = (blake2b(path.read_bytes(), digest_size=16).hexdigest() for path in code)
     return [cv2.__version__, PIL.__version__, *hashes]

@@ -10,9 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.text import Text
 
-from utils.draw import class_color
+from utils.draw import class_color, font_file
 from utils.files import write_atomically
-from utils.fonts import font_file
 from utils.metrics.score_curve import ScoreCurve, percent
 from utils.metrics.voc_map import VocScores
 

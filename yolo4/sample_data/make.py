@@ -1,4 +1,4 @@
-"""A small data set in VOC layout, drawn on the spot, to try everything without a download."""
+"""Makes a small data set in VOC layout, to try everything without a download."""
 
 import json
 import os
@@ -30,68 +30,75 @@ def make_sample_data(
     size: int = 256,
     seed: int = 0,
 ) -> Path:
-    """Draw a data set in VOC layout, or reuse the one that is there already.
+    """Draw a data set in VOC layout, or reuse it if the folder already has the same one.
 
-    Pictures of apples, leaves, ladybirds (the small class) and keys (the rare one) over clutter.
-    A picture depends on the seed, the size, its split and its number alone, so a smaller set is
-    the beginning of a larger one; the first picture of each split shows every class.
+    The images show apples, leaves, ladybirds (the small class) and keys (the rare class) over
+    clutter. An image depends only on the seed, the size, its split and its number, so a smaller
+    data set is the beginning of a larger one. The first image of each split shows every class.
 
     Args:
-        folder: where the set goes: `Annotations`, `JPEGImages`, `ImageSets/Main/<split>.txt`.
-            It appears whole or not at all.
-        train: number of training pictures.
-        val: number of validation pictures.
-        test: number of test pictures.
-        size: width and height of a picture in pixels.
+        folder: the output folder: `Annotations`, `JPEGImages`, `ImageSets/Main/<split>.txt`.
+            It is written atomically.
+        train: number of training images.
+        val: number of validation images.
+        test: number of test images.
+        size: width and height of an image in pixels.
         seed: the same seed gives the same files, byte for byte.
 
     Returns:
         The folder.
 
     Raises:
-        UserError: the folder holds something else than such a set, or cannot be written.
+        UserError: the folder contains anything but a sample data set, or cannot be written.
     """
     folder = Path(folder)
     counts = dict(zip(_SPLITS, (train, val, test), strict=True))
     if size < 96 or min(counts.values()) < 0:
-        raise UserError(f"sample data: size {size} must be >= 96 and the counts {counts} >= 0")
-    made_with = {"version": _VERSION, **counts, "size": size, "seed": seed}
-    there = _parameters(folder)
-    if there == made_with:
+        raise UserError(
+            f"sample data: size {size}, counts {counts}; expected a size >= 96 and counts >= 0"
+        )
+    parameters = {"version": _VERSION, **counts, "size": size, "seed": seed}
+    existing = _read_parameters(folder)
+    if existing == parameters:
         return folder
-    if folder.exists() and there is None and (folder.is_file() or any(folder.iterdir())):
-        raise UserError(f"{folder}: is not a sample data set; name a folder that is new or empty")
+    if folder.exists() and existing is None and (folder.is_file() or any(folder.iterdir())):
+        raise UserError(f"{folder}: not a sample data set; expected a new or empty folder")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".sample-", dir=folder.parent) as temporary:
             fresh = Path(temporary, "new")
             _write_set(fresh, counts, size, seed)
-            (fresh / _MARKER).write_text(json.dumps(made_with) + "\n", encoding="utf-8")
-            _put_in_place(fresh, folder, made_with)
+            (fresh / _MARKER).write_text(json.dumps(parameters) + "\n", encoding="utf-8")
+            _move_into_place(fresh, folder, parameters)
     except OSError as error:
-        raise UserError(f"{folder}: the sample data cannot be written: {error}") from error
+        raise UserError(f"{folder}: cannot write the sample data: {error}") from error
     return folder
 
 
-def _parameters(folder: Path) -> dict[str, int] | None:
-    """What the set in the folder was made with; None when there is no such set."""
+def _read_parameters(folder: Path) -> dict[str, int] | None:
+    """The parameters of the sample data set in a folder, None if it has no such data set."""
     try:
-        found = json.loads((folder / _MARKER).read_text(encoding="utf-8"))
+        content = json.loads((folder / _MARKER).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    # Another program's file of that name: what lies beside it must not be replaced.
-    is_ours = isinstance(found, dict) and found.keys() == {"version", *_SPLITS, "size", "seed"}
-    return found if is_ours else None
+    # Another program's file may have this name; the folder must not be replaced then.
+    is_sample = isinstance(content, dict) and content.keys() == {
+        "version",
+        *_SPLITS,
+        "size",
+        "seed",
+    }
+    return content if is_sample else None
 
 
-def _put_in_place(fresh: Path, folder: Path, made_with: dict[str, int]) -> None:
+def _move_into_place(fresh: Path, folder: Path, parameters: dict[str, int]) -> None:
     if folder.exists():
         folder.rename(fresh.with_name("old"))
     try:
         fresh.rename(folder)
     except OSError:
-        # Another process may have put the same set there in the meantime.
-        if _parameters(folder) != made_with:
+        # Another process may have moved the same data set there in the meantime.
+        if _read_parameters(folder) != parameters:
             raise
 
 
@@ -102,8 +109,8 @@ def _write_set(folder: Path, counts: dict[str, int], size: int, seed: int) -> No
     def draw(job: tuple[str, int]) -> None:
         split, index = job
         rng = np.random.default_rng((seed, _SPLITS.index(split), index))
-        picture, objects = draw_scene(rng, size, every_class=index == 0)
-        _write_pair(folder, _name(split, index), picture, objects)
+        image, objects = draw_scene(rng, size, every_class=index == 0)
+        _write_pair(folder, _name(split, index), image, objects)
 
     jobs = [(split, index) for split in _SPLITS for index in range(counts[split])]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -117,18 +124,18 @@ def _name(split: str, index: int) -> str:
     return f"{split}_{index:05d}"
 
 
-def _write_pair(folder: Path, name: str, picture: np.ndarray, objects: list[SceneObject]) -> None:
-    bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
+def _write_pair(folder: Path, name: str, image: np.ndarray, objects: list[SceneObject]) -> None:
+    bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
     encoded = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 93])[1]
     (folder / "JPEGImages" / f"{name}.jpg").write_bytes(encoded.tobytes())
     root = ElementTree.Element("annotation")
     _add(root, folder="JPEGImages", filename=f"{name}.jpg")
-    height, width, depth = picture.shape
+    height, width, depth = image.shape
     _add(ElementTree.SubElement(root, "size"), width=width, height=height, depth=depth)
-    for found in objects:
+    for item in objects:
         node = ElementTree.SubElement(root, "object")
-        _add(node, name=found.name, truncated=int(found.truncated), difficult=0)
-        edges = dict(zip(("xmin", "ymin", "xmax", "ymax"), found.box, strict=True))
+        _add(node, name=item.name, truncated=int(item.truncated), difficult=0)
+        edges = dict(zip(("xmin", "ymin", "xmax", "ymax"), item.box, strict=True))
         _add(ElementTree.SubElement(node, "bndbox"), **edges)
     ElementTree.indent(root)
     text = ElementTree.tostring(root, encoding="unicode")

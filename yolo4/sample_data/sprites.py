@@ -1,8 +1,8 @@
-"""Draws what lies on the ground in the sample pictures: four kinds of object, and pebbles.
+"""Draws the sprites of the sample images: an object for each of four classes, and pebbles.
 
-Everything is drawn from a `numpy.random.Generator`, so the same seed gives the same pixels.
-Colors are RGB; a shape is drawn upright on a canvas `-1..1` wide and turned before it is lit,
-so that the light of a picture always comes from the same side.
+All variation comes from a `numpy.random.Generator`, so the same seed gives the same pixels. Colors
+are RGB. A shape is drawn upright on a canvas `-1..1` wide and rotated before it is shaded, so that
+the light of an image always comes from the same side.
 """
 
 from collections.abc import Sequence
@@ -14,110 +14,110 @@ import numpy as np
 Rng = np.random.Generator
 Color = Sequence[float]
 
-_LIGHT = (-0.451, -0.551, 0.702)  # a unit vector: from the upper left, towards the viewer
+_LIGHT = (-0.451, -0.551, 0.702)  # unit vector to the light: upper left, toward the viewer
 
 
 @dataclass(frozen=True, eq=False)
 class Sprite:
-    """A lit object, ready to be laid on a picture.
+    """A shaded object, ready to be pasted into an image.
 
     Attributes:
         color: float32 `[H, W, 3]`, RGB 0..255.
-        cover: float32 `[H, W]`, 0 where the ground shows and 1 where the object does.
+        alpha: float32 `[H, W]`, 0 where the sprite is transparent and 1 where it is opaque.
     """
 
     color: np.ndarray
-    cover: np.ndarray
+    alpha: np.ndarray
 
 
 class _Canvas:
     """A square to draw on, `-1..1` in both directions, y pointing down.
 
-    All of it has the object's color from the start, so that none other bleeds in at the outline.
+    It starts filled with the object's color, so that no other color bleeds in at the outline.
     """
 
     def __init__(self, size: float, color: Color) -> None:
         self.oversample = 2 if size > 32 else 3
         self.side = max(24, round(size * self.oversample))
         self.color = np.full((self.side, self.side, 3), color, np.uint8)
-        self.cover = np.zeros((self.side, self.side), np.uint8)
+        self.alpha = np.zeros((self.side, self.side), np.uint8)
 
     def points(self, xy: np.ndarray) -> np.ndarray:
-        """Unit coordinates `[N, 2]` as pixels."""
+        """Convert canvas coordinates `[N, 2]` to pixels."""
         return np.round((np.asarray(xy, np.float32) + 1) * (self.side / 2)).astype(np.int32)
 
     def polygon(self, xy: np.ndarray, color: Color | None = None) -> None:
-        """Add a polygon to the object, in its own color unless another is given."""
-        cv2.fillPoly(self.cover, [self.points(xy)], 255)
+        """Add a polygon to the object, in the canvas color or the given one."""
+        cv2.fillPoly(self.alpha, [self.points(xy)], 255)
         if color is not None:
             self.paint(xy, color)
 
     def hole(self, xy: np.ndarray) -> None:
         """Cut a polygon out of the object."""
-        cv2.fillPoly(self.cover, [self.points(xy)], 0)
+        cv2.fillPoly(self.alpha, [self.points(xy)], 0)
 
     def paint(self, xy: np.ndarray, color: Color) -> None:
-        """Color a polygon without adding to the object's outline."""
+        """Color a polygon without extending the object's outline."""
         cv2.fillPoly(self.color, [self.points(xy)], tuple(map(float, color)))
 
     def line(self, xy: np.ndarray, color: Color, width: float, solid: bool = False) -> None:
-        """Draw a polyline; a solid one adds to the object's outline."""
+        """Draw a polyline; a solid one extends the object's outline."""
         thickness = max(1, round(width * self.side / 2))
         points = [self.points(xy)]
         cv2.polylines(self.color, points, False, tuple(map(float, color)), thickness)
         if solid:
-            cv2.polylines(self.cover, points, False, 255, thickness)
+            cv2.polylines(self.alpha, points, False, 255, thickness)
 
     def finish(self, angle: float, bevel: float, shine: float) -> Sprite:
-        """Turn, light and shrink the drawing.
+        """Rotate, shade and shrink the drawing.
 
         Args:
             angle: rotation in degrees.
             bevel: width of the rounded edge, as a fraction of half the canvas.
             shine: strength of the highlight, 0..1.
         """
-        turn = cv2.getRotationMatrix2D((self.side / 2, self.side / 2), angle, 0.96)
+        rotation = cv2.getRotationMatrix2D((self.side / 2, self.side / 2), angle, 0.96)
         side = (self.side, self.side)
-        color = cv2.warpAffine(self.color, turn, side, borderMode=cv2.BORDER_REPLICATE)
-        cover = cv2.warpAffine(self.cover, turn, side)
-        lit = _light(color, cover, bevel * self.side / 2, shine)
+        color = cv2.warpAffine(self.color, rotation, side, borderMode=cv2.BORDER_REPLICATE)
+        alpha = cv2.warpAffine(self.alpha, rotation, side)
+        shaded = _shade(color, alpha, bevel * self.side / 2, shine)
         small = (self.side // self.oversample,) * 2
         return Sprite(
-            np.clip(cv2.resize(lit, small, interpolation=cv2.INTER_AREA), 0, 255),
-            cv2.resize(cover, small, interpolation=cv2.INTER_AREA).astype(np.float32) / 255,
+            np.clip(cv2.resize(shaded, small, interpolation=cv2.INTER_AREA), 0, 255),
+            cv2.resize(alpha, small, interpolation=cv2.INTER_AREA).astype(np.float32) / 255,
         )
 
 
 def as_rgb(plane: np.ndarray) -> np.ndarray:
-    """`[H, W]` as float32 `[H, W, 3]`, which numpy multiplies many times faster than a view."""
+    """Repeat `[H, W]` as float32 `[H, W, 3]`; NumPy multiplies a copy much faster than a view."""
     return cv2.cvtColor(np.asarray(plane, np.float32), cv2.COLOR_GRAY2RGB)
 
 
-def _light(color: np.ndarray, cover: np.ndarray, bevel: float, shine: float) -> np.ndarray:
+def _shade(color: np.ndarray, alpha: np.ndarray, bevel: float, shine: float) -> np.ndarray:
     """Shade a flat drawing as if its edge were rounded over `bevel` pixels."""
-    inside = cv2.copyMakeBorder((cover > 127).astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT)
+    inside = cv2.copyMakeBorder((alpha > 127).astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT)
     distance = cv2.distanceTransform(inside, cv2.DIST_L2, 5)[1:-1, 1:-1]
-    rise = np.clip(distance / max(bevel, 1), 0, 1)
-    height = max(bevel, 1) * np.sqrt(1 - (1 - rise) ** 2)
+    fraction = np.clip(distance / max(bevel, 1), 0, 1)
+    height = max(bevel, 1) * np.sqrt(1 - (1 - fraction) ** 2)
     height = cv2.GaussianBlur(height, (0, 0), max(0.6, bevel / 8))
-    slope_x = cv2.Sobel(height, cv2.CV_32F, 1, 0, scale=1 / 8)
-    slope_y = cv2.Sobel(height, cv2.CV_32F, 0, 1, scale=1 / 8)
-    length = np.sqrt(slope_x * slope_x + slope_y * slope_y + 1)
-    facing = (-slope_x * _LIGHT[0] - slope_y * _LIGHT[1] + _LIGHT[2]) / length
+    gradient_x = cv2.Sobel(height, cv2.CV_32F, 1, 0, scale=1 / 8)
+    gradient_y = cv2.Sobel(height, cv2.CV_32F, 0, 1, scale=1 / 8)
+    length = np.sqrt(gradient_x * gradient_x + gradient_y * gradient_y + 1)
+    facing = (-gradient_x * _LIGHT[0] - gradient_y * _LIGHT[1] + _LIGHT[2]) / length
     mirrored = np.clip(2 * facing / length - _LIGHT[2], 0, 1)
     diffuse = 0.35 + 0.85 * np.clip(facing, 0, 1)
     return color * as_rgb(diffuse) + as_rgb(255 * shine * cv2.pow(mirrored, 18))
 
 
 def vary(rng: Rng, color: Color, spread: float = 14) -> np.ndarray:
-    """A color near the given one: mostly lighter or darker, a little in its hue."""
+    """A color near the given one, mostly lighter or darker, slightly different in hue."""
     shift = rng.normal(0, spread) + rng.normal(0, spread / 3, 3)
     return np.clip(np.asarray(color) + shift, 0, 255).astype(np.float32)
 
 
 def _ellipse(cx: float, cy: float, rx: float, ry: float, count: int = 48) -> np.ndarray:
-    turn = np.linspace(0, 2 * np.pi, count, endpoint=False)
-    return np.stack([cx + rx * np.cos(turn), cy + ry * np.sin(turn)], 1)
+    angles = np.linspace(0, 2 * np.pi, count, endpoint=False)
+    return np.stack([cx + rx * np.cos(angles), cy + ry * np.sin(angles)], 1)
 
 
 def apple(rng: Rng, size: float) -> Sprite:
@@ -125,13 +125,13 @@ def apple(rng: Rng, size: float) -> Sprite:
     skins = [(196, 34, 40), (176, 26, 44), (128, 172, 52), (222, 172, 56)]
     skin = vary(rng, skins[rng.choice(4, p=[0.35, 0.25, 0.25, 0.15])])
     canvas = _Canvas(size, skin)
-    turn = np.linspace(0, 2 * np.pi, 96, endpoint=False)
-    # A circle with a dip at the stem and a shallow one below, a little narrower at the foot.
-    dip = 0.24 * np.exp(-((turn - 1.5 * np.pi) ** 2) / 0.14)
-    foot = 0.07 * np.exp(-((turn - 0.5 * np.pi) ** 2) / 0.08)
-    radius = 0.84 * (1 - dip - foot)
-    x = radius * np.cos(turn) * rng.uniform(0.96, 1.06) * (1 - 0.10 * np.sin(turn))
-    outline = np.stack([x, radius * np.sin(turn) + 0.06], 1)
+    angles = np.linspace(0, 2 * np.pi, 96, endpoint=False)
+    # A circle with a dip at the stem and a shallow one at the bottom, where it is narrower.
+    dip = 0.24 * np.exp(-((angles - 1.5 * np.pi) ** 2) / 0.14)
+    bottom = 0.07 * np.exp(-((angles - 0.5 * np.pi) ** 2) / 0.08)
+    radius = 0.84 * (1 - dip - bottom)
+    x = radius * np.cos(angles) * rng.uniform(0.96, 1.06) * (1 - 0.10 * np.sin(angles))
+    outline = np.stack([x, radius * np.sin(angles) + 0.06], 1)
     canvas.polygon(outline)
     blush = vary(rng, (232, 178, 70) if skin[0] > 150 else (196, 96, 60))
     for start in rng.uniform(-0.8, 0.8, 22):
@@ -170,20 +170,20 @@ def leaf(rng: Rng, size: float) -> Sprite:
 
 
 def ladybird(rng: Rng, size: float) -> Sprite:
-    """A spotted beetle, seen from above; the small class."""
+    """A spotted ladybird seen from above; the small class."""
     shells = [(212, 36, 28), (226, 70, 24), (190, 24, 30)]
     shell = vary(rng, shells[rng.integers(len(shells))], 8)
     canvas = _Canvas(size, shell)
-    ink = (20, 18, 22)
-    canvas.polygon(_ellipse(0, -0.58, 0.42, 0.34), ink)
+    black = (20, 18, 22)
+    canvas.polygon(_ellipse(0, -0.58, 0.42, 0.34), black)
     canvas.polygon(_ellipse(0, 0.10, 0.74, 0.82), shell)
     canvas.paint(_ellipse(-0.22, -0.68, 0.10, 0.08), (240, 236, 226))
     canvas.paint(_ellipse(0.22, -0.68, 0.10, 0.08), (240, 236, 226))
-    canvas.line(np.array([[0, -0.7], [0, 0.9]]), ink, 0.07)
+    canvas.line(np.array([[0, -0.7], [0, 0.9]]), black, 0.07)
     spot = rng.uniform(0.15, 0.19)
     for x, y in ((0.36, -0.20), (0.44, 0.30), (0.22, 0.64)):
         for sign in (-1, 1):
-            canvas.paint(_ellipse(sign * x, y, spot, spot), ink)
+            canvas.paint(_ellipse(sign * x, y, spot, spot), black)
     return canvas.finish(rng.uniform(0, 360), bevel=0.7, shine=0.5)
 
 
@@ -204,12 +204,12 @@ def key(rng: Rng, size: float) -> Sprite:
 
 
 def pebble(rng: Rng, size: float) -> Sprite:
-    """A stone or a dark berry: round clutter that is none of the classes."""
+    """A stone or a dark berry: round clutter that belongs to no class."""
     stones = [(150, 146, 140), (112, 104, 98), (186, 176, 160), (58, 62, 104)]
-    turn = np.linspace(0, 2 * np.pi, 24, endpoint=False)
-    radius = 0.78 + 0.05 * np.cumsum(rng.normal(0, 0.35, 24)) * np.sin(turn / 2)
+    angles = np.linspace(0, 2 * np.pi, 24, endpoint=False)
+    radius = 0.78 + 0.05 * np.cumsum(rng.normal(0, 0.35, 24)) * np.sin(angles / 2)
     squash = rng.uniform(0.65, 1)
-    outline = np.stack([radius * np.cos(turn), squash * radius * np.sin(turn)], 1)
+    outline = np.stack([radius * np.cos(angles), squash * radius * np.sin(angles)], 1)
     canvas = _Canvas(size, vary(rng, stones[rng.integers(len(stones))]))
     canvas.polygon(np.clip(outline, -0.95, 0.95))
     return canvas.finish(rng.uniform(0, 360), bevel=0.6, shine=0.15)

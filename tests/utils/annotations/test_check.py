@@ -1,4 +1,4 @@
-"""What the checks do to boxes and images, each kind of fault by itself."""
+"""What the checks do to boxes and images, one problem at a time."""
 
 import math
 from pathlib import Path
@@ -11,72 +11,72 @@ from PIL import Image, ImageOps
 
 from tests.helpers.annotation_files import (
     all_records,
-    kinds,
     load,
+    problem_counts,
     stems,
     voc_xml,
     write_image,
     write_text,
     write_voc,
 )
-from utils.annotations import Kind
-from utils.annotations.check import check_box, turn_corners
-from utils.annotations.source import Annotation, Entry, RawObject
+from utils.annotations import Problem
+from utils.annotations.check import check_box, rotate_corners
+from utils.annotations.raw import Annotation, Entry, RawObject
 
 ENTRY = Entry(Path("a.jpg"), Path("a.xml"), lambda: Annotation([], []))
 SIZE = (60, 40)
 
 
 def checked(*corners: float):
-    kept, problems = check_box(RawObject("cat", corners, "object 1"), SIZE, ENTRY)
-    return [item.corners for item in kept], [problem.kind for problem in problems]
+    kept, findings = check_box(RawObject("cat", corners, "object 1"), SIZE, ENTRY)
+    return [item.corners for item in kept], [finding.problem for finding in findings]
 
 
 @pytest.mark.parametrize(
-    ("corners", "kept", "kinds"),
+    ("corners", "kept", "problems"),
     [
         ((1, 2, 3, 4), [(1, 2, 3, 4)], []),
         ((0, 0, 60, 40), [(0, 0, 60, 40)], []),
         ((-0.3, 0, 60.4, 40), [(0, 0, 60, 40)], []),
-        ((-5, 2, 30, 50), [(0, 2, 30, 40)], [Kind.BEYOND]),
-        ((1, 2, 61, 4), [(1, 2, 60, 4)], [Kind.BEYOND]),
-        ((30, 2, 3, 4), [(3, 2, 30, 4)], [Kind.INVERTED]),
-        ((3, 40, 30, 4), [(3, 4, 30, 40)], [Kind.INVERTED]),
-        ((70, 50, 3, 4), [(3, 4, 60, 40)], [Kind.INVERTED, Kind.BEYOND]),
-        ((3, 4, 3, 8), [], [Kind.ZERO_AREA]),
-        ((3, 4, 9, 4), [], [Kind.ZERO_AREA]),
-        ((3, 4, 3 + 1e-9, 8), [], [Kind.ZERO_AREA]),
-        ((61, 4, 70, 8), [], [Kind.OUTSIDE]),
-        ((60, 4, 70, 8), [], [Kind.OUTSIDE]),
-        ((-0.3, 4, -0.1, 8), [], [Kind.OUTSIDE]),
-        ((3, -9, 7, -1), [], [Kind.OUTSIDE]),
-        ((math.nan, 4, 70, 8), [], [Kind.NOT_FINITE]),
-        ((3, 4, math.inf, 8), [], [Kind.NOT_FINITE]),
+        ((-5, 2, 30, 50), [(0, 2, 30, 40)], [Problem.PARTLY_OUTSIDE]),
+        ((1, 2, 61, 4), [(1, 2, 60, 4)], [Problem.PARTLY_OUTSIDE]),
+        ((30, 2, 3, 4), [(3, 2, 30, 4)], [Problem.INVERTED]),
+        ((3, 40, 30, 4), [(3, 4, 30, 40)], [Problem.INVERTED]),
+        ((70, 50, 3, 4), [(3, 4, 60, 40)], [Problem.INVERTED, Problem.PARTLY_OUTSIDE]),
+        ((3, 4, 3, 8), [], [Problem.ZERO_AREA]),
+        ((3, 4, 9, 4), [], [Problem.ZERO_AREA]),
+        ((3, 4, 3 + 1e-9, 8), [], [Problem.ZERO_AREA]),
+        ((61, 4, 70, 8), [], [Problem.OUTSIDE]),
+        ((60, 4, 70, 8), [], [Problem.OUTSIDE]),
+        ((-0.3, 4, -0.1, 8), [], [Problem.OUTSIDE]),
+        ((3, -9, 7, -1), [], [Problem.OUTSIDE]),
+        ((math.nan, 4, 70, 8), [], [Problem.NOT_FINITE]),
+        ((3, 4, math.inf, 8), [], [Problem.NOT_FINITE]),
     ],
 )
-def test_boxes(corners, kept, kinds):
-    assert checked(*corners) == (kept, kinds)
+def test_boxes(corners, kept, problems):
+    assert checked(*corners) == (kept, problems)
 
 
 @given(*[st.floats(-100, 200)] * 4)
-def test_what_is_kept_lies_inside_and_what_is_not_has_a_reason(x1, y1, x2, y2):
-    kept, kinds = checked(x1, y1, x2, y2)
-    assert kept or kinds
+def test_kept_boxes_lie_inside_and_skipped_ones_have_a_problem(x1, y1, x2, y2):
+    kept, problems = checked(x1, y1, x2, y2)
+    assert kept or problems
     for box in np.array(kept, np.float32):
         assert 0 <= box[0] < box[2] <= SIZE[0]
         assert 0 <= box[1] < box[3] <= SIZE[1]
-        assert kinds or np.allclose(box, (x1, y1, x2, y2), atol=0.5)
+        assert problems or np.allclose(box, (x1, y1, x2, y2), atol=0.5)
 
 
 def test_problem_names_file_object_class_and_box(tmp_path):
     root = write_voc(tmp_path, {"a": [("cat", 1, 1, 2, 2), ("dog", -3, 5, 9, 80)], "b": []})
     text = load(root).report.text
     assert "a.xml, object 2: dog [-3, 5, 9, 80] in 60x40" in text
-    assert "box reaching outside the image, clipped: 1" in text
+    assert "box partly outside the image, box clipped: 1" in text
 
 
 @pytest.mark.parametrize("orientation", [5, 6, 7, 8])
-def test_turned_corners_are_where_the_turned_picture_has_the_box(orientation):
+def test_rotated_corners_match_the_rotated_image(orientation):
     stored = np.zeros((40, 60, 3), np.uint8)
     stored[5:20, 10:50] = 255
     image = Image.fromarray(stored)
@@ -84,31 +84,31 @@ def test_turned_corners_are_where_the_turned_picture_has_the_box(orientation):
     shown = np.asarray(ImageOps.exif_transpose(image))[:, :, 0]
     rows, columns = np.nonzero(shown)
     expected = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
-    assert turn_corners((10, 5, 50, 20), orientation, (60, 40)) == expected
+    assert rotate_corners((10, 5, 50, 20), orientation, (60, 40)) == expected
 
 
 @pytest.mark.parametrize(
-    ("said", "expected"),
+    ("stated", "expected"),
     [
-        ((60, 40), [20, 10, 35, 50]),  # as stored: turned along
+        ((60, 40), [20, 10, 35, 50]),  # as stored: rotated
         ((40, 60), [10, 5, 30, 20]),  # as displayed
         (None, [10, 5, 30, 20]),
         ((0, 0), [10, 5, 30, 20]),
     ],
 )
-def test_boxes_of_a_rotated_image(tmp_path, said, expected):
-    box = (10, 5, 50, 20) if said == (60, 40) else (10, 5, 30, 20)
+def test_boxes_of_a_rotated_image(tmp_path, stated, expected):
+    box = (10, 5, 50, 20) if stated == (60, 40) else (10, 5, 30, 20)
     write_voc(tmp_path, {"b": []})
     write_image(tmp_path / "JPEGImages" / "a.jpg", (60, 40), orientation=6)
-    write_text(tmp_path / "Annotations" / "a.xml", voc_xml([("cat", *box)], size=said))
+    write_text(tmp_path / "Annotations" / "a.xml", voc_xml([("cat", *box)], size=stated))
     data = load(tmp_path)
     record = all_records(data)["a"]
     assert record.size == (40, 60)
     np.testing.assert_array_equal(record.boxes, [expected])
-    assert kinds(data) == {}
+    assert problem_counts(data) == {}
 
 
-def test_square_and_half_turned_images_are_taken_as_displayed(tmp_path):
+def test_boxes_of_square_images_and_of_half_turns_are_those_of_the_displayed_image(tmp_path):
     write_image(tmp_path / "JPEGImages" / "a.jpg", (40, 40), orientation=6)
     write_image(tmp_path / "JPEGImages" / "b.jpg", (60, 40), orientation=3)
     for stem, size in (("a", (40, 40)), ("b", (60, 40))):
@@ -117,21 +117,21 @@ def test_square_and_half_turned_images_are_taken_as_displayed(tmp_path):
     data = load(tmp_path)
     for record in all_records(data).values():
         np.testing.assert_array_equal(record.boxes, [[1, 2, 30, 20]])
-    assert kinds(data) == {}
+    assert problem_counts(data) == {}
 
 
-def test_size_that_fits_no_way_round_is_told(tmp_path):
+def test_a_size_that_fits_in_neither_orientation_is_reported(tmp_path):
     write_voc(tmp_path, {"a": [], "b": []})
     write_text(
         tmp_path / "Annotations" / "a.xml", voc_xml([("cat", 1, 2, 30, 20)], size=(600, 400))
     )
     data = load(tmp_path)
     np.testing.assert_array_equal(all_records(data)["a"].boxes, [[1, 2, 30, 20]])
-    assert kinds(data) == {Kind.SIZE_DIFFERS: 1}
-    assert "a.xml, a.jpg: 60x40, not 600x400" in data.report.text
+    assert problem_counts(data) == {Problem.SIZE_DIFFERS: 1}
+    assert "a.xml, a.jpg: the image is 60x40; the annotation says 600x400" in data.report.text
 
 
-def test_images_of_every_kind_have_their_displayed_size(tmp_path):
+def test_images_of_every_mode_have_their_displayed_size(tmp_path):
     write_voc(tmp_path, {"a": [("cat", 1, 2, 30, 20)]})
     for mode in ("L", "P", "RGBA", "CMYK", "I;16"):
         number = "LPRCI".index(mode[0])
@@ -147,7 +147,7 @@ def test_images_of_every_kind_have_their_displayed_size(tmp_path):
     assert {record.size for record in all_records(data).values()} == {(60, 40)}
 
 
-def test_image_whose_objects_are_all_bad_stays_as_background(tmp_path):
+def test_an_image_whose_objects_are_all_skipped_becomes_background(tmp_path):
     root = write_voc(
         tmp_path,
         {"a": [("cat", 5, 5, 5, 9)], "b": [("cat", 1, 1, 9, 9)]},

@@ -1,4 +1,4 @@
-"""Loading as a whole: formats, splits, leaks, the report, the errors."""
+"""Loading from start to end: formats, splits, leaks, the report, the errors."""
 
 import pytest
 
@@ -6,16 +6,16 @@ from tests.helpers.annotation_files import (
     CAT,
     DOG,
     all_records,
-    kinds,
     load,
+    problem_counts,
     stems,
     voc_xml,
     write_image,
     write_text,
     write_voc,
 )
-from utils.annotations import Kind, load_dataset
-from utils.annotations.source import split_in_name
+from utils.annotations import Problem, load_dataset
+from utils.annotations.image_files import split_in_name
 from utils.errors import UserError
 from utils.text import read_class_names
 
@@ -50,7 +50,7 @@ def test_a_single_path_may_be_a_string(tmp_path):
     assert len(all_records(load_dataset(str(root), progress=False))) == 2
 
 
-def test_unknown_layout_says_what_was_looked_for(tmp_path):
+def test_an_unknown_layout_is_answered_with_the_known_ones(tmp_path):
     for content in ("nothing", "images only"):
         if content == "images only":
             write_image(tmp_path / "a.jpg")
@@ -72,19 +72,19 @@ def test_seeded_split_is_80_10_10_and_does_not_depend_on_order_or_names(tmp_path
         (second / "JPEGImages").mkdir(parents=True, exist_ok=True)
         (second / "JPEGImages" / f"x{99 - n:03}.jpg").write_bytes(image)
         write_text(second / "Annotations" / f"x{99 - n:03}.xml", voc_xml([CAT]))
-    found = stems(load(first))
-    assert [len(found[split]) for split in ("train", "val", "test")] == [80, 10, 10]
-    assert len({stem for split in found.values() for stem in split}) == 100
-    assert stems(load(first)) == found
-    assert stems(load(first, seed=1)) != found
+    splits = stems(load(first))
+    assert [len(splits[split]) for split in ("train", "val", "test")] == [80, 10, 10]
+    assert len({stem for split in splits.values() for stem in split}) == 100
+    assert stems(load(first)) == splits
+    assert stems(load(first, seed=1)) != splits
     renamed = {
         split: {f"i{99 - int(s[1:]):03}" for s in names}
         for split, names in stems(load(second)).items()
     }
-    assert renamed == {split: set(names) for split, names in found.items()}
+    assert renamed == {split: set(names) for split, names in splits.items()}
 
 
-def test_more_files_hardly_move_the_seeded_split(tmp_path):
+def test_more_files_hardly_change_the_seeded_split(tmp_path):
     root = write_voc(tmp_path, {f"i{n:03}": [CAT] for n in range(100)})
     before = stems(load(root))
     write_voc(root, {f"j{n}": [CAT] for n in range(10)})
@@ -96,7 +96,7 @@ def test_more_files_hardly_move_the_seeded_split(tmp_path):
 @pytest.mark.parametrize(
     ("count", "expected"), [(1, (1, 0, 0)), (2, (1, 1, 0)), (3, (1, 1, 1)), (12, (10, 1, 1))]
 )
-def test_small_sets_keep_an_image_for_training_and_then_one_for_val(tmp_path, count, expected):
+def test_small_sets_fill_train_first_and_then_val(tmp_path, count, expected):
     data = load(write_voc(tmp_path, {f"i{n}": [CAT] for n in range(count)}))
     assert tuple(len(data.splits.get(s, [])) for s in ("train", "val", "test")) == expected
 
@@ -108,23 +108,23 @@ def test_val_is_taken_from_train_when_test_exists(tmp_path):
     )
     data = load(root)
     assert [len(data.splits[split]) for split in ("train", "val", "test")] == [18, 2, 2]
-    assert "no val split: took a tenth of train with seed 0" in data.report.text
+    assert "no val split in the data; used a tenth of train with seed 0" in data.report.text
 
 
-def test_images_of_no_split_join_train(tmp_path):
+def test_images_without_a_split_join_train(tmp_path):
     one = write_voc(tmp_path / "one", {"a": [CAT], "b": [CAT]}, {"train": ["a"], "val": ["b"]})
     two = write_voc(tmp_path / "two", {"c": [DOG]})
     data = load(one, two)
     assert stems(data) == {"train": ["a", "c"], "val": ["b"]}
-    assert "images of no split, joined to train: 1" in data.report.text
+    assert "images without a split, added to train: 1" in data.report.text
 
 
-def test_image_in_two_splits_is_kept_for_the_measurement(tmp_path):
+def test_an_image_in_two_splits_is_kept_in_the_one_that_measures(tmp_path):
     images = {name: [CAT] for name in "abcd"}
     lists = {"train": ["a", "b"], "val": ["b", "c"], "test": ["c", "d"]}
     data = load(write_voc(tmp_path, images, lists))
     assert stems(data) == {"train": ["a"], "val": ["b"], "test": ["c", "d"]}
-    assert kinds(data) == {Kind.LEAK: 2}
+    assert problem_counts(data) == {Problem.LEAK: 2}
     assert "b.jpg: in train, and in val as" in data.report.text
 
 
@@ -134,7 +134,7 @@ def test_copies_under_other_names_are_found(tmp_path):
     write_text(root / "Annotations" / "copy.xml", voc_xml([CAT]))
     data = load(root)
     assert stems(data) == {"train": ["a"], "val": ["b"]}
-    assert kinds(data) == {Kind.LEAK: 1}
+    assert problem_counts(data) == {Problem.LEAK: 1}
     with pytest.raises(UserError, match=r"same image in two splits: .*copy\.jpg"):
         load(root, on_bad_data="error")
 
@@ -156,7 +156,7 @@ def test_val_that_is_train_is_replaced(tmp_path):
     root = write_voc(tmp_path, {name: [CAT] for name in names}, {"train": names, "val": names})
     data = load(root)
     assert [len(data.splits[split]) for split in ("train", "val")] == [9, 1]
-    assert "val is the same images as train" in data.report.text
+    assert "val has the same images as train" in data.report.text
 
 
 def test_val_and_test_that_are_train_are_not_used(tmp_path):
@@ -167,15 +167,15 @@ def test_val_and_test_that_are_train_are_not_used(tmp_path):
     assert "test" not in data.splits
 
 
-def test_val_that_test_holds_is_made_anew(tmp_path):
+def test_val_that_test_contains_is_replaced(tmp_path):
     names = [f"i{n}" for n in range(10)]
     lists = {"train": names[:6], "val": names[6:8], "test": names[6:]}
     data = load(write_voc(tmp_path, {name: [CAT] for name in names}, lists))
     assert [len(data.splits[split]) for split in ("train", "val", "test")] == [5, 1, 4]
-    assert kinds(data) == {Kind.LEAK: 2}
+    assert problem_counts(data) == {Problem.LEAK: 2}
 
 
-def test_other_json_and_yaml_files_do_not_disturb(tmp_path):
+def test_other_json_and_yaml_files_are_ignored(tmp_path):
     write_image(tmp_path / "images" / "a.jpg")
     write_text(tmp_path / "labels" / "a.txt", "0 .5 .5 .5 .5")
     write_text(tmp_path / ".vscode" / "train.json", "// a comment")
@@ -190,19 +190,19 @@ def test_val_that_is_test_may_stay(tmp_path):
     )
     data = load(root, on_bad_data="error")
     assert stems(data) == {"train": ["a"], "val": ["b"], "test": ["b"]}
-    assert "test is the same images as val" in data.report.text
+    assert "test has the same images as val" in data.report.text
 
 
-def test_listed_twice_is_joined_and_told(tmp_path):
+def test_objects_of_an_image_listed_twice_are_merged_and_reported(tmp_path):
     root = write_voc(tmp_path, {"a": [CAT], "b": [CAT]}, {"train": ["a", "a"], "val": ["b"]})
     data = load(root)
     assert stems(data)["train"] == ["a"]
     assert len(data.splits["train"][0].labels) == 1
-    assert kinds(data) == {Kind.LISTED_TWICE: 1}
+    assert problem_counts(data) == {Problem.LISTED_TWICE: 1}
     assert len(all_records(load(root, root))) == 2
 
 
-def test_formats_join(tmp_path):
+def test_formats_are_merged(tmp_path):
     voc = write_voc(tmp_path / "voc", {"a": [DOG], "b": [CAT]}, {"train": ["a"], "val": ["b"]})
     yolo = tmp_path / "yolo"
     write_image(yolo / "images" / "train" / "c.jpg")
@@ -242,17 +242,17 @@ def test_report_counts(tmp_path):
     assert ["boxes", "of", "cat", "1", "0"] in lines
     assert ["boxes", "of", "dog", "2", "1"] in lines
     assert "60 to 90 wide, 30 to 40 high" in report.text
-    assert "nothing was set aside or mended" in report.text
+    assert "no problems found" in report.text
     assert {split: n.tolist() for split, n in report.box_counts.items()} == {
         "train": [1, 2],
         "val": [0, 1],
     }
 
 
-def test_report_shows_the_first_few_of_each_kind(tmp_path):
+def test_report_shows_the_first_few_of_each_problem(tmp_path):
     root = write_voc(tmp_path, {"a": [CAT, *[("cat", 5, 5, 5, n) for n in range(6, 16)]], "b": []})
     text = load(root).report.text
-    assert "zero-area box, object set aside: 10" in text
+    assert "zero-area box, object skipped: 10" in text
     assert text.count("a.xml, object") == 3
     assert "and 7 more" in text
 
@@ -274,9 +274,9 @@ def test_evaluation_data_needs_no_train_split(tmp_path):
 def test_read_class_names(tmp_path):
     path = write_text(tmp_path / "c.txt", "\ufeffcat\n traffic light \n\n猫\n")
     assert read_class_names(path) == ("cat", "traffic light", "猫")
-    with pytest.raises(UserError, match="'cat' stands there twice"):
+    with pytest.raises(UserError, match="'cat' occurs twice"):
         read_class_names(write_text(path, "cat\ndog\ncat\n"))
-    with pytest.raises(UserError, match=r"c\.txt: no class name"):
+    with pytest.raises(UserError, match=r"c\.txt: no class names; expected one per line"):
         read_class_names(write_text(path, "\n"))
     with pytest.raises(UserError, match=r"gone\.txt"):
         read_class_names(tmp_path / "gone.txt")

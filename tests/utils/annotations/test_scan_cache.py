@@ -1,4 +1,4 @@
-"""Files are not read again until something changes, and then they are."""
+"""Files are read again only when something has changed."""
 
 import json
 import os
@@ -9,18 +9,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.helpers.annotation_files import CAT, DOG, all_records, kinds, load, voc_xml, write_image
-from utils.annotations import Kind, images, voc
-from utils.annotations import scan_cache as known
-from utils.annotations.source import Annotation, Problem, RawObject
+from tests.helpers.annotation_files import (
+    CAT,
+    DOG,
+    all_records,
+    load,
+    problem_counts,
+    voc_xml,
+    write_image,
+)
+from utils.annotations import Problem, scan_cache
+from utils.annotations.formats import voc
+from utils.annotations.raw import Annotation, Finding, RawObject
 from utils.errors import UserError
 
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
-    """A cache folder for one test, which takes files that were made just now."""
+    """A cache folder for one test, in which files need no minimum age."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(known, "_UNSETTLED_NS", -(10**12))
+    monkeypatch.setattr(scan_cache, "_MIN_AGE_NS", -(10**12))
     return tmp_path / "cache" / "yolov4" / "scans"
 
 
@@ -33,8 +41,8 @@ def decoded(monkeypatch):
         names.append(path.name)
         return decode_image(data, path)
 
-    decode_image = images.decode_image
-    monkeypatch.setattr(images, "decode_image", decode)
+    decode_image = scan_cache.decode_image
+    monkeypatch.setattr(scan_cache, "decode_image", decode)
     return names
 
 
@@ -62,7 +70,7 @@ def root(tmp_path):
 
 
 def content(data):
-    """All that a scan tells of a data set."""
+    """Everything a scan returns."""
     fields = ("image", "size", "boxes", "labels", "difficult")
     rows = [
         str([getattr(record, name) for name in fields]) for record in all_records(data).values()
@@ -70,14 +78,14 @@ def content(data):
     return rows, data.class_names, data.report.text
 
 
-def test_the_second_scan_reads_no_file_and_tells_the_same(root, decoded, parsed):
+def test_the_second_scan_reads_no_file_and_has_the_same_result(root, decoded, parsed):
     (root / "c.bmp").write_bytes((root / "a.bmp").read_bytes())
     (root / "a.xml").write_text(voc_xml([("cat", -9, 0, 99, 9), ("cat", 3, 3, 3, 9)]))
     write_image(root / "d.jpg", (40, 60), orientation=6)
     half_read = voc_xml([CAT, DOG], size=(40, 60)).replace("<ymin>", "<ymin>?", 1)
     (root / "d.xml").write_text(half_read)
     first = content(load(root))
-    assert "a corner is no number" in first[-1]
+    assert "expected four numbers" in first[-1]
     assert sorted(decoded) == ["a.bmp", "b.bmp", "c.bmp", "d.jpg"]
     assert sorted(parsed) == ["a.xml", "b.xml", "c.xml", "d.xml"]
     decoded.clear()
@@ -89,7 +97,7 @@ def test_the_second_scan_reads_no_file_and_tells_the_same(root, decoded, parsed)
 @pytest.mark.parametrize("keeps_time", [False, True])
 def test_an_image_replaced_by_one_of_as_many_bytes_is_read_again(root, decoded, keeps_time):
     if keeps_time and sys.platform == "win32":
-        pytest.skip("Windows does not tell when a file's status changed")
+        pytest.skip("Windows does not record when a file's status changed")
     load(root)
     decoded.clear()
     path, before = root / "b.bmp", (root / "b.bmp").stat()
@@ -101,26 +109,26 @@ def test_an_image_replaced_by_one_of_as_many_bytes_is_read_again(root, decoded, 
     assert decoded == ["b.bmp"]
 
 
-def test_an_image_that_was_sound_and_is_damaged_is_set_aside_each_time(root):
+def test_an_image_damaged_after_a_scan_is_skipped_each_time(root):
     load(root)
     (root / "b.bmp").write_bytes(b"BM" + bytes(7252))
     for _ in range(2):
         data = load(root)
-        assert kinds(data) == {Kind.BAD_IMAGE: 1}
+        assert problem_counts(data) == {Problem.BAD_IMAGE: 1}
         assert len(all_records(data)) == 2
     with pytest.raises(UserError, match=r"b\.bmp"):
         load(root, on_bad_data="error")
 
 
 @pytest.mark.usefixtures("cache")
-def test_only_what_has_not_changed_is_held(root):
+def test_only_unchanged_images_are_in_the_cache(root):
     load(root)
     image = root / "a.bmp"
-    assert known.KnownFiles([root]).holds(image)
+    assert scan_cache.ScanCache([root]).has(image)
     image.write_bytes(image.read_bytes() + b" ")
-    assert not known.KnownFiles([root]).holds(image)
-    assert known.KnownFiles([root]).holds(root / "b.bmp")
-    assert not known.KnownFiles([root]).holds(root / "none.bmp")
+    assert not scan_cache.ScanCache([root]).has(image)
+    assert scan_cache.ScanCache([root]).has(root / "b.bmp")
+    assert not scan_cache.ScanCache([root]).has(root / "none.bmp")
 
 
 def test_files_come_and_go(root, decoded, cache):
@@ -150,15 +158,15 @@ def test_an_annotation_replaced_by_one_of_as_many_bytes_is_read_again(root, deco
     corners = {r.image.name: r.boxes[0, 0] for r in all_records(load(root)).values()}
     assert corners == {"a.bmp": 7, "b.bmp": 1, "c.bmp": 1}
     assert parsed == ["a.xml"]
-    assert kinds(load(root, class_names=["cat"])) == {Kind.UNKNOWN_CLASS: 3}
+    assert problem_counts(load(root, class_names=["cat"])) == {Problem.UNKNOWN_CLASS: 3}
     assert decoded == []
 
 
-def test_an_annotation_that_cannot_be_read_is_tried_each_time(root, parsed):
+def test_an_unreadable_annotation_is_read_each_time(root, parsed):
     (root / "b.xml").write_text("<annotation>")
     for _ in range(2):
         parsed.clear()
-        assert kinds(load(root)) == {Kind.BAD_ANNOTATION: 1}
+        assert problem_counts(load(root)) == {Problem.BAD_ANNOTATION: 1}
         assert "b.xml" in parsed
 
 
@@ -170,7 +178,7 @@ OBJECTS = st.builds(
     NAMES,
     st.booleans(),
 )
-PROBLEMS = st.builds(Problem, st.sampled_from(Kind), st.just(Path("a.xml")), NAMES, NAMES)
+PROBLEMS = st.builds(Finding, st.sampled_from(Problem), st.just(Path("a.xml")), NAMES, NAMES)
 SIZES = st.none() | st.tuples(st.integers(1, 9999), st.integers(1, 9999))
 
 
@@ -183,13 +191,13 @@ SIZES = st.none() | st.tuples(st.integers(1, 9999), st.integers(1, 9999))
         st.booleans(),
     )
 )
-def test_an_annotation_is_the_same_after_it_was_kept(annotation):
-    kept = json.loads(json.dumps(known._packed(annotation)))
-    assert known._unpacked(Path("a.xml"), kept) == annotation
+def test_an_annotation_is_the_same_after_the_cache(annotation):
+    cached = json.loads(json.dumps(scan_cache._to_json(annotation)))
+    assert scan_cache._from_json(Path("a.xml"), cached) == annotation
 
 
-@pytest.mark.parametrize("damage", ["", "{", "[]", "7", '{"rules": 1, "files": {}}', "\xff"])
-def test_a_damaged_cache_is_done_without(root, decoded, cache, damage):
+@pytest.mark.parametrize("damage", ["", "{", "[]", "7", '{"code": 1, "files": {}}', "\xff"])
+def test_a_damaged_cache_is_ignored(root, decoded, cache, damage):
     first = content(load(root))
     (file,) = cache.iterdir()
     file.write_text(damage, encoding="latin-1")
@@ -200,25 +208,37 @@ def test_a_damaged_cache_is_done_without(root, decoded, cache, damage):
     assert len(decoded) == 3
 
 
-def test_other_code_that_reads_images_reads_them_again(root, decoded, monkeypatch):
+def test_images_are_read_again_by_another_version_of_opencv(root, decoded, monkeypatch):
     load(root)
-    monkeypatch.setattr(known.cv2, "__version__", "0")
+    monkeypatch.setattr(scan_cache.cv2, "__version__", "0")
     load(root)
     assert len(decoded) == 6
 
 
-def test_an_image_that_may_still_change_within_the_tick_of_a_clock_is_not_kept(
+def test_an_image_that_may_still_change_within_a_clock_tick_is_not_cached(
     root, decoded, cache, monkeypatch
 ):
-    monkeypatch.setattr(known, "_UNSETTLED_NS", 10**12)
+    monkeypatch.setattr(scan_cache, "_MIN_AGE_NS", 10**12)
     load(root)
     load(root)
     assert len(decoded) == 6
     assert not cache.exists()
 
 
-def test_a_cache_that_cannot_be_written_is_done_without(root, decoded, tmp_path):
+def test_a_cache_that_cannot_be_written_is_ignored(root, decoded, tmp_path):
     (tmp_path / "cache").write_text("a file where the folder would be")
     first = content(load(root))
     assert content(load(root)) == first
+    assert len(decoded) == 6
+
+
+def test_the_code_of_every_format_is_part_of_the_cache(root, decoded, monkeypatch):
+    load(root)
+    read_bytes = Path.read_bytes
+
+    def with_other_voc(path):
+        return read_bytes(path) + (b"#" if path.name == "voc.py" else b"")
+
+    monkeypatch.setattr(Path, "read_bytes", with_other_voc)
+    load(root)
     assert len(decoded) == 6

@@ -1,3 +1,5 @@
+"""The sample data set: reproducible, complete, with exact boxes."""
+
 import hashlib
 import json
 from collections import Counter
@@ -59,8 +61,8 @@ def test_same_seed_same_bytes_and_another_seed_others(sample, tmp_path):
     again = digests(make_sample_data(tmp_path / "again", **SMALL))
     assert again == digests(sample)
     other = digests(make_sample_data(tmp_path / "other", **SMALL, seed=1))
-    pictures = [name for name in again if name.endswith(".jpg")]
-    assert all(again[name] != other[name] for name in pictures)
+    images = [name for name in again if name.endswith(".jpg")]
+    assert all(again[name] != other[name] for name in images)
 
 
 def test_a_smaller_set_is_the_beginning_of_a_larger_one(sample, tmp_path):
@@ -70,7 +72,7 @@ def test_a_smaller_set_is_the_beginning_of_a_larger_one(sample, tmp_path):
     assert {name: fewer[name] for name in same}.items() <= digests(sample).items()
 
 
-def test_reused_when_made_with_the_same_and_redrawn_otherwise(tmp_path):
+def test_reused_with_the_same_parameters_and_redrawn_with_others(tmp_path):
     folder = make_sample_data(tmp_path / "set", train=1, val=1, test=0, size=96)
     before = (folder / "sample.json").stat().st_mtime_ns
     make_sample_data(folder, train=1, val=1, test=0, size=96)
@@ -91,7 +93,7 @@ def test_nothing_is_left_when_drawing_fails(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_with_other_things_is_left_alone(tmp_path):
+def test_a_folder_with_other_content_is_not_changed(tmp_path):
     (tmp_path / "mine.txt").write_text("mine")
     with pytest.raises(UserError, match="not a sample data set"):
         make_sample_data(tmp_path, train=1, val=0, test=0)
@@ -99,7 +101,7 @@ def test_a_folder_with_other_things_is_left_alone(tmp_path):
 
 
 @pytest.mark.parametrize("content", ["{}", "[]", '{"version": 1}'])
-def test_a_sample_file_of_another_program_is_left_alone(tmp_path, content):
+def test_a_sample_file_of_another_program_is_not_changed(tmp_path, content):
     (tmp_path / "sample.json").write_text(content)
     with pytest.raises(UserError, match="not a sample data set"):
         make_sample_data(tmp_path, train=1, val=0, test=0, size=96)
@@ -108,7 +110,7 @@ def test_a_sample_file_of_another_program_is_left_alone(tmp_path, content):
 
 @pytest.mark.parametrize("wrong", [{"size": 32}, {"train": -1}])
 def test_impossible_parameters(tmp_path, wrong):
-    with pytest.raises(UserError, match="must be"):
+    with pytest.raises(UserError, match="expected a size >= 96 and counts >= 0"):
         make_sample_data(tmp_path / "set", **wrong)
 
 
@@ -117,18 +119,18 @@ def test_key_is_rare_and_ladybird_small():
     for index in range(60):
         _, objects = draw_scene(np.random.default_rng((7, index)), 256)
         assert objects
-        for found in objects:
-            counts[found.name] += 1
-            left, top, right, bottom = found.box
-            sides[found.name].append(max(right - left, bottom - top))
+        for item in objects:
+            counts[item.name] += 1
+            left, top, right, bottom = item.box
+            sides[item.name].append(max(right - left, bottom - top))
     assert 0 < counts["key"] < 0.6 * min(counts[name] for name in CLASS_NAMES if name != "key")
     assert np.median(sides["ladybird"]) < 22
     assert all(np.median(sides[name]) > 32 for name in CLASS_NAMES if name != "ladybird")
 
 
-def test_boxes_hug_what_the_picture_shows(monkeypatch):
-    """Without shadow and camera, a picture differs from its empty ground where objects are."""
-    monkeypatch.setattr("yolo4.sample_data.scene._develop", lambda _rng, picture: picture)
+def test_boxes_fit_tightly_around_the_visible_objects(monkeypatch):
+    """Without shadows and camera effects, an image differs from its background only at objects."""
+    monkeypatch.setattr("yolo4.sample_data.scene._add_camera_effects", lambda _rng, image: image)
     blur = cv2.GaussianBlur
     monkeypatch.setattr(
         "yolo4.sample_data.scene.cv2.GaussianBlur",

@@ -1,13 +1,20 @@
-"""YOLO txt in the layouts that people have it in."""
+"""YOLO txt in its common layouts."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.helpers.annotation_files import all_records, kinds, load, stems, write_image, write_text
-from utils.annotations import Kind
-from utils.annotations.yolo_txt import read_yolo_txt
+from tests.helpers.annotation_files import (
+    all_records,
+    load,
+    problem_counts,
+    stems,
+    write_image,
+    write_text,
+)
+from utils.annotations import Problem
+from utils.annotations.formats.yolo_labels import read_labels
 from utils.errors import UserError
 
 BOX = "1 0.5 0.5 0.5 0.25\n"  # of 60x40: 15 15 45 25
@@ -33,7 +40,7 @@ def test_data_yaml(tmp_path, pattern):
         assert stems(data) == {"train": ["train #1"], "val": ["val #1"], "test": ["test #1"]}
         np.testing.assert_allclose(data.splits["train"][0].boxes, HAND)
         assert data.splits["train"][0].labels.tolist() == [1]
-        assert kinds(data) == {}
+        assert problem_counts(data) == {}
         assert "data.yaml" in data.format
 
 
@@ -45,7 +52,7 @@ def test_data_yaml_as_ultralytics_and_roboflow_write_it(tmp_path):
     write_text(tmp_path / "data.yaml", text)
     data = load(tmp_path)
     assert stems(data) == {"train": ["train"], "val": ["valid"]}
-    assert "test/images, which are not there" in data.report.text
+    assert "test/images, which do not exist" in data.report.text
     text = f"path: {tmp_path}\ntrain: [train/images]\nval: valid\nnames:\n  0: a\n  1: b\n"
     path = write_text(tmp_path / "elsewhere" / "mine.yml", text)
     assert stems(load(path)) == {"train": ["train"], "val": ["valid"]}
@@ -59,7 +66,7 @@ def test_data_yaml_with_lists_of_images(tmp_path):
     path = write_text(tmp_path / "d.yaml", "train: train.txt\nval: val.txt\nnames: [x, y]")
     data = load(path)
     assert stems(data) == {"train": ["a"], "val": ["b"]}
-    assert kinds(data) == {Kind.MISSING_IMAGE: 1}
+    assert problem_counts(data) == {Problem.MISSING_IMAGE: 1}
     assert "train.txt, line 3: ./images/gone.jpg: no such file" in data.report.text
     path.unlink()
     write_text(tmp_path / "obj.names", "x\ny\n")
@@ -71,14 +78,14 @@ def test_data_yaml_with_lists_of_images(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("train: images\nnames: [a]\nnc: 2", "nc is 2, but there are 1 names"),
-        ("train: images\nnames: 7", "'names' is neither"),
-        ("train: images\nnames: {1: a}", "'names' is neither"),
+        ("train: images\nnames: [a]\nnc: 2", "nc is 2; expected 1"),
+        ("train: images\nnames: 7", "'names' is .*; expected a list"),
+        ("train: images\nnames: {1: a}", "'names' is .*; expected a list"),
         ("train: nowhere\nnames: [a]", "train: nowhere: no such folder"),
-        ("train: images\nnames: [a, ~]", "class 1 has an empty name"),
-        ("train: images\nnames: [' ', a]", "class 0 has an empty name"),
+        ("train: images\nnames: [a, ~]", "the name of class 1 is empty"),
+        ("train: images\nnames: [' ', a]", "the name of class 0 is empty"),
         ("train: " + 5000 * "x" + "\nnames: [a]", "no such folder"),
-        ("train: images\nnames: [a, a]", "'a' stands there twice"),
+        ("train: images\nnames: [a, a]", "'a' occurs twice"),
         ("train: [images", "bad YAML"),
         ("train: images", "'names'"),
     ],
@@ -100,7 +107,7 @@ def test_folders_without_yaml(tmp_path, place):
     data = load(tmp_path)
     assert stems(data) == {"train": ["train"], "val": ["val"]}
     assert data.class_names == ("dog", "ant")
-    assert kinds(data) == {}
+    assert problem_counts(data) == {}
 
 
 def test_side_by_side(tmp_path):
@@ -110,7 +117,7 @@ def test_side_by_side(tmp_path):
     write_text(tmp_path / "README.txt", "read me")
     data = load(tmp_path)
     assert set(all_records(data)) == set("abc")
-    assert kinds(data) == {}
+    assert problem_counts(data) == {}
 
 
 def test_without_names_the_classes_are_numbers(tmp_path):
@@ -131,29 +138,29 @@ def test_missing_and_empty_text_files_are_background(tmp_path):
     data = load(tmp_path, on_bad_data="error")
     counts = {stem: len(record.labels) for stem, record in all_records(data).items()}
     assert counts == {"a": 1, "b": 0, "c": 0}
-    assert "images without a text file, taken as background: 1" in data.report.text
+    assert "images without a text file, used as background: 1" in data.report.text
 
 
-def test_text_file_without_an_image_is_told(tmp_path):
+def test_a_text_file_without_an_image_is_reported(tmp_path):
     for name in "ab":
         write_pair(tmp_path / f"images/{name}.png", tmp_path / f"labels/{name}.txt")
     write_text(tmp_path / "labels" / "gone.txt", BOX)
     data = load(tmp_path)
-    assert kinds(data) == {Kind.MISSING_IMAGE: 1}
-    assert "gone.txt: no image belongs to this text file" in data.report.text
+    assert problem_counts(data) == {Problem.MISSING_IMAGE: 1}
+    assert "gone.txt: no image gone.* belongs to this text file" in data.report.text
 
 
-def test_images_that_no_list_names_keep_their_text_files(tmp_path):
+def test_text_files_of_images_in_no_list_are_not_reported(tmp_path):
     for name in "abc":
         write_pair(tmp_path / f"images/{name}.jpg", tmp_path / f"labels/{name}.txt")
     write_text(tmp_path / "train.txt", "images/a.jpg\n")
     write_text(tmp_path / "val.txt", "images/b.jpg\n")
     data = load(tmp_path)
     assert stems(data) == {"train": ["a"], "val": ["b"]}
-    assert kinds(data) == {}
+    assert problem_counts(data) == {}
 
 
-def test_other_pictures_are_not_background(tmp_path):
+def test_other_images_are_not_background(tmp_path):
     for name in "abc":
         write_pair(tmp_path / f"images/train/{name}.jpg", tmp_path / f"labels/train/{name}.txt")
     write_image(tmp_path / "images" / "negatives" / "d.jpg")
@@ -173,7 +180,7 @@ def test_data_yaml_comes_before_xml_left_beside_the_images(tmp_path):
 
 def test_lines(tmp_path):
     lines = ["0 .5 .5 .2 .2", "", "1 0.1 0.2 0.9 0.2 0.5 0.8", "1.0 0.5 0.5 1 1"]
-    annotation = read_yolo_txt(write_text(tmp_path / "a.txt", "\n".join(lines)), ("x", "y"))
+    annotation = read_labels(write_text(tmp_path / "a.txt", "\n".join(lines)), ("x", "y"))
     assert [(o.category, o.where) for o in annotation.objects] == [
         ("x", "line 1"),
         ("y", "line 3"),
@@ -183,7 +190,7 @@ def test_lines(tmp_path):
         [item.corners for item in annotation.objects],
         [[0.4, 0.4, 0.6, 0.6], [0.1, 0.2, 0.9, 0.8], [0, 0, 1, 1]],
     )
-    assert annotation.problems == []
+    assert annotation.findings == []
 
 
 @pytest.mark.parametrize(
@@ -200,30 +207,30 @@ def test_lines(tmp_path):
     ],
 )
 def test_bad_lines(tmp_path, line):
-    annotation = read_yolo_txt(write_text(tmp_path / "a.txt", f"{BOX}{line}\n"), ("x", "y"))
+    annotation = read_labels(write_text(tmp_path / "a.txt", f"{BOX}{line}\n"), ("x", "y"))
     assert len(annotation.objects) == 1
-    assert [(p.kind, p.where) for p in annotation.problems] == [(Kind.BAD_OBJECT, "line 2")]
+    assert [(f.problem, f.where) for f in annotation.findings] == [(Problem.BAD_OBJECT, "line 2")]
 
 
-def test_faults_of_boxes(tmp_path):
+def test_problems_of_boxes(tmp_path):
     text = f"{BOX}7 .5 .5 .2 .2\n0 .5 .5 0 .2\n0 1.5 .5 .2 .2\n0 nan .5 .2 .2\n0 .95 .5 .2 .2\n"
     for name in "ab":
         write_pair(tmp_path / f"images/{name}.png", tmp_path / f"labels/{name}.txt", BOX)
     write_text(tmp_path / "labels" / "a.txt", text)
     write_text(tmp_path / "classes.txt", "x\ny\n")
     data = load(tmp_path)
-    assert kinds(data) == {
-        Kind.UNKNOWN_CLASS: 1,
-        Kind.ZERO_AREA: 1,
-        Kind.OUTSIDE: 1,
-        Kind.NOT_FINITE: 1,
-        Kind.BEYOND: 1,
+    assert problem_counts(data) == {
+        Problem.UNKNOWN_CLASS: 1,
+        Problem.ZERO_AREA: 1,
+        Problem.OUTSIDE: 1,
+        Problem.NOT_FINITE: 1,
+        Problem.PARTLY_OUTSIDE: 1,
     }
     np.testing.assert_allclose(all_records(data)["a"].boxes, [*HAND, [51, 16, 60, 24]], atol=1e-4)
-    assert "a.txt, line 2: class 7, but there are 2 classes" in data.report.text
+    assert "a.txt, line 2: class 7; there are 2 classes" in data.report.text
 
 
-def test_parts_are_of_the_image_as_displayed(tmp_path):
+def test_fractions_are_of_the_image_as_displayed(tmp_path):
     write_image(tmp_path / "images/a.jpg", (60, 40), orientation=6)
     write_text(tmp_path / "labels/a.txt", BOX)
     write_pair(tmp_path / "images/b.jpg", tmp_path / "labels/b.txt")
@@ -234,7 +241,7 @@ def test_parts_are_of_the_image_as_displayed(tmp_path):
 
 @pytest.fixture
 def listed(tmp_path):
-    """Three images with their text files, and a list of training images whose first is gone."""
+    """Three images with text files, and a list for train whose first image is missing."""
     for name in "abc":
         write_pair(tmp_path / f"images/{name}.jpg", tmp_path / f"labels/{name}.txt")
     write_text(tmp_path / "train.txt", "\r\nimages/gone.jpg\r\nimages/a.jpg\r\n")
@@ -242,25 +249,25 @@ def listed(tmp_path):
     return tmp_path
 
 
-def test_a_list_whose_first_image_is_gone_is_still_one(listed):
+def test_a_list_whose_first_image_is_missing_is_still_a_list(listed):
     for data in (load(listed), load(listed / "train.txt", listed / "val.txt")):
         assert stems(data) == {"train": ["a"], "val": ["b"]}
-        assert kinds(data) == {Kind.MISSING_IMAGE: 1}
+        assert problem_counts(data) == {Problem.MISSING_IMAGE: 1}
 
 
 def test_lists_of_images_that_are_elsewhere(listed):
-    """As exports write them that were made for another folder, or with one line gone wrong."""
+    """As exports write them for another folder, or with one damaged line."""
     write_text(listed / "train.txt", "data/images/a.jpg\n")
     write_text(listed / "val.txt", "x" * 5000 + ".jpg")
     data = load(listed)
     assert set(all_records(data)) == set("abc")
     for name in ("train", "val"):
-        assert f"{name}.txt lists no image that is there and was not used" in data.report.text
+        assert f"{name}.txt lists no image that exists and was not used" in data.report.text
     with pytest.raises(UserError, match=r"train\.txt, line 1: data/images/a\.jpg: no such file"):
         load(listed / "train.txt")
 
 
-def test_hidden_folders_are_left_alone_and_links_followed(tmp_path):
+def test_hidden_folders_are_ignored_and_links_followed(tmp_path):
     for name in ("train/a", "train/.Trash/b", ".c/c"):
         write_pair(tmp_path / f"images/{name}.jpg", tmp_path / f"labels/{name}.txt")
     (tmp_path / "images" / "train").rename(tmp_path / "stored")

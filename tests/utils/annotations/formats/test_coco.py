@@ -1,4 +1,4 @@
-"""COCO JSON in the layouts that people have it in."""
+"""COCO JSON in its common layouts."""
 
 import json
 from pathlib import Path
@@ -6,8 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.helpers.annotation_files import all_records, kinds, load, stems, write_image, write_text
-from utils.annotations import Kind
+from tests.helpers.annotation_files import (
+    all_records,
+    load,
+    problem_counts,
+    stems,
+    write_image,
+    write_text,
+)
+from utils.annotations import Problem
 from utils.errors import UserError
 
 CATEGORIES = ((90, "zebra"), (3, "ant"))
@@ -59,7 +66,7 @@ def test_cocos_own_layout(root):
         np.testing.assert_array_equal(records[0].labels, [1])
         assert records[0].difficult.tolist() == [False]
         assert records[1].difficult.tolist() == [True]  # iscrowd
-    assert kinds(data) == {}
+    assert problem_counts(data) == {}
 
 
 def test_files_named_directly(root):
@@ -68,11 +75,11 @@ def test_files_named_directly(root):
     assert stems(load(val)) == {"val": ["a", "b"]}
 
 
-def test_class_names_given_decide_on_the_labels(root):
+def test_given_class_names_determine_the_labels(root):
     data = load(root, class_names=["zebra", "ant"])
     assert [record.labels.tolist() for record in data.splits["train"]] == [[0], [1]]
     data = load(root, class_names=["ant"])
-    assert kinds(data) == {Kind.UNKNOWN_CLASS: 2}
+    assert problem_counts(data) == {Problem.UNKNOWN_CLASS: 2}
 
 
 def test_a_folder_per_split_with_its_json(tmp_path):
@@ -82,19 +89,19 @@ def test_a_folder_per_split_with_its_json(tmp_path):
     assert stems(load(tmp_path)) == {"train": ["train"], "val": ["valid"], "test": ["test"]}
 
 
-@pytest.mark.parametrize("place", ["images", "data/deep", ".", "images/train"])
-def test_images_are_found_anywhere_below(tmp_path, place):
+@pytest.mark.parametrize("folder", ["images", "data/deep", ".", "images/train"])
+def test_images_are_found_anywhere_below(tmp_path, folder):
     for name in ("a b#1.jpg", "ü.JPG", "c.jpg"):
-        write_image(tmp_path / place / name)
+        write_image(tmp_path / folder / name)
     names = ["a b#1.jpg", "some/folder/ü.JPG", "C:\\x\\c.jpg"]
     write_json(tmp_path / "annotations" / "all.json", coco(names, [BOX]))
     data = load(tmp_path)
     assert len(all_records(data)) == 3
-    assert kinds(data) == {}
+    assert problem_counts(data) == {}
     assert "80/10/10" in data.report.text
 
 
-def test_same_names_in_two_splits_are_told_apart(tmp_path):
+def test_same_names_in_two_splits_are_distinguished(tmp_path):
     for split in ("train", "val"):
         write_image(tmp_path / "images" / split / "0.jpg")
         write_json(tmp_path / "annotations" / f"{split}.json", coco(["0.jpg"], [BOX]))
@@ -113,7 +120,7 @@ def test_encodings(tmp_path, encoding):
     assert load(tmp_path).class_names == (name,)
 
 
-def test_faults_are_told_one_by_one(tmp_path):
+def test_each_problem_is_reported(tmp_path):
     for name in "abc":
         write_image(tmp_path / f"{name}.jpg")
     annotations = [
@@ -129,26 +136,26 @@ def test_faults_are_told_one_by_one(tmp_path):
     ]
     write_json(tmp_path / "train.json", coco(["a.jpg", "b.jpg", "gone.jpg"], annotations))
     data = load(tmp_path)
-    assert kinds(data) == {
-        Kind.MISSING_IMAGE: 1,
-        Kind.UNKNOWN_CLASS: 1,
-        Kind.BAD_OBJECT: 3,
-        Kind.ZERO_AREA: 1,
-        Kind.BEYOND: 1,
-        Kind.NOT_FINITE: 1,
-        Kind.INVERTED: 1,
+    assert problem_counts(data) == {
+        Problem.MISSING_IMAGE: 1,
+        Problem.UNKNOWN_CLASS: 1,
+        Problem.BAD_OBJECT: 3,
+        Problem.ZERO_AREA: 1,
+        Problem.PARTLY_OUTSIDE: 1,
+        Problem.NOT_FINITE: 1,
+        Problem.INVERTED: 1,
     }
     np.testing.assert_array_equal(
         all_records(data)["a"].boxes, [[1, 1, 6, 6], [50, 30, 60, 40], [1, 1, 21, 31]]
     )
     text = data.report.text
     assert "annotation 2: category_id 7 is not among the categories" in text
-    assert "annotation 7: its image_id 99 is not among the images" in text
+    assert "annotation 7: image_id 99 is not among the images" in text
     assert "image 3: no file 'gone.jpg'" in text
 
 
 @pytest.mark.parametrize("odd", [[1], {"id": 1}, None])
-def test_ids_that_are_no_ids_are_told_with_their_place(tmp_path, odd):
+def test_invalid_ids_are_reported_with_their_position(tmp_path, odd):
     for name in "abc":
         write_image(tmp_path / f"{name}.jpg")
     box = [1, 1, 5, 5]
@@ -158,21 +165,23 @@ def test_ids_that_are_no_ids_are_told_with_their_place(tmp_path, odd):
     content["images"][1]["id"] = odd
     path = write_json(tmp_path / "train.json", content)
     data = load(tmp_path)
-    assert kinds(data) == {Kind.BAD_OBJECT: 2, Kind.BAD_ANNOTATION: 1}
+    assert problem_counts(data) == {Problem.BAD_OBJECT: 2, Problem.BAD_ANNOTATION: 1}
     assert sorted(all_records(data)) == ["a", "c"]
     np.testing.assert_array_equal(all_records(data)["a"].boxes, [[1, 1, 6, 6]])
     text = data.report.text
-    assert f"annotation 2: its image_id {odd!r} is no number or text" in text
-    assert f"annotation 3: category_id {odd!r} is no number or text" in text
-    assert f"image no. 2: b.jpg: id {odd!r} is no number or text" in text
+    assert f"annotation 2: image_id {odd!r} is not a number or text" in text
+    assert f"annotation 3: category_id {odd!r} is not a number or text" in text
+    assert f"image no. 2: b.jpg: id {odd!r} is not a number or text" in text
 
     content["categories"][1]["id"] = odd
     write_json(path, content)
-    with pytest.raises(UserError, match=r"train\.json, category no\. 2: without a sound 'id'"):
+    with pytest.raises(
+        UserError, match=r"train\.json, category no\. 2: id .*; expected an id and a name"
+    ):
         load(tmp_path)
 
 
-def test_images_stored_turned_have_their_boxes_turned(tmp_path):
+def test_boxes_of_an_image_stored_rotated_are_rotated(tmp_path):
     write_image(tmp_path / "a.jpg", (60, 40), orientation=8)
     write_image(tmp_path / "b.jpg")
     write_json(tmp_path / "train.json", coco(["a.jpg", "b.jpg"], [(1, 3, [10, 5, 40, 15], 0)]))
@@ -186,11 +195,11 @@ def test_bad_json_names_file_and_line(tmp_path):
     path.write_text('{"images": 3}')
     with pytest.raises(UserError, match=r"train\.json: .*'categories'"):
         load(path)
-    with pytest.raises(UserError, match="looked for"):
+    with pytest.raises(UserError, match="expected"):
         load(tmp_path)
 
 
-def test_classes_of_several_files_are_joined(tmp_path):
+def test_classes_of_several_files_are_merged(tmp_path):
     for split, names in (("train", ("b", "a")), ("val", ("a", "c"))):
         write_image(tmp_path / f"{split}.jpg")
         content = coco([f"{split}.jpg"], [(1, 1, [1, 1, 5, 5], 0)], tuple(enumerate(names)))
@@ -200,18 +209,18 @@ def test_classes_of_several_files_are_joined(tmp_path):
     assert data.splits["val"][0].labels.tolist() == [2]
 
 
-def test_an_image_id_that_stands_twice_is_told(tmp_path):
+def test_a_repeated_image_id_is_reported(tmp_path):
     for name in "ab":
         write_image(tmp_path / f"{name}.jpg")
     content = coco(["a.jpg", "b.jpg"], [BOX])
     content["images"][1]["id"] = 1
     data = load(write_json(tmp_path / "train.json", content))
     assert list(all_records(data)) == ["a"]
-    assert kinds(data) == {Kind.BAD_ANNOTATION: 1}
-    assert "image 1: b.jpg: id 1 stands there twice" in data.report.text
+    assert problem_counts(data) == {Problem.BAD_ANNOTATION: 1}
+    assert "image 1: b.jpg: id 1 occurs twice" in data.report.text
 
 
-def test_images_of_one_name_are_told_apart_by_their_folders(tmp_path):
+def test_images_of_the_same_name_are_distinguished_by_their_folders(tmp_path):
     for name in ("one/a.jpg", "two/a.jpg", "one/b.jpg"):
         write_image(tmp_path / "data" / name)
     names = ["C:\\x\\one\\a.jpg", "/home/me/two/a.jpg", "x/one/b.jpg", "x/two/b.jpg"]
@@ -220,21 +229,21 @@ def test_images_of_one_name_are_told_apart_by_their_folders(tmp_path):
     records = [record for split in data.splits.values() for record in split]
     found = {r.image.relative_to(tmp_path / "data").as_posix(): r.boxes[:, 0] for r in records}
     assert found == {"one/a.jpg": [1], "two/a.jpg": [2], "one/b.jpg": [3]}
-    assert kinds(data) == {Kind.MISSING_IMAGE: 1}
+    assert problem_counts(data) == {Problem.MISSING_IMAGE: 1}
     assert "image 4: no file 'x/two/b.jpg'" in data.report.text
 
 
 @pytest.mark.parametrize("name", ["data:image/png;base64," + "A" * 5000, "a\0.jpg", None])
-def test_a_file_name_that_is_none(tmp_path, name):
+def test_an_impossible_file_name(tmp_path, name):
     write_image(tmp_path / "a.jpg")
     data = load(write_json(tmp_path / "train.json", coco(["a.jpg", name], [BOX])))
-    assert kinds(data) == {Kind.MISSING_IMAGE: 1}
+    assert problem_counts(data) == {Problem.MISSING_IMAGE: 1}
 
 
 @pytest.mark.parametrize("name", ["", " ", None])
 def test_a_category_without_a_name_is_an_error(tmp_path, name):
     path = write_json(tmp_path / "train.json", coco(["a.jpg"], [], [(1, "a"), (2, name)]))
-    with pytest.raises(UserError, match=r"category no\. 2: without"):
+    with pytest.raises(UserError, match=r"category no\. 2: .*; expected an id and a name"):
         load(path)
 
 

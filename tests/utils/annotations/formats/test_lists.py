@@ -3,8 +3,15 @@
 import numpy as np
 import pytest
 
-from tests.helpers.annotation_files import all_records, kinds, load, stems, write_image, write_text
-from utils.annotations import Kind
+from tests.helpers.annotation_files import (
+    all_records,
+    load,
+    problem_counts,
+    stems,
+    write_image,
+    write_text,
+)
+from utils.annotations import Problem
 from utils.errors import UserError
 
 
@@ -31,7 +38,7 @@ def test_lines(folder):
     assert records["a"].labels.tolist() == [0, 2]
     assert records["b"].boxes.shape == (0, 4)
     assert data.class_names == ("0", "1", "2")
-    assert kinds(data) == {}
+    assert problem_counts(data) == {}
     assert "list files" in data.format
 
 
@@ -48,7 +55,7 @@ def test_splits_by_name_and_classes_beside(folder):
 def test_encodings(folder, encoding):
     data = load(write_text(folder / "train.txt", "\n".join(LINES), encoding))
     assert len(all_records(data)) == 3
-    assert kinds(data) == {}
+    assert problem_counts(data) == {}
 
 
 def test_absolute_windows_and_current_folder_paths(folder, monkeypatch):
@@ -59,7 +66,7 @@ def test_absolute_windows_and_current_folder_paths(folder, monkeypatch):
     assert set(all_records(load(path))) == {"a", "b"}
 
 
-def test_faults_name_the_line(folder):
+def test_problems_name_the_line(folder):
     lines = [
         *LINES,
         "pictures/gone.jpg 1,2,3,4,0",
@@ -70,29 +77,29 @@ def test_faults_name_the_line(folder):
         "pictures/a.jpg 1,2,3,nan,0 8,8,9,9,1",
     ]
     data = load(write_text(folder / "train.txt", "\n".join(lines)))
-    assert kinds(data) == {
-        Kind.MISSING_IMAGE: 2,
-        Kind.BAD_ANNOTATION: 1,
-        Kind.BAD_OBJECT: 6,
-        Kind.NOT_FINITE: 1,
-        Kind.LISTED_TWICE: 3,
+    assert problem_counts(data) == {
+        Problem.MISSING_IMAGE: 2,
+        Problem.BAD_ANNOTATION: 1,
+        Problem.BAD_OBJECT: 6,
+        Problem.NOT_FINITE: 1,
+        Problem.LISTED_TWICE: 3,
     }
     assert "train.txt, line 4: pictures/gone.jpg: no such file" in data.report.text
-    assert "train.txt, line 7, object 1: '1,2,3,4' is not x1,y1,x2,y2,class" in data.report.text
+    assert "train.txt, line 7, object 1: '1,2,3,4'; expected x1,y1,x2,y2,class" in data.report.text
     joined = all_records(data)["a"]
     np.testing.assert_array_equal(joined.boxes, [[1, 2, 30, 20], [5, 6, 7.5, 8], [8, 8, 9, 9]])
 
 
 def test_class_beyond_the_names(folder):
     path = write_text(folder / "train.txt", "\n".join(LINES))
-    assert kinds(load(path, class_names=["x", "y"])) == {Kind.UNKNOWN_CLASS: 1}
+    assert problem_counts(load(path, class_names=["x", "y"])) == {Problem.UNKNOWN_CLASS: 1}
     write_text(folder / "classes.txt", "x\ny\n")
     data = load(path)
-    assert kinds(data) == {Kind.UNKNOWN_CLASS: 1}
-    assert "line 1, object 2: class 2, but there are 2 classes" in data.report.text
+    assert problem_counts(data) == {Problem.UNKNOWN_CLASS: 1}
+    assert "line 1, object 2: class 2; there are 2 classes" in data.report.text
 
 
-def test_a_class_number_that_is_a_slip_of_the_pen(folder):
+def test_a_class_number_that_must_be_a_mistake(folder):
     path = write_text(
         folder / "train.txt", LINES[0] + "\npictures/odd.jpg folder/b.png 1,2,3,4,5e9"
     )
@@ -104,10 +111,13 @@ def test_two_class_files_are_refused(folder):
     path = write_text(folder / "train.txt", "\n".join(LINES))
     for name in ("a", "b"):
         write_text(folder / f"{name}_classes.txt", "x\n")
-    with pytest.raises(UserError, match=r"which of a_classes\.txt, b_classes\.txt"):
+    with pytest.raises(UserError, match=r"a_classes\.txt and b_classes\.txt; expected one"):
         load(path)
 
 
 def test_a_text_file_of_something_else(tmp_path):
-    with pytest.raises(UserError, match=r"notes\.txt: not a data set"):
+    with pytest.raises(
+        UserError,
+        match=r"notes\.txt: no data set of a known format; expected .* a COCO \.json, ",
+    ):
         load(write_text(tmp_path / "notes.txt", "hello\n"))

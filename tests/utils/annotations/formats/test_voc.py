@@ -1,4 +1,4 @@
-"""Pascal VOC folders and LabelImg folders, sound and broken."""
+"""Pascal VOC folders and LabelImg folders, valid and broken."""
 
 import numpy as np
 import pytest
@@ -7,17 +7,17 @@ from tests.helpers.annotation_files import (
     CAT,
     DOG,
     all_records,
-    kinds,
     load,
+    problem_counts,
     stems,
     voc_xml,
     write_image,
     write_text,
     write_voc,
 )
-from utils.annotations import Kind
-from utils.annotations.source import AnnotationError
-from utils.annotations.voc import read_xml
+from utils.annotations import Problem
+from utils.annotations.formats.voc import read_xml
+from utils.annotations.raw import AnnotationError
 from utils.errors import UserError
 
 THREE = {"a": [CAT], "b": [DOG, CAT], "c": []}
@@ -33,7 +33,7 @@ def test_splits_boxes_and_sorted_classes(tmp_path):
     assert (record.boxes.dtype, record.labels.dtype) == (np.float32, np.int32)
     assert record.size == (60, 40)
     assert data.splits["test"][0].boxes.shape == (0, 4)
-    assert kinds(data) == {}
+    assert problem_counts(data) == {}
     assert "Pascal VOC" in data.format
 
 
@@ -41,11 +41,11 @@ def test_class_names_given_fix_the_order_and_others_are_unknown(tmp_path):
     root = write_voc(tmp_path, THREE, {"train": ["b"], "val": ["a"]})
     data = load(root, class_names=["dog", "bird"])
     np.testing.assert_array_equal(data.splits["train"][0].labels, [0])
-    assert kinds(data) == {Kind.UNKNOWN_CLASS: 2}
+    assert problem_counts(data) == {Problem.UNKNOWN_CLASS: 2}
     assert "object 2: 'cat' is not among the classes dog, bird" in data.report.text
 
 
-def test_several_folders_join_split_by_split(tmp_path):
+def test_several_folders_are_merged_split_by_split(tmp_path):
     one = write_voc(tmp_path / "VOC2007", THREE, {"trainval": ["a", "b"], "test": ["c"]})
     two = write_voc(tmp_path / "VOC2012", {"d": [CAT], "e": [CAT]}, {"train": ["d"], "val": ["e"]})
     expected = {"train": ["a", "b", "d"], "val": ["e"], "test": ["c"]}
@@ -53,16 +53,16 @@ def test_several_folders_join_split_by_split(tmp_path):
     assert stems(load(tmp_path)) == expected
 
 
-def test_trainval_is_split_when_it_stands_alone(tmp_path):
+def test_trainval_alone_is_split(tmp_path):
     images = {f"i{n}": [CAT] for n in range(30)}
     root = write_voc(tmp_path, images, {"trainval": list(images)[:20], "test": list(images)[20:]})
-    found = stems(load(root))
-    assert len(found["val"]) == 2
-    assert sorted(found["train"] + found["val"]) == sorted(list(images)[:20])
-    assert found["test"] == list(images)[20:]
+    splits = stems(load(root))
+    assert len(splits["val"]) == 2
+    assert sorted(splits["train"] + splits["val"]) == sorted(list(images)[:20])
+    assert splits["test"] == list(images)[20:]
 
 
-def test_val_is_what_trainval_has_beside_train(tmp_path):
+def test_val_is_trainval_without_train(tmp_path):
     root = write_voc(tmp_path, THREE, {"trainval": ["a", "b", "c"], "train": ["a", "c"]})
     assert stems(load(root)) == {"train": ["a", "c"], "val": ["b"]}
 
@@ -78,7 +78,7 @@ def test_names(tmp_path, stem):
     root = write_voc(tmp_path, {stem: [CAT], "x": [DOG]}, {"train": [stem], "val": ["x"]})
     data = load(root)
     assert stems(data) == {"train": [stem], "val": ["x"]}
-    assert kinds(data) == {}
+    assert problem_counts(data) == {}
 
 
 def test_names_in_another_unicode_form_and_case(tmp_path):
@@ -109,7 +109,7 @@ def test_folder_names_of_other_tools(tmp_path):
     assert set(all_records(load(tmp_path))) == set("abc")
 
 
-def test_stem_comes_before_filename_and_filename_is_the_way_out(tmp_path):
+def test_the_stem_has_priority_over_filename_which_is_the_fallback(tmp_path):
     for name in ("a.jpg", "b.jpg", "other.jpg"):
         write_image(tmp_path / "JPEGImages" / name)
     write_text(tmp_path / "Annotations" / "a.xml", voc_xml([CAT], filename="b.jpg"))
@@ -127,7 +127,7 @@ def test_filename_decides_between_images_of_one_stem(tmp_path):
     write_text(tmp_path / "Annotations" / "a.xml", voc_xml([CAT], filename="a.png"))
     data = load(tmp_path)
     assert all_records(data)["a"].image.name == "a.png"
-    assert kinds(data) == {Kind.MISSING_ANNOTATION: 1}
+    assert problem_counts(data) == {Problem.MISSING_ANNOTATION: 1}
 
 
 def test_difficult(tmp_path):
@@ -165,13 +165,13 @@ def test_encodings_of_chinese(tmp_path, encoding, declared):
 
 
 @pytest.mark.parametrize("name", ["小猫", "狗", "红细胞", "朱镕基", "交通灯 red", "狗dog"])
-def test_gbk_that_nothing_declares(tmp_path, name):
+def test_undeclared_gbk(tmp_path, name):
     path = write_text(tmp_path / "a.xml", voc_xml([(name, 1, 2, 3, 4)]), "gbk")
     assert read_xml(path).objects[0].category == name
 
 
 @pytest.mark.parametrize("name", ["café", "кошка", "γάτα", "naïve Ω", "кот é", "kočka"])
-def test_utf8_that_nothing_declares(tmp_path, name):
+def test_undeclared_utf8(tmp_path, name):
     path = write_text(tmp_path / "a.xml", voc_xml([(name, 1, 2, 3, 4)]))
     assert read_xml(path).objects[0].category == name
 
@@ -203,7 +203,7 @@ def test_a_class_name_is_one_line(tmp_path):
         ("<annotation>\n<object>\n</annotation>", r"a\.xml, line 3: bad XML, mismatched tag"),
         ("<annotation>\n<size>", r"a\.xml, line 2: bad XML, no element found"),
         ("", r"a\.xml: the file is empty"),
-        ("<html></html>", r"begins with <html>, not with <annotation>"),
+        ("<html></html>", r"the root element is <html>; expected <annotation>"),
         (
             '<!DOCTYPE a [\n<!ENTITY b "c">]>\n<annotation>&b;</annotation>',
             r"a\.xml, line 2: defines XML entities",
@@ -214,7 +214,13 @@ def test_bad_xml_names_file_and_line(tmp_path, text, message):
     path = write_text(tmp_path / "a.xml", text)
     with pytest.raises(AnnotationError, match=message) as caught:
         read_xml(path)
-    assert caught.value.problem.kind is Kind.BAD_ANNOTATION
+    assert caught.value.finding.problem is Problem.BAD_ANNOTATION
+
+
+def test_an_xml_file_that_cannot_be_read_is_reported_with_the_reason(tmp_path):
+    (tmp_path / "a.xml").mkdir()
+    with pytest.raises(AnnotationError, match=r"a\.xml: cannot be read: \w+"):
+        read_xml(tmp_path / "a.xml")
 
 
 @pytest.mark.parametrize(
@@ -222,18 +228,21 @@ def test_bad_xml_names_file_and_line(tmp_path, text, message):
     [
         ("<name>cat</name>", "cat: no <bndbox>"),
         ("<bndbox/>", "no <name>"),
-        ("<name>cat</name><bndbox><xmin>1</xmin></bndbox>", "a corner is no number"),
+        (
+            "<name>cat</name><bndbox><xmin>1</xmin></bndbox>",
+            "xmin '1', ymin '', xmax '', ymax ''; expected four numbers",
+        ),
     ],
 )
-def test_bad_object_is_a_problem_of_its_own(tmp_path, inner, message):
+def test_a_bad_object_is_reported_and_the_others_are_read(tmp_path, inner, message):
     text = voc_xml([CAT]).replace("</annotation>", f"<object>{inner}</object></annotation>")
     annotation = read_xml(write_text(tmp_path / "a.xml", text))
     assert [item.category for item in annotation.objects] == ["cat"]
-    assert annotation.problems[0].where == "object 2"
-    assert message in annotation.problems[0].detail
+    assert annotation.findings[0].where == "object 2"
+    assert message in annotation.findings[0].detail
 
 
-def test_what_is_missing_is_told_and_the_rest_goes_on(tmp_path):
+def test_what_is_missing_is_reported_and_the_rest_is_read(tmp_path):
     lists = {"train": ["a", "b", "nope"], "val": ["c", "d", "e"]}
     root = write_voc(tmp_path, THREE | {"d": [CAT], "e": [CAT], "f": [CAT]}, lists)
     (root / "JPEGImages" / "b.jpg").unlink()
@@ -241,24 +250,24 @@ def test_what_is_missing_is_told_and_the_rest_goes_on(tmp_path):
     (root / "Annotations" / "e.xml").write_text("<annotation>")
     data = load(root)
     assert stems(data) == {"train": ["a"], "val": ["c"]}
-    assert kinds(data) == {
-        Kind.MISSING_ANNOTATION: 1,
-        Kind.MISSING_IMAGE: 1,
-        Kind.BAD_IMAGE: 1,
-        Kind.BAD_ANNOTATION: 1,
+    assert problem_counts(data) == {
+        Problem.MISSING_ANNOTATION: 1,
+        Problem.MISSING_IMAGE: 1,
+        Problem.BAD_IMAGE: 1,
+        Problem.BAD_ANNOTATION: 1,
     }
     assert "train.txt, line 3: nope: no such file in Annotations" in data.report.text
     assert "d.jpg: the file is empty" in data.report.text
     assert "annotation files in no list of ImageSets/Main: 1" in data.report.text
 
 
-def test_truncated_image_is_set_aside(tmp_path):
+def test_a_truncated_image_is_skipped(tmp_path):
     root = write_voc(tmp_path, THREE, {"train": ["a", "b"], "val": ["c"]})
     path = root / "JPEGImages" / "b.jpg"
     path.write_bytes(path.read_bytes()[:-100])
     data = load(root)
     assert stems(data)["train"] == ["a"]
-    assert kinds(data) == {Kind.BAD_IMAGE: 1}
+    assert problem_counts(data) == {Problem.BAD_IMAGE: 1}
     assert "truncated" in data.report.text
 
 
@@ -278,7 +287,7 @@ def test_labelimg_folder(tmp_path):
     data = load(tmp_path)
     assert "side by side" in data.format
     assert set(all_records(data)) == {"a b", "b", "c"}
-    assert kinds(data) == {Kind.MISSING_ANNOTATION: 1}
+    assert problem_counts(data) == {Problem.MISSING_ANNOTATION: 1}
     assert {split: len(records) for split, records in data.splits.items()} == {
         "train": 1,
         "val": 1,

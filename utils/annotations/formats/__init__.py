@@ -1,0 +1,54 @@
+"""The formats of data sets, and how the format of a folder or file is found.
+
+To add a format, define a `DataFormat` in a new file here and add it to `FORMATS`. Nothing else
+has to change: detection and the error messages use this list.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from utils.annotations.formats import coco, lists, voc, yolo
+from utils.annotations.raw import DataFormat, RawDataSet
+from utils.errors import UserError
+
+# The first format that accepts a folder or file reads it, so stricter formats come first.
+FORMATS: tuple[DataFormat, ...] = (
+    voc.VOC_FOLDERS,
+    yolo.DATA_YAML,
+    coco.COCO_JSON,
+    voc.NESTED_VOC_FOLDERS,
+    voc.LABELIMG,
+    yolo.IMAGES_WITH_LABELS,
+    lists.LIST_FILES,
+    yolo.IMAGE_LISTS,
+)
+
+
+def read_data_sets(path: Path) -> list[RawDataSet]:
+    """Read a folder or file of any format, without checking images and boxes.
+
+    Args:
+        path: a folder, or a COCO .json, YOLO .yaml or list .txt file.
+
+    Returns:
+        One data set, or several if subfolders are data sets (VOCdevkit).
+
+    Raises:
+        UserError: `path` does not exist or has no known format.
+    """
+    if not path.exists():
+        raise UserError(f"{path}: no such file or folder")
+    is_folder = path.is_dir()
+    readers = (format.read_folder if is_folder else format.read_file for format in FORMATS)
+    data_sets = next(filter(None, (read(path) for read in readers)), [])
+    if not data_sets:
+        expected = [format.folder if is_folder else format.file for format in FORMATS]
+        raise UserError(
+            f"{path}: no data set of a known format; expected {_any_of(filter(None, expected))}"
+        )
+    return data_sets
+
+
+def _any_of(descriptions: Iterable[str]) -> str:
+    *others, last = descriptions
+    return f"{', '.join(others)}, or {last}"

@@ -1,0 +1,131 @@
+"""List files: one image per line, `path x1,y1,x2,y2,class x1,y1,x2,y2,class ...`, in pixels.
+
+A path may contain spaces; a relative path starts at the list file's folder, or else at the current
+folder. A line with a path alone is a background image. Classes are numbered from 0.
+"""
+
+import os
+import re
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from utils.annotations.formats.yolo import is_image_list
+from utils.annotations.image_files import split_of
+from utils.annotations.raw import (
+    Annotation,
+    DataFormat,
+    Entry,
+    Finding,
+    Problem,
+    RawDataSet,
+    RawObject,
+)
+from utils.errors import UserError
+from utils.image import IMAGE_SUFFIXES
+from utils.text import read_class_names, read_text
+
+_SUFFIXES = "|".join(re.escape(suffix) for suffix in sorted(IMAGE_SUFFIXES))
+# Greedy: the last of several suffixes in a line ends the path, since boxes contain no letters.
+_LINE = re.compile(rf"(?P<path>.*(?:{_SUFFIXES}))(?:\s+(?P<boxes>.*))?", re.IGNORECASE)
+_BOX = re.compile(r"\s[^\s,]+(,[^\s,]+){4}(\s|$)")
+
+
+def read_folder(root: Path) -> list[RawDataSet]:
+    """Read the list files in a folder; if there is one, image lists without boxes count as well."""
+    files = sorted(root.glob("*.txt"))
+    if not any(map(is_list_file, files)):
+        return []
+    return read_list_files([path for path in files if is_list_file(path) or is_image_list(path)])
+
+
+def read_file(path: Path) -> list[RawDataSet]:
+    """Read a single list file."""
+    is_list = path.suffix.lower() == ".txt" and is_list_file(path)
+    return read_list_files([path]) if is_list else []
+
+
+LIST_FILES = DataFormat(
+    "list files with lines of 'path x1,y1,x2,y2,class'",
+    read_folder,
+    "a .txt list with lines of 'path x1,y1,x2,y2,class'",
+    read_file,
+)
+
+
+def is_list_file(path: Path) -> bool:
+    """Whether one of the first lines contains the path of an image and a box."""
+    lines = read_text(path).splitlines()[:100]
+    return any(_LINE.fullmatch(line.strip()) and _BOX.search(line) for line in lines)
+
+
+def read_list_files(files: Sequence[Path]) -> list[RawDataSet]:
+    """Read list files, split by their names.
+
+    The class names are in classes.txt or one *_classes.txt beside the first file; without one,
+    classes are named by their numbers.
+    """
+    class_names = _names_beside(files[0])
+    data_set = RawDataSet("list files (path x1,y1,x2,y2,class)", class_names=class_names)
+    for path in files:
+        entries = data_set.splits[split_of([path.stem])]
+        for number, line in enumerate(read_text(path).splitlines(), start=1):
+            if line.strip():
+                entry = _make_entry(data_set, path, f"line {number}", line.strip())
+                entries += [entry] if entry else []
+    return [data_set]
+
+
+def _names_beside(path: Path) -> tuple[str, ...] | None:
+    files = [path.with_name("classes.txt"), *sorted(path.parent.glob("*_classes.txt"))]
+    files = [file for file in files if file.is_file()]
+    if len(files) > 1:
+        raise UserError(
+            f"{path.parent}: {files[0].name} and {files[1].name}; expected one file of class names"
+        )
+    return read_class_names(files[0]) if files else None
+
+
+def _make_entry(data_set: RawDataSet, path: Path, where: str, line: str) -> Entry | None:
+    match = _LINE.fullmatch(line)
+    if match is None:
+        detail = f"{line[:60]!r}; expected the path of an image first"
+        data_set.findings.append(Finding(Problem.BAD_ANNOTATION, path, where, detail))
+        return None
+    name = match["path"]
+    candidates = [
+        folder / spelling
+        for spelling in (name, name.replace("\\", "/"))
+        for folder in (path.parent, Path())
+    ]
+    image = next(filter(os.path.isfile, candidates), None)
+    if image is None:
+        detail = f"{name}: no such file"
+        data_set.findings.append(Finding(Problem.MISSING_IMAGE, path, where, detail))
+        return None
+    read = partial(_annotate, path, where, match["boxes"], data_set.class_names)
+    return Entry(image, path, read)
+
+
+def _annotate(
+    path: Path, line: str, boxes: str | None, class_names: tuple[str, ...] | None
+) -> Annotation:
+    """The objects in one line."""
+    objects, findings = [], []
+    for number, text in enumerate((boxes or "").split(), start=1):
+        where = f"{line}, object {number}"
+        try:
+            *corners, category = map(float, text.split(","))
+            if len(corners) != 4 or category != int(category) or category < 0:
+                raise ValueError
+        except (ValueError, OverflowError):
+            detail = f"{text[:60]!r}; expected x1,y1,x2,y2,class"
+            findings.append(Finding(Problem.BAD_OBJECT, path, where, detail))
+            continue
+        if class_names is not None and category >= len(class_names):
+            detail = f"class {int(category)}; there are {len(class_names)} classes, numbered from 0"
+            findings.append(Finding(Problem.UNKNOWN_CLASS, path, where, detail))
+            continue
+        name = int(category) if class_names is None else class_names[int(category)]
+        objects.append(RawObject(name, tuple(corners), where))
+    return Annotation(objects, findings)

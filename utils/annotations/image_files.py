@@ -1,0 +1,122 @@
+"""Finds image files by name, and the splits that names of files and folders mention."""
+
+import os
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable
+from itertools import takewhile
+from pathlib import Path
+
+from utils.annotations.raw import UNSPLIT
+from utils.image import is_image_name
+
+_SPLIT_NAME = re.compile(
+    r"(?<![a-z])(?:mini)?(trainval|train|val|test)(?:ing|idation|id)?(?![a-z])", re.IGNORECASE
+)
+
+
+def split_in_name(name: str) -> str | None:
+    """The split that the name of a file or folder mentions ("instances_val2017"), or None."""
+    match = _SPLIT_NAME.search(name)
+    return match[1].lower() if match else None
+
+
+def split_of(names: Iterable[str]) -> str:
+    """The split in the first name that mentions one, or UNSPLIT."""
+    return next(filter(None, map(split_in_name, names)), UNSPLIT)
+
+
+def split_of_folder(folder: Path, root: Path) -> str:
+    """The split that a folder below `root`, or else its nearest parent, is named after."""
+    return split_of(reversed(folder.relative_to(root).parts))
+
+
+def files_below(folder: Path) -> list[Path]:
+    """All files below a folder, sorted; follows links, and skips hidden files and folders."""
+    files_found, visited = [], set()
+    for parent, folders, files in os.walk(folder, followlinks=True):
+        real = os.path.realpath(parent)
+        if real in visited:  # a link may point to a folder that contains it
+            folders.clear()
+            continue
+        visited.add(real)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        files_found += [Path(parent, name) for name in files if not name.startswith(".")]
+    return sorted(files_found)
+
+
+def nfc(name: str) -> str:
+    """A name in the composed Unicode form; macOS stores "é" as "e" and a combining accent."""
+    return unicodedata.normalize("NFC", name)
+
+
+class ImageIndex:
+    """Finds images by name or stem, ignoring case and Unicode form."""
+
+    def __init__(self, paths: Iterable[Path]) -> None:
+        self._by_key: dict[str, list[Path]] = defaultdict(list)
+        self.paths = sorted(path for path in paths if is_image_name(path.name))
+        for path in self.paths:
+            self._by_key[_key(path.name)].append(path)
+            self._by_key[_key(path.stem)].append(path)
+
+    def find(self, name: str) -> list[Path]:
+        """The images that have this name or stem, an exact match first."""
+        matches = self._by_key.get(_key(name), [])
+        return sorted(matches, key=lambda path: name not in (path.name, path.stem))
+
+
+def _key(name: str) -> str:
+    return nfc(name).casefold()
+
+
+def path_parts(name: str) -> list[str]:
+    """The folders and the file name of a path written on any system."""
+    return nfc(name).replace("\\", "/").split("/")
+
+
+class ImagesBelow:
+    """Finds images anywhere below a folder by paths that were written for another folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._by_name: dict[str, list[Path]] | None = None
+
+    def find(self, name: str, listed_in: Path, is_unique: bool) -> Path | None:
+        """Find an image by its path, or else by its file name anywhere below the root.
+
+        Of several images with this file name, the one with the most matching parent folders is
+        chosen, then one below a folder named after the split that `listed_in` is named after.
+
+        Args:
+            name: the path as written.
+            listed_in: the file that contains the path.
+            is_unique: whether `listed_in` names no other image with the same file name; if it
+                does, the parent folder must match as well.
+        """
+        if not name:
+            return None
+        exact = (folder / name for folder in (listed_in.parent, self.root, self.root / "images"))
+        if path := next(filter(os.path.isfile, exact), None):
+            return path
+        if self._by_name is None:
+            self._by_name = defaultdict(list)
+            for path in files_below(self.root):
+                if is_image_name(path.name):
+                    self._by_name[nfc(path.name)].append(path)
+        split = split_in_name(listed_in.stem)
+        parts = path_parts(name)
+
+        def matching_parts(path: Path) -> int:
+            pairs = zip(reversed(path_parts(str(path))), reversed(parts), strict=False)
+            return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+
+        def rank(path: Path) -> tuple:
+            splits = {split_in_name(part) for part in path.relative_to(self.root).parts[:-1]}
+            return (-matching_parts(path), split not in splits, path)
+
+        required = 1 if is_unique or len(parts) == 1 else 2
+        named = self._by_name.get(parts[-1], [])
+        candidates = [path for path in named if matching_parts(path) >= required]
+        return min(candidates, key=rank, default=None)
