@@ -1,7 +1,8 @@
-"""The README says what the code does: settings, commands, flags, files and columns."""
+"""The README and the chapters in docs/ say what the code does: settings, commands, flags, files."""
 
 import ast
 import dataclasses
+import importlib
 import re
 import shlex
 import typing
@@ -15,7 +16,7 @@ import get_map
 import predict
 import train
 from tests.helpers import ROOT
-from utils.annotations import Problem, load_dataset
+from utils.annotations import load_dataset
 from utils.records import Detections, Record
 from yolo4.cli import parse
 from yolo4.compare.options import compare_defaults
@@ -31,48 +32,51 @@ from yolo4.sample_data.make import make_sample_data
 from yolo4.train.options import train_defaults
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+CHAPTERS = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md")}
+PAGES = {"README.md": README, **CHAPTERS}
+MANUAL = "\n".join(PAGES.values())
 OPTIONS = {
     "train.py": train_defaults(train.CONFIG, []),
     "predict.py": from_mapping(PredictOptions, predict.CONFIG, "CONFIG"),
     "get_map.py": from_mapping(EvaluateOptions, get_map.CONFIG, "CONFIG"),
     "compare.py": compare_defaults(train.CONFIG | compare.CONFIG, []),
-    "yolo4.convert": ConvertOptions(),
-    "yolo4.export": ExportOptions(),
+    "yolo4 convert": ConvertOptions(),
+    "yolo4 export": ExportOptions(),
 }
-MODULES = ("yolo4.convert", "yolo4.export")
-# Flags of the commands that are not the project's.
+# Flags of commands that belong to other programs, or to the benchmarks.
 FOREIGN_FLAGS = {"--help", "--logdir"}
+BENCHMARKS = ("benchmarks.md", "performance.md", "results.md")
 
 
-def blocks(language):
+def blocks(text, language):
     """The fenced code blocks of a language."""
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
 
 
 def table(first_heading):
-    """The rows of the tables whose first column is headed so, as lists of cells."""
+    """The rows of the tables whose first column has this heading, as lists of cells."""
     rows = []
-    for head, body in re.findall(r"^(\|.*\|)\n\|[-|]+\|\n((?:\|.*\|\n)+)", README, re.MULTILINE):
+    for head, body in re.findall(r"^(\|.*\|)\n\|[-|]+\|\n((?:\|.*\|\n)+)", MANUAL, re.MULTILINE):
         if head.split("|")[1].strip() == first_heading:
             rows += [[cell.strip() for cell in line[1:-1].split("|")] for line in body.splitlines()]
-    assert rows, f"the README has no table headed {first_heading!r}"
+    assert rows, f"no page has a table with the heading {first_heading!r}"
     return rows
 
 
 def commands():
-    """Every call of one of the scripts in the shell blocks: its name and its arguments."""
-    for block in blocks("bash"):
+    """Every call of one of the commands in the shell blocks: its name and its arguments."""
+    for block in (block for text in PAGES.values() for block in blocks(text, "bash")):
         text = block.replace("\\\n", " ")
         for line in re.split(r"\n|&&|;", text):
             words = shlex.split(line, comments=True)
-            if words[:2] == ["python", "-m"]:
-                words = ["python", *words[2:]]
-            if len(words) > 1 and words[0] == "python" and words[1].endswith((".py", *MODULES)):
+            if words[:3] == ["python", "-m", "yolo4"]:
+                yield f"yolo4 {words[3]}", words[4:]
+            elif len(words) > 1 and words[0] == "python" and words[1].endswith(".py"):
                 yield words[1], words[2:]
 
 
 def hyperparameters():
-    """The table of hyperparameters, as it has to stand in the README."""
+    """The table of settings, as it has to be in docs/settings.md."""
     hints = typing.get_type_hints(Config)
     lines, group = ["| Flag | Default | Allowed | Meaning |", "|---|---|---|---|"], None
     for field in dataclasses.fields(Config):
@@ -98,10 +102,22 @@ def allowed(field, hints):
     return f"from {low:g}" if high is None else f"{low:g} to {high:g}"
 
 
-def test_table_of_hyperparameters_is_that_of_the_code():
+def test_readme_is_short():
+    assert len(README.splitlines()) <= 260
+
+
+def test_every_chapter_is_linked_from_the_readme():
+    assert {f"docs/{name}" for name in CHAPTERS} <= set(re.findall(r"\]\((.*?)[)#]", README))
+
+
+def test_table_of_settings_is_that_of_the_code():
     expected = hyperparameters()
-    assert README.count("| Flag | Default | Allowed | Meaning |") == 1
-    assert expected in README, f"the table in README.md should be:\n\n{expected}\n"
+    assert MANUAL.count("| Flag | Default | Allowed | Meaning |") == 1
+    assert expected in CHAPTERS["settings.md"], f"docs/settings.md needs:\n\n{expected}\n"
+
+
+def test_every_preset_is_described():
+    assert PRESETS.keys() == set(re.findall(r"^- `(\w+)` is ", CHAPTERS["settings.md"], re.M))
 
 
 def test_table_of_predict_flags_is_that_of_the_code():
@@ -112,42 +128,66 @@ def test_table_of_predict_flags_is_that_of_the_code():
         assert default == f"`{defaults[name.strip('`')]}`"
 
 
-@pytest.mark.parametrize(("script", "arguments"), list(commands()))
-def test_commands_are_understood(script, arguments):
-    before = dataclasses.asdict(OPTIONS[script])
-    after = dataclasses.asdict(parse(OPTIONS[script], "", arguments))  # leaves when it is not
+@pytest.mark.parametrize(("command", "arguments"), list(commands()))
+def test_commands_are_understood(command, arguments):
+    default = OPTIONS[command]
+    if "--preset" in arguments:
+        default = train_defaults(train.CONFIG, arguments)
+    before = dataclasses.asdict(OPTIONS[command])
+    after = dataclasses.asdict(parse(default, "", arguments))  # exits if it does not understand
     changed = {flag(name) for name, value in after.items() if value != before[name]}
-    assert changed <= {*arguments, flag("sources"), flag("weights")}
+    if "--preset" in arguments:
+        changed -= {flag(name) for name in {*PRESETS["sample"], *PRESETS["full"]}}
+    assert changed - {"--given"} <= {*arguments, flag("sources"), flag("weights")}
     assert changed or not arguments
 
 
-def test_every_script_is_called():
-    assert {script for script, _ in commands()} == set(OPTIONS)
+def test_every_command_is_called():
+    assert {command for command, _ in commands()} == set(OPTIONS)
 
 
-def test_every_flag_exists():
+@pytest.mark.parametrize("page", sorted(PAGES.keys() - set(BENCHMARKS)))
+def test_every_flag_exists(page):
     known = {flag(f.name) for options in OPTIONS.values() for f in dataclasses.fields(options)}
-    text = re.sub(r"\]\(#.*?\)", "", README)  # anchors of headings are no flags
+    text = re.sub(r"\]\(.*?\)", "", PAGES[page])  # links to headings are no flags
     assert set(re.findall(r"(?<![-\w])--[a-z][a-z-]*", text)) <= known | FOREIGN_FLAGS
 
 
-def test_every_file_of_the_project_exists():
-    linked = re.findall(r"\]\((?!#|https?:)(.*?)\)", README)
-    named = re.findall(r"`((?:nets|utils|yolo4|tests|\.ci)/[\w./]*|[\w-]+\.py)`", README)
-    assert {"nets/losses.py", "nets/assign.py", "train.py", ".ci/run"} <= set(named)
-    assert [name for name in (*linked, *named) if not (ROOT / name).exists()] == []
+@pytest.mark.parametrize("page", sorted(PAGES))
+def test_every_file_of_the_project_exists(page):
+    folder = ROOT if page == "README.md" else ROOT / "docs"
+    linked = [path for path, _ in links(PAGES[page]) if path]
+    assert [path for path in linked if not (folder / path).exists()] == []
+    named = re.findall(r"`((?:nets|utils|yolo4|tests|\.ci)/[\w./]*)`", PAGES[page])
+    assert [name for name in named if not (ROOT / name).exists()] == []
 
 
-def test_links_within_the_page_have_a_heading():
-    headings = re.findall(r"^#+ (.*)$", README, re.MULTILINE)
-    anchors = {re.sub(r"[^\w -]", "", h.lower()).replace(" ", "-") for h in headings}
-    assert set(re.findall(r"\]\(#(.*?)\)", README)) <= anchors
+def test_the_readme_names_the_two_files_of_the_loss():
+    assert {"nets/losses.py", "nets/assign.py"} <= set(re.findall(r"`(nets/\w+\.py)`", README))
+
+
+@pytest.mark.parametrize("page", sorted(PAGES))
+def test_links_to_headings_have_a_heading(page):
+    for path, heading in links(PAGES[page]):
+        if heading:
+            target = PAGES[Path(path).name if path else page]
+            assert heading in {anchor(h) for h in re.findall(r"^#+ (.*)$", target, re.MULTILINE)}
+
+
+def links(text):
+    """Path and heading of each link that is not to another site; either may be empty."""
+    return re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", text)
+
+
+def anchor(heading):
+    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
 
 
 def test_run_folder_is_that_of_the_code():
     run = Run(Path("run"))
     properties = [n for n, value in vars(Run).items() if isinstance(value, property)]
-    there = {getattr(run, name).name for name in properties}
+    values = [getattr(run, name) for name in properties]
+    there = {value.name for value in values if isinstance(value, Path)}
     assert {row[0].strip("`") for row in table("File")} == there
 
 
@@ -164,13 +204,15 @@ def test_report_is_that_of_the_code(tmp_path, monkeypatch):
         xml = data / "Annotations" / f"{name}.xml"
         xml.write_text(xml.read_text().replace(right, wrong, 1))
     report = load_dataset([data], progress=False).report.text
-    shown = re.search(r"^Data: .*?(?=\n```)", README, re.MULTILINE | re.DOTALL)[0]
+    shown = re.search(r"^Data: .*?(?=\n```)", MANUAL, re.MULTILINE | re.DOTALL)[0]
     # How many bytes of a broken image are left depends on the version of the JPEG library.
     of_bytes = re.compile(r"\d+ bytes")
     assert of_bytes.sub("", report) == of_bytes.sub("", shown)
 
 
 def test_table_of_data_problems_is_that_of_the_code():
+    from utils.annotations import Problem
+
     assert table("What is wrong") == [list(problem.value) for problem in Problem]
 
 
@@ -205,18 +247,17 @@ def paths(values, before=""):
             yield before + key
 
 
-@pytest.mark.parametrize("block", blocks("python"))
+@pytest.mark.parametrize("block", blocks(MANUAL, "python"))
 def test_python_blocks_import_what_exists(block):
-    tree = ast.parse(block)
-    for node in ast.walk(tree):
+    for node in ast.walk(ast.parse(block)):
         if isinstance(node, ast.ImportFrom):
-            module = __import__(node.module, fromlist=["*"])
+            module = importlib.import_module(node.module)
             assert all(hasattr(module, alias.name) for alias in node.names)
 
 
 def test_the_check_of_everything_runs_the_test_command():
     command = "pip install -r requirements-dev.txt && python -m pytest"
     assert command in README
-    lines = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
-    found = [line.strip() for line in lines if line.strip() in command.split(" && ")]
-    assert found == command.split(" && ")
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    lines = [line.strip() for line in script.splitlines()]
+    assert [line for line in lines if line in command.split(" && ")] == command.split(" && ")
