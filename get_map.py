@@ -1,4 +1,4 @@
-"""Measure a trained network, or any detector's text files: VOC and COCO average precision.
+"""Measure VOC and COCO average precision of a trained network, or of any detector's text files.
 
 Edit CONFIG and run `python get_map.py`, or give flags: `python get_map.py --run logs/my_run`.
 """
@@ -9,10 +9,10 @@ from yolo4.options import from_mapping
 
 CONFIG = dict(
     run=None,  # a folder like "logs/my_run"; None: the latest run
-    data=(),  # folders or files of a data set; none: the one the run trained on
+    data=(),  # folders or files of a data set; none: the one the run was trained on
     split=None,  # "train", "val", "test" or "all"; None: test if there is one, else val
     output=None,  # folder for metrics.json and the plots; None: in the run's folder
-    iou_thresholds=(0.5, 0.75),  # overlap that makes a detection right
+    iou_thresholds=(0.5, 0.75),  # a detection is a true positive from this IoU on
 )
 
 

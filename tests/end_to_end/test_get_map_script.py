@@ -8,7 +8,10 @@ import sys
 import cv2
 import pytest
 
+import get_map
 from tests.helpers import ROOT
+from yolo4.evaluate.options import EvaluateOptions
+from yolo4.options import from_mapping
 
 SCRIPT = ROOT / "get_map.py"
 # Runs the script, then fails if a deep-learning library came in with it.
@@ -133,3 +136,7 @@ def test_help_needs_no_network(tmp_path):
     assert run.returncode == 0
     for flag in ("--run", "--data", "--split", "--output", "--detections", "--ground-truth"):
         assert flag in run.stdout
+
+
+def test_config_shows_the_defaults():
+    assert from_mapping(EvaluateOptions, get_map.CONFIG, "CONFIG") == EvaluateOptions()

@@ -1,4 +1,4 @@
-"""A quiet start: nothing of TensorFlow's on the screen, unless something fails."""
+"""A quiet start: TensorFlow's log lines are hidden unless an import fails."""
 
 import os
 import subprocess
@@ -12,7 +12,7 @@ from yolo4 import quiet
 
 @pytest.fixture
 def _before_keras(monkeypatch):
-    """As if Keras were not imported yet, and had no devices to look for."""
+    """As if Keras were not loaded yet, and had no devices to initialize."""
     monkeypatch.delitem(sys.modules, "keras", raising=False)
     monkeypatch.setattr(quiet, "_initialize_devices", lambda: None)
     monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -23,7 +23,7 @@ def write(text):
 
 
 @pytest.mark.usefixtures("_before_keras")
-def test_what_is_written_within_is_hidden_and_afterwards_shown(capfd):
+def test_text_within_the_block_is_hidden_and_later_text_is_shown(capfd):
     write("before ")
     with quiet.quiet_start():
         write("within ")
@@ -33,7 +33,7 @@ def test_what_is_written_within_is_hidden_and_afterwards_shown(capfd):
 
 @pytest.mark.usefixtures("_before_keras")
 @pytest.mark.parametrize("error", [ImportError, KeyboardInterrupt])
-def test_when_it_fails_everything_is_shown(capfd, error):
+def test_hidden_text_is_shown_if_the_block_fails(capfd, error):
     def start():
         write("the reason\n")
         raise error
@@ -44,19 +44,14 @@ def test_when_it_fails_everything_is_shown(capfd, error):
     assert capfd.readouterr().err == "the reason\nafter"
 
 
-def test_where_keras_is_there_already_nothing_is_hidden(capfd, monkeypatch):
+def test_nothing_is_hidden_if_keras_is_loaded_already(capfd, monkeypatch):
     monkeypatch.setitem(sys.modules, "keras", object())
     with quiet.quiet_start():
         write("shown")
     assert capfd.readouterr().err == "shown"
 
 
-def test_a_real_start_of_keras_is_silent():
-    code = (
-        "from yolo4.quiet import quiet_start\n"
-        "with quiet_start():\n    import keras\n"
-        "keras.ops.matmul(keras.ops.ones((2, 2)), keras.ops.ones((2, 2)))"
-    )
+def run_python(code):
     environment = {k: v for k, v in os.environ.items() if not k.startswith("TF_")}
     done = subprocess.run(
         [sys.executable, "-c", code],
@@ -66,4 +61,22 @@ def test_a_real_start_of_keras_is_silent():
         text=True,
         check=True,
     )
-    assert (done.stdout, done.stderr) == ("", "")
+    return done.stdout, done.stderr
+
+
+def test_a_real_start_of_keras_is_silent():
+    code = (
+        "from yolo4.quiet import quiet_start\n"
+        "with quiet_start():\n    import keras\n"
+        "keras.ops.matmul(keras.ops.ones((2, 2)), keras.ops.ones((2, 2)))"
+    )
+    assert run_python(code) == ("", "")
+
+
+def test_a_block_without_keras_does_not_load_it():
+    code = (
+        "import sys\nfrom yolo4.quiet import quiet_start\n"
+        "with quiet_start():\n    import wave\n"
+        "print({'keras', 'tensorflow'} & set(sys.modules))"
+    )
+    assert run_python(code) == ("set()\n", "")

@@ -28,7 +28,7 @@ class EvaluateOptions:
         "skip", "skip bad records and report them, or stop", "what"
     )
     iou_thresholds: tuple[float, ...] = option(
-        (0.5, 0.75), "IoU of a true positive; 0.5 is always measured", "how", 0.01, 1
+        (0.5, 0.75), "smallest IoU of a true positive; 0.5 is always measured", "how", 0.01, 1
     )
     score_threshold: float = option(
         EVALUATION.score_threshold,

@@ -1,4 +1,4 @@
-"""Finds objects in images, videos, webcams and streams, and writes down what it found."""
+"""Finds objects in images, videos, webcams and streams, and writes the results."""
 
 import os
 from collections.abc import Sequence

@@ -60,13 +60,13 @@ def test_what_is_no_video_is_an_error_that_names_it(files, content, capfd):
     assert capfd.readouterr().err == ""
 
 
-def test_a_video_that_breaks_off_is_told(files):
+def test_a_video_that_ends_early_is_an_error_that_names_it(files):
     writer = cv2.VideoWriter("cut.avi", cv2.VideoWriter.fourcc(*"MJPG"), 10, (64, 48))
     for _ in range(40):
         writer.write(np.random.default_rng(0).integers(0, 255, (48, 64, 3), np.uint8))
     writer.release()
-    whole = Path("cut.avi").read_bytes()
-    Path("cut.avi").write_bytes(whole[: len(whole) // 2])
+    content = Path("cut.avi").read_bytes()
+    Path("cut.avi").write_bytes(content[: len(content) // 2])
     *frames, last = read_frames(sources("cut.avi"), threading.Event())
     assert 10 < len(frames) < 30
     assert last.error.startswith(f"cut.avi: the video ends early, after {len(frames)}")

@@ -196,7 +196,7 @@ def test_crops_heat_maps_and_counts(here, capsys):
         assert line in printed.splitlines()
 
 
-def test_a_long_video_is_never_in_memory_as_a_whole(here, monkeypatch):
+def test_a_long_video_is_never_completely_in_memory(here, monkeypatch):
     write_video("clip.mp4", frames=150)
     read, waiting = [], []
     read_frames, add = command.read_frames, DetectionsFile.add

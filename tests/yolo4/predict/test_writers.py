@@ -83,7 +83,7 @@ def test_a_container_that_cannot_be_written_becomes_mp4(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["clip.ogv.mp4"]
 
 
-def test_a_place_where_no_video_can_be_is_told(tmp_path):
+def test_a_path_where_no_video_can_be_written_is_an_error(tmp_path):
     with (
         pytest.raises(UserError, match=r"clip\.mp4: OpenCV cannot write a video"),
         video_file(tmp_path / "clip.mp4", 25, (0, 0)),
