@@ -8,7 +8,7 @@ import sys
 import cv2
 import pytest
 
-import get_map
+from get_map import CONFIG
 from tests.helpers import ROOT
 from yolo4.evaluate.options import EvaluateOptions
 from yolo4.options import from_mapping
@@ -139,4 +139,4 @@ def test_help_needs_no_network(tmp_path):
 
 
 def test_config_shows_the_defaults():
-    assert from_mapping(EvaluateOptions, get_map.CONFIG, "CONFIG") == EvaluateOptions()
+    assert from_mapping(EvaluateOptions, CONFIG, "CONFIG") == EvaluateOptions()

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-import predict
+from predict import CONFIG
 from tests.helpers import ROOT
 from yolo4.config import Config
 from yolo4.options import from_mapping
@@ -69,4 +69,4 @@ def test_a_mistake_is_one_line_and_status_2(tmp_path, arguments, message):
 
 
 def test_config_shows_the_defaults():
-    assert from_mapping(PredictOptions, predict.CONFIG, "CONFIG") == PredictOptions()
+    assert from_mapping(PredictOptions, CONFIG, "CONFIG") == PredictOptions()
