@@ -29,7 +29,8 @@ def class_color(label: int) -> Color:
     """RGB color of a class, the same in every image; consecutive classes differ clearly."""
     # Steps of the golden ratio keep every hue far from those shortly before it.
     hue = (0.02 + label * 0.618034) % 1.0
-    return tuple(round(255 * c) for c in colorsys.hsv_to_rgb(hue, *_SHADES[label % len(_SHADES)]))
+    red, green, blue = colorsys.hsv_to_rgb(hue, *_SHADES[label % len(_SHADES)])
+    return round(255 * red), round(255 * green), round(255 * blue)
 
 
 def text_color(background: Color) -> Color:
@@ -72,7 +73,8 @@ def draw_boxes(
     # The caption of the best score is placed first, and drawn last if captions must overlap.
     captions: list[_Caption] = []
     for i in reversed(order):
-        text = class_names[labels[i]] + ("" if scores is None else f" {scores[i]:.2f}")
+        name = class_names[int(labels[i])]
+        text = name if scores is None else f"{name} {scores[i]:.2f}"
         caption = _Caption(text, class_color(labels[i]), text_size, drawn.size)
         caption.place(boxes[i], line_width, [other.rectangle for other in captions])
         captions.append(caption)

@@ -5,14 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from utils.annotations.raw import (
-    Annotation,
-    AnnotationError,
-    Entry,
-    Finding,
-    Problem,
-    RawObject,
-)
+from utils.annotations.raw import AnnotationError, Entry, Finding, Problem, RawObject
 from utils.annotations.scan_cache import ImageFacts, ScanCache
 from utils.image import ImageError
 
@@ -28,17 +21,22 @@ class CheckedEntry:
 
     Attributes:
         entry: the entry.
-        size: width and height as displayed, None if the image is skipped.
+        size: width and height as displayed, (0, 0) if the image is skipped.
         digest: a hash of the image file's bytes.
         objects: the valid objects, in pixels of the image as displayed.
         findings: what was wrong, in the order found.
     """
 
     entry: Entry
-    size: tuple[int, int] | None
+    size: tuple[int, int]
     digest: bytes
     objects: list[RawObject]
     findings: list[Finding]
+
+    @property
+    def is_skipped(self) -> bool:
+        """Whether the image or its annotation cannot be used."""
+        return not any(self.size)
 
 
 def check_entry(entry: Entry, cache: ScanCache) -> CheckedEntry:
@@ -51,17 +49,17 @@ def check_entry(entry: Entry, cache: ScanCache) -> CheckedEntry:
     try:
         annotation = cache.annotation(entry)
     except AnnotationError as error:
-        return CheckedEntry(entry, None, b"", [], [error.finding])
+        return CheckedEntry(entry, (0, 0), b"", [], [error.finding])
     try:
         facts = cache.image_facts(entry.image)
     except ImageError as error:
         reason = str(error).removeprefix(f"{entry.image}: ")
         finding = Finding(Problem.BAD_IMAGE, entry.image, "", reason)
-        return CheckedEntry(entry, None, b"", [], [finding])
+        return CheckedEntry(entry, (0, 0), b"", [], [finding])
     width, height = facts.size
     objects, findings = list(annotation.objects), list(annotation.findings)
-    if annotation.size not in (None, facts.size):
-        objects, size_findings = _resolve_size(entry, annotation, facts)
+    if annotation.size is not None and annotation.size != facts.size:
+        objects, size_findings = _resolve_size(entry, objects, annotation.size, facts)
         findings += size_findings
     if annotation.relative:
         objects = [_scale(item, width, height) for item in objects]
@@ -74,23 +72,22 @@ def check_entry(entry: Entry, cache: ScanCache) -> CheckedEntry:
 
 
 def _resolve_size(
-    entry: Entry, annotation: Annotation, facts: ImageFacts
+    entry: Entry, objects: list[RawObject], stated: tuple[int, int], facts: ImageFacts
 ) -> tuple[list[RawObject], list[Finding]]:
-    """Handle an annotation whose image size differs from that of the image as displayed.
+    """Handle an annotation that states another size than that of the image as displayed.
 
     Tools that ignore the EXIF rotation annotate the image as stored; those boxes are rotated.
     """
     size, orientation = facts.size, facts.orientation
-    if orientation >= 5 and annotation.size == (size[1], size[0]):
+    if orientation >= 5 and stated == (size[1], size[0]):
         rotated = [
-            replace(item, corners=rotate_corners(item.corners, orientation, annotation.size))
-            for item in annotation.objects
+            replace(item, corners=rotate_corners(item.corners, orientation, stated))
+            for item in objects
         ]
         return rotated, []
-    (width, height), (stated_width, stated_height) = size, annotation.size
-    detail = f"the image is {width}x{height}; the annotation says {stated_width}x{stated_height}"
+    detail = f"the image is {size[0]}x{size[1]}; the annotation says {stated[0]}x{stated[1]}"
     finding = Finding(Problem.SIZE_DIFFERS, entry.file, entry.image.name, detail)
-    return annotation.objects, [finding]
+    return objects, [finding]
 
 
 def rotate_corners(corners: Corners, orientation: int, size: tuple[int, int]) -> Corners:

@@ -130,7 +130,7 @@ def _check_all(
         bar.close()
     findings += [finding for result in results.values() for finding in result.findings]
     return {
-        split: [results[entry] for entry in items if results[entry].size is not None]
+        split: [results[entry] for entry in items if not results[entry].is_skipped]
         for split, items in splits.items()
     }
 
@@ -148,7 +148,7 @@ def _class_names(
     items = (item for checked in splits.values() for one in checked for item in one.objects)
     categories = {item.category for item in items}
     numbers = {category for category in categories if isinstance(category, int)}
-    names = categories - numbers
+    names = {category for category in categories if isinstance(category, str)}
     if numbers and (names or listed):
         raise UserError(
             "one data set names its classes, another numbers them; give the class names, or put a"

@@ -57,7 +57,7 @@ class ScanReport:
     def _table(self) -> list[str]:
         """Images and boxes per class, one column per split."""
         counts = self.box_counts
-        rows = [("", list(self.splits))]
+        rows: list[tuple[str, Sequence[object]]] = [("", list(self.splits))]
         rows.append(("images", [len(records) for records in self.splits.values()]))
         empty = [sum(not len(r.labels) for r in records) for records in self.splits.values()]
         if any(empty):

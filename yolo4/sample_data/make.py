@@ -19,7 +19,7 @@ SAMPLE_DATA = MODEL_DATA / "sample"
 
 _VERSION = 3
 _MARKER = "sample.json"
-_SPLITS = ("train", "val", "test")
+_SPLITS: tuple[str, ...] = ("train", "val", "test")
 
 
 def make_sample_data(

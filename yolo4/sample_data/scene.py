@@ -98,8 +98,7 @@ class _Scene:
     def paste(self, sprite: Sprite, corner: np.ndarray) -> None:
         """Blend a sprite and its shadow into the image."""
         margin = len(sprite.alpha) // 4
-        alpha = cv2.copyMakeBorder(sprite.alpha, *[margin] * 4, cv2.BORDER_CONSTANT)
-        color = cv2.copyMakeBorder(sprite.color, *[margin] * 4, cv2.BORDER_CONSTANT)
+        alpha, color = _pad(sprite.alpha, margin), _pad(sprite.color, margin)
         offset = max(1, len(sprite.alpha) // 16)
         shifted = np.roll(alpha, (offset, offset), (0, 1))
         shadow = cv2.GaussianBlur(shifted, (0, 0), max(1, offset * 0.9))
@@ -135,6 +134,11 @@ class _Scene:
         visible = [np.count_nonzero(self.owner == number + 1) for number in numbers]
         remaining = np.array(visible) - covered[numbers]
         return bool(np.all(remaining >= (1 - _MAX_HIDDEN) * np.array(self.areas)[numbers]))
+
+
+def _pad(plane: np.ndarray, margin: int) -> np.ndarray:
+    """Add a border of zeros on every side."""
+    return cv2.copyMakeBorder(plane, margin, margin, margin, margin, cv2.BORDER_CONSTANT)
 
 
 def _to_pixels(image: np.ndarray) -> np.ndarray:

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import ArrayLike
 
 Rng = np.random.Generator
-Color = Sequence[float]
+Color = Sequence[float] | np.ndarray
 
 _LIGHT = (-0.451, -0.551, 0.702)  # unit vector to the light: upper left, toward the viewer
 
@@ -42,25 +43,25 @@ class _Canvas:
         self.color = np.full((self.side, self.side, 3), color, np.uint8)
         self.alpha = np.zeros((self.side, self.side), np.uint8)
 
-    def points(self, xy: np.ndarray) -> np.ndarray:
+    def points(self, xy: ArrayLike) -> np.ndarray:
         """Convert canvas coordinates `[N, 2]` to pixels."""
         return np.round((np.asarray(xy, np.float32) + 1) * (self.side / 2)).astype(np.int32)
 
-    def polygon(self, xy: np.ndarray, color: Color | None = None) -> None:
+    def polygon(self, xy: ArrayLike, color: Color | None = None) -> None:
         """Add a polygon to the object, in the canvas color or the given one."""
         cv2.fillPoly(self.alpha, [self.points(xy)], 255)
         if color is not None:
             self.paint(xy, color)
 
-    def hole(self, xy: np.ndarray) -> None:
+    def hole(self, xy: ArrayLike) -> None:
         """Cut a polygon out of the object."""
         cv2.fillPoly(self.alpha, [self.points(xy)], 0)
 
-    def paint(self, xy: np.ndarray, color: Color) -> None:
+    def paint(self, xy: ArrayLike, color: Color) -> None:
         """Color a polygon without extending the object's outline."""
         cv2.fillPoly(self.color, [self.points(xy)], tuple(map(float, color)))
 
-    def line(self, xy: np.ndarray, color: Color, width: float, solid: bool = False) -> None:
+    def line(self, xy: ArrayLike, color: Color, width: float, solid: bool = False) -> None:
         """Draw a polyline; a solid one extends the object's outline."""
         thickness = max(1, round(width * self.side / 2))
         points = [self.points(xy)]
@@ -88,7 +89,7 @@ class _Canvas:
         )
 
 
-def as_rgb(plane: np.ndarray) -> np.ndarray:
+def as_rgb(plane: ArrayLike) -> np.ndarray:
     """Repeat `[H, W]` as float32 `[H, W, 3]`; NumPy multiplies a copy much faster than a view."""
     return cv2.cvtColor(np.asarray(plane, np.float32), cv2.COLOR_GRAY2RGB)
 

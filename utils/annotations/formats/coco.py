@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import TypeGuard
 
 from utils.annotations.image_files import ImagesBelow, path_parts, split_of
 from utils.annotations.raw import (
@@ -91,10 +92,10 @@ def _load(path: Path, required: bool) -> object:
         raise UserError(f"{path}, line {error.lineno}: bad JSON, {error.msg}") from error
 
 
-def _is_coco(content: object) -> bool:
+def _is_coco(content: object) -> TypeGuard[dict]:
     lists = [content.get(key) for key in _KEYS] if isinstance(content, dict) else [None]
-    return all(isinstance(items, list) for items in lists) and all(
-        isinstance(item, dict) for items in lists for item in items
+    return all(
+        isinstance(items, list) and all(isinstance(item, dict) for item in items) for items in lists
     )
 
 

@@ -115,8 +115,8 @@ def _annotate(
     for number, text in enumerate((boxes or "").split(), start=1):
         where = f"{line}, object {number}"
         try:
-            *corners, category = map(float, text.split(","))
-            if len(corners) != 4 or category != int(category) or category < 0:
+            x1, y1, x2, y2, category = map(float, text.split(","))
+            if category != int(category) or category < 0:
                 raise ValueError
         except (ValueError, OverflowError):
             detail = f"{text[:60]!r}; expected x1,y1,x2,y2,class"
@@ -127,5 +127,5 @@ def _annotate(
             findings.append(Finding(Problem.UNKNOWN_CLASS, path, where, detail))
             continue
         name = int(category) if class_names is None else class_names[int(category)]
-        objects.append(RawObject(name, tuple(corners), where))
+        objects.append(RawObject(name, (x1, y1, x2, y2), where))
     return Annotation(objects, findings)

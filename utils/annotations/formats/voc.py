@@ -37,7 +37,9 @@ def read_voc(root: Path) -> list[RawDataSet]:
     """Read the folders Annotations, JPEGImages (or images) and ImageSets/Main."""
     annotations = _subfolder(root, "annotations")
     images = _subfolder(root, "jpegimages") or _subfolder(root, "images")
-    xml_files = _xml_files(annotations.iterdir()) if annotations and images else []
+    if annotations is None or images is None:
+        return []
+    xml_files = _xml_files(annotations.iterdir())
     if not xml_files:
         return []
     lists = [(split, root / "ImageSets" / "Main" / f"{split}.txt") for split in _SPLITS]
@@ -141,11 +143,12 @@ def _read_object(node: Element, where: str) -> RawObject:
         raise ValueError(f"{name}: no <bndbox>")
     texts = [_text(box, tag) for tag in _CORNERS]
     try:
-        corners = tuple(float(text) for text in texts)
+        x1, y1, x2, y2 = map(float, texts)
     except ValueError:
         found = ", ".join(f"{tag} {text!r}" for tag, text in zip(_CORNERS, texts, strict=True))
         raise ValueError(f"{name}: {found}; expected four numbers") from None
-    return RawObject(name, corners, where, _text(node, "difficult") in ("1", "true", "True"))
+    difficult = _text(node, "difficult") in ("1", "true", "True")
+    return RawObject(name, (x1, y1, x2, y2), where, difficult)
 
 
 def _read_size(root: Element) -> tuple[int, int] | None:
@@ -182,8 +185,9 @@ def _read_lists(
                 continue
             if stem not in entries:
                 entries[stem] = _make_entry(data_set, xml_files[stem], index)
-            if entries[stem] is not None:
-                data_set.splits[split].append(entries[stem])
+            entry = entries[stem]
+            if entry is not None:
+                data_set.splits[split].append(entry)
     unlisted = len(xml_files.keys() - entries.keys())
     if unlisted:
         data_set.notes.append(f"annotation files in no list of ImageSets/Main: {unlisted}")

@@ -5,9 +5,10 @@ An image without a text file is background.
 
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import TypeGuard
 
 import yaml
 
@@ -133,7 +134,7 @@ def _load_yaml(path: Path) -> object:
         raise UserError(f"{path}: bad YAML, {reason}") from error
 
 
-def _is_data_yaml(content: object) -> bool:
+def _is_data_yaml(content: object) -> TypeGuard[dict]:
     return isinstance(content, dict) and "names" in content and bool(_SPLIT_KEYS.keys() & content)
 
 
@@ -201,7 +202,7 @@ def _names_beside(root: Path, images: Sequence[Path]) -> tuple[str, ...] | None:
     return None
 
 
-def _fill(data_set: RawDataSet, by_split: dict[str, Iterable[Path]]) -> None:
+def _fill(data_set: RawDataSet, by_split: Mapping[str, Iterable[Path]]) -> None:
     """Add the entries, a note on images without text files, and text files without an image."""
     folders, unlabeled = set(), 0
     for split, images in by_split.items():
