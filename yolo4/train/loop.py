@@ -185,7 +185,7 @@ def _run_phase(
     if keras.backend.backend() == "tensorflow":  # the callback writes its events with TensorFlow
         every.append(keras.callbacks.TensorBoard(run.events_folder, write_graph=False))
     try:
-        with contextlib.closing(bar), batches.own_errors():
+        with contextlib.closing(bar), batches.original_errors():
             model.fit(
                 batches,
                 initial_epoch=progress.epoch,
