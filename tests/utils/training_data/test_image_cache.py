@@ -72,11 +72,11 @@ def test_training_sees_the_same_pixels_and_boxes(records, kept):
         data = TrainingSet(records, (64, 96), 1, Augmentation(mixup=0.5), 99, read)
         return [data.batch(step, epoch, 3) for epoch in range(4) for step in range(2)]
 
-    for (images, targets), (others, wanted) in zip(
+    for (images, targets), (others, expected) in zip(
         batches(kept), batches(read_record), strict=True
     ):
         np.testing.assert_array_equal(images, others)
-        for name, values in wanted.items():
+        for name, values in expected.items():
             np.testing.assert_array_equal(targets[name], values)
 
 
@@ -143,11 +143,11 @@ def test_a_full_disk_costs_only_time(records, folder, monkeypatch):
 
 
 def test_threads_share_a_cache(records, kept):
-    wanted = [read_record(one) for one in records]
+    expected = [read_record(one) for one in records]
     with ThreadPoolExecutor(8) as pool:
         images = list(pool.map(kept, records * 20))
     for n, image in enumerate(images):
-        np.testing.assert_array_equal(image, wanted[n % len(records)])
+        np.testing.assert_array_equal(image, expected[n % len(records)])
 
 
 def test_a_copy_in_another_process_reads_the_same(records, kept):

@@ -50,13 +50,13 @@ def children():
 
 
 def test_batches_are_the_same_in_any_order_and_any_number_of_threads(training):
-    wanted = [(step, epoch) for epoch in range(3) for step in range(training.steps(BATCH))]
-    order = np.random.default_rng(1).permutation(len(wanted)).tolist()
+    requests = [(step, epoch) for epoch in range(3) for step in range(training.steps(BATCH))]
+    order = np.random.default_rng(1).permutation(len(requests)).tolist()
     with closing(ProcessBatchMaker(training, BATCH, 2)) as made, ThreadPoolExecutor(6) as threads:
         assert made.steps(BATCH) == training.steps(BATCH)
-        found = list(threads.map(lambda k: made.batch(*wanted[k], BATCH), order))
+        found = list(threads.map(lambda k: made.batch(*requests[k], BATCH), order))
     for k, (images, targets) in zip(order, found, strict=True):
-        expected_images, expected = training.batch(*wanted[k], BATCH)
+        expected_images, expected = training.batch(*requests[k], BATCH)
         np.testing.assert_array_equal(images, expected_images)
         for name, value in expected.items():
             np.testing.assert_array_equal(targets[name], value)
@@ -111,24 +111,24 @@ def test_a_killed_process_is_reported_in_one_line(training):
 def test_ctrl_c_does_not_reach_them(training):
     with closing(ProcessBatchMaker(training, BATCH, 2)) as made:
         made.batch(0, 0, BATCH)
-        begun = children()
-        for process in begun:
+        started = children()
+        for process in started:
             process.send_signal(signal.SIGINT)
         made.batch(1, 0, BATCH)
         made.batch(2, 0, BATCH)
-        assert children() == begun
-        assert len(begun) == 2
+        assert children() == started
+        assert len(started) == 2
 
 
 def test_ctrl_c_while_they_start_does_not_reach_them_either(training):
     with closing(ProcessBatchMaker(training, BATCH, 2)) as made:
-        begun = children()
-        for process in begun:
+        started = children()
+        for process in started:
             process.send_signal(signal.SIGINT)
         made.batch(0, 0, BATCH)
         made.batch(1, 0, BATCH)
-        assert children() == begun
-        assert len(begun) == 2
+        assert children() == started
+        assert len(started) == 2
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 

@@ -69,10 +69,10 @@ def test_fit_sees_each_batch_of_each_epoch_in_order(records, workers, first):
     steps = dataset.steps(BATCH)
     assert len(seen) == 3 * steps
     for i, (images, targets) in enumerate(seen):
-        wanted_images, wanted = dataset.batch(i % steps, first + i // steps, BATCH)
-        np.testing.assert_array_equal(images, wanted_images)
+        expected_images, expected = dataset.batch(i % steps, first + i // steps, BATCH)
+        np.testing.assert_array_equal(images, expected_images)
         for name in ("boxes", "labels", "difficult"):
-            np.testing.assert_array_equal(targets[name], wanted[name])
+            np.testing.assert_array_equal(targets[name], expected[name])
 
 
 def test_a_resumed_training_sees_what_an_uninterrupted_one_sees(records):

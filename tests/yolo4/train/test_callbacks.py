@@ -104,7 +104,7 @@ def test_the_bar_logs_speed_waiting_and_learning_rate(monkeypatch, capsys):
     for step in range(4):
         bar.on_train_batch_begin(step, logs)
         bar.on_train_batch_end(step, logs)
-    assert bar.bar.n in (0, 20), "nothing is counted where there is no terminal"
+    assert bar.bar.n in (0, 20), "nothing is counted without a terminal"
     bar.on_epoch_end(0, logs)
     assert logs == LOSSES | {"images_per_second": 5.0, "waited_for_data": 0.125, "lr": 0.125}
 
@@ -241,10 +241,10 @@ class TestCheckpointAndHistory:
         self.end(callback, 1, LOGS | measured | {"unknown": 1.0})
         with run.history_file.open(newline="") as file:
             first, second = csv.DictReader(file)
-        wanted = ["epoch", "loss", "box", "confidence", "class", "lr", "map50"]
-        wanted += ["val_loss", "val_box", "val_confidence", "val_class"]
-        wanted += ["images_per_second", "waited_for_data"]
-        assert sorted(first) == sorted(COLUMNS) == sorted(wanted)
+        expected = ["epoch", "loss", "box", "confidence", "class", "lr", "map50"]
+        expected += ["val_loss", "val_box", "val_confidence", "val_class"]
+        expected += ["images_per_second", "waited_for_data"]
+        assert sorted(first) == sorted(COLUMNS) == sorted(expected)
         assert first["epoch"] == "1"
         assert second["epoch"] == "2"
         assert {name: float(first[name]) for name in LOGS} == LOGS

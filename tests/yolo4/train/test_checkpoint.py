@@ -46,8 +46,8 @@ def everything(model):
     return [keras.ops.convert_to_numpy(value) for value in values]
 
 
-def assert_same(found, wanted):
-    for a, b in zip(found, wanted, strict=True):
+def assert_same(found, expected):
+    for a, b in zip(found, expected, strict=True):
         np.testing.assert_array_equal(a, b)
 
 

@@ -65,8 +65,8 @@ def trained(optimizer):
 @pytest.mark.parametrize("accumulate", [1, 3])
 @pytest.mark.parametrize("name", ["adamw", "adam", "sgd"])
 def test_weights_and_their_average_are_those_of_keras(name, accumulate):
-    found, wanted = trained(ours(name, accumulate)), trained(keras_own(name, accumulate))
-    for ours_, theirs in zip(found, wanted, strict=True):
+    found, expected = trained(ours(name, accumulate)), trained(keras_own(name, accumulate))
+    for ours_, theirs in zip(found, expected, strict=True):
         for a, b in zip(ours_, theirs, strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5 * np.abs(b).max())
     assert any(not np.allclose(a, b, atol=1e-3) for a, b in zip(*found, strict=True))

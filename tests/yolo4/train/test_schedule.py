@@ -37,17 +37,17 @@ def after(epoch):
 
 @pytest.mark.parametrize("kind", ["cosine", "step"])
 def test_warm_up_rises_from_the_first_step(kind):
-    wanted = PEAK * (np.arange(WARMUP * STEPS) + 1) / (WARMUP * STEPS)
-    np.testing.assert_allclose(rates(schedule(kind), range(WARMUP * STEPS)), wanted, rtol=1e-5)
+    expected = PEAK * (np.arange(WARMUP * STEPS) + 1) / (WARMUP * STEPS)
+    np.testing.assert_allclose(rates(schedule(kind), range(WARMUP * STEPS)), expected, rtol=1e-5)
 
 
 def test_cosine_at_its_start_quarters_and_end():
-    def wanted(part):
+    def expected(part):
         return PEAK * (LOW + (1 - LOW) * (1 + math.cos(math.pi * part)) / 2)
 
     for part in (0, 0.25, 0.5, 0.75, 1):
         step = after(WARMUP + part * (EPOCHS - WARMUP))
-        assert float(schedule()(step)) == pytest.approx(wanted(part), rel=1e-5)
+        assert float(schedule()(step)) == pytest.approx(expected(part), rel=1e-5)
     assert float(schedule()(after(EPOCHS))) == pytest.approx(LOW * PEAK, rel=1e-5)
 
 
@@ -60,10 +60,10 @@ def test_cosine_falls_from_the_peak_to_the_end_and_stays():
 
 def test_steps_fall_to_a_tenth_after_80_and_90_percent():
     drops = rates(schedule("step"), range(after(WARMUP), EPOCHS * STEPS)) / PEAK
-    wanted = np.ones(len(drops))
-    wanted[after(16) + 1 - after(WARMUP) :] = 0.1
-    wanted[after(18) + 1 - after(WARMUP) :] = 0.01
-    np.testing.assert_allclose(drops, wanted, rtol=1e-5)
+    expected = np.ones(len(drops))
+    expected[after(16) + 1 - after(WARMUP) :] = 0.1
+    expected[after(18) + 1 - after(WARMUP) :] = 0.01
+    np.testing.assert_allclose(drops, expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["cosine", "step"])
@@ -141,15 +141,15 @@ def test_the_average_counts_updates_not_accumulated_steps():
 
 
 @pytest.mark.parametrize(
-    ("backend", "gpus", "wanted"),
+    ("backend", "gpus", "expected"),
     [("tensorflow", [], False), ("tensorflow", ["gpu:0"], "auto"), ("jax", None, "auto")],
 )
 def test_the_step_is_compiled_whole_unless_tensorflow_has_only_a_cpu(
-    monkeypatch, backend, gpus, wanted
+    monkeypatch, backend, gpus, expected
 ):
     def list_devices(kind):
         if gpus is None:
-            raise RuntimeError("so does JAX where there is none of the kind")
+            raise RuntimeError("JAX does so if there is no such device")
         return gpus
 
     monkeypatch.setattr(keras.backend, "backend", lambda: backend)
@@ -160,4 +160,4 @@ def test_the_step_is_compiled_whole_unless_tensorflow_has_only_a_cpu(
         trainable_variables=[],
     )
     compile_for_phase(model, Config(), 0, 10, 8)
-    assert model.jit == wanted
+    assert model.jit == expected

@@ -1,7 +1,8 @@
-"""What is settled before a training: here, the cache of decoded images."""
+"""What is settled before a training: the sample data set, the cache of decoded images."""
 
 import pytest
 
+from tests.helpers import ROOT
 from utils.errors import UserError
 from utils.training_data import image_cache as cache
 from utils.training_data.image_cache import DiskCache, MemoryCache, read_record
@@ -56,3 +57,17 @@ def test_resuming_where_the_cache_does_not_fit_says_where_to_change_it(config, m
     monkeypatch.setattr(cache, "available_memory", lambda: 1000)
     with pytest.raises(UserError, match=r'Change "cache" in .*config\.json'):
         prepare_resume(setup.run)
+
+
+def test_without_data_it_is_the_sample_data_set_of_the_checkout(data, tmp_path, monkeypatch):
+    folders = []
+
+    def make(folder):
+        folders.append(folder)
+        return data
+
+    monkeypatch.setattr(training_setup, "make_sample_data", make)
+    monkeypatch.chdir(tmp_path)
+    setup = prepare(Config(run_dir="run"))
+    assert folders == [ROOT / "model_data" / "sample"]
+    assert setup.config.data == (str(data),)

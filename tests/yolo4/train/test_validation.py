@@ -65,8 +65,8 @@ def test_each_image_counts_once_whatever_the_batch_size(records, batch_size):
     evaluator = Evaluator(records, ("cat",), (SIZE, SIZE), batch_size)
     losses, voc, found = evaluator.measure(Network(40, batch_size))
     mean = np.mean(COLORS)
-    wanted = {"loss": 6 * mean, "box": mean, "confidence": 2 * mean, "class": 3 * mean}
-    assert losses == pytest.approx(wanted, rel=1e-6)
+    expected = {"loss": 6 * mean, "box": mean, "confidence": 2 * mean, "class": 3 * mean}
+    assert losses == pytest.approx(expected, rel=1e-6)
     assert [len(detections.boxes) for detections in found] == [0, 0, 1, 0, 0]
     np.testing.assert_allclose(found[2].boxes, records[2].boxes, atol=0.1)
     assert voc.map == pytest.approx(0.2)
