@@ -42,7 +42,7 @@ def write(folder: Path, number: int, size, boxes, colors=None, difficult=None) -
 
 @pytest.fixture(scope="module")
 def painted(tmp_path_factory) -> list[Record]:
-    """Images of many shapes, each with one rectangle of its own color; the label is the number of the image."""
+    """Images of many shapes, each with one rectangle in its own color and labeled by its number."""
     folder = tmp_path_factory.mktemp("painted")
     rng = np.random.default_rng(0)
     records = []
