@@ -8,14 +8,14 @@ from yolo4.cli import run_command
 from yolo4.compare.options import compare_defaults
 
 CONFIG = dict(
-    # A confidence loss each, the reference first.
+    # The confidence losses to compare, the reference first.
     arms=("bce", "focal"),
-    # Runs of each arm. Three show the noise of training; a close race takes more.
+    # Runs of each arm. Three show the noise of training; a small difference takes more.
     seeds=3,
-    # "as_is": only the elementwise loss differs. "matched": and its gradient begins as large as
-    # BCE's.
+    # "as_is": only the elementwise loss differs. "matched": in addition, its gradient is as large
+    # as BCE's at initialization.
     protocol="as_is",
-    # Where it all goes. The same command goes on with what is there.
+    # Folder of the study. The same command continues a study that is there.
     output="comparison",
 )
 

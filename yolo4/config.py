@@ -8,6 +8,10 @@ from typing import Literal
 from utils.errors import UserError
 from yolo4.options import check_ranges, from_mapping, option
 
+# Settings that change no result. A comparison may change them between runs. `on_bad_data` is not
+# among them: it decides whether a record that cannot be read is left out of the training.
+WITHOUT_INFLUENCE = frozenset({"workers", "cache", "run_dir"})
+
 
 @dataclasses.dataclass(frozen=True)
 class Config:

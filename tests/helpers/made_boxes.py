@@ -15,7 +15,7 @@ def record(*objects):
     )
 
 
-def detections(*found):
+def detections(*rows):
     """Detections of (label, score, x1, y1, x2, y2) tuples."""
-    rows = np.array(found, np.float32).reshape(-1, 6)
+    rows = np.array(rows, np.float32).reshape(-1, 6)
     return Detections(rows[:, 2:], rows[:, 1], rows[:, 0].astype(np.int32))

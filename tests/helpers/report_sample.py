@@ -1,4 +1,4 @@
-"""A made report of a comparison, with numbers of the kind that a study gives."""
+"""A made-up report of a comparison, with numbers like those of a study."""
 
 import base64
 import io
@@ -21,7 +21,7 @@ def picture(seed: int = 0, size: tuple[int, int] = (80, 60)) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(data.getvalue()).decode()
 
 
-def spread(values: dict[int, float | None]) -> dict:
+def mean_and_sd(values: dict[int, float | None]) -> dict:
     known = [value for value in values.values() if value is not None]
     return {
         "mean": float(np.mean(known)) if known else None,
@@ -36,7 +36,7 @@ def make_report(
     classes: Sequence[str] = CLASSES,
     unfinished: dict[tuple[str, int], str] | None = None,
 ) -> dict:
-    """A whole report.
+    """A complete report.
 
     Args:
         arms: names; the first is the reference.
@@ -97,12 +97,12 @@ def _arm(name, index, seeds, classes, unfinished, rng):
     done = [seed for seed in seeds if state[seed] == "done"]
 
     def around(value):
-        return spread({seed: float(value + rng.normal(0, 0.012)) for seed in done})
+        return mean_and_sd({seed: float(value + rng.normal(0, 0.012)) for seed in done})
 
     metrics = {key: around(0.8 - 0.06 * i + 0.012 * index) for i, key in enumerate(_SCORES)}
     metrics |= {"ece": around(0.05), "best_f1": around(0.8)}
     metrics |= {"best_threshold": around(0.45 - 0.06 * index)}
-    metrics["AP_small"] = spread(dict.fromkeys(done))
+    metrics["AP_small"] = mean_and_sd(dict.fromkeys(done))
     skill = max(8 - index, 3)
     return {
         "name": name,
@@ -126,9 +126,9 @@ def _arm(name, index, seeds, classes, unfinished, rng):
         "validation": [_course(seed, rng) for seed in seeds if state[seed] != "missing"],
         "precision_recall": done and {"recall": _list(_GRID), "precision": _list(1 - _GRID**skill)},
         "thresholds": _thresholds(skill) if done else None,
-        "reliability": _reliability(index) if done else None,
+        "reliability": _calibration(index) if done else None,
         "errors": _errors(index) if done else None,
-        "diagnosis": _diagnosis(index) if done else None,
+        "diagnosis": _analysis(index) if done else None,
         "worst_negatives": [_negative(i) for i in range(6)] if done else [],
     }
 
@@ -147,7 +147,7 @@ def _thresholds(skill):
     return {"threshold": _list(_GRID), "precision": precision, "recall": recall, "f1": f1}
 
 
-def _reliability(index):
+def _calibration(index):
     edges = np.linspace(0, 1, 11)
     middle = (edges[1:] + edges[:-1]) / 2
     precision = [*_list(middle ** (0.6 + 0.3 * index))[:-1], None]
@@ -158,16 +158,16 @@ def _reliability(index):
 
 
 def _errors(index):
-    kinds = ("localization", "class", "background", "duplicate", "missed")
-    return {kind: 31.5 - 6 * i + 2 * index for i, kind in enumerate(kinds)}
+    types = ("localization", "class", "background", "duplicate", "missed")
+    return {name: 31.5 - 6 * i + 2 * index for i, name in enumerate(types)}
 
 
-def _diagnosis(index):
+def _analysis(index):
     p_t = np.linspace(0.01, 0.99, 99)
     gamma = 2.0 * min(index, 1)
     loss = -((1 - p_t) ** gamma) * np.log(p_t)
-    slope = (1 - p_t) ** gamma * (gamma * p_t * np.log(p_t) + p_t - 1)
-    curve = {"loss": _list(loss), "slope": _list(slope)}
+    gradient = (1 - p_t) ** gamma * (gamma * p_t * np.log(p_t) + p_t - 1)
+    curve = {"loss": _list(loss), "gradient": _list(gradient)}
     cumulative = {
         side: {"share_of_predictors": _list(_GRID), "share_of_loss": _list(_GRID**power)}
         for side, power in (("positive", 2 + index), ("negative", 8 + 20 * index))

@@ -1,4 +1,4 @@
-"""Makes a study's folder by hand, with runs whose detections are known."""
+"""Makes the folder of a study by hand, with runs whose detections are known."""
 
 import json
 from pathlib import Path
@@ -18,7 +18,7 @@ SIDE = 64
 
 
 def make_images(folder: Path, count: int = 6) -> MeasuredImages:
-    """Images with one object each, of both classes in turn, in the validation split too."""
+    """Images with one object each, the classes alternating; the validation split has them too."""
     records = []
     for i in range(count):
         path = folder / f"image_{i}.png"
@@ -38,31 +38,32 @@ def make_plan(folder: Path, arms=("bce", "focal"), seeds=(0, 1)) -> Plan:
     return Plan(study, parse_arms(arms, "as_is"), tuple(seeds), shared, resamples=2000)
 
 
-def found(images: MeasuredImages, right: int) -> list[Detections]:
-    """The objects of the first `right` images, and in each image something on the background."""
+def detect_first(images: MeasuredImages, count: int) -> list[Detections]:
+    """The objects of the first `count` images, and in each image one false positive."""
     return [
         Detections(
-            np.array([*(record.boxes if i < right else ()), [50, 50, 60, 60]], np.float32),
-            np.array([*([0.9 - i / 100] if i < right else ()), 0.1], np.float32),
-            np.array([*(record.labels if i < right else ()), 0], np.int32),
+            np.array([*(record.boxes if i < count else ()), [50, 50, 60, 60]], np.float32),
+            np.array([*([0.9 - i / 100] if i < count else ()), 0.1], np.float32),
+            np.array([*(record.labels if i < count else ()), 0], np.int32),
         )
         for i, record in enumerate(images.records)
     ]
 
 
 def finish_run(plan: Plan, arm_name: str, seed: int, detections, **fingerprint) -> None:
-    """Write what a finished run leaves behind."""
+    """Write the files of a finished run."""
     arm = next(arm for arm in plan.arms if arm.name == arm_name)
     run = plan.study.run(arm.folder, seed)
     begin_run(plan, arm_name, seed, **fingerprint)
-    rows = ["epoch,images_per_second,map50", "1,10,", "2,11,0.5", "3,12,", "4,13,0.25"]
+    rows = ["epoch,images_per_second,val_loss,map50"]
+    rows += ["1,10,,", "2,11,3.0,0.5", "3,12,,", "4,13,2.0,0.25"]
     run.history_file.write_text("\n".join(rows) + "\n")
     write_json(run.diagnosis_file, diagnosis(plan.study.folder))
     save_detections(run.detections_file, detections)
 
 
 def begin_run(plan: Plan, arm_name: str, seed: int, config=None, **fingerprint) -> None:
-    """Write what a run leaves behind when it begins."""
+    """Write the files of a run that has started."""
     arm = next(arm for arm in plan.arms if arm.name == arm_name)
     run = plan.study.run(arm.folder, seed)
     run.folder.mkdir(parents=True)
@@ -73,7 +74,7 @@ def begin_run(plan: Plan, arm_name: str, seed: int, config=None, **fingerprint) 
 
 
 def diagnosis(images: Path) -> dict:
-    """A diagnosis with a negative on an image that is there and on one that is not."""
+    """A diagnosis with a negative on an image that exists and one on an image that does not."""
     negative = {"box": [4, 4, 20, 20], "confidence": 0.7, "loss": 1.2, "iou": 0.3}
     negative |= {"object": "cat", "stride": 8, "gradient": 0.4}
     worst = [negative | {"image": str(images / name)} for name in ("image_0.png", "gone.png")]

@@ -1,18 +1,18 @@
-"""What goes wrong: false positives and missed objects by kind.
+"""What goes wrong: false positives and missed objects by type.
 
-The kinds are those of TIDE (Bolya et al. 2020, section 2.2), where its "classification and
-localization" counts as `class`. A detection is wrong by VOC's rules (see `utils.metrics.voc_map`)
-at IoU 0.5. Of the kinds that fit a wrong detection it gets the first of:
+The types are those of TIDE (Bolya et al. 2020, section 2.2), with its "classification and
+localization" counted as `class`. A detection is a false positive by VOC's rules (see
+`utils.metrics.voc_map`) at IoU 0.5. Its type is the first one that applies:
 
-- `duplicate`: IoU of at least 0.5 with an object of its class, which a better one has found;
+- `duplicate`: IoU of at least 0.5 with an object of its class that a better detection has matched;
 - `class`: IoU of at least 0.5 with an object of another class;
 - `localization`: IoU of at least 0.1 with an object of its class;
 - `class`: IoU of at least 0.1 with an object of another class;
-- `background`: it is on nothing.
+- `background`: none of these.
 
-An object is `missed` when no detection finds it and no wrong one would by a better box
-(`localization`) or by another label alone (`class`, IoU of at least 0.5): those are counted as such
-already. `difficult` objects are never missed, and a detection that fits one is not wrong.
+An object is `missed` if no detection matches it and no false positive would match it with a better
+box (`localization`) or with another label alone (`class`, IoU of at least 0.5): those are counted
+already. `difficult` objects are never missed, and a detection that matches one is no error.
 """
 
 from collections.abc import Sequence
@@ -23,8 +23,8 @@ from utils.boxes import iou
 from utils.metrics.voc_map import match_voc
 from utils.records import Detections, Record
 
-KINDS = ("localization", "class", "background", "duplicate", "missed")
-_FITS, _TOUCHES = 0.5, 0.1
+ERROR_TYPES = ("localization", "class", "background", "duplicate", "missed")
+_MATCHES, _TOUCHES = 0.5, 0.1  # IoU
 
 
 def error_types(
@@ -33,9 +33,9 @@ def error_types(
     class_names: Sequence[str],
     score_threshold: float,
 ) -> dict[str, int]:
-    """Count the errors of all classes by kind; arguments and errors as `errors_by_class`."""
+    """Count the errors of all classes by type; arguments and errors as in `errors_by_class`."""
     counts = errors_by_class(detections, records, class_names, score_threshold)
-    return {kind: int(numbers.sum()) for kind, numbers in counts.items()}
+    return {name: int(by_class.sum()) for name, by_class in counts.items()}
 
 
 def errors_by_class(
@@ -44,68 +44,67 @@ def errors_by_class(
     class_names: Sequence[str],
     score_threshold: float,
 ) -> dict[str, np.ndarray]:
-    """Count the errors by kind and class.
+    """Count the errors by type and class.
 
     Args:
-        detections: what was found in each record's image, boxes in pixels of that image.
+        detections: of each record's image, boxes in pixels of that image.
         records: the annotated images, in the same order.
         class_names: names of the C classes that the labels index.
-        score_threshold: detections that score at least this are looked at.
+        score_threshold: detections with a lower score are left out.
 
     Returns:
-        For each of `KINDS` int64 `[C]`: wrong detections by their own class, missed objects by
+        For each of `ERROR_TYPES` int64 `[C]`: false positives by their own class, missed objects by
         theirs.
 
     Raises:
-        ValueError: when the two sequences differ in length or a label has no class name.
+        ValueError: the two sequences differ in length, or a label has no class name.
     """
-    ranked = [_ranked(found, score_threshold) for found in detections]
-    matches = match_voc(ranked, records, class_names, _FITS)
-    is_tp = [np.zeros(len(found), bool) for found in ranked]
-    counts = [np.zeros(len(found), bool) for found in ranked]
-    for image, score, right in zip(matches.images, matches.scores, matches.is_tp, strict=True):
-        is_tp[image][int(-score)] = right
-        counts[image][int(-score)] = True
-    errors = {kind: np.zeros(len(class_names), np.int64) for kind in KINDS}
-    for found, record, right, counted in zip(ranked, records, is_tp, counts, strict=True):
-        _add_errors(errors, found, record, right, counted & ~right)
+    ranked = [_ranked(detected, score_threshold) for detected in detections]
+    matches = match_voc(ranked, records, class_names, _MATCHES)
+    is_tp = [np.zeros(len(detected), bool) for detected in ranked]
+    is_fp = [np.zeros(len(detected), bool) for detected in ranked]
+    for image, score, is_match in zip(matches.images, matches.scores, matches.is_tp, strict=True):
+        (is_tp if is_match else is_fp)[image][int(-score)] = True
+    errors = {name: np.zeros(len(class_names), np.int64) for name in ERROR_TYPES}
+    for detected, record, tp, fp in zip(ranked, records, is_tp, is_fp, strict=True):
+        _add_errors(errors, detected, record, tp, fp)
     return errors
 
 
-def _ranked(found: Detections, threshold: float) -> Detections:
-    """The detections to look at, best first, with their place, negated, in place of the score.
+def _ranked(detected: Detections, threshold: float) -> Detections:
+    """The detections above the threshold, best first, with their negated rank as the score.
 
-    Only the order within an image matters to the matching, and this names each detection.
+    Matching depends only on the order within an image, and the rank identifies each detection.
     """
-    scores = np.asarray(found.scores, np.float64)
+    scores = np.asarray(detected.scores, np.float64)
     order = np.argsort(-scores, kind="stable")
     order = order[scores[order] >= threshold]
-    return Detections(found.boxes[order], -np.arange(len(order)), found.labels[order])
+    return Detections(detected.boxes[order], -np.arange(len(order)), detected.labels[order])
 
 
 def _add_errors(
     errors: dict[str, np.ndarray],
-    found: Detections,
+    detected: Detections,
     record: Record,
-    right: np.ndarray,
-    wrong: np.ndarray,
+    is_tp: np.ndarray,
+    is_fp: np.ndarray,
 ) -> None:
-    """Add those of one image; `right` and `wrong` are bool, one for each detection."""
-    overlap = iou(np.reshape(found.boxes, (-1, 1, 4)), np.reshape(record.boxes, (1, -1, 4)))
-    is_same = found.labels[:, None] == record.labels
+    """Add the errors of one image; `is_tp` and `is_fp` are bool `[N]`, for the N detections."""
+    overlap = iou(np.reshape(detected.boxes, (-1, 1, 4)), np.reshape(record.boxes, (1, -1, 4)))
+    is_same = detected.labels[:, None] == record.labels
     on_same, on_other = np.where(is_same, overlap, 0), np.where(is_same, 0, overlap)
     same, other = on_same.max(axis=1, initial=0), on_other.max(axis=1, initial=0)
-    kinds = np.select(
-        [same >= _FITS, other >= _FITS, same >= _TOUCHES, other >= _TOUCHES],
+    types = np.select(
+        [same >= _MATCHES, other >= _MATCHES, same >= _TOUCHES, other >= _TOUCHES],
         ["duplicate", "class", "localization", "class"],
         "background",
     )
-    for kind in KINDS[:-1]:
-        np.add.at(errors[kind], found.labels[wrong & (kinds == kind)], 1)
+    for name in ERROR_TYPES[:-1]:
+        np.add.at(errors[name], detected.labels[is_fp & (types == name)], 1)
 
     accounted = record.difficult.copy()
     if len(accounted):
-        accounted[on_same[right | (wrong & (kinds == "localization"))].argmax(axis=1)] = True
-        relabeled = wrong & (kinds == "class") & (other >= _FITS)
+        accounted[on_same[is_tp | (is_fp & (types == "localization"))].argmax(axis=1)] = True
+        relabeled = is_fp & (types == "class") & (other >= _MATCHES)
         accounted[on_other[relabeled].argmax(axis=1)] = True
     np.add.at(errors["missed"], record.labels[~accounted], 1)

@@ -1,6 +1,7 @@
-"""The history of a training: reading it, and its curves as a picture."""
+"""The history of a training: reading it, its best epoch, and its curves as a picture."""
 
 import csv
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ _TRAINING, _VALIDATION = "#1f77b4", "#e07b00"
 _NAMES = {
     "lr": "learning rate",
     "images_per_second": "images per second",
-    "waited_for_data": "part of time without data",
+    "waited_for_data": "share of time without data",
     "box": "box loss",
     "confidence": "confidence loss",
     "class": "class loss",
@@ -23,23 +24,23 @@ _NAMES = {
 
 
 def read_history(path: str | Path) -> dict[str, np.ndarray]:
-    """Read a table of numbers with a line of names at its head.
+    """Read a table of numbers with a header line.
 
     Args:
         path: `history.csv` of a run, one line per epoch.
 
     Returns:
-        float64 `[E]` by column name; nan where a cell is empty.
+        float64 `[E]` by column name; NaN for an empty cell.
 
     Raises:
-        UserError: the file is missing, has no `epoch` column, or a cell is no number.
+        UserError: the file is missing, has no `epoch` column, or a cell is not a number.
     """
     path = Path(path)
     try:
         with path.open(newline="", encoding="utf-8") as file:
             head, *rows = csv.reader(file)
     except (FileNotFoundError, ValueError) as error:
-        raise UserError(f"{path}: no training history can be read there") from error
+        raise UserError(f"{path}: no training history that can be read") from error
     if "epoch" not in head:
         raise UserError(f"{path}: found the columns {', '.join(head)}, but no 'epoch'")
     table = np.full((len(rows), len(head)), np.nan)
@@ -54,15 +55,37 @@ def read_history(path: str | Path) -> dict[str, np.ndarray]:
     return dict(zip(head, table.T, strict=True))
 
 
+def best_epoch(history: Mapping[str, np.ndarray]) -> int | None:
+    """The epoch whose weights training keeps as the best, or None if no mAP was measured.
+
+    It has the highest validation mAP; if several have, the lowest validation loss among them
+    decides, then the earliest.
+
+    Args:
+        history: from `read_history`.
+    """
+    row = _best_row(history["map50"], history.get("val_loss"))
+    return None if row is None else int(history["epoch"][row])
+
+
+def _best_row(scores: np.ndarray, losses: np.ndarray | None) -> int | None:
+    losses = np.zeros(len(scores)) if losses is None else losses
+    best = None
+    for row in np.flatnonzero(~np.isnan(scores)):
+        if best is None or (scores[row], -losses[row]) > (scores[best], -losses[best]):
+            best = int(row)
+    return best
+
+
 def plot_history(history: str | Path, path: str | Path) -> None:
-    """Draw every column against the epoch, training and validation in one panel, as PNG.
+    """Draw every column against the epoch as PNG, training and validation in one panel.
 
     Args:
         history: `history.csv` of a run.
         path: the PNG file.
 
     Raises:
-        UserError: as `read_history`.
+        UserError: as in `read_history`.
     """
     columns = read_history(history)
     epochs = columns.pop("epoch")
@@ -76,7 +99,7 @@ def plot_history(history: str | Path, path: str | Path) -> None:
     figure = Figure(figsize=(0.4 + 4.1 * width, 0.3 + 3.0 * rows), layout="constrained")
     grid = figure.subplots(rows, width, squeeze=False).ravel()
     if scores:
-        _draw_scores(grid[0], epochs, {name: columns[name] for name in scores})
+        _draw_scores(grid[0], epochs, {n: columns[n] for n in scores}, columns.get("val_loss"))
     for axes, name in zip(grid[bool(scores) :], panels, strict=False):
         _draw_term(axes, name, epochs, columns)
     for axes in grid[:count]:
@@ -101,17 +124,19 @@ def _draw_term(axes: Axes, name: str, epochs: np.ndarray, columns: dict[str, np.
     if len(drawn) == 2:
         axes.legend(frameon=False, fontsize=9)
     together = np.concatenate(drawn) if drawn else np.zeros(1)
-    # The first epochs would flatten the rest of a curve that falls by more than this.
+    # On a linear scale, the first epochs would flatten the rest of a curve that falls this much.
     if together.min() > 0 and together.max() > 20 * together.min():
         axes.set_yscale("log")
 
 
-def _draw_scores(axes: Axes, epochs: np.ndarray, scores: dict[str, np.ndarray]) -> None:
+def _draw_scores(
+    axes: Axes, epochs: np.ndarray, scores: dict[str, np.ndarray], losses: np.ndarray | None
+) -> None:
     style_axes(axes, "validation mAP", "epoch", "")
     for name, values in scores.items():
         known = np.isfinite(values)
         line = axes.plot(epochs[known], values[known], "o-", markersize=3.5, label=name)[0]
-        best = np.flatnonzero(known)[np.argmax(values[known])]
+        best = _best_row(values, losses)
         axes.plot(epochs[best], values[best], "*", markersize=11, color=line.get_color())
         note = f"{values[best]:.3f}"
         offset = {"xytext": (0, 7), "textcoords": "offset points", "ha": "center"}

@@ -1,4 +1,4 @@
-"""The boxes of all images of a split in one row, for measuring them together."""
+"""The boxes of all images in one array, and pairs of boxes with the same image and class."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -7,17 +7,17 @@ import numpy as np
 
 from utils.records import Detections, Record
 
-# Bounds the memory: box pairs that are looked at together.
+# Limits the memory: box pairs that are processed together.
 _PAIRS_AT_ONCE = 1 << 21
 
 
 @dataclass(frozen=True, eq=False)
 class FlatBoxes:
-    """Boxes of all images.
+    """The boxes of all images in one array.
 
     Attributes:
         boxes: float64 `[N, 4]`, xyxy in pixels of the image each belongs to.
-        keys: int64 `[N]`, equal where image and class are: image * number of classes + class.
+        keys: int64 `[N]`, image * number of classes + class: equal if image and class are.
     """
 
     boxes: np.ndarray
@@ -25,10 +25,10 @@ class FlatBoxes:
 
 
 def flatten(images: Sequence[Detections | Record], class_count: int) -> FlatBoxes:
-    """Put the boxes of all images in one row, in their order.
+    """Concatenate the boxes of all images, in order.
 
     Raises:
-        ValueError: when a label has no class name.
+        ValueError: a label has no class name.
     """
     labels = concatenate([image.labels for image in images], np.int64)
     if len(labels) and not 0 <= labels.min() <= labels.max() < class_count:
@@ -39,22 +39,22 @@ def flatten(images: Sequence[Detections | Record], class_count: int) -> FlatBoxe
 
 
 def concatenate(parts: Sequence[np.ndarray], dtype: type) -> np.ndarray:
-    """Join arrays, also none at all."""
+    """Concatenate arrays; without any, the result is empty."""
     return np.concatenate(parts).astype(dtype) if len(parts) else np.zeros(0, dtype)
 
 
 def pairs_of_equal_key(
     keys: np.ndarray, others: np.ndarray
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Pair each entry with all others of its key.
+    """Pair each entry with all others of the same key.
 
     Args:
         keys: `[N]`.
         others: `[M]`.
 
     Yields:
-        Indices into `keys`, rising, and into `others`, rising for each of `keys`: some thousands
-        of pairs at once, those of one entry never parted.
+        Indices into `keys`, ascending, and into `others`, ascending for each entry of `keys`. The
+        pairs come in pieces of limited size; the pairs of one entry are in the same piece.
     """
     by_key = np.argsort(others, kind="stable")
     first, end = (np.searchsorted(others, keys, side, by_key) for side in ("left", "right"))
@@ -67,7 +67,7 @@ def pairs_of_equal_key(
 
 
 def _pieces(rows: np.ndarray, counts: np.ndarray) -> list[np.ndarray]:
-    """The rows in pieces of about `_PAIRS_AT_ONCE` pairs, where row i makes `counts[i]` pairs."""
+    """Split the rows into pieces of about `_PAIRS_AT_ONCE` pairs; row i has `counts[i]` pairs."""
     piece = np.cumsum(counts) // _PAIRS_AT_ONCE
     pieces = np.split(rows, np.flatnonzero(np.diff(piece)) + 1)
     return [p for p in pieces if len(p)]

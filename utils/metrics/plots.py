@@ -1,4 +1,4 @@
-"""Pictures of an evaluation: precision against recall, the choice of a threshold, AP per class."""
+"""Plots of an evaluation: precision against recall, scores of thresholds, AP per class."""
 
 import io
 from collections.abc import Sequence
@@ -18,23 +18,23 @@ from utils.metrics.voc_map import VocScores
 INK = "#333333"
 _GRID = "#dddddd"
 _COLORS = {"precision": "#1f77b4", "recall": "#e07b00", "F1": "#2ca02c"}
-# More entries than this stand in a second column.
+# Further entries go into a second column.
 _LEGEND_ROWS = 22
-# More classes than this are left out of a picture with a panel per class.
+# Most classes that get a panel of their own.
 _PANELS = 11
-# The areas under more curves than this would only hide one another.
+# With more curves than this, filled areas would hide one another.
 _FILLED = 5
 
 
 def save_figure(figure: Figure, path: str | Path) -> None:
-    """Write a figure as PNG, whole or not at all."""
+    """Write a figure as PNG, atomically."""
     data = io.BytesIO()
     figure.savefig(data, format="png", dpi=130)
     write_atomically(path, data.getvalue())
 
 
 def style_axes(axes: Axes, title: str, x_label: str, y_label: str) -> None:
-    """Quiet frame and grid, a title on the left, named axes."""
+    """Draw an unobtrusive frame and grid, a title on the left, and axis labels."""
     axes.set_title(title, loc="left", fontsize=11, color=INK)
     axes.set_xlabel(x_label, color=INK)
     axes.set_ylabel(y_label, color=INK)
@@ -46,19 +46,19 @@ def style_axes(axes: Axes, title: str, x_label: str, y_label: str) -> None:
 
 
 def plot_precision_recall(scores: VocScores, class_names: Sequence[str], path: str | Path) -> None:
-    """One stepped curve per class, whose area is the class's AP, written as PNG.
+    """Draw one stepped curve per class, whose area is the class's AP, as PNG.
 
     Args:
         scores: evaluation at one IoU threshold.
-        class_names: names in the order of `scores.classes`; classes without objects are left out.
+        class_names: names in the order of `scores.classes`; classes without objects are not drawn.
         path: the PNG file.
     """
-    shown = [i for i, curve in enumerate(scores.classes) if curve.objects]
+    shown = [i for i, curve in enumerate(scores.classes) if curve.num_gt]
     columns = 1 + (len(shown) - 1) // _LEGEND_ROWS
     figure = Figure(figsize=(8 + 2 * columns, 5.6), layout="constrained")
     axes = figure.add_subplot()
     title = f"Precision and recall at IoU {scores.iou_threshold:g}, mAP {percent(scores.map)}"
-    style_axes(axes, title, "recall: share of the objects found", "precision")
+    style_axes(axes, title, "recall: share of the objects detected", "precision")
     lines = []
     for label in shown:
         curve = scores.classes[label]
@@ -69,8 +69,8 @@ def plot_precision_recall(scores: VocScores, class_names: Sequence[str], path: s
         lines += axes.plot(recall, precision, drawstyle="steps-pre", color=color, linewidth=1.6)
     axes.set(xlim=(0, 1.01), ylim=(0, 1.02))
     if lines:
-        place = {"loc": "outside right upper", "ncols": columns, "frameon": False, "fontsize": 9}
-        legend = figure.legend(lines, ["AP"] * len(lines), **place)
+        layout = {"loc": "outside right upper", "ncols": columns, "frameon": False, "fontsize": 9}
+        legend = figure.legend(lines, ["AP"] * len(lines), **layout)
         for text, label in zip(legend.get_texts(), shown, strict=True):
             ap = percent(scores.classes[label].average_precision)
             write_name(text, f"{_short(class_names[label])}  {ap}")
@@ -78,10 +78,10 @@ def plot_precision_recall(scores: VocScores, class_names: Sequence[str], path: s
 
 
 def plot_score_thresholds(scores: VocScores, class_names: Sequence[str], path: str | Path) -> None:
-    """Precision, recall and F1 against the score threshold, with the best F1, written as PNG.
+    """Draw precision, recall and F1 against the score threshold, with the best F1, as PNG.
 
-    All classes together stand in the first panel; each class with objects has one of its own, the
-    11 with the most objects where there are more.
+    The first panel shows all classes together. Each class with objects has a further panel; if
+    there are more than 11, those with the most objects have one.
 
     Args:
         scores: evaluation at one IoU threshold.
@@ -89,9 +89,9 @@ def plot_score_thresholds(scores: VocScores, class_names: Sequence[str], path: s
         path: the PNG file.
     """
     curves = scores.classes
-    most = sorted(range(len(curves)), key=lambda label: -curves[label].objects)[:_PANELS]
+    most = sorted(range(len(curves)), key=lambda label: -curves[label].num_gt)[:_PANELS]
     panels = [("all classes", scores.overall)]
-    panels += [(class_names[i], curves[i]) for i in sorted(most) if curves[i].objects]
+    panels += [(class_names[i], curves[i]) for i in sorted(most) if curves[i].num_gt]
     columns = min(4, len(panels), 2 + (len(panels) > 4) + (len(panels) > 9))
     rows = -(-len(panels) // columns)
     figure = Figure(figsize=(1 + 3.4 * columns, 0.8 + 2.7 * rows), layout="constrained")
@@ -102,14 +102,14 @@ def plot_score_thresholds(scores: VocScores, class_names: Sequence[str], path: s
         best = curve.best_f1()
         title = axes.set_title("", loc="left", fontsize=10, color=INK)
         if np.isnan(best.threshold):
-            write_name(title, f"{_short(name, 20)}: nothing right")
+            write_name(title, f"{_short(name, 20)}: no true positive")
         else:
             mark = {"marker": "o", "markersize": 6, "clip_on": False, "zorder": 4}
             axes.plot(best.threshold, best.f1, color=_COLORS["F1"], **mark)
             axes.axvline(best.threshold, color=_COLORS["F1"], linewidth=0.8, linestyle=":")
             write_name(title, f"{_short(name, 20)}: best F1 {best.f1:.3f} at {best.threshold:.3g}")
         axes.label_outer()
-    # The lowest panel of a column stands in the row before the last where that one is short.
+    # If the last row is short, the lowest panel of some columns is in the row above it.
     for axes in grid[max(0, len(panels) - columns) : len(panels)]:
         axes.set_xlabel("score threshold", color=INK)
         axes.tick_params(labelbottom=True)
@@ -121,7 +121,7 @@ def plot_score_thresholds(scores: VocScores, class_names: Sequence[str], path: s
 
 
 def plot_average_precision(scores: VocScores, class_names: Sequence[str], path: str | Path) -> None:
-    """One bar of AP per class, the best first, and the mean as a line, written as PNG.
+    """Draw one bar of AP per class, the best first, and the mean as a line, as PNG.
 
     Args:
         scores: evaluation at one IoU threshold.
@@ -152,12 +152,12 @@ def plot_average_precision(scores: VocScores, class_names: Sequence[str], path: 
 
 
 def line_color(label: int) -> tuple[float, float, float]:
-    """The class's color in drawn images, a little darker so that it shows on white."""
+    """The class's color in drawn images, slightly darker so that it is visible on white."""
     return tuple(0.82 * part / 255 for part in class_color(label))
 
 
 def write_name(text: Text, words: str) -> None:
-    """Set a text that may hold any letters, dollar signs too, in a font that has them."""
+    """Set a text that may hold any characters, dollar signs too, in a font that has them."""
     text.set_parse_math(False)
     text.set_fontproperties(FontProperties(fname=font_file(words), size=text.get_fontsize()))
     text.set_text(words)
@@ -174,7 +174,7 @@ def _draw_thresholds(axes: Axes, curve: ScoreCurve) -> list:
 
 
 def _steps(curve: ScoreCurve) -> tuple[np.ndarray, np.ndarray]:
-    """The envelope as steps: each precision holds from the recall before it up to its own."""
+    """The envelope as steps: each precision extends from the previous recall to its own."""
     recall, precision = curve.recall[curve.is_tp], curve.envelope[curve.is_tp]
     last = recall[-1:] if len(recall) else [0.0]
     start = precision[:1] if len(precision) else [0.0]

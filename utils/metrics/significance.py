@@ -13,21 +13,21 @@ MOST_PAIRS = 40
 def sign_flip_p(differences: Sequence[float]) -> float:
     """Exact two-sided paired permutation test of the mean.
 
-    If nothing distinguished the members of a pair, every pattern of signs were equally likely.
+    If the two members of a pair were exchangeable, every pattern of signs would be equally likely.
 
     Args:
         differences: one per pair, 1 to `MOST_PAIRS` of them.
 
     Returns:
-        Share of all sign patterns whose mean is at least as far from 0 as the one seen.
+        Share of all sign patterns whose mean is at least as far from 0 as the observed one.
 
     Raises:
-        ValueError: when there are none or too many.
+        ValueError: there are no differences, or too many.
     """
     values = np.abs(np.asarray(differences, np.float64))
     if not 1 <= len(values) <= MOST_PAIRS:
         raise ValueError(f"{len(values)} differences, expected 1 to {MOST_PAIRS}")
-    # Equal sums differ by rounding, and a tie is as extreme as what was seen.
+    # Equal sums differ by rounding, and a tie counts as equally extreme.
     extreme = abs(float(np.sum(differences))) - 1e-12 * values.sum()
     if extreme <= 0:
         return 1.0
@@ -39,7 +39,7 @@ def sign_flip_p(differences: Sequence[float]) -> float:
 
 
 def least_sign_flip_p(pairs: int) -> float:
-    """The smallest p that `sign_flip_p` can give with this many pairs."""
+    """The smallest p that `sign_flip_p` can return for this number of pairs."""
     return 2.0 / 2.0**pairs
 
 
@@ -52,14 +52,14 @@ def _signed_sums(values: np.ndarray) -> np.ndarray:
 
 
 def holm(p: Sequence[float]) -> np.ndarray:
-    """Holm's step-down correction for many comparisons (Holm 1979).
+    """Holm's step-down correction for multiple comparisons (Holm 1979).
 
     Args:
-        p: a p value per comparison.
+        p: one p value per comparison.
 
     Returns:
-        float64, in the same order: rejecting where it is below a level keeps the chance of one or
-        more false rejections below that level.
+        float64, in the same order. Rejecting the hypotheses whose corrected p is below a level
+        keeps the chance of one or more false rejections at or below that level.
     """
     p = np.asarray(p, np.float64)
     order = np.argsort(p, kind="stable")
@@ -69,16 +69,16 @@ def holm(p: Sequence[float]) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Spread:
-    """The variance of a mean, from two independent sources, and what it was estimated from.
+class VarianceComponents:
+    """The variance of a mean difference from two independent sources, images and seeds.
 
     Attributes:
-        image_variance: variance of the mean that comes from which images were tested.
-        images: number of those images, at least 2.
-        seed_variance: variance of one seed's value around the mean of all seeds.
+        image_variance: variance of the mean that comes from the choice of test images.
+        images: number of these images, at least 2.
+        seed_variance: variance of single seeds' values around the mean over all seeds.
         seeds: number of seeds, at least 2.
 
-    `half_width` also takes arrays, of several sizes of study at once.
+    `half_width` also accepts arrays, for several sizes of study at once.
     """
 
     image_variance: float | np.ndarray
@@ -87,11 +87,12 @@ class Spread:
     seeds: int | np.ndarray
 
     def half_width(self, chance: float = 0.05) -> np.ndarray:
-        """Half the width of the interval around the mean that misses the true one this often.
+        """Half the width of the interval around the mean that misses the true mean this often.
 
-        Student's t, its quantile the mean of the two sources' own, weighted by their variances
-        (Cochran and Cox 1950). With few seeds, Welch's and Satterthwaite's degrees of freedom
-        would miss up to three times as often: the seeds that happen to agree count as many.
+        The standard error is multiplied by the mean of the two sources' quantiles of Student's t,
+        weighted by their variances (Cochran and Cox 1950). With few seeds, Welch's and
+        Satterthwaite's degrees of freedom would miss up to three times as often as stated: when few
+        seeds agree by chance, they give the images' degrees of freedom too much weight.
         """
         of_seeds = self.seed_variance / np.asarray(self.seeds)
         error = np.sqrt(self.image_variance + of_seeds)
@@ -100,7 +101,10 @@ class Spread:
         return np.divide(by_images + by_seeds, error, out=np.zeros_like(error), where=error > 0)
 
     def p(self, mean: float) -> float:
-        """Two-sided p: the chance whose interval around this mean ends at 0; 0 below 1e-30."""
+        """Two-sided p: the chance for which the interval around this mean ends at 0.
+
+        It is 0 below 1e-30.
+        """
         least = np.log(1e-30)
 
         def excess(log_chance: float) -> float:

@@ -1,4 +1,4 @@
-"""The numbers of an evaluation: computed together, as JSON, and as a table to read."""
+"""The numbers of an evaluation: computed together, as JSON, as CSV and as a text table."""
 
 import json
 import math
@@ -16,11 +16,11 @@ from utils.records import Detections, Record
 
 @dataclass(frozen=True, eq=False)
 class Metrics:
-    """What an evaluation measured.
+    """The result of an evaluation.
 
     Attributes:
         images: number of images.
-        voc: AP by VOC's rules at each IoU threshold, and the score curves.
+        voc: AP by VOC's rules at each IoU threshold, with the score curves.
         coco: AP by COCO's rules (`utils.metrics.coco_map.evaluate_coco`); None if not asked for.
     """
 
@@ -30,18 +30,18 @@ class Metrics:
 
     @property
     def map50(self) -> float:
-        """VOC mean AP (area under the curve) at IoU 0.5, a fraction of 1; nan without objects."""
+        """VOC mean AP (area under the curve) at IoU 0.5, a fraction of 1; NaN without objects."""
         return self.voc.map
 
     def to_dict(self) -> dict[str, Any]:
-        """The numbers for JSON: fractions of 1, None where there is nothing to measure."""
+        """The numbers for JSON: fractions of 1, None if undefined."""
         names, main = self.voc.class_names, self.voc.main
-        objects = [curve.objects for curve in main.classes]
+        num_gt = [curve.num_gt for curve in main.classes]
         best = [asdict(curve.best_f1()) for curve in main.classes]
         by_iou = {f"{iou:g}": _voc(names, scores) for iou, scores in self.voc.by_iou.items()}
         values = {
             "images": self.images,
-            "objects": dict(zip(names, objects, strict=True)),
+            "objects": dict(zip(names, num_gt, strict=True)),
             "classes_without_objects": list(self.voc.classes_without_objects),
             "voc": _voc(names, main) | {"iou_threshold": main.iou_threshold, "by_iou": by_iou},
             "best_f1": {
@@ -70,20 +70,20 @@ class Metrics:
         return "\n".join(lines) + "\n"
 
     def table(self) -> str:
-        """The numbers as aligned text."""
+        """The numbers as a text table."""
         names, main = self.voc.class_names, self.voc.main
         head = ("class", "objects", "AP", "AP 11-point", "best F1", "precision", "recall", "score")
         rows = [head]
         for name, curve in zip(names, main.classes, strict=True):
             ap = (curve.average_precision, curve.average_precision_11_point)
-            rows.append((name, str(curve.objects), *map(percent, ap), *_best(curve)))
+            rows.append((name, str(curve.num_gt), *map(percent, ap), *_best(curve)))
         ap = (main.map, main.map_11_point)
-        objects = str(main.overall.objects)
-        rows.append(("all classes", objects, *map(percent, ap), *_best(main.overall)))
+        num_gt = str(main.overall.num_gt)
+        rows.append(("all classes", num_gt, *map(percent, ap), *_best(main.overall)))
         text = [f"{self.images} images, IoU {main.iou_threshold:g}", "", *_aligned(rows), ""]
         left_out = self.voc.classes_without_objects
         if left_out:
-            text.append(f"no object to find, left out of the means: {', '.join(left_out)}")
+            text.append(f"without objects, left out of the means: {', '.join(left_out)}")
         for iou, scores in self.voc.by_iou.items():
             both = f"{percent(scores.map)} (11-point {percent(scores.map_11_point)})"
             text.append(f"VOC mAP at IoU {iou:g}: {both}")
@@ -103,14 +103,14 @@ def evaluate(
     """Score detections against annotated images.
 
     Args:
-        detections: what was found in each record's image, boxes in pixels of that image.
+        detections: of each record's image, boxes in pixels of that image.
         records: the annotated images, in the same order.
         class_names: names of the classes that the labels index.
         iou_thresholds: of VOC's AP; 0.5 is always measured.
-        coco: measure by COCO's rules too, which takes longer.
+        coco: also evaluate by COCO's rules, which takes longer.
 
     Raises:
-        ValueError: when the two sequences differ in length or a label has no class name.
+        ValueError: the two sequences differ in length, or a label has no class name.
     """
     voc = evaluate_voc(detections, records, class_names, iou_thresholds)
     return Metrics(
@@ -134,7 +134,7 @@ def _without_nan(values: Any) -> Any:
 
 
 def _thresholds(curve: ScoreCurve) -> np.ndarray:
-    """0, 0.01, ... 1; as many steps to the best score where scores go beyond 1."""
+    """0, 0.01, ... 1; the same number of steps up to the best score if that is above 1."""
     return np.linspace(0.0, max([1.0, *curve.scores[:1]]), 101)
 
 

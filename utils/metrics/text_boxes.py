@@ -1,8 +1,8 @@
 """Detections and ground truth of any detector, as text: one file per image, one line per box.
 
-A detection is `class score x1 y1 x2 y2`, an object `class x1 y1 x2 y2`, followed by `difficult`
-or `1` where it is difficult (or `0` where not). Coordinates are pixels; class names may contain
-spaces. The files of an image have the same name in both folders, and `.txt`.
+A detection is `class score x1 y1 x2 y2`. An object is `class x1 y1 x2 y2`, optionally followed by
+`difficult` or `1` if it is difficult, or `0` if it is not. Coordinates are in pixels; class names
+may contain spaces. The two files of an image have the same name, ending in `.txt`.
 """
 
 import math
@@ -25,14 +25,14 @@ Row = TypeVar("Row")
 
 @dataclass(frozen=True, eq=False)
 class TextBoxes:
-    """Two folders, read.
+    """The boxes of both folders.
 
     Attributes:
-        class_names: every name that occurs, sorted.
+        class_names: all names that occur, sorted.
         records: the annotated images, in the order of their names.
-        detections: what was found in each of them.
+        detections: of each of these images.
         without_detections: names of the images that have no detection file.
-        without_area: where objects without area stand, `file:line`; they are left out.
+        without_area: places of objects without area, `file:line`; these objects are left out.
     """
 
     class_names: tuple[str, ...]
@@ -43,28 +43,28 @@ class TextBoxes:
 
 
 def read_text_boxes(detections: str | Path, ground_truth: str | Path) -> TextBoxes:
-    """Read a folder of detection files and a folder of ground-truth files, folders within too.
+    """Read a folder of detection files and a folder of ground-truth files, with their subfolders.
 
     Raises:
         UserError: a folder is missing, the ground truth is empty, a detection file has no
             ground-truth file, or a line is malformed (the message names file and line).
     """
-    found_files, truth_files = _text_files(Path(detections)), _text_files(Path(ground_truth))
+    detection_files, truth_files = _text_files(Path(detections)), _text_files(Path(ground_truth))
     if not truth_files:
-        raise UserError(f"{ground_truth}: no .txt file is there; one per image is needed")
-    strangers = sorted(found_files.keys() - truth_files.keys())
-    if strangers:
-        file, others = found_files[strangers[0]], len(strangers) - 1
+        raise UserError(f"{ground_truth}: no .txt file there; each image needs one")
+    unmatched = sorted(detection_files.keys() - truth_files.keys())
+    if unmatched:
+        file, others = detection_files[unmatched[0]], len(unmatched) - 1
         raise UserError(
-            f"{file}: there is no {strangers[0]}.txt in {ground_truth}"
+            f"{file}: there is no {unmatched[0]}.txt in {ground_truth}"
             + (f", nor for {others} other detection files" if others else "")
             + "; an image without objects needs an empty file"
         )
     truth = {name: _read(file, _object) for name, file in truth_files.items()}
-    found = {name: _read(file, _detection) for name, file in found_files.items()}
-    names = {row[0] for rows in (*truth.values(), *found.values()) for row in rows.values()}
+    detected = {name: _read(file, _detection) for name, file in detection_files.items()}
+    names = {row[0] for rows in (*truth.values(), *detected.values()) for row in rows.values()}
     labels = {name: label for label, name in enumerate(sorted(names))}
-    flat = [
+    without_area = [
         f"{truth_files[name]}:{line}"
         for name, rows in truth.items()
         for line, (_, box, _) in rows.items()
@@ -73,14 +73,14 @@ def read_text_boxes(detections: str | Path, ground_truth: str | Path) -> TextBox
     return TextBoxes(
         class_names=tuple(labels),
         records=[_record(name, rows, labels) for name, rows in truth.items()],
-        detections=[_detections(found.get(name, {}), labels) for name in truth],
-        without_detections=tuple(name for name in truth if name not in found),
-        without_area=tuple(flat),
+        detections=[_detections(detected.get(name, {}), labels) for name in truth],
+        without_detections=tuple(name for name in truth if name not in detected),
+        without_area=tuple(without_area),
     )
 
 
 def _text_files(folder: Path) -> dict[str, Path]:
-    """The text files of a folder, by their path within it without the ending, sorted."""
+    """The text files of a folder by their relative path without the suffix, sorted."""
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder")
     files = (f for f in folder.rglob("[!.]*") if f.suffix.lower() == ".txt" and f.is_file())
@@ -100,18 +100,18 @@ def _read(file: Path, parse: Callable[[list[str]], Row]) -> dict[int, Row]:
 
 
 def _object(words: list[str]) -> tuple[str, Numbers, bool]:
-    """Name, box and whether difficult, of a ground-truth line."""
-    form = "an object is: class x1 y1 x2 y2 [difficult]"
+    """Name, box and whether the object is difficult, of a ground-truth line."""
+    expected = "an object is: class x1 y1 x2 y2 [difficult]"
     if words[-1] in _FLAGS:
         try:
-            name, box = _split(words[:-1], 4, form)
+            name, box = _split(words[:-1], 4, expected)
             _check_box(box)
             return name, box, _FLAGS[words[-1]]
         except ValueError:
-            # The last word was y2 perhaps.
+            # The last word may be y2.
             if words[-1] == "difficult":
                 raise
-    name, box = _split(words, 4, form)
+    name, box = _split(words, 4, expected)
     _check_box(box)
     return name, box, False
 
@@ -123,14 +123,14 @@ def _detection(words: list[str]) -> tuple[str, Numbers, float]:
     return name, tuple(box), score
 
 
-def _split(words: list[str], count: int, form: str) -> tuple[str, Numbers]:
-    """The name and the numbers at the line's end."""
+def _split(words: list[str], count: int, expected: str) -> tuple[str, Numbers]:
+    """The name and the numbers at the end of the line."""
     try:
         numbers = tuple(float(word) for word in words[-count:])
     except ValueError as error:
-        raise ValueError(form) from error
+        raise ValueError(expected) from error
     if len(words) <= count or not all(map(math.isfinite, numbers)):
-        raise ValueError(form)
+        raise ValueError(expected)
     return " ".join(words[:-count]), numbers
 
 
@@ -147,16 +147,16 @@ def _area(box: Numbers) -> float:
 def _record(
     name: str, rows: dict[int, tuple[str, Numbers, bool]], labels: dict[str, int]
 ) -> Record:
-    solid = [row for row in rows.values() if _area(row[1])]
-    boxes = np.array([box for _, box, _ in solid], np.float32).reshape(-1, 4)
-    # The image is not there to be asked; nothing measured depends on its size.
+    with_area = [row for row in rows.values() if _area(row[1])]
+    boxes = np.array([box for _, box, _ in with_area], np.float32).reshape(-1, 4)
+    # The image itself is not available; no measurement depends on its size.
     width, height = boxes[:, 2:].max(axis=0, initial=1.0).tolist()
     return Record(
         image=Path(name),
         size=(math.ceil(width), math.ceil(height)),
         boxes=boxes,
-        labels=np.array([labels[c] for c, _, _ in solid], np.int32),
-        difficult=np.array([difficult for _, _, difficult in solid], bool),
+        labels=np.array([labels[c] for c, _, _ in with_area], np.int32),
+        difficult=np.array([difficult for _, _, difficult in with_area], bool),
     )
 
 

@@ -1,10 +1,11 @@
 """Average precision by the rules of the Pascal VOC challenge.
 
-Per class, detections are taken by falling score. Each looks at the object of its class and image
-with which it has the highest IoU, found or not. Below the IoU threshold the detection is wrong;
-if the object is `difficult` the detection is not counted at all; if the object has been found
-already it is wrong (a duplicate); else it is right. `difficult` objects need not be found.
-Boxes are continuous: their width is x2 - x1, without the extra pixel of the VOC devkit.
+Per class, detections are processed by descending score. Each is compared with the object of its
+class and image with which it has the highest IoU, matched or not. Below the IoU threshold, the
+detection is a false positive; if the object is `difficult`, the detection is not counted; if the
+object is matched already, it is a false positive (a duplicate); else it is a true positive.
+`difficult` objects do not count as missed. Boxes are continuous: their width is x2 - x1, without
+the extra pixel of the VOC devkit.
 """
 
 from collections.abc import Sequence
@@ -21,11 +22,11 @@ from utils.records import Detections, Record
 
 @dataclass(frozen=True, eq=False)
 class VocScores:
-    """Everything at one IoU threshold.
+    """The evaluation at one IoU threshold.
 
     Attributes:
-        iou_threshold: a detection needs at least this IoU with an object.
-        classes: a curve per class, in the order of the class names.
+        iou_threshold: IoU that a detection needs at least with an object.
+        classes: one curve per class, in the order of the class names.
         overall: one curve of all classes' detections and objects together.
     """
 
@@ -35,32 +36,32 @@ class VocScores:
 
     @cached_property
     def ap(self) -> np.ndarray:
-        """float64 `[C]`: area under each class's curve; nan for a class without objects."""
+        """float64 `[C]`: area under each class's curve; NaN for a class without objects."""
         return np.array([curve.average_precision for curve in self.classes])
 
     @cached_property
     def ap_11_point(self) -> np.ndarray:
-        """float64 `[C]`: VOC2007's 11-point AP; nan for a class without objects."""
+        """float64 `[C]`: VOC2007's 11-point AP; NaN for a class without objects."""
         return np.array([curve.average_precision_11_point for curve in self.classes])
 
     @property
     def map(self) -> float:
-        """Mean of `ap` over the classes that have objects; nan when none has."""
+        """Mean of `ap` over the classes that have objects; NaN if none has."""
         return mean_measured(self.ap)
 
     @property
     def map_11_point(self) -> float:
-        """Mean of `ap_11_point` over the classes that have objects; nan when none has."""
+        """Mean of `ap_11_point` over the classes that have objects; NaN if none has."""
         return mean_measured(self.ap_11_point)
 
 
 @dataclass(frozen=True, eq=False)
 class VocResult:
-    """The evaluation at IoU 0.5 and at every other threshold asked for.
+    """The evaluation at IoU 0.5 and at every other requested threshold.
 
     Attributes:
         class_names: names of the C classes.
-        by_iou: scores by IoU threshold, in rising order; 0.5 is always among them.
+        by_iou: scores by IoU threshold, ascending; 0.5 is always included.
     """
 
     class_names: tuple[str, ...]
@@ -78,9 +79,9 @@ class VocResult:
 
     @property
     def classes_without_objects(self) -> tuple[str, ...]:
-        """Names of the classes that the means leave out: there is nothing to find."""
+        """Names of the classes without objects, which the means leave out."""
         pairs = zip(self.class_names, self.main.classes, strict=True)
-        return tuple(name for name, curve in pairs if curve.objects == 0)
+        return tuple(name for name, curve in pairs if curve.num_gt == 0)
 
 
 def evaluate_voc(
@@ -92,40 +93,41 @@ def evaluate_voc(
     """Score detections against annotated images.
 
     Args:
-        detections: what was found in each record's image, boxes in pixels of that image.
+        detections: of each record's image, boxes in pixels of that image.
         records: the annotated images, in the same order.
         class_names: names of the classes that the labels index.
-        iou_thresholds: fractions in (0, 1]; 0.5 is added where it is missing.
+        iou_thresholds: fractions in (0, 1]; 0.5 is always added.
 
     Returns:
         Curves, AP and mean AP at each threshold.
 
     Raises:
-        ValueError: when the two sequences differ in length or a label has no class name.
+        ValueError: the two sequences differ in length, or a label has no class name.
     """
     candidates = _find_candidates(detections, records, len(class_names))
     thresholds = sorted({0.5, *map(float, iou_thresholds)})
-    by_iou = {threshold: _score(candidates.judge(threshold), threshold) for threshold in thresholds}
+    by_iou = {threshold: _score(candidates.match(threshold), threshold) for threshold in thresholds}
     return VocResult(tuple(class_names), by_iou)
 
 
 @dataclass(frozen=True, eq=False)
 class VocMatches:
-    """The detections that count, best score first, judged at one IoU threshold.
+    """The detections that count, best score first, matched at one IoU threshold.
 
     Attributes:
         images: int64 `[N]`, index of each detection's image.
         labels: int64 `[N]`, each detection's class.
-        scores: float64 `[N]`, falling.
-        is_tp: bool `[N]`, whether the detection found an object (else it is a false positive).
-        objects: int64 `[images, C]`, how many objects of each class each image has to find.
+        scores: float64 `[N]`, descending.
+        is_tp: bool `[N]`, true positive or false positive.
+        num_gt: int64 `[images, C]`, number of objects in each image and class, without difficult
+            ones.
     """
 
     images: np.ndarray
     labels: np.ndarray
     scores: np.ndarray
     is_tp: np.ndarray
-    objects: np.ndarray
+    num_gt: np.ndarray
 
 
 def match_voc(
@@ -134,39 +136,39 @@ def match_voc(
     class_names: Sequence[str],
     iou_threshold: float = 0.5,
 ) -> VocMatches:
-    """Judge each detection by itself, for what needs more than the curves of `evaluate_voc`.
+    """Match each detection, for computations that need more than the curves of `evaluate_voc`.
 
     Args:
-        detections: what was found in each record's image, boxes in pixels of that image.
+        detections: of each record's image, boxes in pixels of that image.
         records: the annotated images, in the same order.
         class_names: names of the classes that the labels index.
         iou_threshold: fraction in (0, 1].
 
     Returns:
-        The detections that count: those that fit a `difficult` object are left out.
+        The detections that count: those that match a `difficult` object are left out.
 
     Raises:
-        ValueError: when the two sequences differ in length or a label has no class name.
+        ValueError: the two sequences differ in length, or a label has no class name.
     """
-    return _find_candidates(detections, records, len(class_names)).judge(iou_threshold)
+    return _find_candidates(detections, records, len(class_names)).match(iou_threshold)
 
 
 def _score(matches: VocMatches, iou_threshold: float) -> VocScores:
-    objects = matches.objects.sum(axis=0)
+    num_gt = matches.num_gt.sum(axis=0)
     curves = []
-    for label, number in enumerate(objects):
-        mine = matches.labels == label
-        curves.append(ScoreCurve(matches.scores[mine], matches.is_tp[mine], int(number)))
-    overall = ScoreCurve(matches.scores, matches.is_tp, int(objects.sum()))
+    for label, count in enumerate(num_gt):
+        of_class = matches.labels == label
+        curves.append(ScoreCurve(matches.scores[of_class], matches.is_tp[of_class], int(count)))
+    overall = ScoreCurve(matches.scores, matches.is_tp, int(num_gt.sum()))
     return VocScores(iou_threshold, tuple(curves), overall)
 
 
 @dataclass(frozen=True, eq=False)
 class _Candidates:
-    """All detections by falling score, each with the object it has the highest IoU with.
+    """All detections by descending score, each with the object of the highest IoU.
 
-    `iou` is -1 where the image has no object of the class; `best` indexes `difficult`, which has
-    an entry per object. The others are as in `VocMatches`.
+    `iou` is -1 if the image has no object of the class; `best` indexes `difficult`, which has an
+    entry per object. The others are as in `VocMatches`.
     """
 
     images: np.ndarray
@@ -175,12 +177,12 @@ class _Candidates:
     iou: np.ndarray
     best: np.ndarray
     difficult: np.ndarray
-    objects: np.ndarray
+    num_gt: np.ndarray
 
-    def judge(self, iou_threshold: float) -> VocMatches:
-        counts, is_tp = _judge(self.iou >= iou_threshold, self.best, self.difficult)
+    def match(self, iou_threshold: float) -> VocMatches:
+        counts, is_tp = _match(self.iou >= iou_threshold, self.best, self.difficult)
         rows = (self.images, self.labels, self.scores, is_tp)
-        return VocMatches(*(row[counts] for row in rows), self.objects)
+        return VocMatches(*(row[counts] for row in rows), self.num_gt)
 
 
 def _find_candidates(
@@ -188,24 +190,24 @@ def _find_candidates(
 ) -> _Candidates:
     if len(detections) != len(records):
         raise ValueError(f"{len(detections)} detections for {len(records)} records")
-    found, truth = flatten(detections, class_count), flatten(records, class_count)
+    detected, truth = flatten(detections, class_count), flatten(records, class_count)
     scores = concatenate([d.scores for d in detections], np.float64)
     difficult = concatenate([r.difficult for r in records], bool)
     order = np.argsort(-scores, kind="stable")
-    images, labels = np.divmod(found.keys[order], class_count)
-    objects = np.bincount(truth.keys[~difficult], minlength=len(records) * class_count)
-    overlaps, best = _best_objects(found.boxes[order], found.keys[order], truth)
-    objects = objects.reshape(len(records), class_count)
-    return _Candidates(images, labels, scores[order], overlaps, best, difficult, objects)
+    images, labels = np.divmod(detected.keys[order], class_count)
+    num_gt = np.bincount(truth.keys[~difficult], minlength=len(records) * class_count)
+    overlaps, best = _best_objects(detected.boxes[order], detected.keys[order], truth)
+    num_gt = num_gt.reshape(len(records), class_count)
+    return _Candidates(images, labels, scores[order], overlaps, best, difficult, num_gt)
 
 
 def _best_objects(
     boxes: np.ndarray, keys: np.ndarray, truth: FlatBoxes
 ) -> tuple[np.ndarray, np.ndarray]:
-    """For each box the object of equal key with the highest IoU, the first one of equals.
+    """For each box, the object of equal key with the highest IoU, the first one if tied.
 
     Returns:
-        That IoU, float64 `[N]`, -1 where no object has the key; int64 `[N]` indices into `truth`.
+        That IoU, float64 `[N]`, -1 if no object has the key; int64 `[N]` indices into `truth`.
     """
     overlaps, best = np.full(len(boxes), -1.0), np.zeros(len(boxes), np.int64)
     for rows, objects in pairs_of_equal_key(keys, truth.keys):
@@ -218,16 +220,25 @@ def _best_objects(
     return overlaps, best
 
 
-def _judge(
-    hits: np.ndarray, best: np.ndarray, difficult: np.ndarray
+def _match(
+    overlaps: np.ndarray, best: np.ndarray, difficult: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Which detections count and which are right; all in order of falling score, bool `[N]`."""
-    hit_rows = np.flatnonzero(hits)
-    on_difficult = difficult[best[hit_rows]]
-    counts = np.ones(len(hits), bool)
-    counts[hit_rows[on_difficult]] = False
-    finders = hit_rows[~on_difficult]
-    first_finder = np.unique(best[finders], return_index=True)[1]
-    is_tp = np.zeros(len(hits), bool)
-    is_tp[finders[first_finder]] = True
+    """Which detections count and which are true positives.
+
+    Args:
+        overlaps: bool `[N]`, by descending score: whether the IoU with object `best[i]` suffices.
+        best: int64 `[N]`, indices into `difficult`.
+        difficult: bool `[M]`.
+
+    Returns:
+        Two bool `[N]`.
+    """
+    overlapping = np.flatnonzero(overlaps)
+    on_difficult = difficult[best[overlapping]]
+    counts = np.ones(len(overlaps), bool)
+    counts[overlapping[on_difficult]] = False
+    candidates = overlapping[~on_difficult]
+    first = np.unique(best[candidates], return_index=True)[1]
+    is_tp = np.zeros(len(overlaps), bool)
+    is_tp[candidates[first]] = True
     return counts, is_tp

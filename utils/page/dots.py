@@ -1,4 +1,4 @@
-"""Dot charts: rows of named values, a point per arm."""
+"""Dot charts: rows of named values, one point per series."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from utils.page.svg import FONT_SIZE, arm_color, arm_marker, color, new_axes
+from utils.page.svg import FONT_SIZE, color, new_axes, series_color, series_marker
 
 _NAME, _GAP, _FRAME = 18, 9, 46  # units
 _PER_POINT = 9
@@ -14,15 +14,15 @@ _PER_POINT = 9
 
 @dataclass(frozen=True)
 class Dot:
-    """One arm's value in one row.
+    """The value of one series in one row.
 
     Attributes:
-        arm: index of the arm.
-        mean: None where nothing was measured.
-        values: of each run, drawn as faint rings.
+        series: index of the series.
+        mean: None if nothing was measured.
+        values: single values, drawn as rings.
     """
 
-    arm: int
+    series: int
     mean: float | None
     values: Sequence[float] = ()
 
@@ -30,20 +30,20 @@ class Dot:
 def draw_dots(
     rows: Sequence[tuple[str, Sequence[Dot]]], x_label: str, start: float | None = None
 ) -> Figure:
-    """Rows from top to bottom, each with its name above its points.
+    """Draw rows from top to bottom, each with its name above its points.
 
     Args:
-        rows: names, which may come from outside, and points.
+        rows: names and points; a name is drawn as plain text.
         x_label: quantity and unit.
-        start: where the axis begins; None: shortly before the least value.
+        start: lower limit of the axis; None: slightly below the smallest value.
     """
     heights = [_NAME + _PER_POINT * len(dots) + _GAP for _, dots in rows]
     figure, axes = new_axes(sum(heights) + _FRAME, x_label=x_label)
     top = 0.0
     for (name, dots), height in zip(rows, heights, strict=True):
         write_row_name(axes, name, top)
-        for place, dot in enumerate(dots):
-            _draw(axes, dot, top + _NAME + _PER_POINT * (place + 0.5))
+        for i, dot in enumerate(dots):
+            _draw(axes, dot, top + _NAME + _PER_POINT * (i + 0.5))
         top += height
     frame_rows(axes, top)
     if start is not None:
@@ -52,7 +52,7 @@ def draw_dots(
 
 
 def write_row_name(axes: Axes, name: str, top: float) -> None:
-    """Write a name, cut where it is too long, at the left end of a row that begins at `top`."""
+    """Write a name, shortened if too long, at the left end of the row that starts at `top`."""
     axes.annotate(
         shorten(name),
         (0, top),
@@ -68,17 +68,17 @@ def write_row_name(axes: Axes, name: str, top: float) -> None:
 
 
 def frame_rows(axes: Axes, bottom: float) -> None:
-    """Rows from 0 at the top to `bottom`, without a scale of their own."""
+    """Show rows from 0 at the top to `bottom`, without a vertical scale."""
     axes.set_ylim(bottom, 0)
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
     height = axes.figure.get_figheight() * 72
-    # Room for half a number under either end of the axis.
+    # Room for half a tick label beyond either end of the axis.
     axes.figure.subplots_adjust(left=0.045, right=0.955, top=1 - 4 / height)
 
 
 def shorten(name: str, letters: int = 46) -> str:
-    """The name, or its beginning where there is no room for more."""
+    """The name, or its beginning and an ellipsis if it has more than `letters` characters."""
     return name if len(name) <= letters else name[: letters - 1] + "…"
 
 
@@ -86,10 +86,14 @@ def _draw(axes: Axes, dot: Dot, y: float) -> None:
     if dot.mean is None:
         return
     if len(dot.values) > 1:
-        reach = [min(dot.values), max(dot.values)]
-        axes.plot(reach, [y, y], color=arm_color(dot.arm), linewidth=0.9, alpha=0.6)
+        limits = [min(dot.values), max(dot.values)]
+        axes.plot(limits, [y, y], color=series_color(dot.series), linewidth=0.9, alpha=0.6)
         look = {"marker": "o", "linestyle": "none", "markerfacecolor": color("ground")}
         axes.plot(
-            dot.values, [y] * len(dot.values), color=arm_color(dot.arm), markersize=3.6, **look
+            dot.values,
+            [y] * len(dot.values),
+            color=series_color(dot.series),
+            markersize=3.6,
+            **look,
         )
-    axes.plot([dot.mean], [y], markersize=6, markeredgewidth=0, **arm_marker(dot.arm))
+    axes.plot([dot.mean], [y], markersize=6, markeredgewidth=0, **series_marker(dot.series))

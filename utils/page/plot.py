@@ -1,4 +1,4 @@
-"""What a figure of the report is made of."""
+"""A figure of a page: its panels, its legend and the numbers it shows."""
 
 import csv
 import io
@@ -10,15 +10,14 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from utils.page.svg import arm_line, arm_marker, color, inline_svg
+from utils.page.svg import color, inline_svg, series_line, series_marker
 
-Report = dict[str, Any]
 Row = Sequence[Any]
 
 
 @dataclass(frozen=True)
 class Key:
-    """An entry of a legend: a drawn sample and the words beside it."""
+    """An entry of a legend: a drawn sample and its text."""
 
     sample: Markup
     words: str
@@ -26,14 +25,14 @@ class Key:
 
 @dataclass(frozen=True)
 class Plot:
-    """A figure: one or more panels, a legend above, and the numbers that it shows.
+    """A figure: one or more panels, a legend above them, and the numbers that it shows.
 
     Attributes:
-        name: of its CSV, and of its place in the page.
+        name: name of the CSV file and id of the figure in the page.
         title: what it shows, in a few words.
         caption: how to read it.
-        panels: drawings.
-        legend: what holds for all panels.
+        panels: the drawings.
+        legend: entries that apply to all panels.
         head: names of the columns.
         rows: every number that was drawn.
     """
@@ -48,7 +47,7 @@ class Plot:
 
     @property
     def csv(self) -> str:
-        """The numbers as CSV with a line of names at its head."""
+        """The numbers as CSV with a header line."""
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows([self.head, *self.rows])
         return text.getvalue()
@@ -61,14 +60,14 @@ def make_plot(
     table: tuple[Row, Iterable[Row]],
     legend: Callable[[str], tuple[Key, ...]] | None = None,
 ) -> Plot:
-    """A figure of the report.
+    """Make a figure of a page.
 
     Args:
         name: see `Plot`.
         texts: title and caption.
-        panels: as Matplotlib drew them.
+        panels: Matplotlib figures.
         table: head and rows.
-        legend: makes the legend, given a name that no other drawing has.
+        legend: makes the legend from a prefix for the ids of its drawings.
     """
     title, caption = texts
     drawn = tuple(inline_svg(panel, f"{name}-{i}", title) for i, panel in enumerate(panels))
@@ -76,13 +75,12 @@ def make_plot(
     return Plot(name, title, caption, drawn, keys, tuple(table[0]), tuple(table[1]))
 
 
-def arm_legend(report: Report) -> Callable[[str], tuple[Key, ...]]:
-    """The legend of all arms."""
-    names = [arm["name"] for arm in report["arms"]]
+def series_legend(names: Sequence[str]) -> Callable[[str], tuple[Key, ...]]:
+    """A legend with an entry for each series, in order."""
 
     def legend(name: str) -> tuple[Key, ...]:
         return tuple(
-            Key(_sample([arm_line(i), arm_marker(i)], f"{name}-arm-{i}"), words)
+            Key(_sample([series_line(i), series_marker(i)], f"{name}-series-{i}"), words)
             for i, words in enumerate(names)
         )
 
@@ -90,7 +88,7 @@ def arm_legend(report: Report) -> Callable[[str], tuple[Key, ...]]:
 
 
 def area_legend(words_by_variable: dict[str, str]) -> Callable[[str], tuple[Key, ...]]:
-    """A legend of filled areas, by the variable that colors them."""
+    """A legend of filled areas: texts by color variable."""
 
     def legend(name: str) -> tuple[Key, ...]:
         return tuple(
@@ -102,7 +100,7 @@ def area_legend(words_by_variable: dict[str, str]) -> Callable[[str], tuple[Key,
 
 
 def points(fraction: float | None) -> float | None:
-    """A fraction in points, hundredths of the whole."""
+    """A fraction in points (percent)."""
     return None if fraction is None else 100 * fraction
 
 

@@ -1,4 +1,4 @@
-"""Matplotlib figures as SVG that lives inside a page: its colors, its font, ids of its own."""
+"""Matplotlib figures as inline SVG with the colors and the font of the page and unique ids."""
 
 import io
 import re
@@ -15,59 +15,59 @@ from matplotlib.ticker import NullFormatter
 
 # A panel is as wide as the text column of a phone, so one unit of the drawing is a pixel there.
 WIDTH = 328
-ARMS = 8  # colors before they come again
+SERIES = 8  # colors before they repeat
 FONT_SIZE = 10.5
 _MARGINS = (48, 10, 38, 22, 26)  # left, right, bottom, top, between rows
-_POINTS = 72  # units of the drawing in an inch of Matplotlib's
+_POINTS = 72  # units of the drawing per inch of Matplotlib
 _NAMESPACE = "http://www.w3.org/2000/svg"
 _LINK = "{http://www.w3.org/1999/xlink}href"
-# The page's style sheet has a variable of each name, for light and for dark.
+# page.css defines a variable of each name, for the light and the dark color scheme.
 _VARIABLES = (
     *("ink", "quiet", "grid", "ground", "positive", "easy", "hard"),
-    *(f"arm-{i}" for i in range(ARMS)),
+    *(f"series-{i}" for i in range(SERIES)),
 )
-_STAND_IN = re.compile("#ab00([0-9a-f]{2})")
+_PLACEHOLDER = re.compile("#ab00([0-9a-f]{2})")
 _DASHES = ((), (), (5, 2), (1.6, 1.6), (7, 2, 1.6, 2), (), (5, 2), (1.6, 1.6))
 _MARKERS = "osD^vP*X"
 
 
 def color(variable: str) -> str:
-    """A color that the style sheet of the page decides, as Matplotlib takes it."""
+    """A placeholder that Matplotlib accepts for a color variable of the page's style sheet."""
     return f"#ab00{_VARIABLES.index(variable):02x}"
 
 
-def arm_color(index: int) -> str:
-    """The color of an arm, the same in every figure; the reference, index 0, is neutral."""
-    return color(f"arm-{index % ARMS}")
+def series_color(index: int) -> str:
+    """The color of a series, the same in every figure; index 0, the reference, is neutral."""
+    return color(f"series-{index % SERIES}")
 
 
-def arm_line(index: int) -> dict:
-    """Color and dashes of an arm's line: those who can't tell the colors have the dashes."""
-    dashes = _DASHES[(index + index // ARMS) % len(_DASHES)]
-    return {"color": arm_color(index), "linewidth": 1.7, "dashes": dashes or (None, None)}
+def series_line(index: int) -> dict:
+    """Color and dashes of a line; the dashes help people who cannot tell the colors apart."""
+    dashes = _DASHES[(index + index // SERIES) % len(_DASHES)]
+    return {"color": series_color(index), "linewidth": 1.7, "dashes": dashes or (None, None)}
 
 
-def arm_marker(index: int) -> dict:
-    """Color and shape of an arm's point."""
-    marker = _MARKERS[(index + index // ARMS) % len(_MARKERS)]
-    return {"color": arm_color(index), "marker": marker, "linestyle": "none"}
+def series_marker(index: int) -> dict:
+    """Color and shape of a point."""
+    marker = _MARKERS[(index + index // SERIES) % len(_MARKERS)]
+    return {"color": series_color(index), "marker": marker, "linestyle": "none"}
 
 
 def new_axes(
     height: float, title: str = "", x_label: str = "", y_label: str = ""
 ) -> tuple[Figure, Axes]:
-    """One panel of `height` units with quiet frame and grid."""
+    """One panel, `height` units high, with an unobtrusive frame and grid."""
     figure, (axes,) = new_rows(height, 1)
     label_axes(axes, title, x_label, y_label)
     return figure, axes
 
 
 def new_rows(height: float, rows: int) -> tuple[Figure, Sequence[Axes]]:
-    """Panels one above the other that share their axes."""
+    """Panels stacked vertically with shared axes."""
     size = (WIDTH / _POINTS, height / _POINTS)
     figure = Figure(figsize=size, facecolor="none")
     grid = figure.subplots(rows, 1, squeeze=False, sharex=True, sharey=True).ravel()
-    # Margins by hand: Matplotlib's own layouts measure every text twice, which takes most of the
+    # Fixed margins: Matplotlib's layout engines measure every text twice, which takes most of the
     # time, and panels side by side would not line up.
     left, right, bottom, top, between = _MARGINS
     row = (height - bottom - top - between * (rows - 1)) / rows
@@ -89,7 +89,7 @@ def new_rows(height: float, rows: int) -> tuple[Figure, Sequence[Axes]]:
 
 
 def log_scale(axes: Axes) -> None:
-    """A logarithmic scale of whole powers of ten."""
+    """Use a logarithmic scale whose limits are powers of ten."""
     axes.set_yscale("log")
     axes.yaxis.set_minor_formatter(NullFormatter())
     low, high = axes.dataLim.intervaly
@@ -98,7 +98,7 @@ def log_scale(axes: Axes) -> None:
 
 
 def label_axes(axes: Axes, title: str = "", x_label: str = "", y_label: str = "") -> None:
-    """Write what an axes shows; the words may come from outside, so dollar signs are letters."""
+    """Write the title and the labels as plain text: names from outside may hold dollar signs."""
     words = {"fontsize": FONT_SIZE, "parse_math": False}
     axes.set_title(title, loc="left", color=color("ink"), pad=5, **words)
     axes.set_xlabel(x_label, color=color("ink"), **words)
@@ -110,13 +110,13 @@ def inline_svg(figure: Figure, name: str, label: str) -> Markup:
 
     Args:
         figure: drawn with the colors of `color`.
-        name: of the drawing; no other on the page may have it.
-        label: what a person hears who cannot see the drawing; empty for mere decoration.
+        name: unique on the page; the prefix of all ids.
+        label: text for screen readers; empty for decoration.
     """
     data = io.BytesIO()
     options = {"svg.fonttype": "none", "svg.hashsalt": name}
     with matplotlib.rc_context(options), warnings.catch_warnings():
-        # The page's fonts draw the letters, so Matplotlib's need not have them.
+        # The page draws the text with its own fonts, so Matplotlib's fonts may lack glyphs.
         warnings.filterwarnings("ignore", message="Glyph")
         figure.savefig(data, format="svg", metadata={"Date": None})
     root = ElementTree.fromstring(data.getvalue())
@@ -128,10 +128,10 @@ def inline_svg(figure: Figure, name: str, label: str) -> Markup:
 
 
 def _simplify(root: ElementTree.Element, name: str) -> None:
-    """Leave what the page needs, in names without prefixes, as HTML has them."""
+    """Keep only what the page needs, with element names without namespace, as HTML expects."""
     for parent in root.iter():
         for child in list(parent):
-            # The style would hold for the whole page.
+            # A style element would apply to the whole page.
             if child.tag in (f"{{{_NAMESPACE}}}metadata", f"{{{_NAMESPACE}}}style"):
                 parent.remove(child)
     for element in root.iter():
@@ -154,5 +154,5 @@ def _rewrite(key: str, value: str, name: str) -> str:
     value = value.replace("url(#", f"url(#{name}-")
     if key != "style":
         return value
-    value = _STAND_IN.sub(lambda match: f"var(--{_VARIABLES[int(match[1], 16)]})", value)
+    value = _PLACEHOLDER.sub(lambda match: f"var(--{_VARIABLES[int(match[1], 16)]})", value)
     return re.sub(r"font: ([\d.]+)px [^;]*", r"font-size: \1px", value)

@@ -1,4 +1,4 @@
-"""Arms of a comparison: a confidence loss by name, and the settings that go with it."""
+"""Arms of a comparison: a confidence loss and the settings that only this arm has."""
 
 import ast
 import dataclasses
@@ -8,21 +8,24 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from utils.errors import UserError
-from yolo4.config import Config
+from yolo4.config import WITHOUT_INFLUENCE, Config
 from yolo4.options import check_names, from_mapping
 
 PROTOCOLS = ("as_is", "matched")
-# What all runs have in common by the nature of a comparison.
-_SHARED = {"data", "classes", "on_bad_data", "split_seed", "seed", "run_dir", "confidence_loss"}
+# An arm cannot have these as its own: all runs share them, the arm's name or the study sets them,
+# or they change nothing.
+_NOT_OF_AN_ARM = WITHOUT_INFLUENCE | {
+    *("data", "classes", "on_bad_data", "split_seed", "seed", "confidence_loss"),
+}
 
 
 @dataclasses.dataclass(frozen=True)
 class Arm:
-    """One of the trainings that are compared.
+    """A confidence loss with its settings, to be compared with others.
 
     Attributes:
-        name: as a person writes it, such as `focal:focal_gamma=1`.
-        overrides: fields of `Config` that are this arm's own, `confidence_loss` among them.
+        name: as in `--arms`, such as `focal:focal_gamma=1`.
+        overrides: values of `Config` fields that only this arm has, including `confidence_loss`.
         protocol: "as_is", or "matched": the confidence gain is set so that the norm of the
             confidence loss's gradient at initialization equals BCE's.
     """
@@ -33,11 +36,11 @@ class Arm:
 
     @property
     def folder(self) -> str:
-        """The name in letters that any file system takes."""
+        """The name in characters that any file system accepts."""
         return re.sub(r"[^\w.=-]+", "_", self.name)
 
     def config(self, shared: Config, seed: int) -> Config:
-        """The settings of this arm's run with a seed; all else as in `shared`."""
+        """The settings of this arm's run with a seed; all others are those of `shared`."""
         values = dataclasses.asdict(shared) | self.overrides | {"seed": seed}
         return from_mapping(Config, values, f"--arms {self.name}")
 
@@ -46,15 +49,15 @@ def parse_arms(texts: Sequence[str], protocol: str) -> tuple[Arm, ...]:
     """Read arms such as `bce`, `focal:focal_gamma=1` or the grid `focal:focal_alpha=0.25,0.5`.
 
     Args:
-        texts: an arm each; one with several values for a setting makes an arm of each combination.
-        protocol: of the arms that do not name their own, as `focal:protocol=matched` does.
+        texts: one arm each; several values for a setting make one arm per combination.
+        protocol: of the arms that do not name one, as `focal:protocol=matched` does.
 
     Raises:
-        UserError: a setting that no arm can have, a setting without a value, or an arm twice.
+        UserError: a setting that an arm cannot have or that has no value, or two equal arms.
     """
     arms = [arm for text in texts for arm in _expand(text, protocol)]
     if len(arms) < 2:
-        raise UserError(f"--arms {' '.join(texts)}: a comparison needs two arms or more")
+        raise UserError(f"--arms {' '.join(texts)}: a comparison needs at least two arms")
     for arm in arms:
         twins = [other.name for other in arms if _content(other) == _content(arm)]
         if len(twins) > 1:
@@ -66,10 +69,10 @@ def _expand(text: str, protocol: str) -> list[Arm]:
     loss, *parts = text.split(":")
     choices = [_choices(text, part) for part in parts]
     names = [name for name, _ in choices]
-    known = [f.name for f in dataclasses.fields(Config) if f.name not in _SHARED]
-    check_names(names, [*known, "protocol"], f"--arms {text}")
+    allowed = [f.name for f in dataclasses.fields(Config) if f.name not in _NOT_OF_AN_ARM]
+    check_names(names, [*allowed, "protocol"], f"--arms {text}")
     if len(set(names)) < len(names):
-        raise UserError(f"--arms {text}: a setting is named twice")
+        raise UserError(f"--arms {text}: a setting is given twice")
     arms = []
     for values in itertools.product(*(values for _, values in choices)):
         chosen = dict(zip(names, values, strict=True))
@@ -82,23 +85,27 @@ def _expand(text: str, protocol: str) -> list[Arm]:
 def _choices(text: str, part: str) -> tuple[str, list[str]]:
     name, equals, values = part.partition("=")
     if not equals or not all(values.split(",")):
-        raise UserError(f"--arms {text}: found {part!r}; a setting is written name=value")
+        raise UserError(f"--arms {text}: found {part!r}, expected name=value")
     return name.replace("-", "_"), values.split(",")
 
 
 def _arm(name: str, overrides: dict[str, Any], chosen: dict[str, str], protocol: str) -> Arm:
     protocol = chosen.get("protocol", protocol)
     if protocol not in PROTOCOLS:
-        raise UserError(f"--arms {name}: the protocol is one of {', '.join(PROTOCOLS)}")
+        raise UserError(
+            f"--arms {name}: found protocol {protocol!r}, expected {' or '.join(PROTOCOLS)}"
+        )
     if overrides["confidence_loss"] == "bce":
-        protocol = "as_is"  # matched to itself
+        protocol = "as_is"  # BCE is the loss that others are matched to
     if protocol == "matched":
         if "confidence_gain" in overrides:
-            raise UserError(f"--arms {name}: a matched arm's confidence_gain is measured")
-        # The name says all, so that a run found under it is this arm's.
+            raise UserError(
+                f"--arms {name}: a matched arm measures its confidence_gain; do not set it"
+            )
+        # The name is complete, so that a run in the folder of this name belongs to this arm.
         name += "" if "protocol" in chosen else ":protocol=matched"
     arm = Arm(name, overrides, protocol)
-    arm.config(Config(), seed=0)  # refuses values that are not allowed
+    arm.config(Config(), seed=0)  # raises UserError for a value that is not allowed
     return arm
 
 
@@ -107,7 +114,7 @@ def _content(arm: Arm) -> tuple[Config, str]:
 
 
 def _value(text: str) -> Any:
-    """A number, None, True or False as Python writes them; anything else is a text."""
+    """A number, None, True or False in Python's notation; anything else is text."""
     try:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError):

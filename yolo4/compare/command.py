@@ -1,19 +1,36 @@
 """The command behind `compare.py`."""
 
+from typing import Any
+
 from yolo4.compare.options import CompareOptions
 from yolo4.compare.report.outcome import write_outcome
-from yolo4.compare.study import begin, carry_out, reopen
+from yolo4.compare.study import carry_out, continue_or_start, open_study
 
 
 def compare(options: CompareOptions) -> None:
-    """Compare confidence losses as the options say.
+    """Compare confidence losses, write the report and print the verdict.
 
     Raises:
-        UserError: something in the arguments, the data or the study's folder is wrong.
+        UserError: a mistake in the options, the data or the study's folder.
+    """
+    compare_losses(options)
+
+
+def compare_losses(options: CompareOptions) -> dict[str, Any]:
+    """Train every arm with every seed, in processes of their own, and compare them on test images.
+
+    Runs that have finished are not repeated. With `options.report_only`, nothing is trained. The
+    program that calls this must guard its own start with `if __name__ == "__main__"`.
+
+    Returns:
+        All numbers of the report, as in `report.json`.
+
+    Raises:
+        UserError: a mistake in the options, the data or the study's folder.
     """
     if options.report_only is None:
-        plan = begin(options)
+        plan = continue_or_start(options)
         carry_out(plan)
     else:
-        plan = reopen(options.report_only)
-    write_outcome(plan)
+        plan = open_study(options.report_only)
+    return write_outcome(plan)

@@ -1,7 +1,7 @@
-"""From the judged detections of all runs to contrasts with the reference.
+"""From the matched detections of all runs to contrasts with the reference.
 
-A verdict needs three things at once: the interval over test images excludes zero, the interval
-over images and seeds excludes it on the same side, and p is small after Holm's correction.
+A verdict has three conditions: the interval over test images excludes zero, the interval over
+images and seeds excludes zero on the same side, and p after Holm's correction is below the level.
 """
 
 import math
@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 
 from utils.metrics.bootstrap import bootstrap_map, weighted_map
-from utils.metrics.significance import Spread, holm, least_sign_flip_p, sign_flip_p
+from utils.metrics.significance import VarianceComponents, holm, least_sign_flip_p, sign_flip_p
 from utils.metrics.voc_map import VocMatches
 from yolo4.compare.contrast import (
     LEVEL,
@@ -23,19 +23,19 @@ from yolo4.compare.contrast import (
     without_numbers,
 )
 
-# The largest test set looked at, as a multiple of the one there is, when asking what would settle.
+# The largest test set that is considered to settle a contrast, as a multiple of the actual one.
 _MOST_IMAGES = 1000
 
-# By arm and seed: float64 `[1 + resamples]`, mAP as measured and then of each resample.
+# By arm and seed: float64 `[1 + resamples]`, the measured mAP, then that of each resample.
 _Maps = dict[str, dict[int, np.ndarray]]
 
 
 @dataclass(frozen=True)
 class _Estimate:
-    """A contrast before its verdict, and what its interval was made from (None with one seed)."""
+    """A contrast before its verdict, and the variances of its mean (None with one seed)."""
 
     contrast: Contrast
-    spread: Spread | None
+    variances: VarianceComponents | None
 
 
 def conclude(
@@ -48,17 +48,17 @@ def conclude(
     """Compare every arm with the reference.
 
     Args:
-        matches: by arm and seed, the finished runs' judged detections on the same test images.
+        matches: by arm and seed, the finished runs' matched detections on the same test images.
         reference: the arm that the others are compared with.
-        resamples: test sets that the bootstrap draws, the same for all runs; at least 2.
-        seed: of the bootstrap.
-        not_comparable: by arm, why its runs are not paired with the reference's.
+        resamples: number of bootstrap resamples, the same for all runs; at least 2.
+        seed: seed of the bootstrap.
+        not_comparable: by arm, why its runs cannot be paired with the reference's.
 
     Returns:
-        One contrast per arm but the reference, in the order of `matches`.
+        One contrast per arm except the reference, in the order of `matches`.
 
     Raises:
-        ValueError: when runs to compare were not measured on the same images.
+        ValueError: the runs were not measured on the same images.
     """
     arms = [arm for arm in dict.fromkeys([*matches, *not_comparable]) if arm != reference]
     reasons = {
@@ -68,7 +68,7 @@ def conclude(
     compared = [arm for arm in arms if not reasons[arm]]
     if not compared:
         return [without_numbers(arm, reference, reasons[arm]) for arm in arms]
-    images = len(next(iter(matches[reference].values())).objects)
+    images = len(next(iter(matches[reference].values())).num_gt)
     maps = _maps({arm: matches[arm] for arm in (reference, *compared)}, resamples, seed)
     estimates = [_estimate(arm, reference, maps, images) for arm in compared]
     verdicts = {contrast.arm: contrast for contrast in _judge(estimates, images)}
@@ -78,18 +78,18 @@ def conclude(
 def _obstacle(
     runs: Mapping[int, VocMatches], reference_runs: Mapping[int, VocMatches]
 ) -> str | None:
-    """Why nothing can be said of these two arms, or None."""
+    """Why these two arms cannot be compared, or None."""
     if not runs.keys() & reference_runs.keys():
         return "there is no seed that both finished"
-    objects = next(iter(reference_runs.values())).objects
-    if np.count_nonzero(objects.any(axis=1)) < 2:
-        return "fewer than two test images have objects to find"
+    num_gt = next(iter(reference_runs.values())).num_gt
+    if np.count_nonzero(num_gt.any(axis=1)) < 2:
+        return "fewer than two test images have objects"
     return None
 
 
 def _maps(matches: Mapping[str, Mapping[int, VocMatches]], resamples: int, seed: int) -> _Maps:
     runs = [run for by_seed in matches.values() for run in by_seed.values()]
-    once = np.ones((len(runs[0].objects), 1))
+    once = np.ones((len(runs[0].num_gt), 1))
     drawn = bootstrap_map(runs, resamples, np.random.default_rng(seed))
     rows = iter(np.concatenate([[weighted_map(run, once) for run in runs], drawn], axis=1))
     return {arm: {seed: next(rows) for seed in by_seed} for arm, by_seed in matches.items()}
@@ -98,25 +98,28 @@ def _maps(matches: Mapping[str, Mapping[int, VocMatches]], resamples: int, seed:
 def _estimate(arm: str, reference: str, maps: _Maps, images: int) -> _Estimate:
     seeds = tuple(sorted(maps[arm].keys() & maps[reference].keys()))
     differences = np.array([maps[arm][seed] - maps[reference][seed] for seed in seeds])
-    seen, drawn = differences[:, 0], differences[:, 1:].mean(axis=0)
-    # A resample without any object has no mAP.
+    observed, drawn = differences[:, 0], differences[:, 1:].mean(axis=0)
+    # A resample without objects has no mAP.
     drawn = drawn[~np.isnan(drawn)]
     contrast = Contrast(
         arm,
         reference,
         seeds,
-        differences=tuple(seen.tolist()),
-        mean=float(seen.mean()),
+        differences=tuple(observed.tolist()),
+        mean=float(observed.mean()),
         image_interval=_interval(*np.quantile(drawn, [LEVEL / 2, 1 - LEVEL / 2])),
-        sign_flip_p=sign_flip_p(seen),
+        sign_flip_p=sign_flip_p(observed),
         least_sign_flip_p=least_sign_flip_p(len(seeds)),
     )
     if len(seeds) == 1:
         return _Estimate(contrast, None)
-    spread = Spread(float(drawn.var(ddof=1)), images, float(seen.var(ddof=1)), len(seeds))
-    half = float(spread.half_width(LEVEL))
+    variances = VarianceComponents(
+        float(drawn.var(ddof=1)), images, float(observed.var(ddof=1)), len(seeds)
+    )
+    half = float(variances.half_width(LEVEL))
     interval = _interval(contrast.mean - half, contrast.mean + half)
-    return _Estimate(replace(contrast, interval=interval, p=spread.p(contrast.mean)), spread)
+    p = variances.p(contrast.mean)
+    return _Estimate(replace(contrast, interval=interval, p=p), variances)
 
 
 def _interval(low: float, high: float) -> Interval:
@@ -124,7 +127,7 @@ def _interval(low: float, high: float) -> Interval:
 
 
 def _judge(estimates: list[_Estimate], images: int) -> Iterable[Contrast]:
-    """The contrasts with corrected p, verdict, what would settle them, and their sentence."""
+    """Complete the contrasts: corrected p, verdict, what would settle them, sentence."""
     contrasts = [estimate.contrast for estimate in estimates]
     tested = [contrast.arm for contrast in contrasts if contrast.p is not None]
     p = dict(zip(tested, holm([c.p for c in contrasts if c.p is not None]).tolist(), strict=True))
@@ -134,8 +137,8 @@ def _judge(estimates: list[_Estimate], images: int) -> Iterable[Contrast]:
             estimate.contrast, p_holm=p.get(estimate.contrast.arm), sign_flip_p_holm=flip
         )
         contrast = replace(contrast, verdict=_verdict(contrast))
-        if contrast.verdict == "inconclusive" and estimate.spread is not None:
-            seeds, test_images = _what_would_settle(contrast, estimate.spread, len(tested))
+        if contrast.verdict == "inconclusive" and estimate.variances is not None:
+            seeds, test_images = _what_would_settle(contrast, estimate.variances, len(tested))
             contrast = replace(contrast, seeds_needed=seeds, images_needed=test_images)
         yield replace(contrast, sentence=describe(contrast, images, len(tested)))
 
@@ -151,37 +154,42 @@ def _verdict(contrast: Contrast) -> Literal["better", "worse", "inconclusive"]:
 
 
 def _what_would_settle(
-    contrast: Contrast, spread: Spread, comparisons: int
+    contrast: Contrast, variances: VarianceComponents, comparisons: int
 ) -> tuple[int | None, int | None]:
     """About how many seeds, else how many test images, else how many of both.
 
-    The mean and the variances are taken to stay, and the interval over images to shrink with the
-    root of their number. Holm's correction is at most a factor of `comparisons`.
+    This assumes that the mean and the variances stay the same, and that the interval over images
+    shrinks with the square root of their number. Holm's correction is at most a factor of
+    `comparisons`.
     """
     mean = contrast.mean
     low, high = contrast.image_interval
     towards_zero = mean - low if mean > 0 else high - mean
 
     def first_settled(seeds: np.ndarray, images: np.ndarray) -> int | None:
-        share = spread.images / images
-        grown = Spread(spread.image_variance * share, images, spread.seed_variance, seeds)
+        share = variances.images / images
+        grown = VarianceComponents(
+            variances.image_variance * share, images, variances.seed_variance, seeds
+        )
         settled = grown.half_width(LEVEL / comparisons) < abs(mean)
         settled &= towards_zero * np.sqrt(share) < abs(mean)
         return int(np.argmax(settled)) if settled.any() else None
 
-    more_seeds = np.arange(spread.seeds + 1, MOST_SEEDS + 1)
-    more_images = np.ceil(spread.images * np.geomspace(1, _MOST_IMAGES, MOST_SEEDS)[1:])
-    if (first := first_settled(more_seeds, np.full(len(more_seeds), spread.images))) is not None:
+    more_seeds = np.arange(variances.seeds + 1, MOST_SEEDS + 1)
+    more_images = np.ceil(variances.images * np.geomspace(1, _MOST_IMAGES, MOST_SEEDS)[1:])
+    if (first := first_settled(more_seeds, np.full(len(more_seeds), variances.images))) is not None:
         return int(more_seeds[first]), None
-    if (first := first_settled(np.full(len(more_images), spread.seeds), more_images)) is not None:
+    if (
+        first := first_settled(np.full(len(more_images), variances.seeds), more_images)
+    ) is not None:
         return None, _two_digits(more_images[first])
-    both = np.ceil(spread.images * more_seeds / spread.seeds)
+    both = np.ceil(variances.images * more_seeds / variances.seeds)
     if (first := first_settled(more_seeds, both)) is not None:
         return int(more_seeds[first]), _two_digits(both[first])
     return None, None
 
 
 def _two_digits(number: float) -> int:
-    """Rounded up to two digits, as more would claim to be known."""
+    """Rounded up to two digits; more would claim too much precision."""
     unit = 10 ** max(0, math.ceil(math.log10(number)) - 2)
     return math.ceil(number / unit) * unit

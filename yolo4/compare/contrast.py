@@ -1,9 +1,9 @@
-"""An arm against the reference: the numbers, and the sentence that says them."""
+"""An arm against the reference: the numbers, and a sentence that states them."""
 
 from dataclasses import dataclass
 from typing import Literal
 
-# Chance of an error that verdicts and intervals allow.
+# Significance level of verdicts; intervals cover the rest.
 LEVEL = 0.05
 MOST_SEEDS = 1000
 
@@ -12,26 +12,26 @@ Interval = tuple[float, float]
 
 @dataclass(frozen=True)
 class Contrast:
-    """The mAP of an arm less that of the reference, as fractions; 0.01 is a point.
+    """The mAP of an arm minus that of the reference, as fractions; 0.01 is a point.
 
     Attributes:
         arm: name of the arm.
         reference: name of the arm it is compared with.
-        seeds: the seeds that both finished; empty where they are not comparable.
+        seeds: the seeds that both finished; empty if they are not comparable.
         differences: one per seed.
         mean: of the differences.
         image_interval: 95% interval of the mean over test images alone (paired bootstrap).
         interval: 95% interval of the mean over test images and seeds; None with one seed.
-        sign_flip_p: exact paired permutation test over the seeds.
-        least_sign_flip_p: the smallest p which that test can give with so many seeds.
-        p: of the t test that `interval` belongs to; None with one seed.
-        p_holm: p corrected for all contrasts that have one.
-        sign_flip_p_holm: `sign_flip_p` corrected likewise.
-        verdict: "inconclusive" says that the noise is larger than the difference, not that there
-            is none; "not comparable" that the runs are not paired, or that nothing was measured.
-        seeds_needed: about how many seeds would settle it if the difference stayed.
-        images_needed: about how many test images; with `seeds_needed` both are needed together.
-        sentence: all that in plain words.
+        sign_flip_p: p of the exact paired permutation test over the seeds.
+        least_sign_flip_p: the smallest p that this test can give with so many seeds.
+        p: p of the t test that belongs to `interval`; None with one seed.
+        p_holm: p, corrected for all contrasts that have one.
+        sign_flip_p_holm: `sign_flip_p`, corrected in the same way.
+        verdict: "inconclusive" means that the noise is too large for a verdict, not that there is
+            no difference; "not comparable" that the runs are not paired or not measured.
+        seeds_needed: about how many seeds would settle it if the difference stayed the same.
+        images_needed: about how many test images; together with `seeds_needed` if both are given.
+        sentence: the result in plain words.
     """
 
     arm: str
@@ -53,7 +53,7 @@ class Contrast:
 
 
 def without_numbers(arm: str, reference: str, reason: str) -> Contrast:
-    """A contrast without numbers, that says why."""
+    """A contrast without numbers, with the reason for that."""
     sentence = f"{arm} and {reference} cannot be compared: {reason.rstrip('.')}."
     return Contrast(arm, reference, sentence=sentence)
 
@@ -62,7 +62,7 @@ def describe(contrast: Contrast, images: int, comparisons: int) -> str:
     """The sentence of a contrast that has a verdict.
 
     Args:
-        contrast: all but its sentence.
+        contrast: complete except for its sentence.
         images: number of test images.
         comparisons: number of p values that Holm's correction took together.
     """
@@ -88,7 +88,7 @@ def describe(contrast: Contrast, images: int, comparisons: int) -> str:
 
 
 def _but(contrast: Contrast, comparisons: int) -> str:
-    """Why there is no verdict although the interval excludes zero."""
+    """Why there is no verdict, if the interval excludes zero."""
     if not excludes_zero(contrast.interval):
         return ""
     if not excludes_zero(contrast.image_interval):
@@ -124,7 +124,7 @@ def _interval(interval: Interval) -> str:
 
 
 def _points(fraction: float) -> str:
-    """In points, signed; with decimals enough to show the sign of what is not zero."""
+    """In points, signed, with enough decimals to show the sign of a small value."""
     texts = (f"{100 * fraction:+.{decimals}f}" for decimals in (1, 2, 3))
     return next((text for text in texts if text.strip("+-0.")), "0.0")
 

@@ -1,4 +1,4 @@
-"""Watches the confidence loss of a run: over its epochs, and in detail at the end."""
+"""The confidence loss of a run: over its epochs, and in detail at the end."""
 
 import math
 from collections.abc import Sequence
@@ -17,15 +17,15 @@ from yolo4.run import Run
 from yolo4.train.checkpoint import averaged_weights, load_progress
 
 
-class WatchConfidence(keras.callbacks.Callback):
-    """Measures the confidence loss before training and whenever the validation is measured.
+class LossAnalysisCallback(keras.callbacks.Callback):
+    """Analyzes the confidence loss before training and whenever validation is measured.
 
-    As there, it is measured with the averaged weights. The training is not changed by it. What was
-    measured is kept in the run's folder, so that a resumed run goes on.
+    Like validation, it uses the averaged weights. It does not change the training. Its results are
+    stored in the run's folder, so that a resumed run continues them.
 
     Args:
-        run: where it goes.
-        config: `eval_period`, `epochs`, `batch_size` and the input size are read.
+        run: its folder receives the results.
+        config: `eval_period`, `epochs`, `batch_size` and the input size are used.
         records: the validation split.
         class_names: names of the classes.
     """
@@ -36,44 +36,44 @@ class WatchConfidence(keras.callbacks.Callback):
         super().__init__()
         self.run = run
         self.config = config
-        self.diagnostician = _diagnostician(config, records, class_names)
+        self.analysis = _loss_analysis(config, records, class_names)
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        """Measure the untrained network. Its average is empty until the first step."""
+        """Analyze the untrained network. Its average is empty until the first step."""
         if load_progress(self.run.state_file).epoch == 0:
             self._add(0)
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        """Measure if it is time."""
+        """Analyze the network if validation is measured after this epoch."""
         done = epoch + 1
         if done % self.config.eval_period == 0 or done == self.config.epochs:
             with averaged_weights(self.model):
                 self._add(done)
 
     def _add(self, epoch: int) -> None:
-        # An epoch that was interrupted after this is done again, and what it measures stands.
-        earlier = [entry for entry in stored_epochs(self.run) if entry["epoch"] < epoch]
-        entry = {"epoch": epoch, **self.diagnostician.epoch(self.model)}
+        # An epoch that was interrupted after its analysis is repeated; the new result counts.
+        entries = [entry for entry in stored_epochs(self.run) if entry["epoch"] < epoch]
+        entry = {"epoch": epoch, **self.analysis.epoch(self.model)}
         if _is_finite(entry):  # JSON has no other numbers
-            earlier.append(entry)
-        write_json(_epochs_file(self.run), earlier)
+            entries.append(entry)
+        write_json(_epochs_file(self.run), entries)
 
 
 def stored_epochs(run: Run) -> list[dict[str, Any]]:
-    """What `WatchConfidence` has measured in a run so far."""
+    """The results of `LossAnalysisCallback` in a run so far."""
     file = _epochs_file(run)
     return read_json(file) if file.is_file() else []
 
 
 def diagnose(run: Run, records: Sequence[Record]) -> dict[str, Any]:
-    """Everything about a finished run: its epochs, and its best weights in detail.
+    """Everything about a finished run's loss: its epochs, and its best weights in detail.
 
     Args:
-        run: a run that was watched.
+        run: a run that was trained with `LossAnalysisCallback`.
         records: its validation split.
 
     Returns:
-        `epochs`, and what `LossAnalysis.final` gives.
+        `epochs`, and the result of `LossAnalysis.final`.
 
     Raises:
         UserError: the run has no weights.
@@ -81,11 +81,11 @@ def diagnose(run: Run, records: Sequence[Record]) -> dict[str, Any]:
     config, anchors = run.config(), run.anchors()
     model = load_network(run)
     model.criterion = build_criterion(config, anchors)
-    diagnostician = _diagnostician(config, records, run.class_names())
-    return {"epochs": stored_epochs(run), **diagnostician.final(model)}
+    analysis = _loss_analysis(config, records, run.class_names())
+    return {"epochs": stored_epochs(run), **analysis.final(model)}
 
 
-def _diagnostician(
+def _loss_analysis(
     config: Config, records: Sequence[Record], class_names: Sequence[str]
 ) -> LossAnalysis:
     return LossAnalysis(records, class_names, config.input_shape, config.batch_size)
@@ -98,6 +98,6 @@ def _epochs_file(run: Run) -> Path:
 def _is_finite(entry: dict[str, Any]) -> bool:
     levels = entry["levels"]
     sums = [
-        value for level in levels for of in ("loss", "gradient") for value in level[of].values()
+        value for level in levels for key in ("loss", "gradient") for value in level[key].values()
     ]
     return all(map(math.isfinite, sums))

@@ -1,9 +1,9 @@
-"""What the confidence loss looks at: a network measured on the same validation batches each time.
+"""Which predictors make up the confidence loss, measured on the same validation batches each time.
 
 "Loss" is the confidence loss of single predictors, times `confidence_gain`, and "gradient" is the
-absolute value of its gradient in the confidence logit. Both are summed over predictors and not
-divided by the number of positives. A negative is hard if its confidence is above 1/2: the paper
-calls p_t > 1/2 well classified (Lin et al. 2017). Ignored predictors contribute nothing.
+absolute value of its gradient with respect to the confidence logit. Both are summed over predictors
+and not divided by the number of positives. A negative is hard if its confidence is above 1/2: the
+paper calls p_t > 1/2 well classified (Lin et al. 2017). Ignored predictors contribute nothing.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,7 +12,6 @@ from typing import Any
 import keras
 import numpy as np
 
-from nets.decode import STRIDES
 from nets.diagnostics import Examined, confidence_curve, examine
 from nets.losses import YOLOv4Loss
 from nets.yolov4 import YOLOv4
@@ -22,24 +21,24 @@ from utils.nms import nms
 from utils.records import Record
 from utils.training_data.dataset import ValidationSet
 
-KINDS = ("positive", "easy_negative", "hard_negative", "ignored")
+PREDICTOR_GROUPS = ("positive", "easy_negative", "hard_negative", "ignored")
 _GRID = np.linspace(0, 1, 101)
 _P_T = np.linspace(0.01, 0.99, 99)
 _HISTOGRAM_EDGES = np.linspace(0, 1, 51)
 _WORST = 24
-_SAME_SPOT = 0.3  # IoU of boxes that show the same thing
-_MOST_CANDIDATES = 1024  # of an image, before boxes of the same spot are dropped
+_SAME_OBJECT_IOU = 0.3  # of boxes around the same spot
+_MOST_CANDIDATES = 1024  # per image, before boxes around the same spot are dropped
 
 
 class LossAnalysis:
-    """The first validation batches, and what a network does on them.
+    """Analyzes the confidence loss of a network on the first validation batches.
 
     Args:
         records: the validation split.
         class_names: names of the classes.
         input_size: height and width of the network's input in pixels.
         batch_size: images per batch, as in training: mining chooses among the negatives of a batch.
-        batches: so many, or fewer where the split is smaller.
+        batches: number of batches, or fewer if the split is smaller.
     """
 
     def __init__(
@@ -56,32 +55,32 @@ class LossAnalysis:
         self._images = ValidationSet(self.records, input_size)
 
     def epoch(self, model: YOLOv4) -> dict[str, Any]:
-        """Loss, gradient and number of predictors by level and kind.
+        """Loss, gradient and number of predictors by level and group.
 
         Args:
             model: with its criterion.
 
         Returns:
-            `{"levels": [{"stride", "loss", "gradient", "predictors"}, ...]}`; the last three have
-            a number for each of `KINDS`, loss and gradient for the ones that carry something.
+            `{"levels": [{"stride", "loss", "gradient", "predictors"}, ...]}`. `predictors` has a
+            number for each of `PREDICTOR_GROUPS`, loss and gradient for all of them but `ignored`.
         """
-        totals = np.zeros((len(STRIDES), 3, len(KINDS)))
-        for seen, _ in self._look(model):
-            kinds = _kinds(seen)
+        totals: dict[int, np.ndarray] = {}
+        for seen, _ in self._batches(model):
+            groups = _groups(seen)
             values = np.stack([seen.loss, np.abs(seen.gradient), np.ones_like(seen.loss)])
-            for level, stride in enumerate(STRIDES):
+            for stride in np.unique(seen.strides).tolist():
                 here = seen.strides == stride
-                pair = (values[..., here].astype(np.float64), kinds[..., here])
-                totals[level] += np.einsum("qbn,kbn->qk", *pair)
+                pair = (values[..., here].astype(np.float64), groups[..., here])
+                totals[stride] = totals.get(stride, 0) + np.einsum("qbn,gbn->qg", *pair)
         return {
             "levels": [
                 {
-                    "stride": stride,
-                    "loss": dict(zip(KINDS[:-1], loss.tolist(), strict=False)),
-                    "gradient": dict(zip(KINDS[:-1], gradient.tolist(), strict=False)),
-                    "predictors": dict(zip(KINDS, map(int, count), strict=True)),
+                    "stride": int(stride),
+                    "loss": dict(zip(PREDICTOR_GROUPS[:-1], loss.tolist(), strict=False)),
+                    "gradient": dict(zip(PREDICTOR_GROUPS[:-1], gradient.tolist(), strict=False)),
+                    "predictors": dict(zip(PREDICTOR_GROUPS, map(int, count), strict=True)),
                 }
-                for stride, (loss, gradient, count) in zip(STRIDES, totals, strict=True)
+                for stride, (loss, gradient, count) in sorted(totals.items())
             ]
         }
 
@@ -93,28 +92,26 @@ class LossAnalysis:
 
         Returns:
             `cumulative`: share of the loss of the predictors with the lowest losses, against their
-            share of the predictors, for positives and negatives; both lists are empty where there
-            are none or their loss is 0. `histogram`: numbers of positives and negatives by
-            confidence. `curves`: `confidence_curve` against p_t, with gradients without their sign.
-            `worst_negatives`: the negatives with the largest loss, one of each spot, by falling
-            loss; boxes are xyxy in pixels of the image file as displayed.
+            share of the predictors, for positives and negatives; both lists are empty without such
+            predictors or if their loss is 0. `histogram`: numbers of positives and negatives by
+            confidence. `curves`: `confidence_curve` against p_t, with the gradient's absolute
+            value. `worst_negatives`: the negatives with the largest loss, one per spot, in
+            descending order; boxes are xyxy in pixels of the image file as displayed.
         """
         losses: dict[str, list[np.ndarray]] = {"positive": [], "negative": []}
         histogram = {name: np.zeros(len(_HISTOGRAM_EDGES) - 1, np.int64) for name in losses}
         worst: list[dict[str, Any]] = []
         first = 0
-        for seen, fits in self._look(model):
+        for seen, letterboxes in self._batches(model):
             positive = seen.positive > 0
-            for name, rows in (
-                ("positive", positive),
-                ("negative", ~positive & (seen.loss_mask > 0)),
-            ):
+            negative = ~positive & (seen.loss_mask > 0)
+            for name, rows in (("positive", positive), ("negative", negative)):
                 losses[name].append(seen.loss[rows])
                 histogram[name] += np.histogram(seen.confidence[rows], _HISTOGRAM_EDGES)[0]
-            for row, fit in enumerate(fits):
-                worst += self._worst_of(seen, row, fit, self.records[first + row])
+            for row, letterbox in enumerate(letterboxes):
+                worst += self._worst_of(seen, row, letterbox, self.records[first + row])
             worst = sorted(worst, key=lambda entry: -entry["loss"])[:_WORST]
-            first += len(fits)
+            first += len(letterboxes)
         return {
             "cumulative": {n: cumulative_share(np.concatenate(x)) for n, x in losses.items()},
             "histogram": {
@@ -125,42 +122,42 @@ class LossAnalysis:
             "worst_negatives": worst,
         }
 
-    def _look(self, model: YOLOv4) -> Iterator[tuple[Examined, list[Letterbox]]]:
-        """Each batch's predictors, as arrays, and how its images lie in the input."""
+    def _batches(self, model: YOLOv4) -> Iterator[tuple[Examined, list[Letterbox]]]:
+        """The predictors of each batch as NumPy arrays, and the letterboxes of its images."""
         for step in range(self._images.steps(self.batch_size)):
-            images, targets, fits = self._images.batch(step, self.batch_size)
+            images, targets, letterboxes = self._images.batch(step, self.batch_size)
             # The network is compiled for full batches; repeated images must not count twice.
             full = images[np.resize(np.arange(len(images)), self.batch_size)]
             logits = [level[: len(images)] for level in model.predict_on_batch(full)]
             seen = examine(model.criterion, targets, logits)
-            yield Examined(*map(keras.ops.convert_to_numpy, seen)), fits
+            yield Examined(*map(keras.ops.convert_to_numpy, seen)), letterboxes
 
     def _worst_of(
-        self, seen: Examined, row: int, fit: Letterbox, record: Record
+        self, seen: Examined, row: int, letterbox: Letterbox, record: Record
     ) -> list[dict[str, Any]]:
         """The negatives of one image with the largest loss."""
         loss = np.where((seen.positive[row] == 0) & (seen.loss_mask[row] > 0), seen.loss[row], 0)
         chosen = np.argsort(-loss, kind="stable")[:_MOST_CANDIDATES]
         chosen = chosen[loss[chosen] > 0]
-        boxes = fit.invert(seen.boxes[row, chosen])
-        visible = (boxes[:, 2:] > boxes[:, :2]).all(axis=1)  # not in the padding alone
+        boxes = letterbox.invert(seen.boxes[row, chosen])
+        visible = (boxes[:, 2:] > boxes[:, :2]).all(axis=1)  # not entirely in the padding
         chosen, boxes = chosen[visible], boxes[visible]
-        kept = nms(boxes, loss[chosen], np.zeros(len(chosen)), _SAME_SPOT, _WORST)
+        kept = nms(boxes, loss[chosen], np.zeros(len(chosen)), _SAME_OBJECT_IOU, _WORST)
         return [
             {
                 "image": str(record.image),
-                "box": boxes[place].tolist(),
+                "box": box.tolist(),
                 "confidence": float(seen.confidence[row, predictor]),
                 "loss": float(loss[predictor]),
                 "gradient": float(abs(seen.gradient[row, predictor])),
-                **self._nearest(boxes[place], record),
+                **self._nearest(box, record),
                 "stride": int(seen.strides[predictor]),
             }
-            for place, predictor in zip(kept, chosen[kept], strict=True)
+            for box, predictor in zip(boxes[kept], chosen[kept], strict=True)
         ]
 
     def _nearest(self, box: np.ndarray, record: Record) -> dict[str, Any]:
-        """The object that a box overlaps most, and how much."""
+        """The object with the highest IoU, and that IoU."""
         overlap = iou(box, np.reshape(record.boxes, (-1, 4)))
         if not overlap.any():
             return {"iou": 0.0, "object": None}
@@ -171,8 +168,8 @@ class LossAnalysis:
         }
 
 
-def _kinds(seen: Examined) -> np.ndarray:
-    """Which predictors are of each of `KINDS`, bool `[4, B, N]`."""
+def _groups(seen: Examined) -> np.ndarray:
+    """Which predictors are in each of `PREDICTOR_GROUPS`, bool `[4, B, N]`."""
     positive, ignored = seen.positive > 0, seen.loss_mask == 0
     hard = seen.confidence > 0.5
     negative = ~positive & ~ignored
@@ -180,7 +177,7 @@ def _kinds(seen: Examined) -> np.ndarray:
 
 
 def cumulative_share(losses: np.ndarray) -> dict[str, list[float]]:
-    """The curve of figure 4 of Lin et al. 2017, at 101 points; empty where there is no loss."""
+    """The curve of figure 4 of Lin et al. 2017, at 101 points; empty if the loss is 0."""
     running = np.append(0.0, np.cumsum(np.sort(losses), dtype=np.float64))
     if not running[-1] > 0:
         return {"share_of_predictors": [], "share_of_loss": []}

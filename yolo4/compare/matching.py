@@ -1,4 +1,4 @@
-"""The matched protocol: every arm's confidence loss begins with a gradient as large as BCE's."""
+"""The matched protocol: the initial gradient of the confidence loss is as large as BCE's."""
 
 import dataclasses
 import math
@@ -13,14 +13,14 @@ _BATCHES = 4
 
 
 def matched_gain(setup: TrainingSetup) -> float:
-    """The confidence gain with which the loss starts as BCE would.
+    """The confidence gain with which the initial gradient is as large as BCE's.
 
-    With it the norm of the confidence term's gradient in all trainable weights, averaged over the
-    first batches of the training at its initial weights, equals that of BCE with the settings' own
-    `confidence_gain`.
+    With it, the norm of the confidence term's gradient with respect to all trainable weights, at
+    the initial weights and averaged over the first training batches, equals that of BCE with
+    the `confidence_gain` of the settings.
 
     Args:
-        setup: of a run that has not begun.
+        setup: the setup of a run that has not started.
     """
     config = setup.config
     if config.confidence_loss == "bce":
@@ -40,7 +40,7 @@ def gradient_norm(setup: TrainingSetup) -> float:
         setup.weights.load_into(model)
     alone = dataclasses.replace(config, box_gain=0.0, class_gain=0.0)
     model.criterion = models.build_criterion(alone, setup.anchors)
-    # One step of plain descent at rate 1 moves the weights by the gradient, on every backend.
+    # One step of plain gradient descent at rate 1 subtracts the gradient, on any backend.
     model.compile(keras.optimizers.SGD(1.0), jit_compile=False)
     batch_size = config.freeze_batch_size if config.freeze_epochs else config.batch_size
     dataset, initial = training_set(setup), model.get_weights()

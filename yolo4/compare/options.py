@@ -1,13 +1,16 @@
-"""What `compare.py` compares, and how."""
+"""The options of `compare.py`: what is compared, and how."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 from utils.errors import UserError
-from yolo4.config import Config
+from yolo4.config import WITHOUT_INFLUENCE, Config
 from yolo4.options import from_mapping, option
 from yolo4.presets import PRESET_HELP, Preset, with_preset
+
+_PATHS = {"data", "classes", "anchors", "weights"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,36 +19,40 @@ class CompareOptions(Config):
 
     arms: tuple[str, ...] = option(
         ("bce", "focal"),
-        "a confidence loss each, the reference first; with settings of its own: "
+        "confidence losses, the reference first, each with settings that only this arm has: "
         "focal:focal_gamma=1; several values make a grid: focal:focal_alpha=0.25,0.5",
         "comparison",
     )
-    seeds: int = option(3, "runs of each arm; the first has --seed", "comparison", low=1, high=40)
+    seeds: int = option(
+        3, "runs of each arm; the first has seed --seed", "comparison", low=1, high=40
+    )
     protocol: Literal["as_is", "matched"] = option(
         "as_is",
-        "matched: each arm's confidence gain is set so that the gradient of its confidence loss "
-        "is at first as large as BCE's; for one arm: focal:protocol=matched",
+        "matched: each arm's confidence gain is set so that the initial gradient of its confidence "
+        "loss is as large as BCE's; for one arm: focal:protocol=matched",
         "comparison",
     )
     output: str = option(
-        "comparison", "folder of the study; where it holds a part of it, goes on", "comparison"
+        "comparison", "folder of the study; a study that is there is continued", "comparison"
     )
-    resamples: int = option(2000, "resamples of the test images", "comparison", 2000, 1_000_000)
+    resamples: int = option(
+        2000, "bootstrap resamples of the test images", "comparison", 2000, 1_000_000
+    )
     report_only: str | None = option(
-        None, "draw the report of this study again and train nothing", "comparison"
+        None, "write the report of this study again, without training", "comparison"
     )
     preset: Preset = option("full", PRESET_HELP, "run")
-    # Each run has its own, so they are no flags here.
-    confidence_loss: str = option("focal", "named by the arm", group=None)
-    run_dir: str | None = option(None, "in the study's folder", group=None)
+    # The arm and the study set these for each run, so they are no flags here.
+    confidence_loss: str = option("focal", "set by the arm", group=None)
+    run_dir: str | None = option(None, "set by the study", group=None)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.seeds < 1 or not self.arms:
-            raise UserError("--arms and --seeds: a comparison needs some of each")
+            raise UserError("--arms and --seeds: a comparison needs at least one of each")
 
     def settings(self) -> Config:
-        """What all runs share."""
+        """The settings that all runs share."""
         return Config(**{f.name: getattr(self, f.name) for f in dataclasses.fields(Config)})
 
 
@@ -62,3 +69,24 @@ def compare_defaults(
         UserError: `config` has an unknown setting or a value that is not allowed.
     """
     return from_mapping(CompareOptions, with_preset(config, argv), "CONFIG")
+
+
+def differing_settings(one: Config, other: Config) -> list[str]:
+    """Names of the settings in which two sets differ so that results can differ.
+
+    The same file or folder may be written as a relative path in one and as an absolute path in the
+    other.
+    """
+    return [
+        field.name
+        for field in dataclasses.fields(one)
+        if field.name not in WITHOUT_INFLUENCE
+        and _comparable(field.name, getattr(one, field.name))
+        != _comparable(field.name, getattr(other, field.name))
+    ]
+
+
+def _comparable(name: str, value: Any) -> Any:
+    if name not in _PATHS or value is None:
+        return value
+    return [Path(path).resolve() for path in ([value] if isinstance(value, str) else value)]

@@ -1,23 +1,22 @@
-"""Proves that the arms of a comparison differ in nothing but what their names say."""
+"""Checks that the arms of a comparison differ only in what their names say."""
 
 import dataclasses
 from typing import Any
 
 from yolo4.compare.arms import Arm
+from yolo4.compare.options import differing_settings
 from yolo4.compare.study import Plan
 from yolo4.compare.study_files import StudyRun, read_json
-
-_OF_A_RUN = {"seed", "run_dir"}
 
 
 @dataclasses.dataclass(frozen=True)
 class Pairing:
-    """Whether runs with one seed can be compared pair by pair.
+    """Whether runs with the same seed can be compared pair by pair.
 
     Attributes:
-        fingerprints: of each run that began: arm, seed, hashes of its initial weights and of its
-            first batches.
-        not_comparable: by arm, why its runs are no pairs with the reference's.
+        fingerprints: of each run that has started: arm, seed, hashes of its initial weights and of
+            its first batches.
+        not_comparable: by arm, why its runs cannot be paired with the reference's.
     """
 
     fingerprints: list[dict[str, Any]]
@@ -25,14 +24,13 @@ class Pairing:
 
 
 def check_pairing(plan: Plan) -> Pairing:
-    """Compare the hashes and the settings of all runs that began with the reference's."""
+    """Compare hashes and settings of all runs that have started with those of the reference."""
     fingerprints, reasons = [], {}
     reference = plan.arms[0]
     for arm, seed, run in plan.runs():
         if not run.fingerprint_file.is_file():
             continue
-        found = read_json(run.fingerprint_file)
-        fingerprints.append({"arm": arm.name, "seed": seed, **found})
+        fingerprints.append({"arm": arm.name, "seed": seed, **read_json(run.fingerprint_file)})
         other = plan.study.run(reference.folder, seed)
         if other.fingerprint_file.is_file():
             differing = _differences(arm, reference, run, other)
@@ -44,14 +42,11 @@ def check_pairing(plan: Plan) -> Pairing:
 
 
 def _differences(arm: Arm, reference: Arm, run: StudyRun, other: StudyRun) -> str:
-    """What two runs with one seed should have in common and have not."""
+    """What differs between two runs with the same seed although it should not."""
     mine, theirs = read_json(run.fingerprint_file), read_json(other.fingerprint_file)
     names = [name.replace("_", " ") for name in theirs if mine[name] != theirs[name]]
-    settings = dataclasses.asdict(run.config())
-    own = {*arm.overrides, *reference.overrides, *_OF_A_RUN}
+    of_arms = {*arm.overrides, *reference.overrides}
     if "matched" in (arm.protocol, reference.protocol):
-        own.add("confidence_gain")
-    for name, value in dataclasses.asdict(other.config()).items():
-        if name not in own and settings[name] != value:
-            names.append(name)
-    return " and ".join(names)
+        of_arms.add("confidence_gain")
+    differing = differing_settings(other.config(), run.config())
+    return " and ".join([*names, *(name for name in differing if name not in of_arms)])

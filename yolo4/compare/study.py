@@ -1,4 +1,4 @@
-"""Runs a study: every arm with every seed, from wherever it stopped."""
+"""Runs a study: every arm with every seed, starting or continuing."""
 
 import dataclasses
 import time
@@ -7,16 +7,24 @@ from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from pathlib import Path
 
+from utils.annotations import load_dataset
 from utils.errors import UserError
+from utils.text import read_class_names
 from yolo4.compare.arms import Arm, parse_arms
-from yolo4.compare.options import CompareOptions
+from yolo4.compare.options import CompareOptions, differing_settings
 from yolo4.compare.study_files import MeasuredImages, Study, StudyRun, read_json, write_json
 from yolo4.compare.worker import train_and_measure
 from yolo4.config import Config
+from yolo4.inference.records import choose_records
 from yolo4.options import flag, from_mapping
+from yolo4.sample_data.make import SAMPLE_DATA, make_sample_data
 
-# What may change when a study goes on: it is extended, or its report is made anew.
-_EXTENDABLE = {"arms", "seeds", "protocol", "resamples", "output", "report_only", "workers"}
+# What may change when a study is continued: which runs it has, and how they are evaluated. Each arm
+# sets its own confidence loss.
+_MAY_CHANGE = {
+    *("arms", "seeds", "protocol", "confidence_loss"),
+    *("resamples", "output", "report_only"),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,11 +32,11 @@ class Plan:
     """The runs of a study.
 
     Attributes:
-        study: its folder.
-        arms: what is compared, the reference first.
-        seeds: each arm has a run with each.
-        shared: settings of all runs.
-        resamples: of the test images.
+        study: its files.
+        arms: the arms, the reference first.
+        seeds: each arm has a run with each of them.
+        shared: the settings of all runs.
+        resamples: number of bootstrap resamples of the test images.
     """
 
     study: Study
@@ -38,7 +46,7 @@ class Plan:
     resamples: int
 
     def runs(self) -> list[tuple[Arm, int, StudyRun]]:
-        """Seed by seed, so that an early look at the study compares all arms."""
+        """All runs, seed by seed, so that an unfinished study already compares all arms."""
         return [
             (arm, seed, self.study.run(arm.folder, seed))
             for seed in self.seeds
@@ -46,15 +54,13 @@ class Plan:
         ]
 
 
-def begin(options: CompareOptions) -> Plan:
-    """Read the data and settle what is run, in a new folder or one that holds a part of it.
+def continue_or_start(options: CompareOptions) -> Plan:
+    """Read the data and plan the runs, in a new folder or in that of a study to continue.
 
     Raises:
         UserError: bad arms, data or settings, or the folder holds another study.
     """
-    from yolo4.sample_data.make import SAMPLE_DATA, make_sample_data
-
-    parse_arms(options.arms, options.protocol)  # mistakes there are told before data is drawn
+    parse_arms(options.arms, options.protocol)  # reports mistakes before data is drawn
     data = options.data or (str(make_sample_data(SAMPLE_DATA)),)
     options = dataclasses.replace(options, data=data)
     study = Study(Path(options.output))
@@ -65,8 +71,8 @@ def begin(options: CompareOptions) -> Plan:
     return _plan(study, options)
 
 
-def reopen(folder: str) -> Plan:
-    """The plan of a study that was begun.
+def open_study(folder: str) -> Plan:
+    """The plan of an existing study.
 
     Raises:
         UserError: the folder holds no study.
@@ -76,13 +82,13 @@ def reopen(folder: str) -> Plan:
 
 
 def carry_out(plan: Plan) -> None:
-    """Do the runs that are not finished, one after the other, each in a process of its own.
+    """Do the unfinished runs one after another, each in a separate process.
 
-    A training that diverges is noted and the study goes on.
+    If a training diverges, the study records that and continues with the next run.
 
     Raises:
-        UserError: the data or the settings do not allow a training.
-        KeyboardInterrupt: says how to go on.
+        UserError: the data or the settings do not allow training.
+        KeyboardInterrupt: explains how to continue.
     """
     runs = plan.runs()
     durations: list[float] = []
@@ -95,15 +101,15 @@ def carry_out(plan: Plan) -> None:
         )
         start = time.perf_counter()
         try:
-            _in_own_process(plan, arm, seed)
+            _in_new_process(plan, arm, seed)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(
-                "\nstopped; the same command goes on after the last finished epoch"
+                "\nstopped; the same command continues after the last finished epoch"
             ) from None
         except BrokenProcessPool:
             print(
-                f"error: {arm.name}, seed {seed}: the process ended without a word; too little "
-                "memory? The same command tries this run again"
+                f"error: {arm.name}, seed {seed}: the process was killed; too little memory? "
+                "The same command tries this run again"
             )
             continue
         if run.failure:
@@ -111,8 +117,8 @@ def carry_out(plan: Plan) -> None:
         durations.append(time.perf_counter() - start)
 
 
-def _in_own_process(plan: Plan, arm: Arm, seed: int) -> None:
-    """A fresh process gives its memory back, and a crash there leaves the study alive."""
+def _in_new_process(plan: Plan, arm: Arm, seed: int) -> None:
+    """A separate process frees its memory at its end, and the study survives a crash of it."""
     with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as pool:
         pool.submit(train_and_measure, plan.study.folder, arm, plan.shared, seed).result()
 
@@ -125,29 +131,24 @@ def _time_left(durations: list[float], left: int) -> str:
 
 
 def _check_same(study: Study, options: CompareOptions) -> None:
-    """A folder holds one study: what its finished runs share can't be changed under them."""
+    """Refuse to change what the finished runs of a study share."""
     if not study.options_file.is_file():
         return
     stored = _stored_options(study)
-    for field in dataclasses.fields(CompareOptions):
-        old, new = getattr(stored, field.name), getattr(options, field.name)
-        if old != new and field.name not in _EXTENDABLE:
+    for name in differing_settings(stored, options):
+        if name not in _MAY_CHANGE:
             raise UserError(
-                f"{study.folder} holds a study with {flag(field.name)} {old}, not {new}: "
-                "name another --output"
+                f"{study.folder}: found a study with {flag(name)} {getattr(stored, name)}, not "
+                f"{getattr(options, name)}; name another --output"
             )
 
 
 def _stored_options(study: Study) -> CompareOptions:
-    where = study.options_file
-    return from_mapping(CompareOptions, read_json(where), where=str(where))
+    file = study.options_file
+    return from_mapping(CompareOptions, read_json(file), where=str(file))
 
 
 def _measured_images(options: CompareOptions) -> MeasuredImages:
-    from utils.annotations import load_dataset
-    from utils.text import read_class_names
-    from yolo4.inference.records import choose_records
-
     names = read_class_names(options.classes) if options.classes else None
     dataset = load_dataset(options.data, names, options.on_bad_data, options.split_seed)
     split, records = choose_records(dataset.splits, None)

@@ -1,4 +1,4 @@
-"""A study's folder: what its runs leave behind, and reading it again without a network."""
+"""The files of a study, and reading its runs without building a network."""
 
 import dataclasses
 import json
@@ -16,7 +16,7 @@ from yolo4.run import Run
 
 @dataclasses.dataclass(frozen=True)
 class StudyRun(Run):
-    """A training run of a study, with what was measured of it afterwards."""
+    """A training run of a study, with its measurements."""
 
     @property
     def failure_file(self) -> Path:
@@ -25,22 +25,22 @@ class StudyRun(Run):
 
     @property
     def detections_file(self) -> Path:
-        """What the best weights find in the test images. Written last: the run is done then."""
+        """Detections of the best weights in the test images. It is written last."""
         return self.folder / "detections.npz"
 
     @property
     def diagnosis_file(self) -> Path:
-        """What the confidence loss looks at, JSON; see `yolo4.compare.diagnosis`."""
+        """The analysis of the confidence loss, JSON; see `yolo4.compare.diagnosis`."""
         return self.folder / "diagnosis.json"
 
     @property
     def is_done(self) -> bool:
-        """Whether training and measuring are finished."""
+        """Whether training and measurement have finished."""
         return self.detections_file.is_file()
 
     @property
     def failure(self) -> str | None:
-        """Why the training diverged; None where it did not."""
+        """Why the training diverged; None if it did not."""
         return read_json(self.failure_file)["reason"] if self.failure_file.is_file() else None
 
 
@@ -49,14 +49,14 @@ class Study:
     """The files of a study.
 
     Attributes:
-        folder: as `--output` names it.
+        folder: the value of `--output`.
     """
 
     folder: Path
 
     @property
     def options_file(self) -> Path:
-        """What is compared, JSON."""
+        """The options of the comparison, JSON."""
         return self.folder / "study.json"
 
     @property
@@ -80,7 +80,7 @@ class MeasuredImages:
 
     Attributes:
         class_names: names of the classes.
-        split: "test", or "val" where the data has no test split.
+        split: "test", or "val" if the data has no test split.
         records: the annotated images of that split.
         val: those of the validation split.
         counts: number of images by split.
@@ -100,7 +100,7 @@ class MeasuredImages:
 
     @classmethod
     def load(cls, path: Path) -> "MeasuredImages":
-        """Read what `save` wrote.
+        """Read what `save` has written.
 
         Raises:
             UserError: the file is missing or is not JSON.
@@ -137,26 +137,40 @@ def _from_json(entries: Sequence[Mapping[str, Any]]) -> list[Record]:
 
 
 def save_detections(path: Path, detections: Sequence[Detections]) -> None:
-    """Write what was found in each image, whole or not at all."""
-    image = np.repeat(np.arange(len(detections)), [len(found.labels) for found in detections])
+    """Write the detections of each image, atomically."""
+    image = np.repeat(np.arange(len(detections)), [len(each) for each in detections])
     columns = {
-        name: np.concatenate([getattr(found, name) for found in detections])
+        name: np.concatenate([getattr(each, name) for each in detections])
         for name in ("boxes", "scores", "labels")
     }
-    with atomic_path(path) as passing:
-        np.savez_compressed(passing, image=image, images=len(detections), **columns)
+    with atomic_path(path) as file:
+        np.savez_compressed(file, image=image, images=len(detections), **columns)
 
 
 def load_detections(path: Path) -> list[Detections]:
-    """Read what `save_detections` wrote."""
+    """Read what `save_detections` has written."""
     with np.load(path) as stored:
         ends = np.searchsorted(stored["image"], np.arange(1, int(stored["images"])))
         columns = (np.split(stored[name], ends) for name in ("boxes", "scores", "labels"))
         return [Detections(*parts) for parts in zip(*columns, strict=True)]
 
 
+def read_diagnosis(path: Path) -> dict[str, Any]:
+    """Read what `yolo4.compare.diagnosis.diagnose` returned, from any version.
+
+    Raises:
+        UserError: the file is missing or is not JSON.
+    """
+    diagnosis = read_json(path)
+    for side in ("positive", "negative"):
+        curve = diagnosis["curves"][side]
+        if "slope" in curve:  # its name before "gradient"
+            curve["gradient"] = curve.pop("slope")
+    return diagnosis
+
+
 def write_json(path: Path, content: Any) -> None:
-    """Write as JSON, whole or not at all."""
+    """Write as JSON, atomically."""
     write_atomically(
         path, json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     )
@@ -171,6 +185,6 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise UserError(f"{path}: no such file; is {path.parent} a study's folder?") from None
+        raise UserError(f"{path}: no such file; is {path.parent} the folder of a study?") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: not JSON: {error}") from None

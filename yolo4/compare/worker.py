@@ -1,4 +1,4 @@
-"""One run of a study, in a process of its own: trains or goes on, then measures."""
+"""One run of a study in a separate process: trains, starting or continuing, then measures."""
 
 import dataclasses
 import sys
@@ -17,16 +17,16 @@ from yolo4.quiet import quiet_start
 
 
 def train_and_measure(folder: Path, arm: Arm, shared: Config, seed: int) -> None:
-    """Bring one run to its end, from wherever it stands.
+    """Finish one run, from its current state.
 
     Args:
-        folder: of the study.
-        arm: what is this run's own.
+        folder: the study's folder.
+        arm: the run's arm.
         shared: the settings of all runs.
-        seed: of this run.
+        seed: the run's seed.
 
     Raises:
-        UserError: the data or the settings do not allow a training.
+        UserError: the data or the settings do not allow training.
     """
     sys.stdout.reconfigure(line_buffering=True)
     study = Study(folder)
@@ -43,31 +43,31 @@ def train_and_measure(folder: Path, arm: Arm, shared: Config, seed: int) -> None
 
 
 def _train(run: StudyRun, arm: Arm, shared: Config, seed: int) -> None:
-    from yolo4.compare.diagnosis import WatchConfidence
+    from yolo4.compare.diagnosis import LossAnalysisCallback
     from yolo4.compare.matching import matched_gain
     from yolo4.train.checkpoint import load_progress
     from yolo4.train.loop import resume_run, start_run
     from yolo4.train.setup import TrainingSetup, prepare
 
-    def watch(setup: TrainingSetup) -> list[WatchConfidence]:
-        return [WatchConfidence(setup.run, setup.config, setup.val, setup.class_names)]
+    def callbacks(setup: TrainingSetup) -> list[LossAnalysisCallback]:
+        return [LossAnalysisCallback(setup.run, setup.config, setup.val, setup.class_names)]
 
     if run.state_file.is_file():
         progress = load_progress(run.state_file)
         if progress.epoch < run.config().epochs and not progress.stopped_early:
-            resume_run(run.folder, watch)
+            resume_run(run.folder, callbacks)
         return
     setup = prepare(arm.config(shared, seed))
     if arm.protocol == "matched":
         gain = matched_gain(setup)
-        print(f"confidence gain {gain:.4g}: the gradient begins as large as BCE's")
+        print(f"confidence gain {gain:.4g}: the initial gradient is as large as BCE's")
         matched = dataclasses.replace(setup.config, confidence_gain=gain)
         setup = dataclasses.replace(setup, config=matched)
-    start_run(setup, watch)
+    start_run(setup, callbacks)
 
 
 def _measure(run: StudyRun, images: MeasuredImages) -> None:
-    """Look at the confidence loss with the best weights, and find the objects of the test."""
+    """Analyze the confidence loss with the best weights, and detect objects in the test images."""
     from utils.postprocess import EVALUATION
     from yolo4.compare.diagnosis import diagnose
     from yolo4.inference.detector import Detector
@@ -76,8 +76,8 @@ def _measure(run: StudyRun, images: MeasuredImages) -> None:
     detector = Detector.from_run(
         run.folder,
         EVALUATION,
-        backend="keras",  # in full precision, so that arms differ by nothing else
+        backend="keras",  # in full precision, so that the arms differ in nothing else
     )
     write_json(run.diagnosis_file, diagnose(run, images.val))
-    found = detect_records(detector.detect_batch, images.records, detector.batch_size)
-    save_detections(run.detections_file, found)
+    detections = detect_records(detector.detect_batch, images.records, detector.batch_size)
+    save_detections(run.detections_file, detections)

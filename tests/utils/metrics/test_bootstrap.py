@@ -75,13 +75,13 @@ def test_resamples_are_weighted_evaluations_shared_by_the_runs(monkeypatch):
     weights = np.random.default_rng(5).multinomial(12, [1 / 12] * 12, size=50).T
     expected = [weighted_map(run, weights) for run in runs]
     for at_once in (1, 100, 1 << 21):
-        monkeypatch.setattr(resampling, "_NUMBERS_AT_ONCE", at_once)
+        monkeypatch.setattr(resampling, "_ELEMENTS_AT_ONCE", at_once)
         drawn = bootstrap_map(runs, 50, np.random.default_rng(5))
         np.testing.assert_array_equal(drawn, expected)
     assert len(np.unique(drawn)) > 100
 
 
-def test_the_spread_is_that_of_the_sampling():
+def test_the_variance_is_that_of_the_sampling():
     """One object an image and nothing wrong: AP is the share found, whose variance is p q / n."""
     images, share = 50, 0.3
     right = np.arange(images * share, dtype=int)
@@ -130,7 +130,7 @@ def test_all_resamples_are_measured_at_once():
 
 def test_memory_does_not_grow_with_the_resamples(monkeypatch):
     """All weights at once would be 32 MB, each array of the work as much again."""
-    monkeypatch.setattr(resampling, "_NUMBERS_AT_ONCE", 1 << 16)
+    monkeypatch.setattr(resampling, "_ELEMENTS_AT_ONCE", 1 << 16)
     runs = [random_matches(2000, 3, 2, seed) for seed in range(2)]
     tracemalloc.start()
     bootstrap_map(runs, 2000, np.random.default_rng(0))

@@ -1,4 +1,4 @@
-"""The reliability diagram: hand-worked, and a detector that keeps its promises."""
+"""The calibration curve: hand-worked, and a calibrated detector."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.helpers.made_boxes import detections, record
-from utils.metrics.calibration import reliability
+from utils.metrics.calibration import calibration_curve
 
 NAMES = ("cat", "dog")
 
@@ -22,7 +22,7 @@ def test_by_hand():
         (1, 0.3, 0, 0, 10, 10),  # the wrong class
         (0, 0.1, 90, 90, 99, 99),  # on nothing
     )
-    result = reliability([found], [record(CAT, HARD_CAT)], NAMES, bins=2)
+    result = calibration_curve([found], [record(CAT, HARD_CAT)], NAMES, bins=2)
     np.testing.assert_array_equal(result.edges, [0, 0.5, 1])
     np.testing.assert_array_equal(result.counts, [2, 2])
     np.testing.assert_allclose(result.confidence, [0.2, 0.85])
@@ -32,37 +32,39 @@ def test_by_hand():
 
 def test_what_is_right_depends_on_the_iou_asked_for():
     found, objects = detections((0, 1.0, 0, 0, 10, 6)), record(CAT)  # IoU 0.6
-    assert reliability([found], [objects], NAMES).ece == pytest.approx(0)
-    assert reliability([found], [objects], NAMES, iou_threshold=0.7).ece == pytest.approx(1)
+    assert calibration_curve([found], [objects], NAMES).ece == pytest.approx(0)
+    assert calibration_curve([found], [objects], NAMES, iou_threshold=0.7).ece == pytest.approx(1)
 
 
 def test_a_score_on_an_edge_is_in_the_bin_above_and_1_in_the_last():
     scores = (0.0, 0.25, 0.5, 0.75, 1.0)
     found = detections(*((0, score, 90, 90, 99, 99) for score in scores))
-    assert reliability([found], [record(CAT)], NAMES, bins=4).counts.tolist() == [1, 1, 1, 2]
+    assert calibration_curve([found], [record(CAT)], NAMES, bins=4).counts.tolist() == [1, 1, 1, 2]
 
 
 def test_nothing_found_is_nan_not_zero():
-    result = reliability([detections()], [record(CAT)], NAMES)
+    result = calibration_curve([detections()], [record(CAT)], NAMES)
     assert result.counts.sum() == 0
     assert np.isnan([result.ece, *result.confidence, *result.precision]).all()
 
 
-def test_a_detector_that_keeps_its_promises_has_no_error():
+def test_a_calibrated_detector_has_no_error():
     rng = np.random.default_rng(0)
     scores = rng.uniform(0, 1, 20000)
     boxes = np.where(rng.uniform(size=(20000, 1)) < scores[:, None], [0, 0, 10, 10], [90] * 4)
-    honest = [detections((0, s, *box)) for s, box in zip(scores, boxes, strict=True)]
-    bold = [detections((0, s**0.5, *box)) for s, box in zip(scores, boxes, strict=True)]
+    calibrated = [detections((0, s, *box)) for s, box in zip(scores, boxes, strict=True)]
+    overconfident = [detections((0, s**0.5, *box)) for s, box in zip(scores, boxes, strict=True)]
     records = [record(CAT)] * len(scores)
-    assert reliability(honest, records, NAMES).ece < 0.02
+    assert calibration_curve(calibrated, records, NAMES).ece < 0.02
     # The mean of sqrt(s) - s over 0..1.
-    assert reliability(bold, records, NAMES).ece == pytest.approx(2 / 3 - 1 / 2, abs=0.02)
+    assert calibration_curve(overconfident, records, NAMES).ece == pytest.approx(
+        2 / 3 - 1 / 2, abs=0.02
+    )
 
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=30))
 def test_the_error_of_one_bin_is_mean_score_less_precision(rows):
     images = [detections((0, s, *((0, 0, 10, 10) if hit else [90] * 4))) for s, hit in rows]
-    result = reliability(images, [record(CAT)] * len(rows), NAMES, bins=1)
+    result = calibration_curve(images, [record(CAT)] * len(rows), NAMES, bins=1)
     scores, hits = np.array(rows, np.float32).T
     assert result.ece == pytest.approx(abs(scores.mean() - hits.mean()), abs=1e-6)

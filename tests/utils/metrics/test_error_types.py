@@ -1,11 +1,11 @@
-"""Errors by kind: each kind by hand, the order among them, and what the counts add up to."""
+"""Errors by type: each type by hand, the order among them, and their total."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.helpers.made_boxes import detections, record
-from utils.metrics.error_types import KINDS, error_types, errors_by_class
+from utils.metrics.error_types import ERROR_TYPES, error_types, errors_by_class
 from utils.metrics.voc_map import match_voc
 
 NAMES = ("cat", "dog")
@@ -13,10 +13,10 @@ CAT = (0, 0, 0, 10, 10, False)
 DOG = (1, 100, 100, 110, 110, False)
 
 
-def kinds_of(found, objects, threshold=0.0):
+def types_of(found, objects, threshold=0.0):
     counts = error_types([detections(*found)], [record(*objects)], NAMES, threshold)
-    assert tuple(counts) == KINDS
-    return {kind: count for kind, count in counts.items() if count}
+    assert tuple(counts) == ERROR_TYPES
+    return {name: count for name, count in counts.items() if count}
 
 
 RIGHT = (0, 0.9, 0, 0, 10, 10)
@@ -56,32 +56,32 @@ RIGHT = (0, 0.9, 0, 0, 10, 10)
         ([(0, 0.9, 0, 0, 10, 3), (0, 0.8, 0, 7, 10, 10)], [CAT, DOG], {"localization": 2, "m": 1}),
     ],
 )
-def test_kinds_by_hand(found, objects, expected):
-    expected = {"missed" if kind == "m" else kind: count for kind, count in expected.items()}
-    assert kinds_of(found, objects) == expected
+def test_types_by_hand(found, objects, expected):
+    expected = {"missed" if name == "m" else name: count for name, count in expected.items()}
+    assert types_of(found, objects) == expected
 
 
 def test_difficult_objects_are_never_missed_and_what_fits_them_is_not_wrong():
     hard = (0, 0, 0, 10, 10, True)
-    assert kinds_of([], [hard]) == {}
-    assert kinds_of([RIGHT, (0, 0.8, 0, 0, 10, 10)], [hard]) == {}
-    assert kinds_of([(0, 0.8, 0, 0, 10, 3)], [hard]) == {"localization": 1}
+    assert types_of([], [hard]) == {}
+    assert types_of([RIGHT, (0, 0.8, 0, 0, 10, 10)], [hard]) == {}
+    assert types_of([(0, 0.8, 0, 0, 10, 3)], [hard]) == {"localization": 1}
 
 
 def test_only_detections_that_reach_the_threshold_are_looked_at():
     found = [RIGHT, (0, 0.5, 0, 0, 10, 10), (1, 0.25, 50, 50, 60, 60)]
-    assert kinds_of(found, [CAT], 0.25) == {"duplicate": 1, "background": 1}
-    assert kinds_of(found, [CAT], 0.5) == {"duplicate": 1}
-    assert kinds_of(found, [CAT], 0.6) == {}
-    assert kinds_of(found, [CAT], 0.95) == {"missed": 1}
-    assert kinds_of(found, [CAT], float("nan")) == {"missed": 1}
+    assert types_of(found, [CAT], 0.25) == {"duplicate": 1, "background": 1}
+    assert types_of(found, [CAT], 0.5) == {"duplicate": 1}
+    assert types_of(found, [CAT], 0.6) == {}
+    assert types_of(found, [CAT], 0.95) == {"missed": 1}
+    assert types_of(found, [CAT], float("nan")) == {"missed": 1}
 
 
 def test_wrong_detections_count_for_their_class_and_missed_objects_for_theirs():
     found = [[(1, 0.9, 0, 0, 10, 10)], [(1, 0.9, 50, 50, 60, 60), (0, 0.8, 70, 70, 80, 80)], []]
     objects = [[CAT], [CAT], [DOG]]
     pairs = [detections(*f) for f in found], [record(*o) for o in objects]
-    counts = {kind: list(numbers) for kind, numbers in errors_by_class(*pairs, NAMES, 0).items()}
+    counts = {name: list(by_class) for name, by_class in errors_by_class(*pairs, NAMES, 0).items()}
     assert counts.pop("class") == [0, 1]
     assert counts.pop("background") == [1, 1]
     assert counts.pop("missed") == [1, 1]
@@ -100,12 +100,12 @@ found_of = st.lists(
 
 
 @given(st.lists(st.tuples(found_of, objects_of), min_size=1, max_size=3))
-def test_every_wrong_detection_has_one_kind_and_missed_objects_were_not_found(images):
+def test_every_false_positive_has_one_type_and_missed_objects_were_not_detected(images):
     found = [detections(*f) for f, _ in images]
     records = [record(*o) for _, o in images]
     counts = error_types(found, records, NAMES, 0.0)
     matches = match_voc(found, records, NAMES)
     wrong = int((~matches.is_tp).sum())
-    assert sum(counts[kind] for kind in KINDS[:-1]) == wrong
-    not_found = int(matches.objects.sum() - matches.is_tp.sum())
+    assert sum(counts[name] for name in ERROR_TYPES[:-1]) == wrong
+    not_found = int(matches.num_gt.sum() - matches.is_tp.sum())
     assert not_found - wrong <= counts["missed"] <= not_found

@@ -8,7 +8,7 @@ import pytest
 
 from utils.errors import UserError
 from utils.metrics import history
-from utils.metrics.history import plot_history, read_history
+from utils.metrics.history import best_epoch, plot_history, read_history
 
 TABLE = """epoch,loss,box,lr,val_loss,val_box,map50
 1,100.0,3.5,0.001,,,
@@ -30,6 +30,38 @@ def test_reads_columns_with_gaps(table):
     assert list(columns) == ["epoch", "loss", "box", "lr", "val_loss", "val_box", "map50"]
     np.testing.assert_array_equal(columns["loss"], [100, 9, 1.5, 1])
     np.testing.assert_array_equal(columns["map50"], [np.nan, 0.25, np.nan, 0.2])
+
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("scores", "losses", "expected"),
+    [
+        ([0.1, 0.3, 0.2], [3, 2, 1], 2),
+        ([0.1, 0.3, 0.3], [3, 2, 1], 3),
+        ([0.3, 0.1, 0.3], [1, 2, 3], 1),
+        ([0.3, 0.3, 0.3], [2, 1, 1], 2),
+        ([0.0, 0.0, NAN], [9, 8, NAN], 2),
+        ([NAN, 0.0, NAN], [NAN, 8, NAN], 2),
+        ([NAN, NAN, NAN], [NAN, NAN, NAN], None),
+        ([], [], None),
+    ],
+)
+def test_the_best_epoch_has_the_highest_map_then_the_lowest_loss_then_is_first(
+    scores, losses, expected
+):
+    columns = {"epoch": np.arange(1, 1 + len(scores)), "map50": scores, "val_loss": losses}
+    assert best_epoch({name: np.array(values) for name, values in columns.items()}) == expected
+
+
+def test_the_picture_marks_the_best_epoch(table, monkeypatch):
+    table.write_text("epoch,val_loss,map50\n1,3,0.5\n2,1,0.5\n3,2,0.25\n")
+    figures = []
+    monkeypatch.setattr(history, "save_figure", lambda figure, path: figures.append(figure))
+    plot_history(table, "x.png")
+    star = figures[0].axes[0].get_lines()[1]
+    assert star.get_xdata() == best_epoch(read_history(table)) == 2
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ def scores_of(*curves):
     joined = np.concatenate([c.scores for c in made]) if made else np.zeros(0)
     order = np.argsort(-joined, kind="stable")
     is_tp = np.concatenate([c.is_tp for c in made])[order]
-    total = sum(c.objects for c in made)
+    total = sum(c.num_gt for c in made)
     return VocScores(0.5, tuple(made), ScoreCurve(joined[order], is_tp, total))
 
 

@@ -10,7 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from utils.metrics.significance import MOST_PAIRS, Spread, holm, least_sign_flip_p, sign_flip_p
+from utils.metrics.significance import (
+    MOST_PAIRS,
+    VarianceComponents,
+    holm,
+    least_sign_flip_p,
+    sign_flip_p,
+)
 
 p_values = st.lists(st.floats(0, 1), max_size=6)
 
@@ -78,26 +84,29 @@ class TestHolm:
         assert (corrected <= np.minimum(1, len(p) * p)).all()
 
 
-class TestSpread:
+class TestVarianceComponents:
     def test_hand_worked(self):
         """Variances 0.01 and 0.09 / 3: t of 2 degrees of freedom has three quarters of the say."""
         t = (stats.t.ppf(0.975, 71) + 3 * stats.t.ppf(0.975, 2)) / 4
-        assert Spread(0.01, 72, 0.09, 3).half_width() == pytest.approx(t * 0.2)
+        assert VarianceComponents(0.01, 72, 0.09, 3).half_width() == pytest.approx(t * 0.2)
 
     def test_without_noise_of_the_images_it_is_the_paired_t_test(self):
         differences = np.array([0.01, 0.03, 0.035, 0.02])
-        spread, mean = Spread(0.0, 72, differences.var(ddof=1), 4), differences.mean()
+        variances, mean = (
+            VarianceComponents(0.0, 72, differences.var(ddof=1), 4),
+            differences.mean(),
+        )
         expected = stats.ttest_1samp(differences, 0)
-        assert spread.p(mean) == pytest.approx(expected.pvalue)
+        assert variances.p(mean) == pytest.approx(expected.pvalue)
         for level in (0.5, 0.95, 0.99):
             low = expected.confidence_interval(level).low
-            assert mean - spread.half_width(1 - level) == pytest.approx(low)
+            assert mean - variances.half_width(1 - level) == pytest.approx(low)
 
     def test_without_noise_of_the_seeds_it_is_the_t_test_of_the_images(self):
         values = np.random.default_rng(0).normal(0.1, 1, 30)
-        spread = Spread(values.var(ddof=1) / 30, 30, 0.0, 3)
+        variances = VarianceComponents(values.var(ddof=1) / 30, 30, 0.0, 3)
         expected = stats.ttest_1samp(values, 0).pvalue
-        assert spread.p(values.mean()) == pytest.approx(expected)
+        assert variances.p(values.mean()) == pytest.approx(expected)
 
     @pytest.mark.parametrize("seeds", [2, 3, 5])
     @pytest.mark.parametrize("noise", [0.0, 0.5, 1.0, 2.0, 4.0, 20.0])
@@ -106,27 +115,29 @@ class TestSpread:
         rng, studies, images = np.random.default_rng(0), 20_000, 72
         values = rng.normal(0, noise * seeds**0.5, (studies, seeds))
         image_variance = rng.chisquare(images - 1, studies) / (images - 1)
-        spread = Spread(image_variance, images, values.var(axis=1, ddof=1), seeds)
-        missed = np.abs(rng.normal(0, 1, studies) + values.mean(axis=1)) > spread.half_width()
+        variances = VarianceComponents(image_variance, images, values.var(axis=1, ddof=1), seeds)
+        missed = np.abs(rng.normal(0, 1, studies) + values.mean(axis=1)) > variances.half_width()
         assert missed.mean() < 0.062
 
     @pytest.mark.parametrize(("mean", "p"), [(0.0, 1), (0.1, 0), (-0.1, 0)])
     def test_without_any_noise_all_is_certain(self, mean, p):
-        spread = Spread(0.0, 72, 0.0, 3)
-        assert (spread.p(mean), spread.half_width()) == (p, 0)
+        variances = VarianceComponents(0.0, 72, 0.0, 3)
+        assert (variances.p(mean), variances.half_width()) == (p, 0)
 
     @given(
         st.floats(1e-6, 1), st.integers(2, 99), st.floats(0, 1), st.integers(2, 9), st.floats(-9, 9)
     )
     def test_p_is_small_where_the_interval_excludes_zero(self, image, images, seed, seeds, mean):
-        spread = Spread(image, images, seed, seeds)
-        p = spread.p(mean)
+        variances = VarianceComponents(image, images, seed, seeds)
+        p = variances.p(mean)
         assert 0 <= p <= 1
         for chance in (0.5, 0.05, 0.001):
             if p != pytest.approx(chance):
-                assert (p < chance) == (abs(mean) > spread.half_width(chance))
+                assert (p < chance) == (abs(mean) > variances.half_width(chance))
 
     def test_several_sizes_at_once(self):
-        many = Spread(np.array([0.02, 0.01]), np.array([50, 100]), 0.03, np.array([3, 7]))
-        each = [Spread(0.02, 50, 0.03, 3), Spread(0.01, 100, 0.03, 7)]
+        many = VarianceComponents(
+            np.array([0.02, 0.01]), np.array([50, 100]), 0.03, np.array([3, 7])
+        )
+        each = [VarianceComponents(0.02, 50, 0.03, 3), VarianceComponents(0.01, 100, 0.03, 7)]
         assert many.half_width(0.1) == pytest.approx([float(one.half_width(0.1)) for one in each])

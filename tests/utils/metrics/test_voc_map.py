@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from benchmarks.evaluation import simulate
 from tests.helpers.cost import assert_evaluates_all_images_at_once
-from utils.metrics import pairs as all_boxes
+from utils.metrics import pairs
 from utils.metrics.score_curve import ScoreCurve
 from utils.metrics.voc_map import evaluate_voc, match_voc
 from utils.records import Detections, Record
@@ -132,7 +132,7 @@ class TestRules:
         ]
         scores = evaluate_voc(found, truth, ["a"]).main
         assert scores.map == 1
-        assert scores.classes[0].objects == 1
+        assert scores.classes[0].num_gt == 1
         assert scores.classes[0].scores == pytest.approx([0.7])
 
     def test_a_detection_belongs_to_its_best_object_even_if_that_is_difficult(self):
@@ -204,7 +204,7 @@ class TestMatches:
         assert matches.labels.tolist() == [0, 0, 0, 0, 1]
         assert matches.scores == pytest.approx([0.9, 0.6, 0.5, 0.4, 0.3])
         assert matches.is_tp.tolist() == [True, True, False, False, False]
-        assert matches.objects.tolist() == [[1, 0, 0], [0, 0, 0], [2, 1, 0]]
+        assert matches.num_gt.tolist() == [[1, 0, 0], [0, 0, 0], [2, 1, 0]]
 
     def test_the_threshold_is_the_one_asked_for(self):
         truth, found = [record((0, 0, 0, 10, 10))], [detections((0, 0.9, 0, 0, 10, 7))]
@@ -212,8 +212,8 @@ class TestMatches:
         assert match_voc(found, truth, ["a"], 0.71).is_tp.tolist() == [False]
 
     def test_nothing_at_all(self):
-        assert match_voc([], [], ["a", "b"]).objects.shape == (0, 2)
-        assert match_voc([detections()], [record()], ["a"]).objects.tolist() == [[0]]
+        assert match_voc([], [], ["a", "b"]).num_gt.shape == (0, 2)
+        assert match_voc([detections()], [record()], ["a"]).num_gt.tolist() == [[0]]
 
     def test_wrong_calls_are_refused(self):
         with pytest.raises(ValueError, match="1 detections for 2 records"):
@@ -284,7 +284,7 @@ def test_equals_the_oracle(images, threshold, pairs_at_once):
         for _, rows in images
     ]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(all_boxes, "_PAIRS_AT_ONCE", pairs_at_once)
+        patch.setattr(pairs, "_PAIRS_AT_ONCE", pairs_at_once)
         scores = evaluate_voc(found, truth, ["a", "b", "c"], [threshold]).by_iou[threshold]
     expected = np.array([oracle_ap(found, truth, c, threshold) for c in range(3)])
     np.testing.assert_allclose(scores.ap, expected[:, 0], rtol=1e-12)

@@ -11,7 +11,7 @@ def names(*texts, protocol="as_is"):
     return [arm.name for arm in parse_arms(texts, protocol)]
 
 
-def test_an_arm_is_a_loss_and_settings_of_its_own():
+def test_an_arm_is_a_loss_and_its_own_settings():
     bce, focal = parse_arms(["bce", "focal:focal_gamma=1:label_smoothing=0.1"], "as_is")
     shared = Config(epochs=7, confidence_loss="ohem")
     assert bce.config(shared, seed=3) == Config(epochs=7, confidence_loss="bce", seed=3)
@@ -53,21 +53,23 @@ def test_one_loss_by_both_protocols_is_two_arms():
 @pytest.mark.parametrize(
     ("texts", "message"),
     [
-        (["bce"], "needs two arms"),
+        (["bce"], "needs at least two arms"),
         (["bce", "bce"], "bce and bce are the same arm"),
         (["focal", "focal:focal_gamma=2"], "focal and focal:focal_gamma=2 are the same arm"),
         (["bce", "vocal"], "--arms vocal: --confidence-loss is 'vocal'"),
         (["bce", "focal:focal_gama=2"], "did you mean 'focal_gamma'"),
-        (["bce", "focal:focal_gamma"], "found 'focal_gamma'; a setting is written name=value"),
+        (["bce", "focal:focal_gamma"], "found 'focal_gamma', expected name=value"),
         (["bce", "focal:focal_gamma=1,"], "found 'focal_gamma=1,'"),
         (["bce", "focal:focal_gamma=-1"], "--focal-gamma is -1"),
-        (["bce", "focal:focal_gamma=1:focal_gamma=2"], "named twice"),
+        (["bce", "focal:focal_gamma=1:focal_gamma=2"], "given twice"),
         (["bce", "focal:seed=1"], "unknown setting 'seed'"),
-        (["bce", "focal:protocol=fair"], "the protocol is one of as_is, matched"),
-        (["bce", "focal:protocol=matched:confidence_gain=4"], "measured"),
+        (["bce", "focal:workers=4"], "unknown setting 'workers'"),
+        (["bce", "focal:cache=ram"], "unknown setting 'cache'"),
+        (["bce", "focal:protocol=fair"], "found protocol 'fair', expected as_is or matched"),
+        (["bce", "focal:protocol=matched:confidence_gain=4"], "do not set it"),
     ],
 )
-def test_mistakes_are_told(texts, message):
+def test_mistakes_are_reported(texts, message):
     with pytest.raises(UserError) as error:
         parse_arms(texts, "as_is")
     assert message in str(error.value)

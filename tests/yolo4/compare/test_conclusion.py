@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from utils.metrics.bootstrap import bootstrap_map, weighted_map
-from utils.metrics.significance import Spread, holm, least_sign_flip_p, sign_flip_p
+from utils.metrics.significance import VarianceComponents, holm, least_sign_flip_p, sign_flip_p
 from utils.metrics.voc_map import VocMatches
 from yolo4.compare.conclusion import _what_would_settle, conclude
 from yolo4.compare.contrast import Contrast
@@ -36,13 +36,13 @@ def compare(arm, reference, resamples=1000, **named):
     return contrast
 
 
-def spread_of(arm, reference, resamples=1000):
+def variances_of(arm, reference, resamples=1000):
     """What the interval of `compare` is made from, worked out here by itself."""
     drawn = bootstrap_map([*reference.values(), *arm.values()], resamples, np.random.default_rng(0))
     drawn = (drawn[len(reference) :] - drawn[: len(reference)]).mean(axis=0)
     once = np.ones((200, 1))
     seen = [weighted_map(arm[s], once)[0] - weighted_map(reference[s], once)[0] for s in arm]
-    return Spread(drawn.var(ddof=1), 200, np.var(seen, ddof=1), len(arm))
+    return VarianceComponents(drawn.var(ddof=1), 200, np.var(seen, ddof=1), len(arm))
 
 
 class TestNumbers:
@@ -56,7 +56,7 @@ class TestNumbers:
         images = np.array([0.0] * 100 + [1.0] * 36 + [2 / 3] * 4 + [1 / 3] * 4 + [0.0] * 56)
         error = images.std() / np.sqrt(200)
         assert contrast.image_interval == pytest.approx(0.2 + error * np.array([-1.96, 1.96]), 0.05)
-        half = Spread(error**2, 200, 0.02**2, 3).half_width()
+        half = VarianceComponents(error**2, 200, 0.02**2, 3).half_width()
         assert contrast.interval == pytest.approx((0.2 - half, 0.2 + half), rel=0.05)
         assert contrast.sign_flip_p == contrast.least_sign_flip_p == 0.25
         assert contrast.verdict == "better"
@@ -126,7 +126,7 @@ class TestWhatWouldSettle:
     )
     def test_is_the_smallest_that_excludes_zero(self, counts, needs):
         arm, reference = runs(*counts), runs(*[100] * len(counts))
-        contrast, spread = compare(arm, reference), spread_of(arm, reference)
+        contrast, variances = compare(arm, reference), variances_of(arm, reference)
         seeds, images = contrast.seeds_needed, contrast.images_needed
         expected = {"seeds": (1, 0), "images": (0, 1), "both": (1, 1), "neither": (0, 0)}[needs]
         assert (seeds is not None, images is not None) == expected
@@ -134,7 +134,10 @@ class TestWhatWouldSettle:
         def settled(seeds, images):
             share = 200 / images
             grown = replace(
-                spread, image_variance=spread.image_variance * share, images=images, seeds=seeds
+                variances,
+                image_variance=variances.image_variance * share,
+                images=images,
+                seeds=seeds,
             )
             low = contrast.mean - (contrast.mean - contrast.image_interval[0]) * share**0.5
             return low > 0 and abs(contrast.mean) > grown.half_width()
@@ -157,7 +160,10 @@ class TestWhatWouldSettle:
     def test_more_seeds_do_not_help_where_the_images_alone_span_zero(self):
         """-0.1 to +4 points about +2 on 100 images: 1.05 squared as many, rounded up."""
         contrast = Contrast("focal", "bce", (0, 1, 2), mean=0.02, image_interval=(-0.001, 0.04))
-        assert _what_would_settle(contrast, Spread(1e-6, 100, 1e-8, 3), 1) == (None, 120)
+        assert _what_would_settle(contrast, VarianceComponents(1e-6, 100, 1e-8, 3), 1) == (
+            None,
+            120,
+        )
 
     def test_several_arms_need_more(self):
         reference, arm = runs(100, 100, 100), runs(150, 96, 120)
@@ -230,7 +236,7 @@ class TestNotComparable:
     @pytest.mark.parametrize("with_objects", [0, 1])
     def test_nothing_to_resample(self, with_objects):
         objects = (np.arange(9) < with_objects).astype(np.int64)[:, None]
-        one = replace(run(np.arange(with_objects), 9), objects=objects)
+        one = replace(run(np.arange(with_objects), 9), num_gt=objects)
         contrast = compare({0: one, 1: one}, {0: one, 1: one})
         assert contrast.verdict == "not comparable"
         assert "fewer than two test images have objects" in contrast.sentence

@@ -1,4 +1,4 @@
-"""A network measured on fixed validation batches, and a training that is watched."""
+"""The loss of a network on fixed validation batches, and during a training."""
 
 import json
 
@@ -12,8 +12,8 @@ from nets.losses import YOLOv4Loss, confidence_loss
 from utils.boxes import iou
 from utils.records import Record
 from yolo4.compare import diagnosis
-from yolo4.compare.diagnosis import WatchConfidence, stored_epochs
-from yolo4.compare.loss_analysis import KINDS, LossAnalysis, cumulative_share
+from yolo4.compare.diagnosis import LossAnalysisCallback, stored_epochs
+from yolo4.compare.loss_analysis import PREDICTOR_GROUPS, LossAnalysis, cumulative_share
 from yolo4.config import Config
 from yolo4.run import Run
 from yolo4.train.checkpoint import Progress, save_state
@@ -71,7 +71,7 @@ def records(tmp_path):
     ]
 
 
-ANSWERING = (0, 1, 2, 1)
+ASSIGNED = (0, 1, 2, 1)
 
 
 class TestEpoch:
@@ -79,17 +79,17 @@ class TestEpoch:
         levels = LossAnalysis(records, NAMES, SIZE, batch_size).epoch(model)["levels"]
         assert [level["stride"] for level in levels] == [8, 16, 32]
         for level in levels:
-            assert tuple(level["predictors"]) == KINDS
-            assert tuple(level["loss"]) == tuple(level["gradient"]) == KINDS[:-1]
+            assert tuple(level["predictors"]) == PREDICTOR_GROUPS
+            assert tuple(level["loss"]) == tuple(level["gradient"]) == PREDICTOR_GROUPS[:-1]
         return levels
 
     def test_by_hand(self, records):
         # The positive at 2; two hard negatives and one on the boundary; the rest is quiet.
-        values = {ANSWERING: 2.0, (0, 5, 5, 0): 3.0, (1, 0, 0, 2): 1.0, (2, 0, 0, 0): 0.0}
+        values = {ASSIGNED: 2.0, (0, 5, 5, 0): 3.0, (1, 0, 0, 2): 1.0, (2, 0, 0, 0): 0.0}
         first, second, third = self.levels(records[:1], Fixed(values, gain=2.0))
-        assert first["predictors"] == dict(zip(KINDS, (1, 190, 1, 0), strict=True))
-        assert second["predictors"] == dict(zip(KINDS, (0, 47, 1, 0), strict=True))
-        assert third["predictors"] == dict(zip(KINDS, (0, 12, 0, 0), strict=True))
+        assert first["predictors"] == dict(zip(PREDICTOR_GROUPS, (1, 190, 1, 0), strict=True))
+        assert second["predictors"] == dict(zip(PREDICTOR_GROUPS, (0, 47, 1, 0), strict=True))
+        assert third["predictors"] == dict(zip(PREDICTOR_GROUPS, (0, 12, 0, 0), strict=True))
 
         def expected(*logits):  # BCE of negatives, and its gradient, times the gain
             x = np.array(logits)
@@ -105,9 +105,9 @@ class TestEpoch:
         assert first["gradient"]["positive"] == pytest.approx(2 / (1 + np.exp(2)), rel=1e-5)
 
     def test_ignored_predictors_are_counted_and_carry_nothing(self, records):
-        # What would answer for the difficult object of "c": row 0, column 5, the first anchor.
+        # The predictor of the difficult object of "c": row 0, column 5, the first anchor.
         ignored = self.levels([records[2]], Fixed({(0, 0, 5, 0): 5.0}))[0]
-        assert ignored["predictors"] == dict(zip(KINDS, (0, 191, 0, 1), strict=True))
+        assert ignored["predictors"] == dict(zip(PREDICTOR_GROUPS, (0, 191, 0, 1), strict=True))
         assert ignored["loss"]["hard_negative"] == ignored["gradient"]["hard_negative"] == 0
 
     def test_each_image_counts_once_though_every_batch_is_full(self, records):
@@ -122,9 +122,9 @@ class TestEpoch:
 
     def test_the_first_batches_are_looked_at_in_their_order_every_time(self, records):
         model = Fixed()
-        diagnostician = LossAnalysis(records, NAMES, SIZE, batch_size=1, batches=2)
-        first = diagnostician.epoch(model)
-        assert diagnostician.epoch(model) == first
+        analysis = LossAnalysis(records, NAMES, SIZE, batch_size=1, batches=2)
+        first = analysis.epoch(model)
+        assert analysis.epoch(model) == first
         assert [int(batch[0, 32, 32, 0]) for batch in model.batches] == [0, 10, 0, 10]
 
 
@@ -135,7 +135,7 @@ class TestFinal:
         return result
 
     def test_histogram_counts_positives_and_kept_negatives(self, records):
-        result = self.final(records, Fixed({ANSWERING: 2.0, (0, 0, 5, 0): 5.0}))["histogram"]
+        result = self.final(records, Fixed({ASSIGNED: 2.0, (0, 0, 5, 0): 5.0}))["histogram"]
         edges = np.array(result["edges"])
         assert (edges[0], edges[-1]) == (0, 1)
         positive, negative = np.array(result["positive"]), np.array(result["negative"])
@@ -188,7 +188,7 @@ class TestFinal:
         np.testing.assert_allclose(boxes[str(records[1].image)], [80, 48, 96, 64], atol=1e-3)
 
     def test_worst_negatives_name_the_object_that_they_overlap_most(self, records):
-        values = {(0, 1, 2, 2): 4.0, (0, 7, 7, 0): 3.0, ANSWERING: 9.0}
+        values = {(0, 1, 2, 2): 4.0, (0, 7, 7, 0): 3.0, ASSIGNED: 9.0}
         worst = self.final(records[:1], Fixed(values))["worst_negatives"]
         # The 8 x 16 anchor on the 8 x 8 object: half of it.
         assert (worst[0]["object"], worst[0]["iou"]) == ("dog", pytest.approx(0.5))
@@ -242,14 +242,14 @@ class TestCumulativeShare:
 
 
 class Scripted:
-    """A diagnostician that tells which weight it saw."""
+    """An analysis that reports which weight it saw."""
 
     def __init__(self, loss=lambda weight: weight):
         self.loss = loss
 
     def epoch(self, model):
         value = float(self.loss(model.get_weights()[0].item()))
-        names = KINDS[:-1]
+        names = PREDICTOR_GROUPS[:-1]
         return {"levels": [{"loss": dict.fromkeys(names, value), "gradient": {"positive": 1.0}}]}
 
 
@@ -272,7 +272,7 @@ class TestWatching:
         """The callback in a training that had so many epochs done and now has `epochs` in all."""
         monkeypatch.setattr(diagnosis, "LossAnalysis", lambda *_: Scripted(loss))
         save_state(run.state_file, model, Progress(epoch=done))
-        callback = WatchConfidence(run, Config(epochs=7, eval_period=eval_period), [], NAMES)
+        callback = LossAnalysisCallback(run, Config(epochs=7, eval_period=eval_period), [], NAMES)
         callback.set_model(model)
         callback.on_train_begin()
         weights = []

@@ -4,7 +4,7 @@ from tests.helpers.study_folder import begin_run, make_plan
 from yolo4.compare.pairing import check_pairing
 
 
-def test_runs_that_began_alike_are_pairs(tmp_path):
+def test_runs_that_started_alike_are_pairs(tmp_path):
     plan = make_plan(tmp_path)
     for seed in plan.seeds:
         for arm in plan.arms:
@@ -16,7 +16,7 @@ def test_runs_that_began_alike_are_pairs(tmp_path):
     assert pairing.fingerprints[0] == first
 
 
-def test_other_weights_or_batches_are_told_with_the_seed(tmp_path):
+def test_other_weights_or_batches_are_reported_with_the_seed(tmp_path):
     plan = make_plan(tmp_path, arms=("bce", "focal", "ohem"))
     for seed in plan.seeds:
         begin_run(plan, "bce", seed)
@@ -38,6 +38,25 @@ def test_a_setting_that_no_arm_names_must_be_the_same(tmp_path):
     }
 
 
+def test_settings_without_influence_may_differ(tmp_path):
+    plan = make_plan(tmp_path, seeds=(0,))
+    bce, focal = plan.arms
+    begin_run(plan, bce.name, 0)
+    config = dataclasses.replace(focal.config(plan.shared, 0), workers=7, cache="ram")
+    begin_run(plan, focal.name, 0, config=config)
+    assert check_pairing(plan).not_comparable == {}
+
+
+def test_one_folder_may_be_written_as_two_paths(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    plan = make_plan(tmp_path, arms=("bce", "focal", "ohem"), seeds=(0,))
+    begin_run(plan, "bce", 0)
+    for arm, data in zip(plan.arms[1:], (str(tmp_path / "my_data"), "other"), strict=True):
+        config = dataclasses.replace(arm.config(plan.shared, 0), data=(data,))
+        begin_run(plan, arm.name, 0, config=config)
+    assert check_pairing(plan).not_comparable == {"ohem": "ohem and bce differ with seed 0 in data"}
+
+
 def test_a_matched_arm_has_its_own_gain_and_a_plain_one_has_not(tmp_path):
     plan = make_plan(tmp_path, arms=("bce", "focal", "focal:protocol=matched"), seeds=(0,))
     begin_run(plan, "bce", 0)
@@ -47,7 +66,7 @@ def test_a_matched_arm_has_its_own_gain_and_a_plain_one_has_not(tmp_path):
     assert list(check_pairing(plan).not_comparable) == ["focal"]
 
 
-def test_runs_that_have_not_begun_are_left_out(tmp_path):
+def test_runs_that_have_not_started_are_left_out(tmp_path):
     plan = make_plan(tmp_path)
     begin_run(plan, "focal", 1, initial_weights="alone")
     pairing = check_pairing(plan)

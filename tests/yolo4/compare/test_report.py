@@ -3,7 +3,6 @@
 import csv
 import re
 from html.parser import HTMLParser
-from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -11,7 +10,6 @@ from markupsafe import Markup
 
 from tests.helpers.report_sample import ARMS, CLASSES, make_report
 from utils.page import plot
-from utils.page.svg import color, inline_svg, new_axes
 from yolo4.compare.report import outcome_figures
 from yolo4.compare.report.page import render
 
@@ -110,11 +108,11 @@ def test_ids_are_unique_and_drawings_refer_to_their_own(sample):
 def test_every_color_of_a_drawing_follows_the_scheme(sample):
     *_, page = sample
     styles = " ".join(attributes.get("style", "") for _, attributes in page.elements)
-    assert "var(--arm-1)" in styles
+    assert "var(--series-1)" in styles
     assert re.findall("#[0-9a-f]{6}", styles) == []
 
 
-def test_nothing_from_outside_is_asked_for(sample):
+def test_nothing_is_loaded_from_outside(sample):
     *_, page = sample
     assert page.tags("link") == []
     links = [a.get("src") or a.get("href") for _, a in page.elements if a.keys() & {"src", "href"}]
@@ -165,8 +163,8 @@ def test_figures_show_the_numbers(monkeypatch):
     lines = [line.get_xdata() for line in figure.axes[0].get_lines()]
     contrast = report["contrasts"][0]
     for shown in ("interval", "image_interval", "differences"):
-        wanted = [100 * value for value in contrast[shown]]
-        assert any(len(x) == len(wanted) and np.allclose(x, wanted) for x in lines), shown
+        expected = [100 * value for value in contrast[shown]]
+        assert any(len(x) == len(expected) and np.allclose(x, expected) for x in lines), shown
 
 
 def test_missing_values_are_dashes_that_sort_last(sample):
@@ -174,7 +172,7 @@ def test_missing_values_are_dashes_that_sort_last(sample):
     empty = [cell for cell in page.tags("td") if cell.get("data-value") == ""]
     assert len(empty) >= len(ARMS)  # AP of small objects, of which there are none
     assert "nan" not in page.text.lower().replace("annotation", "")
-    assert "None" not in page.text.replace("None: no run", "")
+    assert "None" not in page.text.replace("None: this takes two arms", "")
 
 
 @pytest.mark.parametrize("place", ["arms", "classes", "everywhere"])
@@ -202,7 +200,7 @@ def evil_texts(value, key=""):
 
 
 @pytest.mark.usefixtures("undrawn")
-def test_failed_and_missing_runs_are_told_with_their_reason(tmp_path):
+def test_failed_and_missing_runs_are_reported_with_their_reason(tmp_path):
     unfinished = {("focal", 1): "failed", ("bce", 2): "missing"}
     page = draw(make_report(unfinished=unfinished), tmp_path)
     assert "7 of 9 runs" in page.text
@@ -232,7 +230,7 @@ def test_one_seed_is_called_too_few(tmp_path):
 
 
 @pytest.mark.usefixtures("undrawn")
-def test_a_pairing_that_failed_is_told_beside_the_answer(tmp_path):
+def test_a_failed_pairing_is_reported_beside_the_answer(tmp_path):
     report = make_report()
     report["pairing"] |= {"paired": False, "reason": "focal and bce differ in first batches"}
     numbers = dict.fromkeys(report["contrasts"][0]) | {"arm": "focal", "reference": "bce"}
@@ -242,8 +240,8 @@ def test_a_pairing_that_failed_is_told_beside_the_answer(tmp_path):
     report["verdict"][0] = sentence
     page = draw(report, tmp_path)
     assert page.text.index("differ in first batches") < page.text.index("Every arm was trained")
-    assert "Not all runs of one seed began alike" in page.text
-    assert "All runs of one seed began" not in page.text
+    assert "Not all runs of one seed started alike" in page.text
+    assert "All runs of one seed started" not in page.text
 
 
 def test_many_arms_and_classes(tmp_path):
@@ -263,15 +261,28 @@ def test_numbers_and_pictures_that_are_none(tmp_path):
     report["arms"][1]["metrics"]["AP"]["values"] = {0: float("inf"), 1: 0.5, 2: 0.6}
     page = draw(report, tmp_path)
     assert "inf" not in re.findall(r"\w+", page.text)
-    assert "can't be read any more" in page.text
+    assert "can no longer be read" in page.text
     assert all(image["src"].startswith("data:") for image in page.tags("img"))
 
 
-def test_a_drawing_is_one_element_without_a_style_of_its_own():
-    figure, axes = new_axes(100, "a < b & c > d")
-    axes.plot([0, 1], [0, 1], color=color("ink"))
-    root = ElementTree.fromstring(inline_svg(figure, "x", "what's <seen>"))
-    assert root.tag == "svg"
-    assert root.get("aria-label") == "what's <seen>"
-    assert {e.tag for e in root.iter()}.isdisjoint({"style", "metadata", "script"})
-    assert "a < b & c > d" in [e.text for e in root.iter("text")]
+@pytest.mark.usefixtures("undrawn")
+def test_the_page_counts_the_contrasts_that_were_corrected(tmp_path):
+    """Holm's correction of p takes those with a p value, not those with one seed or none."""
+    report = make_report(["bce", "a", "b", "c", "d"])
+    c, d = report["contrasts"][2:]
+    alone = dict.fromkeys(("interval", "p", "p_holm"))
+    c |= alone | {"seeds": [0], "differences": c["differences"][:1]}
+    d |= dict.fromkeys(("mean", "image_interval", "sign_flip_p", "sign_flip_p_holm")) | alone
+    d |= {"seeds": [], "differences": [], "verdict": "not comparable"}
+    text = draw(report, tmp_path).text
+    assert "p for the 2 contrasts with two or more seeds" in text
+    assert "the sign-flip p for all 3 contrasts with a seed" in text
+    assert "p for the 1 contrast with" in draw(make_report(ARMS[:2]), tmp_path).text
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_the_method_names_the_interval_that_is_computed(tmp_path):
+    """See `VarianceComponents.half_width`, and its test by hand."""
+    text = draw(make_report(), tmp_path).text
+    assert "(Cochran and Cox)" in text
+    assert "Satterthwaite" not in text

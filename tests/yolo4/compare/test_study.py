@@ -3,11 +3,11 @@ from concurrent.futures.process import BrokenProcessPool
 
 import pytest
 
-from tests.helpers.study_folder import found, make_images, make_plan
+from tests.helpers.study_folder import detect_first, make_images, make_plan
 from utils.errors import UserError
 from yolo4.compare import study as studies
 from yolo4.compare.options import CompareOptions
-from yolo4.compare.study import begin, carry_out, reopen
+from yolo4.compare.study import carry_out, continue_or_start, open_study
 from yolo4.compare.study_files import save_detections, write_json
 from yolo4.sample_data.make import make_sample_data
 
@@ -26,10 +26,10 @@ def runs(monkeypatch):
         folder = plan.study.run(arm.folder, seed)
         if done.end and done.end(arm.name, seed, folder):
             return
-        save_detections(folder.detections_file, found(images, 1))
+        save_detections(folder.detections_file, detect_first(images, 1))
 
     images = None
-    monkeypatch.setattr(studies, "_in_own_process", run)
+    monkeypatch.setattr(studies, "_in_new_process", run)
 
     def with_images(made):
         nonlocal images
@@ -50,7 +50,7 @@ def test_every_arm_runs_with_every_seed_and_only_once(tmp_path, runs):
     assert done[4:] == [("ohem", 0), ("ohem", 1), ("bce", 2), ("focal", 2), ("ohem", 2)]
 
 
-def test_a_run_that_diverges_is_reported_and_the_study_goes_on(tmp_path, runs, capsys):
+def test_a_run_that_diverges_is_reported_and_the_study_continues(tmp_path, runs, capsys):
     done = runs(make_images(tmp_path))
 
     def diverge(name, seed, folder):
@@ -77,19 +77,19 @@ def test_a_process_that_dies_is_tried_again_by_the_next_command(tmp_path, runs, 
     done.end = die
     plan = make_plan(tmp_path)
     carry_out(plan)
-    assert "bce, seed 0: the process ended" in capsys.readouterr().out
+    assert "bce, seed 0: the process was killed" in capsys.readouterr().out
     carry_out(plan)
     assert done[4:] == [("bce", 0)]
 
 
-def test_ctrl_c_says_how_to_go_on(tmp_path, runs):
+def test_ctrl_c_says_how_to_continue(tmp_path, runs):
     done = runs(make_images(tmp_path))
 
     def interrupt(name, seed, folder):
         raise KeyboardInterrupt
 
     done.end = interrupt
-    with pytest.raises(KeyboardInterrupt, match="the same command goes on"):
+    with pytest.raises(KeyboardInterrupt, match="the same command continues"):
         carry_out(make_plan(tmp_path))
 
 
@@ -107,37 +107,70 @@ def options(tmp_path):
     return CompareOptions(data=(str(data),), output=str(tmp_path / "study"))
 
 
-def test_a_study_begins_and_is_opened_again(options):
-    plan = begin(options)
+def test_a_study_is_started_and_opened_again(options):
+    plan = continue_or_start(options)
     assert [arm.name for arm in plan.arms] == ["bce", "focal"]
     assert plan.seeds == (0, 1, 2)
     assert plan.shared.data == options.data
-    again = reopen(options.output)
+    again = open_study(options.output)
     assert again == plan
 
 
 def test_a_study_is_extended_but_not_changed(options):
-    begin(options)
+    continue_or_start(options)
     longer = dataclasses.replace(options, seeds=4, arms=("bce", "ohem"), resamples=3000)
-    assert len(begin(longer).runs()) == 8
-    with pytest.raises(UserError, match=r"holds a study with --epochs 100, not 7"):
-        begin(dataclasses.replace(options, epochs=7))
+    assert len(continue_or_start(longer).runs()) == 8
+    with pytest.raises(
+        UserError, match=r"study: found a study with --epochs 100, not 7; name another --output"
+    ):
+        continue_or_start(dataclasses.replace(options, epochs=7))
+
+
+@pytest.mark.parametrize(
+    "change", [{"workers": 7}, {"cache": "ram"}, {"confidence_loss": "bce"}], ids=str
+)
+def test_what_changes_no_result_may_change(options, change):
+    continue_or_start(options)
+    continue_or_start(dataclasses.replace(options, **change))
+
+
+def test_a_study_of_a_relative_path_is_continued_with_the_absolute_one(
+    options, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    continue_or_start(dataclasses.replace(options, data=("data",)))
+    assert continue_or_start(options).shared.data == options.data
+    with pytest.raises(UserError, match="found a study with --data"):
+        continue_or_start(dataclasses.replace(options, data=("data/../data", "data")))
+
+
+def test_a_study_of_the_sample_data_that_was_relative_to_the_checkout(
+    options, tmp_path, monkeypatch
+):
+    """The path of the sample data was stored as `model_data/sample` before it became absolute."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(studies, "SAMPLE_DATA", tmp_path / "model_data" / "sample")
+    sample = make_sample_data("model_data/sample", train=4, val=2, test=2, size=96)
+    monkeypatch.setattr(studies, "make_sample_data", lambda folder: folder)
+    continue_or_start(dataclasses.replace(options, data=(str(sample),)))
+    plan = continue_or_start(dataclasses.replace(options, data=()))
+    assert plan.shared.data == (str(tmp_path / "model_data" / "sample"),)
 
 
 def test_mistakes_leave_no_folder_behind(options, tmp_path):
     with pytest.raises(UserError, match="vocal"):
-        begin(dataclasses.replace(options, arms=("bce", "vocal")))
+        continue_or_start(dataclasses.replace(options, arms=("bce", "vocal")))
     with pytest.raises(UserError, match="no such"):
-        begin(dataclasses.replace(options, data=("nowhere",)))
+        continue_or_start(dataclasses.replace(options, data=("nowhere",)))
     assert not (tmp_path / "study").exists()
 
 
-def test_a_folder_without_a_study_is_told(tmp_path):
-    with pytest.raises(UserError, match="a study's folder"):
-        reopen(str(tmp_path))
+def test_a_folder_without_a_study_is_reported(tmp_path):
+    with pytest.raises(UserError, match="the folder of a study"):
+        open_study(str(tmp_path))
 
 
-def test_a_process_of_its_own_passes_errors_on(tmp_path):
+def test_a_separate_process_passes_errors_on(tmp_path):
     plan = make_plan(tmp_path)
     with pytest.raises(UserError, match="no such file"):  # the study has no images
-        studies._in_own_process(plan, plan.arms[0], 0)
+        studies._in_new_process(plan, plan.arms[0], 0)

@@ -11,7 +11,9 @@ from yolo4.compare.study_files import (
     MeasuredImages,
     Study,
     load_detections,
+    read_diagnosis,
     save_detections,
+    write_json,
 )
 
 
@@ -71,8 +73,19 @@ def test_a_run_is_done_with_its_detections_and_failed_with_a_reason(tmp_path):
     assert run.is_done
 
 
+@pytest.mark.parametrize("name", ["gradient", "slope"])
+def test_a_diagnosis_of_an_earlier_version_is_read(tmp_path, name):
+    curve = {"loss": [1.0], name: [0.5]}
+    curves = {"x": [0.1], "positive": curve, "negative": curve}
+    write_json(tmp_path / "diagnosis.json", {"curves": curves, "epochs": []})
+    diagnosis = read_diagnosis(tmp_path / "diagnosis.json")
+    assert diagnosis["epochs"] == []
+    for side in ("positive", "negative"):
+        assert diagnosis["curves"][side] == {"loss": [1.0], "gradient": [0.5]}
+
+
 @pytest.mark.parametrize(("content", "message"), [(None, "no such file"), ("{", "not JSON")])
-def test_a_broken_folder_is_told(tmp_path, content, message):
+def test_a_broken_folder_is_reported(tmp_path, content, message):
     study = Study(tmp_path)
     if content:
         study.images_file.write_text(content)

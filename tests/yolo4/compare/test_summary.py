@@ -1,12 +1,23 @@
 import json
 
+import numpy as np
 import pytest
 
 from tests.helpers.fake_packages import only_packages
-from tests.helpers.study_folder import NAMES, begin_run, finish_run, found, make_images, make_plan
+from tests.helpers.study_folder import (
+    NAMES,
+    begin_run,
+    detect_first,
+    finish_run,
+    make_images,
+    make_plan,
+)
+from utils.records import Detections
+from yolo4.compare.report.arm_summary import mean_and_sd
 from yolo4.compare.report.example_images import add_pictures, without_pictures
+from yolo4.compare.report.measured import measure_runs
 from yolo4.compare.report.outcome import write_outcome
-from yolo4.compare.report.summary import measure_runs, spread, summarize
+from yolo4.compare.report.summary import summarize
 from yolo4.compare.study_files import write_json
 
 
@@ -17,11 +28,11 @@ def images(tmp_path):
 
 @pytest.fixture
 def plan(tmp_path, images):
-    """bce finds 2 and 4 of 6 objects, focal 4 and 6; nothing else is right."""
+    """bce detects 2 and 4 of 6 objects, focal 4 and 6; all other detections are wrong."""
     plan = make_plan(tmp_path, arms=("bce", "focal", "ohem"))
     images.save(plan.study.images_file)
     for arm, seed, right in (("bce", 0, 2), ("bce", 1, 4), ("focal", 0, 4), ("focal", 1, 6)):
-        finish_run(plan, arm, seed, found(images, right))
+        finish_run(plan, arm, seed, detect_first(images, right))
     begin_run(plan, "ohem", 0)
     write_json(plan.study.run("ohem", 0).failure_file, {"reason": "the loss is nan"})
     return plan
@@ -57,7 +68,7 @@ def test_curves_are_means_over_the_seeds(report):
     assert bce["thresholds"]["precision"][at_one_half] == 1
 
 
-def test_every_run_is_told(report):
+def test_every_run_is_reported(report):
     bce, _, ohem = report["arms"]
     assert [run["status"] for run in bce["runs"]] == ["done", "done"]
     assert bce["runs"][0]["best_epoch"] == 2
@@ -79,8 +90,8 @@ def test_the_verdict_is_that_of_the_contrasts(report):
 
 def test_runs_that_are_no_pairs_get_no_verdict(tmp_path, images):
     plan = make_plan(tmp_path, seeds=(0,))
-    finish_run(plan, "bce", 0, found(images, 2))
-    finish_run(plan, "focal", 0, found(images, 4), initial_weights="others")
+    finish_run(plan, "bce", 0, detect_first(images, 2))
+    finish_run(plan, "focal", 0, detect_first(images, 4), initial_weights="others")
     report = summarize(plan, images, measure_runs(plan, images))
     assert not report["pairing"]["paired"]
     assert "initial weights" in report["pairing"]["reason"]
@@ -146,11 +157,34 @@ def test_images_that_are_gone_leave_their_places_empty(plan, images, report):
     assert report["arms"][0]["worst_negatives"][0]["picture"] is None
 
 
-def test_the_outcome_is_written_and_said(plan, capsys):
-    page = write_outcome(plan)
+def test_the_outcome_is_written_printed_and_returned(plan, capsys):
+    returned = write_outcome(plan)
     report = json.loads(plan.study.report_file.read_text(encoding="utf-8"))
+    assert json.loads(json.dumps(returned)) == report
     assert report["verdict"][0] in capsys.readouterr().out
-    assert report["verdict"][0].split()[0] in page.read_text(encoding="utf-8")
+    page = (plan.study.folder / "report.html").read_text(encoding="utf-8")
+    assert report["verdict"][0].split()[0] in page
+
+
+def test_a_tie_in_map_names_the_epoch_whose_weights_were_kept(plan, images):
+    run = plan.study.run("bce", 0)
+    rows = ["epoch,images_per_second,val_loss,map50"]
+    rows += ["1,10,9.0,0", "2,11,3.0,0.5", "3,12,2.0,0.5", "4,13,1.0,0.25"]
+    run.history_file.write_text("\n".join(rows) + "\n")
+    report = summarize(plan, images, measure_runs(plan, images))
+    assert report["arms"][0]["runs"][0]["best_epoch"] == 3
+
+
+def test_a_run_that_detects_nothing_is_reported(tmp_path, images):
+    plan = make_plan(tmp_path, seeds=(0,))
+    images.save(plan.study.images_file)
+    nothing = Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, int))
+    finish_run(plan, "bce", 0, [nothing] * len(images.records))
+    finish_run(plan, "focal", 0, detect_first(images, 2))
+    bce, focal = write_outcome(plan)["arms"]
+    assert bce["metrics"]["voc_map"]["mean"] == 0
+    assert bce["reliability"]["ece"] is bce["metrics"]["ece"]["mean"] is None
+    assert focal["reliability"]["ece"] is not None
 
 
 @pytest.mark.parametrize(
@@ -162,6 +196,6 @@ def test_the_outcome_is_written_and_said(plan, capsys):
         ({0: 1.0, 2: 3.0}, (2.0, 2**0.5, {"0": 1.0, "2": 3.0})),
     ],
 )
-def test_spread(values, expected):
+def test_mean_and_sd(values, expected):
     mean, sd, by_seed = expected
-    assert spread(values) == {"mean": mean, "sd": pytest.approx(sd), "values": by_seed}
+    assert mean_and_sd(values) == {"mean": mean, "sd": pytest.approx(sd), "values": by_seed}

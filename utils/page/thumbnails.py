@@ -1,0 +1,55 @@
+"""Small pictures inside a page: scaling, cropping, and JPEG data URIs."""
+
+import base64
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+_JPEG_QUALITY = 85
+
+
+def fit(pixels: np.ndarray, long_side: int) -> tuple[np.ndarray, float]:
+    """Scale an image so that its longer side has `long_side` pixels.
+
+    Args:
+        pixels: uint8 `[H, W, 3]`.
+        long_side: length of the longer side in pixels.
+
+    Returns:
+        The scaled image and the factor from its coordinates' old values to the new ones.
+    """
+    scale = long_side / max(pixels.shape[:2])
+    size = tuple(max(1, round(side * scale)) for side in pixels.shape[1::-1])
+    return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), scale
+
+
+def crop_around(
+    pixels: np.ndarray, box: Sequence[float], side: int, least: float
+) -> tuple[np.ndarray, tuple[int, int], float]:
+    """Cut out a box with as much around it again, and scale the crop.
+
+    Args:
+        pixels: uint8 `[H, W, 3]`.
+        box: xyxy in pixels of the image.
+        side: length of the crop's longer side in pixels, after scaling.
+        least: smallest side of the square that is cut out, in pixels of the image.
+
+    Returns:
+        The crop, the left and top of the square in the image, and the scaling factor.
+    """
+    x1, y1, x2, y2 = box
+    half = max(x2 - x1, y2 - y1, least / 2)
+    left, top = max(0, round((x1 + x2) / 2 - half)), max(0, round((y1 + y2) / 2 - half))
+    crop = pixels[top : top + round(2 * half), left : left + round(2 * half)]
+    scale = side / max(crop.shape[:2])
+    crop = cv2.resize(crop, None, fx=scale, fy=scale)
+    return np.ascontiguousarray(crop), (left, top), scale
+
+
+def jpeg_uri(pixels: np.ndarray) -> str:
+    """Encode an RGB image, uint8 `[H, W, 3]`, as a JPEG data URI."""
+    bgr = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
+    ok, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
+    assert ok, "OpenCV encodes any 8-bit image as JPEG"
+    return "data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode()

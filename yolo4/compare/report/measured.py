@@ -1,0 +1,43 @@
+"""Measures the finished runs of a study on the test images."""
+
+import dataclasses
+from collections.abc import Mapping
+
+from utils.metrics.calibration import calibration_curve
+from utils.metrics.summary import Metrics, evaluate
+from utils.records import Detections
+from yolo4.compare.study import Plan
+from yolo4.compare.study_files import MeasuredImages, StudyRun, load_detections
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class MeasuredRun:
+    """A finished run and its measurements.
+
+    Attributes:
+        run: its folder.
+        detections: what its best weights detect in each test image.
+        metrics: the evaluation of the detections.
+        ece: expected calibration error of their scores.
+    """
+
+    run: StudyRun
+    detections: list[Detections]
+    metrics: Metrics
+    ece: float
+
+
+Measured = Mapping[str, Mapping[int, MeasuredRun]]
+
+
+def measure_runs(plan: Plan, images: MeasuredImages) -> Measured:
+    """Measure the finished runs; the result is by arm name and seed."""
+    measured: dict[str, dict[int, MeasuredRun]] = {arm.name: {} for arm in plan.arms}
+    for arm, seed, run in plan.runs():
+        if run.is_done:
+            detections = load_detections(run.detections_file)
+            pair = (detections, images.records, images.class_names)
+            metrics = evaluate(*pair, (0.5, 0.75), coco=True)
+            ece = calibration_curve(*pair).ece
+            measured[arm.name][seed] = MeasuredRun(run, detections, metrics, ece)
+    return measured
