@@ -20,9 +20,9 @@ from yolo4.options import flag, from_mapping
 from yolo4.sample_data.make import SAMPLE_DATA, make_sample_data
 
 # What may change when a study is continued: which runs it has, and how they are evaluated. Each arm
-# sets its own confidence loss.
+# sets its own confidence loss, and of a preset the resolved settings count.
 _MAY_CHANGE = {
-    *("arms", "seeds", "protocol", "confidence_loss"),
+    *("arms", "seeds", "protocol", "confidence_loss", "preset"),
     *("resamples", "output", "report_only"),
 }
 

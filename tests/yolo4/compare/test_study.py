@@ -127,7 +127,9 @@ def test_a_study_is_extended_but_not_changed(options):
 
 
 @pytest.mark.parametrize(
-    "change", [{"workers": 7}, {"cache": "ram"}, {"confidence_loss": "bce"}], ids=str
+    "change",
+    [{"workers": 7}, {"cache": "ram"}, {"confidence_loss": "bce"}, {"preset": "sample"}],
+    ids=str,
 )
 def test_what_changes_no_result_may_change(options, change):
     continue_or_start(options)
