@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import pytest
 
-from benchmarks.step import plain_pieces
+from benchmarks.training.plain import plain_pieces
 from nets.blocks import conv_bn_act
 
 SHAPE = (8, 24, 24, 6)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.agreement import counterparts
+from benchmarks.inference.agreement import counterparts
 from utils.records import Detections
 from yolo4.inference.agreement import agree
 from yolo4.inference.engine import BackendNetwork

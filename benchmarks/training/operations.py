@@ -1,7 +1,8 @@
 """Where the time of a training step goes, operation by operation, in plain Keras and in ours.
 
-python -m benchmarks.operations prints the milliseconds of each kind of TensorFlow operation in one
-step, as reported by TensorFlow's profiler: the sum over all threads that run operations.
+python -m benchmarks.training.operations prints the milliseconds of each kind of TensorFlow
+operation in one step, as reported by TensorFlow's profiler: the sum over all threads that run
+operations.
 """
 
 import collections
@@ -11,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.machine import machine
-from benchmarks.step import WAYS, StepOptions, training_step
+from benchmarks.training.plain import WAYS, StepOptions, training_step
 from yolo4.cli import clean_exit, parse
 from yolo4.options import option
 

@@ -1,9 +1,9 @@
 """How fast training images are made, without a network.
 
-python -m benchmarks.dataset --data <data set> prints images/s of decoding alone and of complete
-batches, from files and from memory, by threads and by processes, each with its ratio to decoding.
-It then prints which part of making an image holds Python's global interpreter lock, and the
-resulting limits for threads and for processes.
+python -m benchmarks.training.images --data <data set> prints images/s of decoding alone and of
+complete batches, from files and from memory, by threads and by processes, each with its ratio to
+decoding. It then prints which part of making an image holds Python's global interpreter lock, and
+the resulting limits for threads and for processes.
 """
 
 import dataclasses

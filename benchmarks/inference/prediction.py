@@ -1,7 +1,8 @@
 """How long the command `predict.py` takes for one image, with each backend.
 
-python -m benchmarks.prediction --run logs/<run> prints the seconds of the first call, which writes
-the network for the backend, and of later calls, and those of TensorFlow's import for comparison.
+python -m benchmarks.inference.prediction --run logs/<run> prints the seconds of the first call,
+which writes the network for the backend, and of later calls, and those of TensorFlow's import for
+comparison.
 """
 
 import dataclasses
@@ -21,7 +22,7 @@ from yolo4.inference.records import choose_records
 from yolo4.options import option
 from yolo4.run import Run, open_run
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 BACKENDS = ("auto", "keras")
 
 

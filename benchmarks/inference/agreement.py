@@ -1,7 +1,7 @@
 """How many of float32's boxes bfloat16 finds too, and the mAP of both.
 
-python -m benchmarks.agreement --run logs/<run> prints a table of OpenVINO's precisions, measured on
-the same images of the run's data set as get_map.py.
+python -m benchmarks.inference.agreement --run logs/<run> prints a table of OpenVINO's precisions,
+measured on the same images of the run's data set as get_map.py.
 """
 
 import dataclasses

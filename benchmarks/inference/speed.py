@@ -1,8 +1,9 @@
 """How long YOLOv4 takes from a decoded image to its final boxes, engine by engine.
 
-python -m benchmarks.inference prints a table: engine and precision, input size, images (a single
-one, or a folder of them, several at once), milliseconds per image with their spread, and the ratio
-to the same network in TensorFlow's float32 with one image. All engines take turns within one run.
+python -m benchmarks.inference.speed prints a table: engine and precision, input size, images (a
+single one, or a folder of them, several at once), milliseconds per image with their spread, and the
+ratio to the same network in TensorFlow's float32 with one image. All engines take turns within one
+run.
 """
 
 import dataclasses

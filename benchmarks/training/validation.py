@@ -1,7 +1,8 @@
 """What validation costs in a training with the settings of train.py.
 
-python -m benchmarks.validation trains and prints the seconds of an epoch without validation and the
-seconds that validation adds: measuring, drawing detections and curves, saving the weights.
+python -m benchmarks.training.validation trains and prints the seconds of an epoch without
+validation and the seconds that validation adds: measuring, drawing detections and curves, saving
+the weights.
 """
 
 import dataclasses

@@ -1,7 +1,8 @@
 """How well reading, inference and writing overlap in `predict.py`.
 
-python -m benchmarks.pipeline prints, for a folder of images and for a video, the milliseconds per
-image of each stage by itself and of the whole, and the whole's ratio to the slowest stage.
+python -m benchmarks.inference.pipeline prints, for a folder of images and for a video, the
+milliseconds per image of each stage by itself and of the whole, and the whole's ratio to the
+slowest stage.
 """
 
 import contextlib

@@ -1,7 +1,7 @@
 """How long a training takes to start: `train.py --help`, and from the command to the first step.
 
-python -m benchmarks.start prints the seconds of both and of their parts, as medians of several
-starts. Network and settings are those of train.py, the data is its sample data set.
+python -m benchmarks.training.start prints the seconds of both and of their parts, as medians of
+several starts. Network and settings are those of train.py, the data is its sample data set.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ from yolo4.options import option
 from yolo4.sample_data.make import SAMPLE_DATA, make_sample_data
 from yolo4.train.options import train_defaults
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """How fast training batches reach Keras: PyDataset with threads against tf.data.
 
-python -m benchmarks.feeding --data <data set> measures images/s of both alternately and prints the
-medians. The model does almost nothing, so that only the input pipeline is measured.
+python -m benchmarks.training.input_pipeline --data <data set> measures images/s of both alternately
+and prints the medians. The model does almost nothing, so that only the input pipeline is measured.
 """
 
 import dataclasses

@@ -1,8 +1,8 @@
 """How long a training step of YOLOv4 and its loss take, compared with plain Keras.
 
-python -m benchmarks.training prints images/s and peak memory of the plain step, of ours in float32
-and of ours with `--precision auto`, in separate processes that take turns; then the time of the
-loss with its gradient, compiled and not.
+python -m benchmarks.training.step prints images/s and peak memory of the plain step, of ours in
+float32 and of ours with `--precision auto`, in separate processes that take turns; then the time of
+the loss with its gradient, compiled and not.
 """
 
 import dataclasses
@@ -14,7 +14,14 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 
 from benchmarks.machine import machine
-from benchmarks.step import OBJECTS, WAYS, StepOptions, plain_pieces, random_batch, training_step
+from benchmarks.training.plain import (
+    OBJECTS,
+    WAYS,
+    StepOptions,
+    plain_pieces,
+    random_batch,
+    training_step,
+)
 from yolo4.cli import clean_exit, parse
 from yolo4.options import option
 from yolo4.quiet import quiet_start
