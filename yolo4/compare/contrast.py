@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-# Significance level of verdicts; intervals cover the rest.
+# Significance level of verdicts; the confidence level of intervals is 1 - LEVEL.
 LEVEL = 0.05
 MOST_SEEDS = 1000
 

@@ -29,7 +29,7 @@ def random_truth(rng, images):
 
 
 def random_found(rng, truth):
-    """Right ones, duplicates, poor boxes and wrong classes; no two of the same score."""
+    """True positives, duplicates, inaccurate boxes and wrong classes; all scores differ."""
     found, scores = [], rng.permutation(1000).astype(np.float32) / 1000
     for record in truth:
         chosen = rng.integers(0, len(record.labels), rng.integers(0, 9) * (len(record.labels) > 0))
@@ -42,7 +42,7 @@ def random_found(rng, truth):
 
 
 def random_matches(images, per_image, classes, seed):
-    """Matches on which the work of a resample depends, whatever they mean."""
+    """Random matches, of a size that decides how long a resample takes."""
     rng, count = np.random.default_rng(seed), images * per_image
     return VocMatches(
         np.repeat(np.arange(images), per_image)[rng.permutation(count)],
@@ -68,7 +68,7 @@ def test_equals_the_evaluation_of_really_copied_images(seed, copies):
 
 
 def test_resamples_are_weighted_evaluations_shared_by_the_runs(monkeypatch):
-    """Also when the work is cut in pieces."""
+    """Also if the work is split into pieces."""
     truth = random_truth(np.random.default_rng(0), 12)
     found = [random_found(np.random.default_rng(seed), truth) for seed in range(3)]
     runs = [match_voc(one, truth, CLASSES) for one in found]
@@ -82,7 +82,7 @@ def test_resamples_are_weighted_evaluations_shared_by_the_runs(monkeypatch):
 
 
 def test_the_variance_is_that_of_the_sampling():
-    """One object an image and nothing wrong: AP is the share found, whose variance is p q / n."""
+    """One object per image, no false positive: AP is the share detected, of variance p q / n."""
     images, share = 50, 0.3
     right = np.arange(images * share, dtype=int)
     matches = VocMatches(
@@ -106,7 +106,7 @@ def test_resamples_without_objects_are_nan():
     assert (drawn[~np.isnan(drawn)] == 1).all()
 
 
-def test_nothing_at_all():
+def test_without_images():
     nothing = match_voc([], [], CLASSES)
     assert np.isnan(bootstrap_map([nothing], 5, np.random.default_rng(0))).all()
     assert bootstrap_map([], 5, np.random.default_rng(0)).shape == (0, 5)

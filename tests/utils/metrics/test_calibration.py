@@ -16,11 +16,11 @@ HARD_CAT = (0, 50, 50, 60, 60, True)
 
 def test_by_hand():
     found = detections(
-        (0, 0.9, 0, 0, 10, 10),  # right
+        (0, 0.9, 0, 0, 10, 10),  # a true positive
         (0, 0.8, 0, 0, 10, 10),  # a duplicate
         (0, 0.6, 50, 50, 60, 60),  # on a difficult object: left out
         (1, 0.3, 0, 0, 10, 10),  # the wrong class
-        (0, 0.1, 90, 90, 99, 99),  # on nothing
+        (0, 0.1, 90, 90, 99, 99),  # background
     )
     result = calibration_curve([found], [record(CAT, HARD_CAT)], NAMES, bins=2)
     np.testing.assert_array_equal(result.edges, [0, 0.5, 1])
@@ -30,7 +30,7 @@ def test_by_hand():
     assert result.ece == pytest.approx((2 * 0.2 + 2 * 0.35) / 4)
 
 
-def test_what_is_right_depends_on_the_iou_asked_for():
+def test_true_positives_depend_on_the_iou_threshold():
     found, objects = detections((0, 1.0, 0, 0, 10, 6)), record(CAT)  # IoU 0.6
     assert calibration_curve([found], [objects], NAMES).ece == pytest.approx(0)
     assert calibration_curve([found], [objects], NAMES, iou_threshold=0.7).ece == pytest.approx(1)
@@ -42,7 +42,7 @@ def test_a_score_on_an_edge_is_in_the_bin_above_and_1_in_the_last():
     assert calibration_curve([found], [record(CAT)], NAMES, bins=4).counts.tolist() == [1, 1, 1, 2]
 
 
-def test_nothing_found_is_nan_not_zero():
+def test_without_detections_the_curve_is_nan_not_zero():
     result = calibration_curve([detections()], [record(CAT)], NAMES)
     assert result.counts.sum() == 0
     assert np.isnan([result.ece, *result.confidence, *result.precision]).all()

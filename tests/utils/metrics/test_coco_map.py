@@ -1,4 +1,4 @@
-"""COCO's numbers against pycocotools, by hand, and where there is nothing to measure."""
+"""COCO's numbers against pycocotools, by hand, and without objects."""
 
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -115,7 +115,7 @@ def test_equals_pycocotools_in_crowded_images(images):
     np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
-def test_the_hundred_best_of_a_class_and_image_are_looked_at():
+def test_the_hundred_best_of_a_class_and_image_are_used():
     hundred = [(0.5 + i / 1000, 200 + i, 0, 210 + i, 10) for i in range(100)]
     late = (0.1, 0, 0, 20, 20)
     assert evaluate_coco(*one_image(*hundred, late), ["a"])["AP"] == 0
@@ -151,14 +151,14 @@ def test_no_detections_at_all_is_zero():
     assert (metrics["AP"], metrics["AP50"], metrics["AP_small"]) == (0, 0, 0)
 
 
-def test_nothing_to_find_is_not_measured():
+def test_without_objects_nothing_is_measured():
     nothing = Record(Path("x"), (9, 9), np.zeros((0, 4)), np.zeros(0, np.int32), np.zeros(0, bool))
     found, _ = one_image((0.9, 0, 0, 20, 20))
     assert np.isnan(list(evaluate_coco(found, [nothing], ["a"]).values())).all()
     assert np.isnan(list(evaluate_coco([], [], ["a"]).values())).all()
 
 
-def test_says_nothing(capfd):
+def test_prints_nothing(capfd):
     evaluate_coco(*one_image((0.9, 0, 0, 20, 16)), ["a"])
     assert capfd.readouterr() == ("", "")
 

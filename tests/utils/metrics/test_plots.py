@@ -1,4 +1,4 @@
-"""The plots show the numbers of the evaluation, and none of the odd cases breaks them."""
+"""The plots show the numbers of the evaluation, also in edge cases."""
 
 import subprocess
 import sys
@@ -66,7 +66,7 @@ def test_threshold_curves_and_the_best_f1(drawn):
     assert panels[2].get_lines()[2].get_ydata()[0] == 1
 
 
-def test_bars_are_sorted_and_say_what_was_not_measured(drawn):
+def test_bars_are_sorted_and_classes_without_objects_are_marked(drawn):
     plots.plot_average_precision(EXAMPLE, NAMES, "x.png")
     axes = drawn[0].axes[0]
     assert [bar.get_width() for bar in axes.patches] == pytest.approx([0, 0.625, 1])
@@ -86,7 +86,7 @@ def test_bars_are_sorted_and_say_what_was_not_measured(drawn):
     ],
     ids=["example", "nothing", "no detections", "no objects", "30 classes"],
 )
-def test_a_whole_png_is_written_without_a_warning(plot, scores, tmp_path):
+def test_a_complete_png_is_written_without_a_warning(plot, scores, tmp_path):
     names = ["$a$", "_b_", "c d" * 12, *map(str, range(30))][: len(scores.classes)]
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)

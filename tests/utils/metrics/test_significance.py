@@ -1,4 +1,4 @@
-"""Sign flips, Holm and the interval over images and seeds against other ways to the same number."""
+"""Sign flips, Holm and the interval over images and seeds against independent computations."""
 
 import itertools
 import time

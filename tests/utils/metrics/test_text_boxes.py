@@ -81,7 +81,7 @@ def test_objects(folders, line, name, box, difficult):
         "difficult",
     ],
 )
-def test_malformed_objects_are_told_by_file_and_line(folders, line):
+def test_malformed_objects_are_reported_with_file_and_line(folders, line):
     found, truth = folders({}, {"a.txt": f"cat 1 2 3 4\n\n{line}\n"})
     with pytest.raises(UserError, match=r"truth.a\.txt:3: .*: ") as caught:
         read_text_boxes(found, truth)
@@ -89,13 +89,13 @@ def test_malformed_objects_are_told_by_file_and_line(folders, line):
 
 
 @pytest.mark.parametrize("line", ["cat 1 2 3 4", "0.9 1 2 3 4", "cat 0,9 1 2 3 4", "a nan 1 2 3 4"])
-def test_malformed_detections_are_told_by_file_and_line(folders, line):
+def test_malformed_detections_are_reported_with_file_and_line(folders, line):
     found, truth = folders({"a.txt": f"cat .9 1 2 3 4\n{line}"}, {"a.txt": ""})
     with pytest.raises(UserError, match=r"a\.txt:2: .*a detection is: class score x1 y1 x2 y2"):
         read_text_boxes(found, truth)
 
 
-def test_width_and_height_in_place_of_corners_are_noticed(folders):
+def test_width_and_height_instead_of_corners_are_refused(folders):
     found, truth = folders({"a.txt": "cat 0.9 100 100 20 30"}, {"a.txt": ""})
     with pytest.raises(UserError, match="x2 and y2 must not be below x1 and y1"):
         read_text_boxes(found, truth)
@@ -107,7 +107,7 @@ def test_a_detection_file_needs_its_ground_truth(folders):
         read_text_boxes(found, truth)
 
 
-def test_folders_must_be_there(folders, tmp_path):
+def test_folders_must_exist(folders, tmp_path):
     found, truth = folders({}, {})
     with pytest.raises(UserError, match=r"truth: no \.txt file"):
         read_text_boxes(found, truth)
@@ -115,7 +115,7 @@ def test_folders_must_be_there(folders, tmp_path):
         read_text_boxes(found, tmp_path / "nowhere")
 
 
-def test_folders_within_and_objects_without_area(folders):
+def test_subfolders_and_objects_without_area(folders):
     read = read_text_boxes(
         *folders(
             {"day/a.TXT": "cat 0.5 1 1 1 2"},

@@ -79,13 +79,13 @@ class TestScoreCurve:
         assert (best.threshold, best.recall) == (0.6, 0.5)
         assert (best.precision, best.f1) == pytest.approx((2 / 3, 4 / 7))
 
-    def test_equal_scores_stand_or_fall_together(self):
+    def test_equal_scores_are_kept_or_dropped_together(self):
         """Keeping the right one of two equal scores only is no threshold."""
         c = ScoreCurve(np.array([0.5, 0.5]), np.array([True, False]), 1)
         assert c.best_f1().f1 == pytest.approx(2 / 3)
 
     @pytest.mark.parametrize("pattern", ["", "FF"])
-    def test_where_nothing_is_right_f1_is_zero_and_no_threshold_best(self, pattern):
+    def test_without_true_positives_f1_is_zero_and_there_is_no_best_threshold(self, pattern):
         best = curve(pattern, 3).best_f1()
         assert (best.recall, best.f1) == (0, 0)
         assert np.isnan([best.threshold, best.precision]).all()
@@ -125,7 +125,7 @@ class TestRules:
         result = evaluate_voc([detections()], [record((0, 0, 0, 9, 9))], ["a"], (0.75,))
         assert list(result.by_iou) == [0.5, 0.75]
 
-    def test_difficult_objects_are_neither_counted_nor_punished(self):
+    def test_difficult_objects_neither_count_nor_cause_errors(self):
         truth = [record((0, 0, 0, 10, 10), (0, 50, 50, 60, 60, 1))]
         found = [
             detections((0, 0.9, 50, 50, 60, 60), (0, 0.8, 50, 50, 60, 60), (0, 0.7, 0, 0, 10, 10))
@@ -142,7 +142,7 @@ class TestRules:
         assert scores.map == 0
         assert len(scores.classes[0].scores) == 0
 
-    def test_a_second_detection_does_not_fall_back_on_the_next_object(self):
+    def test_a_second_detection_does_not_match_the_next_best_object(self):
         """Both detections fit object 1 best; object 2 would be free at IoU 0.67."""
         truth = [record((0, 0, 0, 10, 10), (0, 2, 0, 12, 10))]
         found = [detections((0, 0.9, 0, 0, 10, 10), (0, 0.8, 0, 0, 10, 10))]
@@ -274,7 +274,7 @@ found_rows = st.lists(st.tuples(label, corner, corner, side, side, st.integers(0
     st.sampled_from([1, 5, 1 << 21]),
 )
 def test_equals_the_oracle(images, threshold, pairs_at_once):
-    """Crowded small images with ties in score and in IoU, however the work is cut in pieces."""
+    """Crowded small images with ties in score and in IoU, also if the work is split into pieces."""
     truth = [
         record(*[(c, x, y, x + w, y + h, d == 0) for c, x, y, w, h, d in objects])
         for objects, _ in images

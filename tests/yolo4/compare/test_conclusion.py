@@ -15,7 +15,7 @@ from yolo4.compare.contrast import Contrast
 
 
 def run(found, images=200):
-    """One object an image and nothing wrong, so that mAP is the share of the images found in."""
+    """One object per image, no false positive: mAP is the share of images with a detection."""
     found = np.asarray(found, np.int64)
     return VocMatches(
         found,
@@ -27,7 +27,7 @@ def run(found, images=200):
 
 
 def runs(*counts, images=200, first=0):
-    """A run per seed that finds the objects of so many images, from the first on."""
+    """One run per seed that detects the objects of so many images, from the first on."""
     return {s: run(np.arange(first, first + n), images) for s, n in enumerate(counts)}
 
 
@@ -37,7 +37,7 @@ def compare(arm, reference, resamples=1000, **named):
 
 
 def variances_of(arm, reference, resamples=1000):
-    """What the interval of `compare` is made from, worked out here by itself."""
+    """The variances behind the interval of `compare`, computed independently."""
     drawn = bootstrap_map([*reference.values(), *arm.values()], resamples, np.random.default_rng(0))
     drawn = (drawn[len(reference) :] - drawn[: len(reference)]).mean(axis=0)
     once = np.ones((200, 1))
@@ -211,7 +211,7 @@ class TestSeveralArms:
 
 
 class TestNotComparable:
-    def test_says_why_and_gives_no_number(self):
+    def test_gives_the_reason_and_no_number(self):
         matches = {"bce": runs(100, 100), "focal": runs(150, 151), "ohem": runs(150, 151)}
         focal, ohem = conclude(matches, "bce", 500, 0, {"focal": "the first batches differ"})
         assert focal.verdict == "not comparable"
@@ -254,7 +254,7 @@ class Images:
         self.hardness = rng.normal(0, 1, number)
 
     def detect(self, skill, rng):
-        """The matches of a detector: the better, the more is found, and with higher scores."""
+        """The matches of a detector; with more skill it detects more, with higher scores."""
         count = self.objects.sum(axis=1)
         images = np.repeat(np.arange(len(count)), count)
         labels = np.repeat(np.tile([0, 1, 2], len(count)), self.objects.ravel())
@@ -291,7 +291,7 @@ def test_the_interval_over_images_covers_the_true_difference():
 
 
 def study(rng, effects, noise, seeds=3):
-    """Trained with noise: every run's skill varies about that of its arm."""
+    """Noisy trainings: the skill of each run varies around that of its arm."""
     images = Images(60, rng)
     return {
         arm: {s: images.detect(rng.normal(0.5 + effect, noise), rng) for s in range(seeds)}

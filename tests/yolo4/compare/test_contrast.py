@@ -49,7 +49,7 @@ def test_a_verdict_comes_with_interval_and_size(verdict, sign):
         ((None, None), "1000 seeds would not settle a difference so small."),
     ],
 )
-def test_inconclusive_says_what_would_settle_it(needed, words):
+def test_inconclusive_states_what_would_settle_it(needed, words):
     contrast = replace(UNCLEAR, seeds_needed=needed[0], images_needed=needed[1])
     assert describe(contrast, 72, 1) == (
         "Inconclusive: focal - bce = +0.4 points of mAP, 95% interval -1.0 to +1.8 "
@@ -57,7 +57,7 @@ def test_inconclusive_says_what_would_settle_it(needed, words):
     )
 
 
-def test_inconclusive_although_the_interval_excludes_zero_says_why():
+def test_inconclusive_although_the_interval_excludes_zero_states_why():
     contrast = replace(CLEAR, p_holm=0.0634, verdict="inconclusive", seeds_needed=4)
     assert "(3 seeds, 72 test images), but p = 0.063 corrected for 2 comparisons; about 4" in (
         describe(contrast, 72, 2)
@@ -68,7 +68,7 @@ def test_inconclusive_although_the_interval_excludes_zero_says_why():
     )
 
 
-def test_one_seed_says_that_one_run_shows_no_noise():
+def test_one_seed_states_that_one_run_shows_no_noise():
     contrast = replace(UNCLEAR, seeds=(7,), interval=None, p=None, p_holm=None)
     assert describe(contrast, 72, 0) == (
         "Inconclusive: one run per arm says nothing about the noise of training. focal - bce = "
@@ -76,7 +76,7 @@ def test_one_seed_says_that_one_run_shows_no_noise():
     )
 
 
-def test_what_cannot_be_compared_says_why_and_no_number():
+def test_a_contrast_that_cannot_be_compared_has_a_reason_and_no_number():
     contrast = without_numbers("focal", "bce", "the first batches differ for seed 1.")
     assert contrast.sentence == (
         "focal and bce cannot be compared: the first batches differ for seed 1."

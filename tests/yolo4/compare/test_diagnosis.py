@@ -22,11 +22,11 @@ from yolo4.train.optimizer import SGD
 ANCHORS = [[4, 4], [8, 8], [8, 16], [16, 16], [24, 16], [16, 32], [32, 32], [48, 32], [64, 64]]
 NAMES = ("cat", "dog")
 SIZE = (64, 64)
-QUIET = -6.0  # a confidence logit as of an untrained network
+QUIET = -6.0  # the confidence logit of an untrained network
 
 
 class Fixed:
-    """A network that says the same of every image, whatever it is."""
+    """A network with the same output for every image."""
 
     def __init__(self, confidence=None, arm="bce", gain=1.0, **options):
         self.logits = [np.zeros((1, 64 // s, 64 // s, 3, 7), np.float32) for s in (8, 16, 32)]
@@ -45,7 +45,7 @@ class Fixed:
 
 @pytest.fixture(autouse=True)
 def plain(monkeypatch):
-    """The loss as it is written: compiling it takes seconds for each setting and shape."""
+    """Uses the loss uncompiled: compiling takes seconds for each setting and shape."""
     monkeypatch.setattr("nets.losses.compiled", lambda function: function)
 
 
@@ -104,7 +104,7 @@ class TestEpoch:
         assert first["loss"]["positive"] == pytest.approx(2 * np.log1p(np.exp(-2)), rel=1e-5)
         assert first["gradient"]["positive"] == pytest.approx(2 / (1 + np.exp(2)), rel=1e-5)
 
-    def test_ignored_predictors_are_counted_and_carry_nothing(self, records):
+    def test_ignored_predictors_are_counted_and_contribute_nothing(self, records):
         # The predictor of the difficult object of "c": row 0, column 5, the first anchor.
         ignored = self.levels([records[2]], Fixed({(0, 0, 5, 0): 5.0}))[0]
         assert ignored["predictors"] == dict(zip(PREDICTOR_GROUPS, (0, 191, 0, 1), strict=True))
@@ -120,7 +120,7 @@ class TestEpoch:
             for name in ("loss", "gradient"):
                 assert level[name] == pytest.approx(alone[name], rel=1e-6)
 
-    def test_the_first_batches_are_looked_at_in_their_order_every_time(self, records):
+    def test_the_first_batches_are_used_in_order_every_time(self, records):
         model = Fixed()
         analysis = LossAnalysis(records, NAMES, SIZE, batch_size=1, batches=2)
         first = analysis.epoch(model)
@@ -169,7 +169,7 @@ class TestFinal:
             np.testing.assert_allclose(curves[name]["loss"], expected, rtol=1e-3)
             assert min(curves[name]["gradient"]) > 0
 
-    def test_worst_negatives_are_the_highest_with_their_place_in_the_image_file(self, records):
+    def test_worst_negatives_have_the_highest_loss_and_boxes_in_the_image_file(self, records):
         values = {(0, 5, 5, 1): 4.0, (1, 3, 0, 0): 3.0}
         worst = self.final(records[:2], Fixed(values, gain=2.0))["worst_negatives"]
         assert [entry["loss"] for entry in worst] == sorted(e["loss"] for e in worst)[::-1]
@@ -194,7 +194,7 @@ class TestFinal:
         assert (worst[0]["object"], worst[0]["iou"]) == ("dog", pytest.approx(0.5))
         assert (worst[1]["object"], worst[1]["iou"]) == (None, 0)
 
-    def test_of_one_spot_only_the_worst_negative_is_shown(self, records):
+    def test_only_the_worst_negative_of_a_spot_is_shown(self, records):
         values = {(0, 5, 5, 1): 4.0, (0, 5, 5, 0): 3.9, (0, 5, 5, 2): 3.8, (0, 5, 6, 1): 3.7}
         entries = self.final(records[1:2], Fixed(values))["worst_negatives"]
         boxes = np.array([entry["box"] for entry in entries])
@@ -206,7 +206,7 @@ class TestFinal:
         # 4 x 4 in 8 x 8 is 0.25, 8 x 8 in 8 x 16 one half; the neighbor only touches.
         np.testing.assert_allclose(logits, [3.7, 3.9, 4.0], rtol=1e-4)
 
-    def test_what_lies_in_the_padding_or_carries_no_loss_is_not_shown(self, records):
+    def test_negatives_in_the_padding_or_without_loss_are_not_shown(self, records):
         in_padding = Fixed({(0, 0, 3, 0): 9.0})  # of "b", whose first 16 input rows are gray
         entries = self.final(records[1:2], in_padding)["worst_negatives"]
         assert max(entry["confidence"] for entry in entries) < 0.5
@@ -253,7 +253,7 @@ class Scripted:
         return {"levels": [{"loss": dict.fromkeys(names, value), "gradient": {"positive": 1.0}}]}
 
 
-class TestWatching:
+class TestCallback:
     @pytest.fixture
     def run(self, tmp_path):
         (tmp_path / "run").mkdir()
@@ -269,7 +269,7 @@ class TestWatching:
         return model
 
     def watch(self, run, model, monkeypatch, done, epochs, eval_period=2, loss=lambda x: x):
-        """The callback in a training that had so many epochs done and now has `epochs` in all."""
+        """Run the callback in a training of `epochs` epochs, `done` of which were done before."""
         monkeypatch.setattr(diagnosis, "LossAnalysis", lambda *_: Scripted(loss))
         save_state(run.state_file, model, Progress(epoch=done))
         callback = LossAnalysisCallback(run, Config(epochs=7, eval_period=eval_period), [], NAMES)
@@ -296,7 +296,7 @@ class TestWatching:
         assert seen[1] == pytest.approx(((0.9 + 0.8) / 2 + 0.7) / 2, rel=1e-5)
         assert weights[2] == pytest.approx(0.7)
 
-    def test_a_resumed_training_goes_on_and_what_it_does_again_stands_once(
+    def test_a_resumed_training_continues_and_a_repeated_epoch_is_stored_once(
         self, run, model, monkeypatch
     ):
         self.watch(run, model, monkeypatch, 0, 4)
@@ -307,7 +307,7 @@ class TestWatching:
         assert stored_epochs(run)[:2] == before[:2]
         assert stored_epochs(run)[2] != before[2]
 
-    def test_a_second_phase_does_not_begin_anew(self, run, model, monkeypatch):
+    def test_a_second_phase_does_not_start_again(self, run, model, monkeypatch):
         self.watch(run, model, monkeypatch, 0, 3)
         self.watch(run, model, monkeypatch, 3, 7)
         assert self.epochs(run) == [0, 2, 4, 6, 7]
@@ -317,5 +317,5 @@ class TestWatching:
         self.watch(run, model, monkeypatch, 0, 7, loss=lambda x: bad if x < 0.7 else x)
         assert self.epochs(run) == [0, 2]
 
-    def test_a_run_that_was_not_watched_has_no_epochs(self, run):
+    def test_a_run_without_the_callback_has_no_epochs(self, run):
         assert stored_epochs(run) == []

@@ -1,4 +1,4 @@
-"""The page tells the truth of every study, and treats its names as letters."""
+"""The page shows what each study found, and treats names as plain text."""
 
 import csv
 import re
@@ -19,12 +19,12 @@ EVIL = (
     "]]>--><style>*{display:none}",
     "$x^2$ url(#a) 細胞\x00\ud800",
 )
-# Elements of HTML that have no end.
+# HTML elements without an end tag.
 VOID = {"meta", "img", "br", "link", "input"}
 
 
 class Page(HTMLParser):
-    """What a page holds; fails where elements are not closed in the order they were opened."""
+    """The elements and texts of a page; fails if an element is not closed in order."""
 
     def __init__(self, text):
         super().__init__()
@@ -34,7 +34,7 @@ class Page(HTMLParser):
         assert self.open == []
 
     def handle_starttag(self, tag, attrs):
-        assert len(attrs) == len(dict(attrs)), f"an attribute of <{tag}> stands there twice"
+        assert len(attrs) == len(dict(attrs)), f"an attribute of <{tag}> is there twice"
         self.elements.append((tag, dict(attrs)))
         if tag not in VOID:
             self.open.append(tag)
@@ -69,7 +69,7 @@ def table(folder, name):
 
 @pytest.fixture
 def undrawn(monkeypatch):
-    """Spares the time of drawing where only words and numbers are looked at."""
+    """Skips the drawing, for tests of words and numbers."""
     monkeypatch.setattr(plot, "inline_svg", lambda *values: Markup("<svg></svg>"))
 
 
@@ -87,7 +87,7 @@ def test_the_answer_comes_first(sample):
     assert places[-1] < page.text.index("Every arm was trained")
 
 
-def test_every_link_of_the_contents_leads_somewhere(sample):
+def test_every_link_of_the_contents_has_a_target(sample):
     *_, page = sample
     targets = [link["href"][1:] for link in page.tags("a") if link["href"].startswith("#")]
     assert len(targets) >= 9
@@ -130,7 +130,7 @@ def test_each_figure_has_its_numbers(sample):
     assert {link["download"][:-4] for link in page.tags("a") if "download" in link} == figures
 
 
-def test_tables_of_numbers_are_whole_and_exact(sample):
+def test_tables_of_numbers_are_complete_and_exact(sample):
     report, folder, _ = sample
     arms = {arm["name"]: arm for arm in report["arms"]}
     runs = {(row["arm"], row["seed"]): float(row["map"]) for row in table(folder, "runs")}
@@ -176,7 +176,7 @@ def test_missing_values_are_dashes_that_sort_last(sample):
 
 
 @pytest.mark.parametrize("place", ["arms", "classes", "everywhere"])
-def test_names_are_letters_and_nothing_else(tmp_path, place):
+def test_names_are_plain_text(tmp_path, place):
     arms = ["bce", *EVIL] if place == "arms" else ARMS
     report = make_report(arms, (0,), EVIL if place == "classes" else CLASSES)
     if place == "everywhere":
@@ -190,7 +190,7 @@ def test_names_are_letters_and_nothing_else(tmp_path, place):
 
 
 def evil_texts(value, key=""):
-    """The report with evil words in every text that comes from outside."""
+    """The report with hostile text in every place that comes from outside."""
     free = ("paths", "reason", "folder", "image", "object", "sentence", "verdict", "output")
     if isinstance(value, dict):
         return {key: evil_texts(part, key) for key, part in value.items()}
@@ -223,7 +223,7 @@ def test_an_arm_without_a_finished_run(tmp_path, failed):
 
 
 @pytest.mark.usefixtures("undrawn")
-def test_one_seed_is_called_too_few(tmp_path):
+def test_one_seed_is_reported_as_too_few(tmp_path):
     page = draw(make_report(seeds=(4,)), tmp_path)
     assert "One run per arm says nothing about the noise of training" in page.text
     assert table(tmp_path, "differences")[0]["low"] == ""
@@ -253,7 +253,7 @@ def test_many_arms_and_classes(tmp_path):
 
 
 @pytest.mark.usefixtures("undrawn")
-def test_numbers_and_pictures_that_are_none(tmp_path):
+def test_missing_numbers_and_pictures(tmp_path):
     report = make_report()
     report["contrasts"][0]["p"] = float("nan")
     report["differing_images"][0]["picture"] = {}
@@ -275,9 +275,9 @@ def test_the_page_counts_the_contrasts_that_were_corrected(tmp_path):
     d |= dict.fromkeys(("mean", "image_interval", "sign_flip_p", "sign_flip_p_holm")) | alone
     d |= {"seeds": [], "differences": [], "verdict": "not comparable"}
     text = draw(report, tmp_path).text
-    assert "p for the 2 contrasts with two or more seeds" in text
-    assert "the sign-flip p for all 3 contrasts with a seed" in text
-    assert "p for the 1 contrast with" in draw(make_report(ARMS[:2]), tmp_path).text
+    assert "p over 2 contrasts with two or more seeds" in text
+    assert "the sign-flip p over 3 contrasts with one or more" in text
+    assert "p over 1 contrast with" in draw(make_report(ARMS[:2]), tmp_path).text
 
 
 @pytest.mark.usefixtures("undrawn")

@@ -1,4 +1,4 @@
-"""The page in a real browser: nothing overflows, nothing is asked of the network, tables sort."""
+"""The page in a browser: nothing overflows, nothing is requested, tables sort."""
 
 import os
 import shutil
@@ -18,7 +18,7 @@ OVERFLOWING = """
   return box.right > innerWidth + 0.5 || box.left < -0.5;
 }).map(element => element.outerHTML.slice(0, 120))
 """
-# Letters of a drawing that stick out of it.
+# Texts that extend beyond their drawing.
 CUT_OFF = """
 () => [...document.querySelectorAll("figure svg text")].filter(text => {
   const box = text.getBoundingClientRect(), all = text.closest("svg").getBoundingClientRect();
@@ -42,7 +42,7 @@ def browser():
         pytest.skip(reason)
     from playwright.sync_api import sync_playwright
 
-    # The sandbox needs rights that root in a container has not; the page is the project's own.
+    # Root in a container lacks the rights that the sandbox needs; the page is ours.
     arguments = ["--no-sandbox"] if os.name == "posix" and os.geteuid() == 0 else []
     with sync_playwright() as playwright:
         opened = playwright.chromium.launch(executable_path=program, args=arguments)
@@ -60,7 +60,7 @@ def report_file(tmp_path_factory):
 
 @pytest.fixture
 def open_page(browser, report_file):
-    """Opens the report; afterwards nothing must have been asked for or complained about."""
+    """Opens the report; fails if the page made a request or logged a message."""
     requests, complaints, contexts = [], [], []
 
     def opened(screen="desktop", scheme="light"):

@@ -14,7 +14,7 @@ from yolo4.sample_data.make import make_sample_data
 
 @pytest.fixture
 def runs(monkeypatch):
-    """Stands for the training: notes each run and finishes it, or what `runs.end` says."""
+    """Replaces the training: lists each run, and finishes it unless `runs.end` handles it."""
 
     class Runs(list):
         end = None
@@ -93,7 +93,7 @@ def test_ctrl_c_says_how_to_continue(tmp_path, runs):
         carry_out(make_plan(tmp_path))
 
 
-def test_progress_tells_which_run_and_what_is_left(tmp_path, runs, capsys):
+def test_progress_shows_the_run_and_the_time_left(tmp_path, runs, capsys):
     runs(make_images(tmp_path))
     carry_out(make_plan(tmp_path))
     lines = capsys.readouterr().out.split("\n\n")
