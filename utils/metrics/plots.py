@@ -1,4 +1,4 @@
-"""Plots of an evaluation: precision against recall, scores of thresholds, AP per class."""
+"""Plots of an evaluation: precision against recall, score thresholds, AP per class."""
 
 import io
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ _GRID = "#dddddd"
 _COLORS = {"precision": "#1f77b4", "recall": "#e07b00", "F1": "#2ca02c"}
 # Further entries go into a second column.
 _LEGEND_ROWS = 22
-# Most classes that get a panel of their own.
+# The largest number of classes with a panel of their own.
 _PANELS = 11
 # With more curves than this, filled areas would hide one another.
 _FILLED = 5

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+from matplotlib.axes import Axes
+
 from utils.page.dots import Dot, draw_dots, frame_rows, shorten, write_row_name
 from utils.page.plot import Plot, Row, make_plot, points
 from utils.page.svg import color, new_axes, series_color, series_line, series_marker
@@ -33,32 +35,10 @@ def differences(report: Report) -> Plot | None:
     )
     axes.axvline(0, color=color("quiet"), linewidth=1.2)
     rows: list[Row] = []
-    for row, contrast in enumerate(contrasts):
-        arm, y = indices[contrast["arm"]], height * row + 29
-        write_row_name(axes, contrast["arm"], height * row + 2)
-        for key, width in (("interval", 1.2), ("image_interval", 5)):
-            limits = [points(limit) for limit in contrast[key] or ()]
-            look = {"color": series_color(arm), "linewidth": width, "solid_capstyle": "butt"}
-            axes.plot(limits, [y] * len(limits), alpha=1 if width < 2 else 0.4, **look)
-        each = [points(difference) for difference in contrast["differences"]]
-        axes.plot(
-            each,
-            [y + 13] * len(each),
-            **series_marker(arm) | {"marker": "o"},
-            markersize=3.6,
-            markerfacecolor=color("ground"),
-        )
-        axes.plot(
-            points(contrast["mean"]), y, markersize=7, markeredgewidth=0, **series_marker(arm)
-        )
-        limits = [
-            *(contrast["image_interval"] or (None,) * 2),
-            *(contrast["interval"] or (None,) * 2),
-        ]
-        name, reference = contrast["arm"], contrast["reference"]
-        rows.append((name, reference, "mean", contrast["mean"], *limits))
-        seeds = zip(contrast["seeds"], contrast["differences"], strict=True)
-        rows += [(name, reference, seed, value, *(None,) * 4) for seed, value in seeds]
+    for i, contrast in enumerate(contrasts):
+        write_row_name(axes, contrast["arm"], height * i + 2)
+        _draw_contrast(axes, indices[contrast["arm"]], height * i + 29, contrast)
+        rows += _contrast_rows(contrast)
     frame_rows(axes, height * len(contrasts))
     caption = (
         f"Right of zero, the arm is better than {report['reference']}. The point is the mean over"
@@ -68,6 +48,35 @@ def differences(report: Report) -> Plot | None:
     head = ("arm", "reference", "seed", "difference", "images_low", "images_high", "low", "high")
     texts = ("Difference in mAP", caption)
     return make_plot("differences", texts, [figure], (head, rows))
+
+
+def _draw_contrast(axes: Axes, arm: int, y: float, contrast: dict[str, Any]) -> None:
+    for key, width in (("interval", 1.2), ("image_interval", 5)):
+        limits = [points(limit) for limit in contrast[key] or ()]
+        look = {"color": series_color(arm), "linewidth": width, "solid_capstyle": "butt"}
+        axes.plot(limits, [y] * len(limits), alpha=1 if width < 2 else 0.4, **look)
+    each = [points(difference) for difference in contrast["differences"]]
+    axes.plot(
+        each,
+        [y + 13] * len(each),
+        **series_marker(arm) | {"marker": "o"},
+        markersize=3.6,
+        markerfacecolor=color("ground"),
+    )
+    axes.plot(points(contrast["mean"]), y, markersize=7, markeredgewidth=0, **series_marker(arm))
+
+
+def _contrast_rows(contrast: dict[str, Any]) -> list[Row]:
+    """The mean with its intervals, and each seed's difference."""
+    limits = [
+        limit for key in ("image_interval", "interval") for limit in contrast[key] or [None] * 2
+    ]
+    names = (contrast["arm"], contrast["reference"])
+    seeds = zip(contrast["seeds"], contrast["differences"], strict=True)
+    return [
+        (*names, "mean", contrast["mean"], *limits),
+        *((*names, seed, value, *(None,) * 4) for seed, value in seeds),
+    ]
 
 
 def runs(report: Report) -> Plot | None:
