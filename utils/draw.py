@@ -1,6 +1,7 @@
-"""Draws boxes with captions on an image, readable at any image size and in any script."""
+"""Boxes with captions on an image, readable at any size and in any script; the style of plots."""
 
 import colorsys
+import io
 import unicodedata
 import warnings
 from collections.abc import Iterator, Sequence
@@ -10,13 +11,19 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 from matplotlib import font_manager, ft2font
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageFont
 
-from utils.files import MODEL_DATA
+from utils.files import MODEL_DATA, write_atomically
 
 # Fonts that a user puts here are tried first.
 FONT_FOLDER = MODEL_DATA
 
+INK = "#333333"
+"""Color of the text and ticks of a plot."""
+
+_GRID = "#dddddd"
 _MIN_TEXT_SIZE = 10
 # Saturation and value, in turn, of consecutive class indices.
 _SHADES = ((0.85, 1.0), (0.55, 0.95), (1.0, 0.72))
@@ -176,3 +183,22 @@ def _characters(path: Path) -> frozenset[int]:
         return frozenset(ft2font.FT2Font(str(path)).get_charmap())
     except (OSError, RuntimeError):
         return frozenset()
+
+
+def save_figure(figure: Figure, path: str | Path) -> None:
+    """Write a figure as PNG, atomically."""
+    data = io.BytesIO()
+    figure.savefig(data, format="png", dpi=130)
+    write_atomically(path, data.getvalue())
+
+
+def style_axes(axes: Axes, title: str, x_label: str, y_label: str) -> None:
+    """Draw an unobtrusive frame and grid, a title on the left, and axis labels."""
+    axes.set_title(title, loc="left", fontsize=11, color=INK)
+    axes.set_xlabel(x_label, color=INK)
+    axes.set_ylabel(y_label, color=INK)
+    axes.grid(color=_GRID, linewidth=0.7)
+    axes.set_axisbelow(True)
+    axes.tick_params(colors=INK, length=3)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color("#999999")

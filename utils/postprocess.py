@@ -22,7 +22,7 @@ class PostprocessSettings:
     Attributes:
         score_threshold: lowest score of a detection, confidence times class score.
         nms_threshold: a box is suppressed if it overlaps a better one of its class by more.
-        nms: how the overlap is measured, see `utils.nms.nms`.
+        nms: how the overlap is measured, see `utils.boxes.nms`.
         max_detections: most detections per image.
 
     Raises:
@@ -73,7 +73,7 @@ def select_detections(
     Returns:
         Boxes in pixels of the source, best score first.
     """
-    from utils.nms import nms  # OpenCV, which a command's `--help` does not need
+    from utils.boxes import nms  # OpenCV, which a command's `--help` does not need
 
     # A class score is at most 1, so no other predictor can reach the threshold below.
     likely = np.flatnonzero(confidence >= settings.score_threshold)

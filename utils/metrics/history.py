@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from utils.draw import INK, save_figure, style_axes
 from utils.errors import UserError
-from utils.metrics.plots import INK, save_figure, style_axes
 
 _TRAINING, _VALIDATION = "#1f77b4", "#e07b00"
 _NAMES = {

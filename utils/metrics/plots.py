@@ -1,6 +1,5 @@
 """Plots of an evaluation: precision against recall, score thresholds, AP per class."""
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,13 +9,10 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.text import Text
 
-from utils.draw import class_color, font_file
-from utils.files import write_atomically
+from utils.draw import INK, class_color, font_file, save_figure, style_axes
 from utils.metrics.score_curve import ScoreCurve, percent
 from utils.metrics.voc_map import VocScores
 
-INK = "#333333"
-_GRID = "#dddddd"
 _COLORS = {"precision": "#1f77b4", "recall": "#e07b00", "F1": "#2ca02c"}
 # Further entries go into a second column.
 _LEGEND_ROWS = 22
@@ -24,25 +20,6 @@ _LEGEND_ROWS = 22
 _PANELS = 11
 # With more curves than this, filled areas would hide one another.
 _FILLED = 5
-
-
-def save_figure(figure: Figure, path: str | Path) -> None:
-    """Write a figure as PNG, atomically."""
-    data = io.BytesIO()
-    figure.savefig(data, format="png", dpi=130)
-    write_atomically(path, data.getvalue())
-
-
-def style_axes(axes: Axes, title: str, x_label: str, y_label: str) -> None:
-    """Draw an unobtrusive frame and grid, a title on the left, and axis labels."""
-    axes.set_title(title, loc="left", fontsize=11, color=INK)
-    axes.set_xlabel(x_label, color=INK)
-    axes.set_ylabel(y_label, color=INK)
-    axes.grid(color=_GRID, linewidth=0.7)
-    axes.set_axisbelow(True)
-    axes.tick_params(colors=INK, length=3)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color("#999999")
 
 
 def plot_precision_recall(scores: VocScores, class_names: Sequence[str], path: str | Path) -> None:

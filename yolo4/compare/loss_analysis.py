@@ -15,9 +15,8 @@ import numpy as np
 from nets.diagnostics import Examined, confidence_curve, examine
 from nets.losses import YOLOv4Loss
 from nets.yolov4 import YOLOv4
-from utils.boxes import iou
+from utils.boxes import iou, nms
 from utils.image import Letterbox
-from utils.nms import nms
 from utils.records import Record
 from utils.training_data.dataset import ValidationSet
 

@@ -9,8 +9,8 @@ import pytest
 
 from tests.helpers import ROOT
 from tests.helpers.made_run import NAMES, SIZE, some_images, write_run
+from utils.boxes import nms
 from utils.errors import UserError
-from utils.nms import nms
 from yolo4.export import command
 from yolo4.export.command import export
 from yolo4.export.model import exported_model

@@ -5,8 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from utils.boxes import distance_iou
-from utils.nms import nms
+from utils.boxes import distance_iou, nms
 
 
 def plain_overlap(a, b, method):
