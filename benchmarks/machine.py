@@ -22,7 +22,8 @@ LIBRARIES = (
 def untrained_run(input_size: int, width: float = 1.0, depth: float = 1.0) -> Iterator[Run]:
     """A run of 80 classes in a folder that goes when the block ends; it is sure of no object."""
     with quiet_start():
-        from utils.anchors import COCO_ANCHORS, format_anchors
+        from nets.networks import YOLOV4
+        from utils.anchors import format_anchors
         from yolo4.build import build_model, save_weights
         from yolo4.config import Config
 
@@ -31,7 +32,7 @@ def untrained_run(input_size: int, width: float = 1.0, depth: float = 1.0) -> It
         run = Run(Path(folder))
         run.config_file.write_text(config.to_json(), encoding="utf-8")
         run.classes_file.write_text("".join(f"class {i}\n" for i in range(80)), encoding="utf-8")
-        run.anchors_file.write_text(format_anchors(COCO_ANCHORS), encoding="utf-8")
+        run.anchors_file.write_text(format_anchors(YOLOV4.anchors), encoding="utf-8")
         model = build_model(config, 80)
         for layer in model.convolutions():
             if layer.use_bias:  # a head: without a kernel it keeps to the prior

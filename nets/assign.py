@@ -1,4 +1,4 @@
-"""Which predictor answers for which object, and which negatives are left alone."""
+"""Which predictors are assigned to which object, and which negatives are ignored."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -6,18 +6,20 @@ from typing import NamedTuple
 from keras import KerasTensor, ops
 
 from nets.boxes import intersection_union
-from nets.decode import STRIDES
 
 
 class Assignment(NamedTuple):
-    """The outcome for a batch with K = 9 M candidates an image, nine anchors of M objects.
+    """The predictors assigned to the objects of a batch.
+
+    Each image has `K = L * A * M` candidates: each of the M objects with each of the A anchors of
+    the L levels.
 
     Attributes:
         predictor: int32 `[B, K]`, index into the N predictors of the flat logits.
         is_assigned: bool `[B, K]`, whether the predictor is assigned to the object.
         positive: float32 `[B, N]`, 1 for predictors that are assigned to an object.
-        ignored_difficult: float32 `[B, N]`, 1 for others that a difficult object
-            would be assigned to.
+        ignored_difficult: float32 `[B, N]`, 1 for predictors that are assigned to no object but
+            would be to a difficult one.
     """
 
     predictor: KerasTensor
@@ -27,7 +29,7 @@ class Assignment(NamedTuple):
 
 
 def shape_iou(sides: KerasTensor, anchors: KerasTensor) -> KerasTensor:
-    """IoU of objects and anchors laid on one center.
+    """IoU of objects and anchors that share their center.
 
     Args:
         sides: width and height of objects, `[..., 2]`.
@@ -46,30 +48,34 @@ def assign(
     present: KerasTensor,
     difficult: KerasTensor,
     anchors: Sequence[Sequence[float]],
+    strides: Sequence[int],
     grids: Sequence[tuple[int, int]],
     match_threshold: float | None,
 ) -> Assignment:
-    """Give each object the predictors that answer for it.
+    """Assign predictors to each object.
 
-    Of the cell that holds an object's center, the best of all nine anchors by shape IoU answers,
-    and every anchor whose shape IoU is above `match_threshold` (Darknet's iou_thresh). A predictor
-    answers for one object at most: a best anchor wins over a further one, then the higher shape
-    IoU, then the object listed first.
+    An object is assigned to the predictors in the cell of its center whose anchor is the best of
+    all by shape IoU, or has a shape IoU above `match_threshold` (Darknet's iou_thresh). Of equal
+    anchors in several levels, the finest level's is the best one. A predictor is assigned to one
+    object at most: an object whose best anchor it has comes first, then the one with the higher
+    shape IoU, then the one listed first.
 
     Args:
         boxes: objects `[B, M, 4]`, xyxy in input pixels.
         present: bool `[B, M]`, false for padding.
-        difficult: bool `[B, M]`, objects that no predictor answers for.
-        anchors: `[9, 2]`, width and height in input pixels, three a level.
-        grids: rows and columns of each level, strides 8, 16, 32.
-        match_threshold: shape IoU above which further anchors answer; None: the best only.
+        difficult: bool `[B, M]`, objects that are not assigned.
+        anchors: `[L * A, 2]`, width and height in input pixels, A for each level in turn.
+        strides: input pixels per cell of each of the L levels.
+        grids: rows and columns of each level.
+        match_threshold: shape IoU above which anchors other than the best match; None: only the
+            best matches.
     """
     overlap = shape_iou(boxes[..., 2:] - boxes[..., :2], ops.cast(anchors, "float32"))
     best = ops.one_hot(ops.argmax(overlap, axis=-1), len(anchors), dtype="bool")
     matched = best if match_threshold is None else best | (overlap > match_threshold)
     matched = matched & present[..., None]
     hard = ops.broadcast_to(difficult[..., None], ops.shape(matched))
-    predictor = _predictor_of(boxes, len(anchors), grids)
+    predictor = _predictor_of(boxes, len(anchors), strides, grids)
     rank = overlap + ops.cast(best, "float32")
 
     batch, objects = ops.shape(boxes)[:2]
@@ -86,13 +92,16 @@ def assign(
 
 
 def _predictor_of(
-    boxes: KerasTensor, anchor_count: int, grids: Sequence[tuple[int, int]]
+    boxes: KerasTensor,
+    anchor_count: int,
+    strides: Sequence[int],
+    grids: Sequence[tuple[int, int]],
 ) -> KerasTensor:
-    """Index of the predictor of each anchor in the cell of each object's center, `[B, M, 9]`."""
+    """Index of each anchor's predictor in the cell of each object's center, `[B, M, L * A]`."""
     center = (boxes[..., :2] + boxes[..., 2:]) / 2
     per_level = anchor_count // len(grids)
     first, indices = 0, []
-    for stride, (rows, columns) in zip(STRIDES, grids, strict=True):
+    for stride, (rows, columns) in zip(strides, grids, strict=True):
         # A center on the far edge of the image belongs to the last cell.
         column = ops.clip(ops.cast(center[..., 0] // stride, "int32"), 0, columns - 1)
         row = ops.clip(ops.cast(center[..., 1] // stride, "int32"), 0, rows - 1)
@@ -103,7 +112,7 @@ def _predictor_of(
 
 
 def _best_of_predictor(values: KerasTensor, predictor: KerasTensor, total: int) -> KerasTensor:
-    """Largest of the candidates' values for each predictor: `[B, K]` to `[B, N]`."""
+    """The largest value of each predictor's candidates: `[B, K]` to `[B, N]`."""
     batch = ops.shape(values)[0]
     image = ops.arange(batch, dtype="int32")[:, None]
     flat = ops.reshape(image * total + predictor, (-1,))
@@ -114,12 +123,12 @@ def _best_of_predictor(values: KerasTensor, predictor: KerasTensor, total: int) 
 def _one_object_each(
     predictor: KerasTensor, matched: KerasTensor, rank: KerasTensor, total: int
 ) -> KerasTensor:
-    """Keep, of the matched candidates of one predictor, the highest rank, then the first."""
+    """Of each predictor's matched candidates, keep the first of those with the highest rank."""
     for value in (rank, -ops.cast(ops.arange(ops.shape(rank)[1]), "float32")[None]):
         value = ops.where(matched, value, -1e9)
         highest = _best_of_predictor(value, predictor, total)
         taken = ops.take_along_axis(highest, predictor, axis=1)
-        # A compiler may compute `value` anew, in other roundings, on either side.
+        # A compiler may compute `value` again for either side, with different rounding.
         matched = matched & (value >= taken - 1e-5)
     return matched
 
@@ -131,14 +140,14 @@ def ignored(
 
     Args:
         predicted: boxes `[B, N, 4]`, xyxy.
-        objects: boxes `[B, M, 4]`, xyxy, difficult ones too.
+        objects: boxes `[B, M, 4]`, xyxy, including difficult ones.
         present: bool `[B, M]`, false for padding.
         threshold: IoU.
 
     Returns:
         bool `[B, N]`.
     """
-    # Predictors last: a compiler works on many in a row at once, but not on few objects. Of so
-    # many pairs a product is compared sooner than a quotient.
+    # Predictors come last: a compiler vectorizes over the many predictors, not the few objects.
+    # Multiplying by the union is faster than dividing by it.
     common, union = intersection_union(objects[:, :, None], predicted[:, None])
     return ops.any((common > threshold * union) & present[:, :, None], axis=1)

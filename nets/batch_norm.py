@@ -1,20 +1,24 @@
-"""Batch normalization and Adam as the backend's one operation, where it has one."""
+"""Batch normalization, fused into one operation if the backend has it, and with Mish after it."""
 
 from typing import Any, NamedTuple
 
 import keras
-from keras import KerasTensor, Variable, ops
+from keras import KerasTensor, layers, ops
+from keras.saving import register_keras_serializable
+
+from nets.compiled import Call, compiled
+from nets.mish import mish, mish_gradient, mish_value
 
 
 class BatchNormResiduals(NamedTuple):
-    """What normalized features were made of: `(x - mean) / sqrt(variance) * gamma + beta`.
+    """Tensors kept for the backward pass: `y = (x - mean) / sqrt(variance) * gamma + beta`.
 
     Attributes:
         x: features `[B, H, W, C]` of any float type.
-        mean: of `x`, float32 `[C]`, like the others.
-        variance: of `x`, with epsilon.
-        gamma: the scale.
-        beta: the shift.
+        mean: mean of `x`, float32 `[C]`, like the others.
+        variance: variance of `x` plus epsilon.
+        gamma: scale.
+        beta: shift.
     """
 
     x: KerasTensor
@@ -25,13 +29,13 @@ class BatchNormResiduals(NamedTuple):
 
 
 class Normalized(NamedTuple):
-    """What batch normalization makes of a batch.
+    """The result of batch normalization in training.
 
     Attributes:
         y: the normalized features, `[B, H, W, C]`.
         moving: the new moving mean and moving variance, float32 `[C]`.
-        residuals: what `y` was made of; None where that is not to be had, or of no use, as the
-            backend compiles the whole step.
+        residuals: what the backward pass computes `y` from again; None if the backend does not
+            give it, or compiles the whole step so that it brings nothing.
     """
 
     y: KerasTensor
@@ -47,20 +51,20 @@ def normalize_batch(
     momentum: float,
     epsilon: float,
 ) -> Normalized:
-    """Batch normalization of a training step, in TensorFlow's one fused operation where it is.
+    """Batch normalization of a training step; under TensorFlow one fused operation.
 
-    Keras composes it of a dozen operations that each go over memory.
+    Keras composes it of a dozen operations, each of which reads and writes all features.
 
     Args:
         x: features `[B, H, W, C]` of any float type.
-        gamma: float32 `[C]`.
-        beta: float32 `[C]`.
-        moving: mean and unbiased variance, float32 `[C]`, averaged over the steps before.
-        momentum: the part of them that stays.
+        gamma: scale, float32 `[C]`.
+        beta: shift, float32 `[C]`.
+        moving: moving mean and moving unbiased variance before the step, float32 `[C]`.
+        momentum: weight of the old values in the moving averages.
         epsilon: added to the variance.
 
     Returns:
-        The normalized features in the type of `x`, and the statistics.
+        The normalized features in the type of `x`, and the new statistics.
     """
     if keras.backend.backend() == "tensorflow":
         return _fused(x, gamma, beta, moving, momentum, epsilon)
@@ -89,7 +93,7 @@ def _fused(
     import tensorflow as tf
 
     gamma, beta = tf.convert_to_tensor(gamma), tf.convert_to_tensor(beta)
-    made = tf.raw_ops.FusedBatchNormV3(
+    fused = tf.raw_ops.FusedBatchNormV3(
         x=x,
         scale=gamma,
         offset=beta,
@@ -100,65 +104,83 @@ def _fused(
         is_training=True,
     )
     residuals = None
-    # What is kept for its backward pass: on a GPU not the variance, but a number made of it.
+    # The reserve spaces hold mean and variance on a CPU; on a GPU the second is not the variance.
     if not keras.distribution.list_devices("gpu"):
-        mean, variance = made.reserve_space_1, made.reserve_space_2
+        mean, variance = fused.reserve_space_1, fused.reserve_space_2
         residuals = BatchNormResiduals(x, mean, variance + epsilon, gamma, beta)
-    return Normalized(made.y, (made.batch_mean, made.batch_variance), residuals)
+    return Normalized(fused.y, (fused.batch_mean, fused.batch_variance), residuals)
 
 
-class AdamNumbers(NamedTuple):
-    """Scalar arrays that a step of Adam needs for every variable.
+def _normalized_mish_gradient(
+    x: KerasTensor,
+    mean: KerasTensor,
+    variance: KerasTensor,
+    gamma: KerasTensor,
+    beta: KerasTensor,
+    upstream: KerasTensor,
+) -> KerasTensor:
+    """Gradient in `x` of Mish of the normalized features, which are computed again."""
+    scale = gamma * ops.rsqrt(variance)
+    normalized = (ops.cast(x, "float32") - mean) * scale + beta
+    return ops.cast(mish_gradient(normalized, upstream), x.dtype)
 
-    Attributes:
-        powers: both betas to the power of the number of this step, counted from 1.
-        betas: decay of the mean of the gradients and of the mean of their squares.
-        epsilon: added to the root of the latter.
-    """
 
-    powers: tuple[KerasTensor, KerasTensor]
-    betas: tuple[KerasTensor, KerasTensor]
-    epsilon: KerasTensor
+_compiled_normalized_mish_gradient = compiled(_normalized_mish_gradient)
 
 
-def adam_step(
-    variable: Any,
-    momentum: Variable,
-    velocity: Variable,
-    gradient: KerasTensor,
-    learning_rate: KerasTensor,
-    numbers: AdamNumbers,
-) -> bool:
-    """A step of Adam (Kingma & Ba 2015, section 2, last paragraph) in TensorFlow's one operation.
+def _normalized_mish(y: KerasTensor, residuals: BatchNormResiduals) -> KerasTensor:
+    """Mish of `y`, which need not be kept for the backward pass: the residuals give it again."""
 
-    Keras composes it of a dozen, for each variable: seconds when a training is traced, and as many
-    passes over memory at each step.
+    @ops.custom_gradient
+    def activate(y: KerasTensor) -> tuple:
+        return mish_value(y), lambda upstream: _compiled_normalized_mish_gradient(
+            *residuals, upstream
+        )
+
+    return activate(y)
+
+
+@register_keras_serializable(package="yolo4")
+class BatchNorm(layers.BatchNormalization):
+    """Keras's batch normalization with a fused training step, optionally followed by Mish.
+
+    As in Darknet, the moving variance averages the unbiased variance of the batches. The backward
+    pass of Mish keeps only the input of the normalization, which the normalization keeps anyway.
 
     Args:
-        variable: what is trained, the backend's own variable.
-        momentum: mean of its gradients.
-        velocity: mean of their squares.
-        gradient: of its shape.
-        learning_rate: scalar.
-        numbers: what is the same for all variables.
-
-    Returns:
-        Whether it was done: under TensorFlow only.
+        activation: "mish", or "linear" for none.
+        options: of `keras.layers.BatchNormalization`.
     """
-    if keras.backend.backend() != "tensorflow":
-        return False
-    import tensorflow as tf
 
-    tf.raw_ops.ResourceApplyAdam(
-        var=variable.handle,
-        m=momentum.value.handle,
-        v=velocity.value.handle,
-        beta1_power=numbers.powers[0],
-        beta2_power=numbers.powers[1],
-        lr=learning_rate,
-        beta1=numbers.betas[0],
-        beta2=numbers.betas[1],
-        epsilon=numbers.epsilon,
-        grad=gradient,
-    )
-    return True
+    def __init__(self, activation: str = "linear", **options: Any) -> None:
+        super().__init__(**options)
+        self.activation = activation
+
+    def call(self, inputs: KerasTensor, training: bool | None = None) -> KerasTensor:
+        """Normalize by the batch in training, otherwise by the moving statistics."""
+        has_mish = self.activation == "mish"
+        if not (training and self.trainable):
+            y = super().call(inputs, training=training)
+            return mish(y) if has_mish else y
+        moving = self.moving_mean, self.moving_variance
+        y, averages, residuals = normalize_batch(
+            inputs, self.gamma, self.beta, moving, self.momentum, self.epsilon
+        )
+        for variable, average in zip(moving, averages, strict=True):
+            variable.assign(average)
+        if not has_mish:
+            return y
+        return mish(y) if residuals is None else _normalized_mish(y, residuals)
+
+    def compute_output_spec(self, inputs: KerasTensor, training: bool | None = None) -> KerasTensor:
+        """Shape and type of the output; without this method Keras would trace `call` for them."""
+        return KerasTensor(inputs.shape, dtype=self.compute_dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**super().get_config(), "activation": self.activation}
+
+    def gradient_call(self) -> Call:
+        """How a training step on a CPU calls the gradient of Mish."""
+        channels = [KerasTensor((self.output.shape[-1],), "float32")] * 4
+        return Call(_compiled_normalized_mish_gradient, [self.output, *channels, self.output])

@@ -1,129 +1,16 @@
-"""The blocks that CSPDarknet53 and PANet are made of."""
+"""The Keras layers of a network, and the builder that makes them from its description."""
 
-from collections.abc import Iterator
+import math
+from typing import Any
 
-from keras import KerasTensor, layers, ops
+from keras import KerasTensor, initializers, layers, ops
 from keras.saving import register_keras_serializable
 
-from nets.batch_norm import BatchNormResiduals, normalize_batch
-from nets.compiled import Call, compiled
-
-
-def _mish_gradient(x: KerasTensor, upstream: KerasTensor) -> KerasTensor:
-    """Gradient of Mish in closed form.
-
-    With `e = exp(x)` and `n = e (e + 2)`, `tanh(softplus(x)) = n / (n + 2)`, whose gradient is
-    `4 e (e + 1) / (n + 2)^2`.
-    """
-    z = ops.cast(x, "float32")
-    e = ops.exp(ops.minimum(z, 20.0))  # beyond 20 the result is 1 in float32; exp would overflow
-    n = e * (e + 2)
-    gradient = n / (n + 2) + z * 4 * e * (e + 1) / ops.square(n + 2)
-    return ops.cast(ops.cast(upstream, "float32") * gradient, x.dtype)
-
-
-_fused_mish_gradient = compiled(_mish_gradient)
-
-
-@ops.custom_gradient
-def mish(x: KerasTensor) -> tuple:
-    """Mish, `x tanh(softplus(x))` (Misra 2019, eq. 1), of a tensor of any shape.
-
-    With nothing between its three operations kept for the backward pass, TensorFlow on a CPU runs
-    the forward pass as one operation of oneDNN.
-    """
-
-    def gradient(*args: KerasTensor, upstream: KerasTensor | None = None) -> KerasTensor:
-        # PyTorch names the upstream gradient, other backends give it last.
-        return _fused_mish_gradient(x, args[-1] if upstream is None else upstream)
-
-    return _mish(x), gradient
-
-
-def _mish(x: KerasTensor) -> KerasTensor:
-    return x * ops.tanh(ops.softplus(x))
-
-
-def _normalized_mish_gradient(
-    x: KerasTensor,
-    mean: KerasTensor,
-    variance: KerasTensor,
-    gamma: KerasTensor,
-    beta: KerasTensor,
-    upstream: KerasTensor,
-) -> KerasTensor:
-    """Gradient of Mish in what an `BatchNormResiduals` says, which is computed again."""
-    scale = gamma * ops.rsqrt(variance)
-    normalized = (ops.cast(x, "float32") - mean) * scale + beta
-    return ops.cast(_mish_gradient(normalized, upstream), x.dtype)
-
-
-_fused_normalized_mish_gradient = compiled(_normalized_mish_gradient)
-
-
-def _normalized_mish(y: KerasTensor, residuals: BatchNormResiduals) -> KerasTensor:
-    """Mish of `y`, which need not be kept for the backward pass: that has what it was made of."""
-
-    @ops.custom_gradient
-    def activate(y: KerasTensor) -> tuple:
-        return _mish(y), lambda upstream: _fused_normalized_mish_gradient(*residuals, upstream)
-
-    return activate(y)
-
-
-@register_keras_serializable(package="yolo4")
-class BatchNorm(layers.BatchNormalization):
-    """Keras's batch normalization, with a fused training step, and Mish after it where asked for.
-
-    As in Darknet, the moving variance averages the unbiased variance of the batches. Of Mish the
-    backward pass keeps what is normalized alone, which the normalization keeps anyway.
-
-    Args:
-        activation: "mish", or "linear" for none.
-        options: of `keras.layers.BatchNormalization`.
-    """
-
-    def __init__(self, activation: str = "linear", **options: object) -> None:
-        super().__init__(**options)
-        self.activation = activation
-
-    def call(self, inputs: KerasTensor, training: bool | None = None) -> KerasTensor:
-        """Normalize by the batch when training, else by the moving statistics."""
-        mishes = self.activation == "mish"
-        if not (training and self.trainable):
-            y = super().call(inputs, training=training)
-            return mish(y) if mishes else y
-        moving = self.moving_mean, self.moving_variance
-        y, averages, residuals = normalize_batch(
-            inputs, self.gamma, self.beta, moving, self.momentum, self.epsilon
-        )
-        for variable, average in zip(moving, averages, strict=True):
-            variable.assign(average)
-        if not mishes:
-            return y
-        return mish(y) if residuals is None else _normalized_mish(y, residuals)
-
-    def compute_output_spec(self, inputs: KerasTensor, training: bool | None = None) -> KerasTensor:
-        """Shape and type of the output; said here, Keras need not trace `call` to learn it."""
-        return KerasTensor(inputs.shape, dtype=self.compute_dtype)
-
-    def get_config(self) -> dict:
-        """What the constructor takes."""
-        return {**super().get_config(), "activation": self.activation}
-
-    def gradient_call(self) -> Call:
-        """How a training step on a CPU calls the gradient of Mish."""
-        channels = [KerasTensor((self.output.shape[-1],), "float32")] * 4
-        return Call(_fused_normalized_mish_gradient, [self.output, *channels, self.output])
+from nets.batch_norm import BatchNorm
 
 
 def conv_bn_act(
-    x: KerasTensor,
-    filters: int,
-    kernel: int,
-    activation: str,
-    names: Iterator[str],
-    stride: int = 1,
+    x: KerasTensor, filters: int, kernel: int, activation: str, name: str, stride: int = 1
 ) -> KerasTensor:
     """Convolution without bias, batch norm, activation.
 
@@ -132,15 +19,14 @@ def conv_bn_act(
         filters: number of output channels.
         kernel: side of the kernel, 1 or 3.
         activation: "mish" or "leaky".
-        names: gives the layer's name; `conv_n` is the n-th convolution of yolov4.cfg.
+        name: name of the convolution; the other layers' names begin with it.
         stride: 1, or 2 to halve height and width.
 
     Returns:
         Features `[B, H / stride, W / stride, filters]`.
     """
-    name = next(names)
     if stride == 2:
-        # Darknet pads one pixel all around; with an even input only the top and left are read.
+        # Darknet pads one pixel on every side; with an even input only the top and left are read.
         x = layers.ZeroPadding2D(((1, 0), (1, 0)), name=f"{name}_pad")(x)
     x = layers.Conv2D(
         filters,
@@ -151,49 +37,18 @@ def conv_bn_act(
         kernel_initializer="he_normal",
         name=name,
     )(x)
-    norm = {"momentum": 0.97, "epsilon": 1e-5, "name": f"{name}_norm"}
+    norm: dict[str, Any] = {"momentum": 0.97, "epsilon": 1e-5, "name": f"{name}_norm"}
     if activation == "mish":
         return BatchNorm("mish", **norm)(x)
     x = BatchNorm(**norm)(x)
     return layers.LeakyReLU(negative_slope=0.1, name=f"{name}_leaky")(x)
 
 
-def csp_stage(
-    x: KerasTensor, filters: int, blocks: int, names: Iterator[str], split: bool = True
-) -> KerasTensor:
-    """One stage of CSPDarknet53: halve the resolution, then residual blocks on a part.
-
-    The features are projected onto two paths; only one goes through the residual blocks, and both
-    are joined at the end (Wang et al. 2020, CSPNet, figure 2b).
-
-    Args:
-        x: features `[B, H, W, C]`.
-        filters: output channels.
-        blocks: number of residual blocks.
-        names: names of the convolutions, see `conv_bn_act`.
-        split: False in the first stage, whose paths keep all channels.
-
-    Returns:
-        Features `[B, H / 2, W / 2, filters]`.
-    """
-    path = filters // 2 if split else filters
-    bottleneck = path if split else filters // 2
-    x = conv_bn_act(x, filters, 3, "mish", names, stride=2)
-    shortcut = conv_bn_act(x, path, 1, "mish", names)
-    x = conv_bn_act(x, path, 1, "mish", names)
-    for _ in range(blocks):
-        residual = conv_bn_act(x, bottleneck, 1, "mish", names)
-        residual = conv_bn_act(residual, path, 3, "mish", names)
-        x = layers.Add()([x, residual])
-    x = conv_bn_act(x, path, 1, "mish", names)
-    x = layers.Concatenate()([x, shortcut])
-    return conv_bn_act(x, filters, 1, "mish", names)
-
-
 def spp(x: KerasTensor) -> KerasTensor:
-    """Spatial pyramid pooling: maxima over 13, 9 and 5 pixels beside the features themselves.
+    """Spatial pyramid pooling: maxima over 13x13, 9x9 and 5x5 pixels concatenated with `x`.
 
-    Two 5x5 maxima in a row are one over 9x9, three are one over 13x13, so each pool reads the last.
+    Two 5x5 maxima in a row are one over 9x9, three are one over 13x13, so each pool reads the
+    previous one.
 
     Args:
         x: features `[B, H, W, C]`.
@@ -205,3 +60,109 @@ def spp(x: KerasTensor) -> KerasTensor:
     pool9 = layers.MaxPooling2D(5, strides=1, padding="same")(pool5)
     pool13 = layers.MaxPooling2D(5, strides=1, padding="same")(pool9)
     return layers.Concatenate()([pool13, pool9, pool5, x])
+
+
+def logits_of(
+    x: KerasTensor, anchors: int, class_count: int, confidence_prior: float, name: str
+) -> KerasTensor:
+    """The last convolution of a level.
+
+    It starts near zero, and its confidence bias at `-log((1 - prior) / prior)` (Lin et al. 2017,
+    Focal Loss, section 3.3), so that the confidence of an untrained network is `prior` everywhere.
+    It computes in float32 under every precision policy.
+
+    Args:
+        x: features `[B, H, W, F]`.
+        anchors: anchors of the level, A.
+        class_count: number of classes, C.
+        confidence_prior: confidence of the untrained network.
+        name: name of the convolution.
+
+    Returns:
+        Logits `[B, H, W, A, 5 + C]` in the order tx, ty, tw, th, confidence, classes.
+    """
+    bias = [0.0] * 4 + [-math.log((1 - confidence_prior) / confidence_prior)] + [0.0] * class_count
+    x = layers.Conv2D(
+        anchors * len(bias),
+        1,
+        kernel_initializer=initializers.RandomNormal(stddev=0.01),
+        bias_initializer=initializers.Constant(bias * anchors),
+        dtype="float32",
+        name=name,
+    )(x)
+    return SplitAnchors(anchors, dtype="float32", name=f"{name}_logits")(x)
+
+
+@register_keras_serializable(package="yolo4")
+class SplitAnchors(layers.Layer):
+    """Reshapes `[B, H, W, A * numbers]` to `[B, H, W, A, numbers]`, H and W known or not."""
+
+    def __init__(self, anchors: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.anchors = anchors
+
+    def call(self, x: KerasTensor) -> KerasTensor:
+        """Split the last axis."""
+        shape = ops.shape(x)
+        return ops.reshape(x, (*shape[:3], self.anchors, shape[3] // self.anchors))
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**super().get_config(), "anchors": self.anchors}
+
+
+class KerasGraph:
+    """A `nets.spec.GraphBuilder` of Keras layers.
+
+    The convolutions are named `conv_1`, `conv_2`, ... in the order of their construction.
+
+    Args:
+        anchors: anchors of a level.
+        class_count: number of classes.
+        confidence_prior: confidence of the untrained network.
+
+    Attributes:
+        convolutions: number of convolutions so far.
+    """
+
+    def __init__(self, anchors: int, class_count: int, confidence_prior: float) -> None:
+        self.convolutions = 0
+        self._head = (anchors, class_count, confidence_prior)
+
+    def _name(self) -> str:
+        self.convolutions += 1
+        return f"conv_{self.convolutions}"
+
+    def conv(
+        self, x: KerasTensor, filters: int, kernel: int, activation: str, stride: int = 1
+    ) -> KerasTensor:
+        """As `conv_bn_act`."""
+        return conv_bn_act(x, filters, kernel, activation, self._name(), stride)
+
+    def add(self, x: KerasTensor, y: KerasTensor) -> KerasTensor:
+        """Sum of features of equal shape."""
+        return layers.Add()([x, y])
+
+    def concat(self, *xs: KerasTensor) -> KerasTensor:
+        """Concatenation of channels."""
+        return layers.Concatenate()(list(xs))
+
+    def half(self, x: KerasTensor) -> KerasTensor:
+        """The second half of the channels."""
+        return x[..., x.shape[-1] // 2 :]
+
+    def max_pool(self, x: KerasTensor) -> KerasTensor:
+        """Maximum over 2x2 pixels with stride 2."""
+        return layers.MaxPooling2D(2)(x)
+
+    def pyramid_pooling(self, x: KerasTensor) -> KerasTensor:
+        """As `spp`."""
+        return spp(x)
+
+    def upsample(self, x: KerasTensor) -> KerasTensor:
+        """Each pixel repeated to 2x2."""
+        return layers.UpSampling2D(2)(x)
+
+    def head(self, x: KerasTensor, level: int) -> KerasTensor:
+        """As `logits_of`; all levels have as many anchors."""
+        return logits_of(x, *self._head, self._name())

@@ -8,7 +8,7 @@ _EPSILON = 1e-7
 
 
 def area(boxes: KerasTensor) -> KerasTensor:
-    """Area of boxes `[..., 4]`: `[...]`, zero where a side is negative."""
+    """Area of boxes `[..., 4]`: `[...]`, zero if a side is negative."""
     sides = ops.maximum(boxes[..., 2:] - boxes[..., :2], 0)
     return sides[..., 0] * sides[..., 1]
 

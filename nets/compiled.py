@@ -1,21 +1,21 @@
-"""Functions in the backend's compiled form where that is faster, and their gradients."""
+"""The backend's own means where they are faster: compilation, gradients, a fused Adam step."""
 
 import functools
 import threading
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
-from keras import KerasTensor, ops
+from keras import KerasTensor, Variable, ops
 
 
 def compiled(function: Callable) -> Callable:
     """Compile `function` with XLA under the TensorFlow backend.
 
-    For pieces without convolutions, such as an activation's gradient or the whole loss: XLA fuses
-    their many small operations, which TensorFlow would run one by one over memory. Convolutions
-    are left to TensorFlow's own kernels. Under JAX the whole training step is compiled anyway, so
-    there, and under PyTorch, the function is returned as it is.
+    For functions without convolutions, such as an activation's gradient or the whole loss: XLA
+    fuses their many small operations, while TensorFlow would run them one by one over memory.
+    Convolutions are left to TensorFlow's own kernels. JAX compiles the whole training step anyway,
+    so there, and under PyTorch, the function is returned unchanged.
     """
     if keras.backend.backend() != "tensorflow":
         return function
@@ -24,8 +24,8 @@ def compiled(function: Callable) -> Callable:
     def fused(*signature: object) -> Callable:
         import tensorflow as tf
 
-        # One function per signature: a shared one would warn of its many retracings.
-        # Nothing branches on values, so AutoGraph's rewriting would only take time.
+        # One function per signature: a shared one would warn about being traced many times.
+        # Nothing branches on values, so AutoGraph's rewriting would only cost time.
         return tf.function(function, jit_compile=True, autograph=False)
 
     @functools.wraps(function)
@@ -36,11 +36,11 @@ def compiled(function: Callable) -> Callable:
 
 
 class Call(NamedTuple):
-    """A call to come.
+    """A call that will be made later.
 
     Attributes:
-        function: what is called.
-        arguments: shapes and types of its arguments, the batch size None.
+        function: the function.
+        arguments: shapes and types of its arguments; the batch size is None.
     """
 
     function: Callable
@@ -48,15 +48,15 @@ class Call(NamedTuple):
 
 
 def compile_ahead(calls: Sequence[Call], batch_size: int) -> None:
-    """Begin, in a thread of its own, to compile what `compiled` functions the calls come to.
+    """Start compiling, on a background thread, every `compiled` function that the calls reach.
 
-    XLA takes seconds, in which the caller can trace the training step. The calls themselves are
-    traced here and now: TensorFlow fails where two threads trace one function. Under other
-    backends nothing is done.
+    XLA takes seconds, during which the caller can trace the training step. The calls themselves
+    are traced before this function returns, since TensorFlow fails if two threads trace one
+    function. Does nothing under other backends.
 
     Args:
-        calls: one after the other.
-        batch_size: what the batch size will be.
+        calls: made one after the other.
+        batch_size: the batch size of the later calls.
     """
     if keras.backend.backend() != "tensorflow":
         return
@@ -64,7 +64,7 @@ def compile_ahead(calls: Sequence[Call], batch_size: int) -> None:
 
     ready = []
     for function, arguments in calls:
-        # The same unknown sizes as in the step, or it would be another function to TensorFlow.
+        # With the same unknown sizes as in the step; otherwise TensorFlow would trace again.
         signature = [tf.TensorSpec(array.shape, array.dtype) for array in arguments]
         traced = tf.function(function, autograph=False, input_signature=signature)
         ready.append((traced.get_concrete_function(), signature))
@@ -78,7 +78,7 @@ def compile_ahead(calls: Sequence[Call], batch_size: int) -> None:
 
 
 def gradient(function: Callable, count: int) -> Callable:
-    """The gradient, under TensorFlow, of a scalar function in its first `count` arguments."""
+    """Under TensorFlow, the gradient of a scalar function in its first `count` arguments."""
 
     def call(*arguments: KerasTensor) -> Sequence[KerasTensor]:
         import tensorflow as tf
@@ -94,14 +94,14 @@ def gradient(function: Callable, count: int) -> Callable:
 def value_and_gradient(
     function: Callable[[KerasTensor], KerasTensor], x: KerasTensor
 ) -> tuple[KerasTensor, KerasTensor]:
-    """An elementwise function and, by the backend's differentiation, its gradient.
+    """Value and gradient of an elementwise function, differentiated by the backend.
 
     Args:
-        function: gives an array of the shape of its argument.
+        function: returns an array of the shape of its argument.
         x: float array.
 
     Returns:
-        `function(x)`, and the gradient of its sum in `x`, of the same shape.
+        `function(x)`, and the gradient of its sum in `x`, both of the shape of `x`.
     """
     backend = keras.backend.backend()
     if backend == "tensorflow":
@@ -120,3 +120,60 @@ def value_and_gradient(
     value = function(x)
     ops.sum(value).backward()
     return value.detach(), x.grad
+
+
+class AdamNumbers(NamedTuple):
+    """Scalars of a step of Adam that are the same for all variables.
+
+    Attributes:
+        powers: both betas to the power of the number of the step, counted from 1.
+        betas: decay rates of the mean of the gradients and of the mean of their squares.
+        epsilon: added to the root of the mean of squares.
+    """
+
+    powers: tuple[KerasTensor, KerasTensor]
+    betas: tuple[KerasTensor, KerasTensor]
+    epsilon: KerasTensor
+
+
+def adam_step(
+    variable: Any,
+    momentum: Variable,
+    velocity: Variable,
+    gradient: KerasTensor,
+    learning_rate: KerasTensor,
+    numbers: AdamNumbers,
+) -> bool:
+    """A step of Adam (Kingma & Ba 2015, section 2, last paragraph) as one TensorFlow operation.
+
+    Keras composes it of a dozen operations per variable: tracing the training step then takes
+    seconds longer, and each operation reads and writes the whole variable.
+
+    Args:
+        variable: the backend's variable to update.
+        momentum: mean of its gradients.
+        velocity: mean of their squares.
+        gradient: the gradient, of the variable's shape.
+        learning_rate: scalar.
+        numbers: scalars that all variables share.
+
+    Returns:
+        Whether the variable was updated: only under TensorFlow.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return False
+    import tensorflow as tf
+
+    tf.raw_ops.ResourceApplyAdam(
+        var=variable.handle,
+        m=momentum.value.handle,
+        v=velocity.value.handle,
+        beta1_power=numbers.powers[0],
+        beta2_power=numbers.powers[1],
+        lr=learning_rate,
+        beta1=numbers.betas[0],
+        beta2=numbers.betas[1],
+        epsilon=numbers.epsilon,
+        grad=gradient,
+    )
+    return True

@@ -5,19 +5,17 @@ from typing import NamedTuple
 
 from keras import KerasTensor, ops
 
-STRIDES = (8, 16, 32)
-SCALE_X_Y = (1.2, 1.1, 1.05)  # grid sensitivity of each stride, from yolov4.cfg
-_LARGEST_LOG_SIDE = 8.0  # a side of 3000 anchors; beyond, exp would overflow to no purpose
+_LARGEST_LOG_SIDE = 8.0  # 3000 times the anchor's side; far beyond that, exp would overflow
 
 
 class AnchorGrid(NamedTuple):
-    """Where each of the N predictors of all levels stands, in the order of the flat logits.
+    """Position and anchor of each of the N predictors, in the order of the flat logits.
 
     Attributes:
-        cells: `[N, 2]`, column and row of its cell.
-        strides: `[N, 1]`, side of its cell in input pixels.
-        scales: `[N, 1]`, its `scale_x_y`.
-        anchors: `[N, 2]`, width and height of its anchor in input pixels.
+        cells: `[N, 2]`, column and row of the cell.
+        strides: `[N, 1]`, side of the cell in input pixels.
+        scales: `[N, 1]`, `scale_x_y`.
+        anchors: `[N, 2]`, width and height of the anchor in input pixels.
     """
 
     cells: KerasTensor
@@ -29,20 +27,22 @@ class AnchorGrid(NamedTuple):
 def anchor_grid(
     grids: Sequence[tuple[int, int]],
     anchors: Sequence[Sequence[float]],
-    scale_x_y: Sequence[float] = SCALE_X_Y,
+    strides: Sequence[int],
+    scale_x_y: Sequence[float],
 ) -> AnchorGrid:
     """Lay out the predictors of all levels, level by level, row by row, cell by cell.
 
     Args:
-        grids: rows and columns of each level, strides 8, 16, 32.
-        anchors: `[9, 2]`, width and height in input pixels, small to large, three a level.
+        grids: rows and columns of each of the L levels.
+        anchors: `[L * A, 2]`, width and height in input pixels, A for each level in turn.
+        strides: input pixels per cell of each level.
         scale_x_y: grid sensitivity of each level.
 
     Returns:
-        N = sum of rows * columns * 3 predictors.
+        N predictors, the sum of `rows * columns * A` over the levels.
     """
     per_level = len(anchors) // len(grids)
-    cells, strides, scales, sizes = [], [], [], []
+    cells, sides, scales, sizes = [], [], [], []
     for level, (rows, columns) in enumerate(grids):
         column, row = ops.meshgrid(ops.arange(columns), ops.arange(rows))
         cell = ops.reshape(ops.stack([column, row], axis=-1), (-1, 1, 2))
@@ -51,9 +51,9 @@ def anchor_grid(
         count = rows * columns
         level_anchors = ops.cast(anchors[level * per_level : (level + 1) * per_level], "float32")
         sizes.append(ops.tile(level_anchors, (count, 1)))
-        strides.append(ops.full((count * per_level, 1), float(STRIDES[level])))
+        sides.append(ops.full((count * per_level, 1), float(strides[level])))
         scales.append(ops.full((count * per_level, 1), float(scale_x_y[level])))
-    return AnchorGrid(*(ops.concatenate(parts) for parts in (cells, strides, scales, sizes)))
+    return AnchorGrid(*(ops.concatenate(parts) for parts in (cells, sides, scales, sizes)))
 
 
 def flatten(logits: Sequence[KerasTensor]) -> KerasTensor:
@@ -74,7 +74,7 @@ def grids(logits: Sequence[KerasTensor]) -> list[tuple[int, int]]:
 
 
 def decode_boxes(raw: KerasTensor, grid: AnchorGrid) -> KerasTensor:
-    """Boxes of logits (Redmon and Farhadi 2018, YOLOv3, section 2.1, with `scale_x_y`).
+    """Boxes from logits (Redmon and Farhadi 2018, YOLOv3, section 2.1, with `scale_x_y`).
 
     Args:
         raw: tx, ty, tw, th, `[..., 4]`.
@@ -92,18 +92,21 @@ def decode_boxes(raw: KerasTensor, grid: AnchorGrid) -> KerasTensor:
 def decode(
     logits: Sequence[KerasTensor],
     anchors: Sequence[Sequence[float]],
-    scale_x_y: Sequence[float] = SCALE_X_Y,
+    strides: Sequence[int],
+    scale_x_y: Sequence[float],
 ) -> tuple[KerasTensor, KerasTensor, KerasTensor]:
-    """What the network says about every predictor.
+    """Box, confidence and class scores of every predictor.
 
     Args:
-        logits: p3, p4, p5, each `[B, H, W, A, 5 + C]`.
-        anchors: `[9, 2]`, width and height in input pixels.
+        logits: of each level, `[B, H, W, A, 5 + C]`.
+        anchors: `[L * A, 2]`, width and height in input pixels.
+        strides: input pixels per cell of each level.
         scale_x_y: grid sensitivity of each level.
 
     Returns:
         Boxes `[B, N, 4]`, xyxy in input pixels; confidence `[B, N]`; class scores `[B, N, C]`.
     """
     flat = flatten(logits)
-    boxes = decode_boxes(flat[..., :4], anchor_grid(grids(logits), anchors, scale_x_y))
+    grid = anchor_grid(grids(logits), anchors, strides, scale_x_y)
+    boxes = decode_boxes(flat[..., :4], grid)
     return boxes, ops.sigmoid(flat[..., 4]), ops.sigmoid(flat[..., 5:])

@@ -1,4 +1,4 @@
-"""What the confidence loss does to each predictor: the loss itself, taken apart."""
+"""The confidence loss of each predictor and its gradient, computed by the loss itself."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -13,13 +13,13 @@ class Examined(NamedTuple):
     """The confidence loss at each of the N predictors of a batch.
 
     Attributes:
-        boxes: what they predict, `[B, N, 4]`, xyxy in input pixels.
+        boxes: predicted boxes `[B, N, 4]`, xyxy in input pixels.
         confidence: `[B, N]` in 0..1.
-        positive: `[B, N]`, 1 for predictors that answer for an object, else 0.
+        positive: `[B, N]`, 1 for predictors that are assigned to an object, else 0.
         loss_mask: `[B, N]`, 0 for ignored predictors, else 1.
         loss: `[B, N]`, times `confidence_gain`; 0 for ignored predictors.
         gradient: `[B, N]`, derivative of the sum of `loss` in the confidence logit.
-        strides: `[N]`, side of their cells in input pixels.
+        strides: `[N]`, side of the predictors' cells in input pixels.
     """
 
     boxes: KerasTensor
@@ -34,14 +34,14 @@ class Examined(NamedTuple):
 def examine(
     criterion: YOLOv4Loss, targets: Mapping[str, KerasTensor], logits: Sequence[KerasTensor]
 ) -> Examined:
-    """Take the confidence term of a batch apart.
+    """Split the confidence term of a batch by predictors.
 
     The sum of `loss` over all predictors, divided by the number of positives, is the term.
 
     Args:
         criterion: the loss.
-        targets: as the criterion takes them.
-        logits: p3, p4, p5, each `[B, H, W, A, 5 + C]`.
+        targets: as for the criterion.
+        logits: of each level, `[B, H, W, A, 5 + C]`.
     """
     targets = {name: ops.convert_to_tensor(value) for name, value in targets.items()}
     match = criterion.match(targets, [ops.convert_to_tensor(level) for level in logits])
@@ -63,11 +63,11 @@ def confidence_curve(
 ) -> tuple[KerasTensor, KerasTensor]:
     """The confidence loss of single examples (Lin et al. 2017, figure 1), times its gain.
 
-    Each example is a batch of its own, so that a loss that chooses among them takes every one.
+    Each example is a separate batch, so that a loss that chooses among examples takes each one.
 
     Args:
         criterion: the loss.
-        p_t: `[K]`, the probability given to the truth, above 0 and below 1.
+        p_t: `[K]`, the predicted probability of the true target, above 0 and below 1.
         target: 1 for positives, 0 for negatives.
 
     Returns:

@@ -1,4 +1,4 @@
-"""The confidence losses, and the YOLOv4 loss that they are one term of."""
+"""The confidence losses, and the YOLOv4 loss with its three terms."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -9,14 +9,14 @@ from keras import KerasTensor, ops
 from nets import boxes as overlaps
 from nets.assign import Assignment, assign, ignored
 from nets.compiled import Call, compiled, gradient
-from nets.decode import SCALE_X_Y, AnchorGrid, anchor_grid, decode_boxes, flatten, grids
+from nets.decode import AnchorGrid, anchor_grid, decode_boxes, flatten, grids
 
 Elementwise = Callable[[KerasTensor, KerasTensor], KerasTensor]
 TERMS = ("box", "confidence", "class")
 
 
 def _signed(logits: KerasTensor, targets: KerasTensor) -> KerasTensor:
-    """x_t: the logit, with its sign turned where the target is 0, so that p_t = sigmoid(x_t)."""
+    """x_t: the logit, negated if the target is 0, so that p_t = sigmoid(x_t)."""
     return (2 * targets - 1) * logits
 
 
@@ -53,8 +53,8 @@ def ohem(
 ) -> KerasTensor:
     """BCE of positives and of the hardest `ratio` negatives per positive, 0 elsewhere.
 
-    Hard negative mining as in SSD (Liu et al. 2016, section 2.2), over the whole batch, so that
-    images without objects take part.
+    Hard negative mining as in SSD (Liu et al. 2016, section 2.2), but over the whole batch, so
+    that it also chooses negatives in images without objects.
 
     Args:
         logits: `[B, N]`.
@@ -64,10 +64,10 @@ def ohem(
     """
     values = bce(logits, targets)
     hardness = ops.reshape(ops.where((targets == 0) & (loss_mask > 0), values, -1.0), (-1,))
-    wanted = ops.maximum(ops.sum(targets) * ratio, 1.0)
+    count = ops.maximum(ops.sum(targets) * ratio, 1.0)
     order = ops.argsort(-ops.stop_gradient(hardness))
-    place = ops.argsort(order)
-    hard = (ops.cast(place, "float32") < wanted) & (hardness >= 0)
+    rank = ops.argsort(order)
+    hard = (ops.cast(rank, "float32") < count) & (hardness >= 0)
     return values * ops.maximum(targets, ops.cast(ops.reshape(hard, ops.shape(values)), "float32"))
 
 
@@ -88,14 +88,14 @@ def confidence_loss(
 
 
 class Match(NamedTuple):
-    """What is asked of each of the N predictors for a batch.
+    """What the loss requires of each of the N predictors for a batch.
 
     Attributes:
         flat: box and confidence logits of all levels, float32 `[B, N, 5]`.
         grid: the predictors.
         predicted: boxes `[B, N, 4]`, xyxy in input pixels, without a gradient.
-        assignment: which predictors answer for which object.
-        loss_mask: float32 `[B, N]`, 0 for the predictors that the confidence loss ignores, else 1.
+        assignment: which predictors are assigned to which object.
+        loss_mask: float32 `[B, N]`, 0 for predictors that the confidence loss ignores, else 1.
     """
 
     flat: KerasTensor
@@ -106,33 +106,35 @@ class Match(NamedTuple):
 
 
 def _candidates(logits: Sequence[KerasTensor], predictor: KerasTensor) -> KerasTensor:
-    """All logits of the candidates' predictors: of `[B, K]`, float32 `[B, K, 5 + C]`.
+    """Gather the logits of the candidates' predictors, `[B, K]`: float32 `[B, K, 5 + C]`.
 
-    Taken level by level, as the class logits of the other predictors are not needed in one array.
+    They are gathered level by level: the class logits of all predictors are never concatenated.
     """
     batch, numbers = ops.shape(predictor)[0], logits[0].shape[-1]
     image = ops.arange(batch, dtype="int32")[:, None, None]
     by_level = ops.reshape(predictor, (batch, -1, len(logits), logits[0].shape[-2]))
-    first, found = 0, []
+    first, parts = 0, []
     for level, (rows, columns) in enumerate(grids(logits)):
         count = rows * columns * logits[level].shape[-2]
         index = image * count + by_level[:, :, level] - first
-        found.append(ops.take(ops.reshape(logits[level], (-1, numbers)), index, axis=0))
+        parts.append(ops.take(ops.reshape(logits[level], (-1, numbers)), index, axis=0))
         first += count
-    return ops.cast(ops.reshape(ops.concatenate(found, axis=2), (batch, -1, numbers)), "float32")
+    return ops.cast(ops.reshape(ops.concatenate(parts, axis=2), (batch, -1, numbers)), "float32")
 
 
 class YOLOv4Loss:
     """`box_gain * box + confidence_gain * confidence + class_gain * class`.
 
     Each term is a sum over the batch divided by the number of positives in it, at least 1. The box
-    term is `1 - CIoU` (or DIoU, GIoU) and the class term BCE, both of the predictors that answer
-    for an object; the confidence term is over all predictors but the ignored ones: those that
-    overlap an object, and those that would answer for a difficult one.
+    term is `1 - CIoU` (or DIoU, GIoU) and the class term is BCE, both of the predictors that are
+    assigned to an object. The confidence term is over all predictors but the ignored ones: those
+    that overlap an object, and those that would be assigned to a difficult one.
 
     Args:
-        anchors: `[9, 2]`, width and height in input pixels.
-        confidence: what `confidence_loss` makes.
+        anchors: `[L * A, 2]`, width and height in input pixels, A for each of the L levels in turn.
+        strides: input pixels per cell of each level.
+        scale_x_y: grid sensitivity of each level.
+        confidence: what `confidence_loss` returns.
         box_loss: "ciou", "diou" or "giou".
         box_gain: multiplier of the box term.
         confidence_gain: multiplier of the confidence term.
@@ -140,42 +142,44 @@ class YOLOv4Loss:
         label_smoothing: moves class targets from 0 and 1 towards 1/2.
         ignore_threshold: IoU with any object above which a negative is ignored.
         anchor_match_threshold: see `nets.assign.assign`.
-        scale_x_y: grid sensitivity of strides 8, 16, 32.
     """
 
     def __init__(
         self,
+        *,
         anchors: Sequence[Sequence[float]],
+        strides: Sequence[int],
+        scale_x_y: Sequence[float],
         confidence: Callable[[KerasTensor, KerasTensor, KerasTensor], KerasTensor],
-        box_loss: str = "ciou",
-        box_gain: float = 1.0,
-        confidence_gain: float = 1.0,
-        class_gain: float = 1.0,
-        label_smoothing: float = 0.0,
-        ignore_threshold: float = 0.7,
-        anchor_match_threshold: float | None = None,
-        scale_x_y: Sequence[float] = SCALE_X_Y,
+        box_loss: str,
+        box_gain: float,
+        confidence_gain: float,
+        class_gain: float,
+        label_smoothing: float,
+        ignore_threshold: float,
+        anchor_match_threshold: float | None,
     ) -> None:
         self.anchors = [[float(side) for side in anchor] for anchor in anchors]
+        self.strides = tuple(strides)
+        self.scale_x_y = tuple(scale_x_y)
         self.confidence = confidence
         self.overlap = getattr(overlaps, box_loss)
         self.gains = {"box": box_gain, "confidence": confidence_gain, "class": class_gain}
         self.label_smoothing = label_smoothing
         self.ignore_threshold = ignore_threshold
         self.anchor_match_threshold = anchor_match_threshold
-        self.scale_x_y = scale_x_y
         self._fused = compiled(self._terms)
         self._fused_match = compiled(self._match)
 
     def __call__(
         self, targets: Mapping[str, KerasTensor], logits: Sequence[KerasTensor]
     ) -> dict[str, KerasTensor]:
-        """The terms "box", "confidence" and "class", times their gains; their sum is the loss.
+        """The terms "box", "confidence" and "class", each times its gain; their sum is the loss.
 
         Args:
             targets: "boxes" `[B, M, 4]`, xyxy in input pixels; "labels" int `[B, M]`, -1 pads;
                 "difficult" bool `[B, M]`, objects that are neither positives nor negatives.
-            logits: p3, p4, p5, each `[B, H, W, A, 5 + C]`.
+            logits: of each level, `[B, H, W, A, 5 + C]`.
         """
         values = self._fused(targets["boxes"], targets["labels"], targets["difficult"], *logits)
         return dict(zip(TERMS, values, strict=True))
@@ -195,7 +199,7 @@ class YOLOv4Loss:
         return Call(loss, [*logits, *targets])
 
     def match(self, targets: Mapping[str, KerasTensor], logits: Sequence[KerasTensor]) -> Match:
-        """What the confidence loss sees; arguments as for the call."""
+        """What the confidence loss depends on; arguments as for the call."""
         return self._fused_match(targets["boxes"], targets["labels"], targets["difficult"], *logits)
 
     def _match(
@@ -206,17 +210,24 @@ class YOLOv4Loss:
         *logits: KerasTensor,
     ) -> Match:
         flat = flatten([level[..., :5] for level in logits])
-        grid = anchor_grid(grids(logits), self.anchors, self.scale_x_y)
+        grid = anchor_grid(grids(logits), self.anchors, self.strides, self.scale_x_y)
         boxes = ops.cast(boxes, "float32")
         present = ops.convert_to_tensor(labels) >= 0
         difficult = ops.cast(difficult, "bool")
-        found = assign(
-            boxes, present, difficult, self.anchors, grids(logits), self.anchor_match_threshold
+        assignment = assign(
+            boxes,
+            present,
+            difficult,
+            self.anchors,
+            self.strides,
+            grids(logits),
+            self.anchor_match_threshold,
         )
         predicted = ops.stop_gradient(decode_boxes(flat[..., :4], grid))
         ignore = ignored(predicted, boxes, present, self.ignore_threshold)
-        negative = (1 - ops.cast(ignore, "float32")) * (1 - found.ignored_difficult)
-        return Match(flat, grid, predicted, found, ops.maximum(found.positive, negative))
+        negative = (1 - ops.cast(ignore, "float32")) * (1 - assignment.ignored_difficult)
+        loss_mask = ops.maximum(assignment.positive, negative)
+        return Match(flat, grid, predicted, assignment, loss_mask)
 
     def _terms(
         self,
@@ -225,25 +236,26 @@ class YOLOv4Loss:
         difficult: KerasTensor,
         *logits: KerasTensor,
     ) -> tuple[KerasTensor, ...]:
-        flat, grid, _, found, loss_mask = self._match(boxes, labels, difficult, *logits)
+        flat, grid, _, assignment, loss_mask = self._match(boxes, labels, difficult, *logits)
         boxes = ops.cast(boxes, "float32")
-        is_assigned = ops.cast(found.is_assigned, "float32")
-        answering = _candidates(logits, found.predictor)
+        predictor, positive = assignment.predictor, assignment.positive
+        is_assigned = ops.cast(assignment.is_assigned, "float32")
+        candidates = _candidates(logits, predictor)
         terms = {
-            "box": ops.sum(is_assigned * self._box_term(answering, found.predictor, grid, boxes)),
-            "confidence": ops.sum(self.confidence(flat[..., 4], found.positive, loss_mask)),
-            "class": ops.sum(is_assigned * self._class_term(answering[..., 5:], labels)),
+            "box": ops.sum(is_assigned * self._box_term(candidates, predictor, grid, boxes)),
+            "confidence": ops.sum(self.confidence(flat[..., 4], positive, loss_mask)),
+            "class": ops.sum(is_assigned * self._class_term(candidates[..., 5:], labels)),
         }
         positives = ops.maximum(ops.sum(is_assigned), 1)
         return tuple(self.gains[name] * terms[name] / positives for name in TERMS)
 
     def _box_term(
-        self, answering: KerasTensor, predictor: KerasTensor, grid: AnchorGrid, boxes: KerasTensor
+        self, candidates: KerasTensor, predictor: KerasTensor, grid: AnchorGrid, boxes: KerasTensor
     ) -> KerasTensor:
         """1 - overlap of each candidate's predicted box and its object, `[B, K]`."""
-        places = AnchorGrid(*(ops.take(part, predictor, axis=0) for part in grid))
+        own_grid = AnchorGrid(*(ops.take(part, predictor, axis=0) for part in grid))
         objects = ops.repeat(boxes, len(self.anchors), axis=1)
-        return 1 - self.overlap(decode_boxes(answering[..., :4], places), objects)
+        return 1 - self.overlap(decode_boxes(candidates[..., :4], own_grid), objects)
 
     def _class_term(self, logits: KerasTensor, labels: KerasTensor) -> KerasTensor:
         """BCE of each candidate's class logits, summed over classes, `[B, K]`."""

@@ -1,4 +1,4 @@
-"""Anchor boxes: the nine of YOLOv4, text files of them, and k-means on one's own boxes."""
+"""Anchor boxes: text files of them, and k-means on the boxes of a data set."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,19 +10,7 @@ from utils.errors import UserError
 from utils.image import Letterbox
 from utils.records import Record
 
-ANCHOR_COUNT = 9
-
-# Width and height in pixels, as in Darknet's yolov4.cfg: three for each of the strides 8, 16, 32.
-COCO_ANCHORS = np.array(
-    [
-        [12, 16], [19, 36], [40, 28],
-        [36, 75], [76, 55], [72, 146],
-        [142, 110], [192, 243], [459, 401],
-    ],
-    dtype=np.float32,
-)  # fmt: skip
-
-# Clustering looks at no more boxes than this: more would not move an anchor by a pixel.
+# Clustering uses at most this many boxes: more would not move an anchor by a pixel.
 _MOST_BOXES = 10_000
 _RESTARTS = 4
 _MOST_UPDATES = 200
@@ -31,7 +19,7 @@ _MOST_UPDATES = 200
 def box_sizes(records: Sequence[Record], input_size: tuple[int, int]) -> np.ndarray:
     """Measure the training boxes as the network sees them, that is after the letterbox.
 
-    Difficult objects are left out: no anchor answers for them.
+    Difficult objects are left out, since no anchor is assigned to them.
 
     Args:
         records: the annotated images.
@@ -49,7 +37,7 @@ def box_sizes(records: Sequence[Record], input_size: tuple[int, int]) -> np.ndar
 
 
 def mean_best_iou(sizes_wh: np.ndarray, anchors: np.ndarray) -> float:
-    """Tell how well anchors fit boxes: the IoU with the best anchor, averaged over the boxes.
+    """Measure how well anchors fit boxes: the mean IoU of the boxes with their best anchor.
 
     Args:
         sizes_wh: `[N, 2]`, width and height of the boxes, at least one.
@@ -63,15 +51,15 @@ def mean_best_iou(sizes_wh: np.ndarray, anchors: np.ndarray) -> float:
     return float(shape_iou(sizes_wh, anchors).max(axis=1).mean())
 
 
-def kmeans_anchors(sizes_wh: np.ndarray, k: int = ANCHOR_COUNT, seed: int = 0) -> np.ndarray:
+def kmeans_anchors(sizes_wh: np.ndarray, k: int, seed: int = 0) -> np.ndarray:
     """Find the `k` anchors that fit the boxes, by k-means with the distance 1 - IoU.
 
-    The best of several seeded starts (k-means++) by `mean_best_iou`.
+    Of several seeded starts (k-means++), the best result by `mean_best_iou` is returned.
 
     Args:
         sizes_wh: `[N, 2]`, width and height of the boxes at the input size.
         k: the number of anchors.
-        seed: the same seed and boxes give the same anchors.
+        seed: equal seeds and boxes give equal anchors.
 
     Returns:
         float32 `[k, 2]`, width and height, smallest area first.
@@ -86,7 +74,7 @@ def kmeans_anchors(sizes_wh: np.ndarray, k: int = ANCHOR_COUNT, seed: int = 0) -
     distinct = len(np.unique(sizes, axis=0))
     if distinct < k:
         raise UserError(
-            f"{k} anchors need boxes of at least {k} different sizes, the training boxes have "
+            f"{k} anchors need boxes of at least {k} different sizes, but the training boxes have "
             f"{distinct}: use the default (COCO) anchors."
         )
     starts = [_refine(sizes, _spread(sizes, k, rng)) for _ in range(_RESTARTS)]
@@ -95,7 +83,7 @@ def kmeans_anchors(sizes_wh: np.ndarray, k: int = ANCHOR_COUNT, seed: int = 0) -
 
 
 def _spread(sizes: np.ndarray, k: int, rng: np.random.Generator) -> np.ndarray:
-    """Pick `k` boxes far from each other: k-means++ seeding."""
+    """Choose `k` boxes far from each other: k-means++ seeding."""
     chosen = [int(rng.integers(len(sizes)))]
     distance = np.full(len(sizes), np.inf)
     while len(chosen) < k:
@@ -106,7 +94,7 @@ def _spread(sizes: np.ndarray, k: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def _refine(sizes: np.ndarray, anchors: np.ndarray) -> np.ndarray:
-    """Move each anchor to the median of the boxes nearest to it until none changes side."""
+    """Move each anchor to the median of its nearest boxes until no box changes its anchor."""
     nearest = None
     for _ in range(_MOST_UPDATES):
         iou = shape_iou(sizes, anchors)
@@ -118,25 +106,24 @@ def _refine(sizes: np.ndarray, anchors: np.ndarray) -> np.ndarray:
         for cluster in np.flatnonzero(counts):
             anchors[cluster] = np.median(sizes[nearest == cluster], axis=0)
         lost = np.flatnonzero(counts == 0)
-        if len(lost):  # a cluster without boxes starts again at the box that fits worst
+        if len(lost):  # a cluster without boxes restarts at the box that fits worst
             anchors[lost] = sizes[iou.max(axis=1).argsort()[: len(lost)]]
     return anchors
 
 
 def format_anchors(anchors: np.ndarray) -> str:
-    """Write anchors as the text that `read_anchors` reads, such as `12,16 19,36 40,28`."""
+    """Format anchors as the text that `read_anchors` reads, such as `12,16 19,36 40,28`."""
     return " ".join(f"{width:.6g},{height:.6g}" for width, height in anchors)
 
 
-def read_anchors(path: str | Path, count: int = ANCHOR_COUNT) -> np.ndarray:
+def read_anchors(path: str | Path, count: int) -> np.ndarray:
     """Read a text file of anchors, `width,height` pairs such as `12,16 19,36 40,28`.
 
-    The first third belongs to stride 8, the next to 16, the last to 32. Darknet's spelling with
-    nothing but commas is read as well.
+    The anchors of the finest level come first. Darknet's notation, with commas only, is also read.
 
     Args:
         path: the text file.
-        count: how many anchors it has to hold.
+        count: number of anchors that it must hold.
 
     Returns:
         float32 `[count, 2]`, width and height in input pixels, in the file's order.
@@ -152,7 +139,7 @@ def read_anchors(path: str | Path, count: int = ANCHOR_COUNT) -> np.ndarray:
     if len(values) != 2 * count:
         raise UserError(
             f"{path}: found {len(values)} numbers; {count} anchors are {2 * count} numbers, "
-            f"written like `{format_anchors(COCO_ANCHORS[:3])}`."
+            "written like `12,16 19,36 40,28`."
         )
     return np.array(values, np.float32).reshape(count, 2)
 

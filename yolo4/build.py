@@ -1,4 +1,4 @@
-"""Builds the network of a run, with its precision and its weights."""
+"""Builds the network and the loss of a run, in its precision and with its weights."""
 
 import re
 from pathlib import Path
@@ -22,11 +22,11 @@ def set_precision(config: Config) -> str:
     """Set the precision of layers built from now on.
 
     Args:
-        config: its `precision`. "auto" is bfloat16 for a wide network on a processor with AMX, else
-            float32: a slim network's small matrices are slower in bfloat16.
+        config: its `precision` is used. "auto" is bfloat16 for a wide network on a processor with
+            AMX, else float32: the small matrices of a slim network are slower in bfloat16.
 
     Returns:
-        The precision chosen.
+        The precision.
     """
     precision = config.precision
     if precision == "auto":
@@ -37,13 +37,13 @@ def set_precision(config: Config) -> str:
 
 
 def _has_amx() -> bool:
-    """Whether this processor multiplies bfloat16 matrices in hardware (Linux tells)."""
+    """Whether this processor multiplies bfloat16 matrices in hardware; known only on Linux."""
     cpuinfo = Path("/proc/cpuinfo")
     return cpuinfo.is_file() and re.search(r"\bamx_bf16\b", cpuinfo.read_text()) is not None
 
 
 def build_model(config: Config, class_count: int) -> YOLOv4:
-    """The network that the settings describe, untrained, for their input size alone."""
+    """The untrained network that the settings describe, for their input size only."""
     return YOLOv4(
         class_count,
         config.width,
@@ -51,14 +51,17 @@ def build_model(config: Config, class_count: int) -> YOLOv4:
         config.input_shape,
         config.confidence_prior,
         config.batch_norm_epsilon,
+        config.network_spec,
     )
 
 
 def build_criterion(config: Config, anchors: np.ndarray) -> YOLOv4Loss:
-    """The loss that the settings describe, for anchors `[9, 2]` in input pixels."""
+    """The loss that the settings describe, for anchors `[L * A, 2]` in input pixels."""
     return YOLOv4Loss(
-        anchors,
-        confidence_loss(
+        anchors=anchors,
+        strides=config.network_spec.strides,
+        scale_x_y=config.scale_x_y,
+        confidence=confidence_loss(
             config.confidence_loss,
             alpha=config.focal_alpha,
             gamma=config.focal_gamma,
@@ -72,33 +75,32 @@ def build_criterion(config: Config, anchors: np.ndarray) -> YOLOv4Loss:
         label_smoothing=config.label_smoothing,
         ignore_threshold=config.ignore_threshold,
         anchor_match_threshold=config.anchor_match_threshold,
-        scale_x_y=config.scale_x_y,
     )
 
 
 def save_weights(model: YOLOv4, path: Path) -> None:
-    """Write the network's weights, without the optimizer's, whole or not at all."""
-    with atomic_path(path) as passing:
-        keras.Model(model.inputs, model.outputs).save_weights(passing)
+    """Write the network's weights, without the optimizer's, atomically."""
+    with atomic_path(path) as temporary:
+        keras.Model(model.inputs, model.outputs).save_weights(temporary)
 
 
 def load_run_model(run: Run) -> YOLOv4:
-    """The network of a run with its best weights, or the last where none were measured yet.
+    """The network of a run with its best weights, or the last if none have been measured yet.
 
     Raises:
-        UserError: there are no weights yet, or they are of another network or class count.
+        UserError: there are no weights yet, or they are for another network or class count.
     """
     config, class_count = run.config(), len(run.class_names())
     path = run.weights()
-    found = keras3_class_count(path)
-    if found != class_count:
+    weights_count = keras3_class_count(path)
+    if weights_count != class_count:
         raise UserError(
-            f"{path} is for {found} classes, but {run.classes_file} names {class_count}"
+            f"{path} is for {weights_count} classes, but {run.classes_file} names {class_count}"
         )
     model = build_model(config, class_count)
     if not fits(model, path):
         raise UserError(
-            f"{path} is not of a network of width {config.width} and depth {config.depth}, "
+            f"{path} is not for a network of width {config.width} and depth {config.depth}, "
             f"as {run.config_file} says"
         )
     keras.Model(model.inputs, model.outputs).load_weights(path)

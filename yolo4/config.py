@@ -5,6 +5,8 @@ import json
 from pathlib import Path
 from typing import Literal
 
+from nets.networks import YOLOV4
+from nets.spec import NetworkSpec
 from utils.errors import UserError
 from yolo4.options import check_ranges, from_mapping, option
 
@@ -49,7 +51,7 @@ class Config:
         "network",
     )
     scale_x_y: tuple[float, float, float] = option(
-        (1.2, 1.1, 1.05), "grid sensitivity of strides 8, 16, 32", "network", low=1, high=3
+        YOLOV4.scale_x_y, "grid sensitivity of strides 8, 16, 32", "network", low=1, high=3
     )
     batch_norm_epsilon: float = option(
         1e-5, "added to the variance in batch normalization", "network", low=1e-7, high=0.1
@@ -169,8 +171,8 @@ class Config:
     def __post_init__(self) -> None:
         check_ranges(self)
         for side in self.input_shape:
-            if side % 32:
-                raise UserError(f"--input-size is {side}; it must be a multiple of 32")
+            if side % (multiple := self.network_spec.input_multiple):
+                raise UserError(f"--input-size is {side}; it must be a multiple of {multiple}")
         if self.confidence_loss == "focal_star" and self.focal_gamma == 0:
             raise UserError(
                 "--focal-gamma is 0; it must be above 0 for focal_star, which divides by it"
@@ -179,6 +181,11 @@ class Config:
             raise UserError(
                 f"--freeze-epochs is {self.freeze_epochs}, more than --epochs {self.epochs}"
             )
+
+    @property
+    def network_spec(self) -> NetworkSpec:
+        """The network: its graph, its levels and their anchors."""
+        return YOLOV4
 
     @property
     def input_shape(self) -> tuple[int, int]:

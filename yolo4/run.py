@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from nets.spec import NetworkSpec
 from utils.anchors import read_anchors
 from utils.errors import UserError
 from utils.text import read_class_names, read_utf8
@@ -35,7 +36,7 @@ class Run:
 
     @property
     def anchors_file(self) -> Path:
-        """The anchors, `w,h` in input pixels."""
+        """The anchors of each level in turn, `w,h` in input pixels."""
         return self.folder / "anchors.txt"
 
     @property
@@ -98,6 +99,10 @@ class Run:
         """The settings of the run."""
         return Config.load(self.config_file)
 
+    def network(self) -> NetworkSpec:
+        """The network of the run: its graph, its levels and their anchors."""
+        return self.config().network_spec
+
     def class_names(self) -> tuple[str, ...]:
         """The class names of the run.
 
@@ -107,8 +112,8 @@ class Run:
         return read_class_names(self.classes_file, read_utf8)
 
     def anchors(self) -> np.ndarray:
-        """The anchors of the run, float32 `[N, 2]`, width and height in input pixels."""
-        return read_anchors(self.anchors_file)
+        """The anchors of the run, float32 `[L * A, 2]`, width and height in input pixels."""
+        return read_anchors(self.anchors_file, len(self.network().anchors))
 
 
 def open_run(folder: str | Path | None) -> Run:

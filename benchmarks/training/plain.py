@@ -37,7 +37,7 @@ def training_step(way: str, options: StepOptions) -> tuple[Callable[[], object],
     with quiet_start():
         import tensorflow as tf
 
-        from utils.anchors import COCO_ANCHORS
+        from nets.networks import YOLOV4
         from yolo4.build import build_criterion, build_model, set_precision
         from yolo4.config import Config
         from yolo4.train.optimizer import compile_for_phase
@@ -52,7 +52,7 @@ def training_step(way: str, options: StepOptions) -> tuple[Callable[[], object],
     precision = set_precision(config)
     with plain_pieces(way == PLAIN):
         model = build_model(config, options.classes)
-        model.criterion = build_criterion(config, COCO_ANCHORS)
+        model.criterion = build_criterion(config, YOLOV4.anchors)
         compile_for_phase(model, config, 0, 100, options.batch_size)
     batch = random_batch(options.input_size, options.batch_size, options.classes)
     batches = iter(tf.data.Dataset.from_tensors(batch).repeat())

@@ -118,16 +118,17 @@ def _loss(size: int, classes: int, plain: bool) -> Callable[[], object]:
     with quiet_start():
         import tensorflow as tf
 
-        from nets.decode import STRIDES
-        from utils.anchors import COCO_ANCHORS
+        from nets.networks import YOLOV4
         from yolo4.build import build_criterion
         from yolo4.config import Config
 
     with plain_pieces(plain):
-        criterion = build_criterion(Config(), COCO_ANCHORS)
+        criterion = build_criterion(Config(), YOLOV4.anchors)
     targets = {k: tf.constant(v) for k, v in random_batch(size, LOSS_BATCH, classes)[1].items()}
     tf.random.set_seed(0)
-    logits = [tf.random.normal((LOSS_BATCH, size // s, size // s, 3, 5 + classes)) for s in STRIDES]
+    shape = YOLOV4.anchors_per_level, 5 + classes
+    grids = YOLOV4.grids((size, size))
+    logits = [tf.random.normal((LOSS_BATCH, *grid, *shape)) for grid in grids]
 
     @tf.function(autograph=False)
     def gradient() -> object:

@@ -3,7 +3,8 @@
 import keras
 import numpy as np
 
-from utils.anchors import COCO_ANCHORS, format_anchors
+from tests.helpers.yolov4 import COCO_ANCHORS
+from utils.anchors import format_anchors
 from yolo4.build import build_model, save_weights
 from yolo4.config import Config
 from yolo4.run import Run, open_run

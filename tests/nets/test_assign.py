@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from nets.assign import Assignment, assign, ignored, shape_iou
 from nets.decode import anchor_grid, decode_boxes
+from tests.helpers.yolov4 import LEVELS, STRIDES
 
 ANCHORS = [[4, 4], [8, 8], [8, 16], [16, 16], [24, 16], [16, 32], [32, 32], [48, 32], [64, 64]]
 GRIDS = [(8, 8), (4, 4), (2, 2)]
@@ -28,12 +29,12 @@ def assigned(images, threshold=None, present=None, difficult=None):
         there[row, : len(objects)] = True
     present = there if present is None else np.array(present)
     difficult = np.zeros_like(there) if difficult is None else np.array(difficult)
-    found = assign(boxes, present, difficult, ANCHORS, GRIDS, threshold)
+    found = assign(boxes, present, difficult, ANCHORS, STRIDES, GRIDS, threshold)
     return Assignment(*(np.asarray(x) for x in found))
 
 
 def run(images, threshold=None, present=None, difficult=None):
-    """Positive predictors of each image, and which object each answers for."""
+    """Positive predictors of each image, and the object that each is assigned to."""
     predictor, is_assigned, positive, ignored_difficult = assigned(
         images, threshold, present, difficult
     )
@@ -42,7 +43,7 @@ def run(images, threshold=None, present=None, difficult=None):
     for row in range(len(images)):
         places = np.flatnonzero(is_assigned[row])
         owners.append({int(predictor[row, k]): int(k) // 9 for k in places})
-        assert len(owners[-1]) == len(places), "a predictor answers for two objects"
+        assert len(owners[-1]) == len(places), "a predictor is assigned to two objects"
         assert set(np.flatnonzero(positive[row])) == set(owners[-1])
     return owners
 
@@ -99,17 +100,17 @@ def test_an_image_without_objects_has_no_positive():
     assert run([[], [box(20, 12, 8, 8)]]) == [{}, {(1 * 8 + 2) * 3 + 1: 0}]
 
 
-def test_predictors_of_difficult_objects_are_spared():
+def test_predictors_of_difficult_objects_are_ignored():
     objects = [[box(20, 12, 8, 8), box(40, 24, 16, 32)]]
     assert run(objects, difficult=[[True, False]]) == [{STRIDE_16 + (1 * 4 + 2) * 3 + 2: 1}]
     ignored_difficult = assigned(objects, difficult=[[True, False]]).ignored_difficult
     assert np.flatnonzero(ignored_difficult[0]).tolist() == [(1 * 8 + 2) * 3 + 1]
-    # What is not there spares nothing.
+    # Padding makes no predictor ignored.
     absent = assigned(objects, present=[[False, True]], difficult=[[True, False]])
     assert not absent.ignored_difficult.any()
 
 
-def test_a_predictor_wanted_by_a_difficult_object_too_answers():
+def test_a_predictor_shared_with_a_difficult_object_is_positive():
     objects = [[box(28, 28, 8, 8), box(27, 29, 8, 8)]]
     assert run(objects, difficult=[[True, False]]) == [{(3 * 8 + 3) * 3 + 1: 1}]
     assert not assigned(objects, difficult=[[True, False]]).ignored_difficult.any()
@@ -126,7 +127,7 @@ def test_a_hundred_objects_on_a_grid_all_find_a_predictor():
     assert owners == expected
 
 
-def test_further_anchors_answer_above_the_threshold():
+def test_further_anchors_are_assigned_above_the_threshold():
     # 16 x 16 against the nine: .0625 .25 .5 1 .667 .5 .25 .167 .0625
     cell = {
         8: (1 * 8 + 1) * 3,
@@ -149,13 +150,13 @@ def test_a_best_anchor_wins_over_a_further_one_of_better_shape():
 
 
 @pytest.mark.parametrize("grids", [[(4, 12), (2, 6), (1, 3)], [(12, 4), (6, 2), (3, 1)]])
-def test_what_answers_is_what_decodes_to_the_cell_and_the_anchor(grids):
+def test_the_assigned_predictor_decodes_to_the_cell_and_the_anchor(grids):
     rows, columns = grids[0]
     rng = np.random.default_rng(0)
     centers = rng.uniform(0, 1, (20, 2)) * [8 * columns, 8 * rows]
     anchors = np.array(ANCHORS)[rng.integers(0, 9, 20)]
     objects = [box(*center, *side) for center, side in zip(centers, anchors, strict=True)]
-    grid = anchor_grid(grids, ANCHORS)
+    grid = anchor_grid(grids, ANCHORS, *LEVELS)
     middles = np.asarray(decode_boxes(np.zeros((len(grid.cells), 4), np.float32), grid))
     for center, side, object_box in zip(centers, anchors, objects, strict=True):
         found = assign(
@@ -163,11 +164,12 @@ def test_what_answers_is_what_decodes_to_the_cell_and_the_anchor(grids):
             np.array([[True]]),
             np.array([[False]]),
             ANCHORS,
+            STRIDES,
             grids,
             None,
         )
-        (answering,) = np.flatnonzero(found.positive[0])
-        decoded, stride = middles[answering], float(grid.strides[answering, 0])
+        (predictor,) = np.flatnonzero(found.positive[0])
+        decoded, stride = middles[predictor], float(grid.strides[predictor, 0])
         np.testing.assert_allclose(decoded[2:] - decoded[:2], side, rtol=1e-5)
         assert (np.abs((decoded[:2] + decoded[2:]) / 2 - center) <= stride / 2 + 1e-3).all()
 
@@ -181,7 +183,7 @@ def test_properties_over_random_objects(seed, threshold):
         centers, sides = rng.uniform(0, 64, (count, 2)), rng.uniform(2, 64, (count, 2))
         images.append([box(*c, *s) for c, s in zip(centers, sides, strict=True)])
     for owners, objects in zip(run(images, threshold), images, strict=True):
-        assert owners, "some object is always answered for"
+        assert owners, "some object is always assigned"
         assert all(0 <= predictor < TOTAL for predictor in owners)
         for predictor, owner in owners.items():
             x, y = (np.array(objects[owner][:2]) + objects[owner][2:]) / 2

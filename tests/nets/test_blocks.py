@@ -3,8 +3,9 @@ import numpy as np
 import pytest
 from keras import ops
 
-from nets.batch_norm import normalize_batch
-from nets.blocks import BatchNorm, mish, spp
+from nets.batch_norm import BatchNorm, normalize_batch
+from nets.blocks import spp
+from nets.mish import mish
 
 
 def gradient(function, x):

@@ -6,12 +6,12 @@ import keras
 import numpy as np
 import pytest
 
-from nets import blocks
-from nets.blocks import BatchNorm
+from nets import batch_norm
+from nets.batch_norm import BatchNorm
 from nets.compiled import compile_ahead, compiled
-from nets.losses import YOLOv4Loss, bce
+from nets.losses import bce
 from nets.yolov4 import YOLOv4
-from utils.anchors import COCO_ANCHORS
+from tests.helpers.yolov4 import COCO_ANCHORS, make_loss
 
 CLASSES, OBJECTS, BATCH, SIDE = 2, 8, 2, 64
 
@@ -20,24 +20,24 @@ CLASSES, OBJECTS, BATCH, SIDE = 2, 8, 2, 64
 def traced(monkeypatch):
     """What was traced: "loss", or the shape of Mish's features."""
     found = []
-    gradient = blocks._normalized_mish_gradient
+    gradient = batch_norm._normalized_mish_gradient
 
     def traced_gradient(x, *others):
         found.append(tuple(x.shape))
         return gradient(x, *others)
 
-    monkeypatch.setattr(blocks, "_fused_normalized_mish_gradient", compiled(traced_gradient))
+    monkeypatch.setattr(batch_norm, "_compiled_normalized_mish_gradient", compiled(traced_gradient))
     return found
 
 
 @pytest.fixture
 def model(traced):
-    def confidence(logits, targets, keep):
+    def confidence(logits, targets, loss_mask):
         traced.append("loss")
-        return keep * bce(logits, targets)
+        return loss_mask * bce(logits, targets)
 
     made = YOLOv4(CLASSES, 1 / 16, 1 / 8, (SIDE, SIDE))
-    made.criterion = YOLOv4Loss(COCO_ANCHORS, confidence)
+    made.criterion = make_loss(COCO_ANCHORS, confidence)
     made.compile("sgd", jit_compile=False)
     return made
 

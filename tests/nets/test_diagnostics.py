@@ -8,14 +8,15 @@ from nets import losses
 from nets.compiled import value_and_gradient
 from nets.decode import decode
 from nets.diagnostics import confidence_curve, examine
-from nets.losses import YOLOv4Loss, confidence_loss
+from nets.losses import confidence_loss
+from tests.helpers.yolov4 import LEVELS, make_loss
 
 ANCHORS = [[4, 4], [8, 8], [8, 16], [16, 16], [24, 16], [16, 32], [32, 32], [48, 32], [64, 64]]
 ARMS = ["bce", "balanced_bce", "focal", "focal_star", "ohem"]
 ALPHA, GAMMA, BETA = 0.25, 2.0, 1.0
 # The first object is the second anchor of its stride-8 cell; the last is difficult.
 OBJECTS = [([16, 8, 24, 16], 2, False), ([10, 20, 50, 60], 0, False), ([40, 0, 44, 4], 1, True)]
-ANSWERING = (1 * 8 + 2) * 3 + 1
+ASSIGNED = (1 * 8 + 2) * 3 + 1
 
 
 @pytest.fixture(autouse=True)
@@ -26,7 +27,7 @@ def plain(monkeypatch):
 
 def criterion(name, **options):
     arm = confidence_loss(name, alpha=ALPHA, gamma=GAMMA, beta=BETA, ohem_ratio=3.0)
-    return YOLOv4Loss(ANCHORS, arm, **options)
+    return make_loss(ANCHORS, arm, **options)
 
 
 def logits_of(seed):
@@ -108,15 +109,15 @@ def test_ohem_is_bce_of_positives_and_of_three_negatives_each_and_nothing_else()
     assert not seen.gradient[~chosen].any()
 
 
-def test_which_predictors_answer_and_which_are_ignored():
+def test_which_predictors_are_positive_and_which_are_ignored():
     seen = examined("bce", ignore_threshold=0.3)
     assert seen.positive[0].sum() == 2
-    assert seen.positive[0, ANSWERING] == 1
+    assert seen.positive[0, ASSIGNED] == 1
     assert not seen.positive[1].any()
     assert seen.loss_mask[1].all(), "no object, nothing to ignore"
     assert seen.loss_mask[seen.positive > 0].all()
     ignored = seen.loss_mask == 0
-    # What would answer for the difficult object: the first anchor of its cell.
+    # The difficult object would be assigned to the first anchor of its cell.
     assert ignored[0, 5 * 3]
     assert not seen.loss[ignored].any()
     assert not seen.gradient[ignored].any()
@@ -124,7 +125,7 @@ def test_which_predictors_answer_and_which_are_ignored():
 
 def test_boxes_confidences_and_strides_are_those_of_decoding():
     seen = examined("focal")
-    boxes, confidence, _ = decode([tf.constant(x) for x in logits_of(0)], ANCHORS)
+    boxes, confidence, _ = decode([tf.constant(x) for x in logits_of(0)], ANCHORS, *LEVELS)
     np.testing.assert_allclose(seen.boxes, boxes, rtol=1e-5)
     np.testing.assert_allclose(seen.confidence, confidence, rtol=1e-6)
     assert seen.strides.tolist() == [8] * 192 + [16] * 48 + [32] * 12

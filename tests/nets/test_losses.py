@@ -1,3 +1,5 @@
+import inspect
+
 import keras
 import numpy as np
 import pytest
@@ -19,6 +21,7 @@ from nets.losses import (
     ohem,
 )
 from nets.yolov4 import YOLOv4
+from tests.helpers.yolov4 import LEVELS, make_loss
 
 ANCHORS = [[4, 4], [8, 8], [8, 16], [16, 16], [24, 16], [16, 32], [32, 32], [48, 32], [64, 64]]
 ARMS = ["bce", "balanced_bce", "focal", "focal_star", "ohem"]
@@ -130,10 +133,10 @@ def test_focal_star_by_its_formula():
 def test_finite_in_value_and_gradient_far_out(name):
     logits = np.array([[-1e4, 1e4, -1e4, 1e4, 0, -88, 88, -104]], np.float32)
     targets = np.array([[0, 0, 1, 1, 1, 1, 0, 0]], np.float32)
-    keep = np.ones_like(targets)
+    loss_mask = np.ones_like(targets)
     for gamma in (0.5, 1.0, 2.0, 5.0):
         value, gradient = value_and_gradient(
-            lambda x, g=gamma: arm(name, gamma=g)(x, targets, keep), logits
+            lambda x, g=gamma: arm(name, gamma=g)(x, targets, loss_mask), logits
         )
         assert np.isfinite(value).all()
         assert np.isfinite(gradient).all()
@@ -145,10 +148,10 @@ def test_finite_in_value_and_gradient_far_out(name):
 def test_ohem_keeps_positives_and_the_hardest_three_negatives_of_each():
     logits = np.array([[5, -1, 4, 3, 2, 1, 0, -3]], np.float32)
     targets = np.array([[0, 1, 0, 0, 0, 0, 0, 0]], np.float32)
-    keep = np.array([[0, 1, 1, 1, 1, 1, 1, 1]], np.float32)  # the hardest one is ignored
-    chosen = np.asarray(ohem(logits, targets, keep, ratio=3.0)) > 0
+    loss_mask = np.array([[0, 1, 1, 1, 1, 1, 1, 1]], np.float32)  # the hardest one is ignored
+    chosen = np.asarray(ohem(logits, targets, loss_mask, ratio=3.0)) > 0
     np.testing.assert_array_equal(chosen, [[0, 1, 1, 1, 1, 0, 0, 0]])
-    values = np.asarray(ohem(logits, targets, keep, ratio=3.0))
+    values = np.asarray(ohem(logits, targets, loss_mask, ratio=3.0))
     np.testing.assert_allclose(values[chosen], np.asarray(bce(logits, targets))[chosen])
 
 
@@ -183,11 +186,17 @@ IMAGES = [[([16, 8, 24, 16], 2, False), ([10, 20, 50, 60], 0, False)], []]
 
 
 def loss_of(name="focal", **options):
-    return YOLOv4Loss(ANCHORS, arm(name), **options)
+    return make_loss(ANCHORS, arm(name), **options)
 
 
 def terms(criterion, targets, logits):
     return {k: float(v) for k, v in criterion(targets, [tf.constant(x) for x in logits]).items()}
+
+
+def test_the_loss_has_no_default_that_could_differ_from_the_settings():
+    parameters = inspect.signature(YOLOv4Loss).parameters.values()
+    assert {parameter.kind for parameter in parameters} == {inspect.Parameter.KEYWORD_ONLY}
+    assert {parameter.default for parameter in parameters} == {inspect.Parameter.empty}
 
 
 def test_switching_the_confidence_loss_leaves_box_and_class_bit_identical():
@@ -253,11 +262,11 @@ def test_difficult_objects_are_neither_positive_nor_negative():
     assert nothing["confidence"] - difficult["confidence"] == pytest.approx(np.log(2), rel=1e-3)
 
 
-def test_what_would_answer_for_a_difficult_object_is_spared_wherever_its_box_is():
+def test_the_predictor_of_a_difficult_object_is_ignored_wherever_its_box_is():
     box = [16, 8, 24, 16]
     logits = [np.zeros((1, 64 // s, 64 // s, 3, 8), np.float32) for s in (8, 16, 32)]
-    answering = logits[0][0, 1, 2, 1]
-    answering[:5] = [9, 9, -3, -3, 5.0]  # a tiny box in the corner, of high confidence
+    assigned = logits[0][0, 1, 2, 1]
+    assigned[:5] = [9, 9, -3, -3, 5.0]  # a tiny box in the corner, of high confidence
     nothing = terms(loss_of("bce"), targets_of([[]]), logits)
     difficult = terms(loss_of("bce"), targets_of([[(box, 1, True)]]), logits)
     alone = float(np.log1p(np.exp(5.0)))
@@ -277,9 +286,9 @@ def test_padding_first_in_the_middle_or_last_is_the_same():
 def test_class_term_is_keras_bce_with_label_smoothing():
     logits = [x[:1] for x in logits_of(5)]
     found = terms(loss_of(label_smoothing=0.1), targets_of([[([16, 8, 24, 16], 2, False)]]), logits)
-    answering = logits[0][0, 1, 2, 1, 5:]
+    assigned = logits[0][0, 1, 2, 1, 5:]
     theirs = keras.losses.binary_crossentropy(
-        np.array([0, 0, 1.0]), answering, from_logits=True, label_smoothing=0.1
+        np.array([0, 0, 1.0]), assigned, from_logits=True, label_smoothing=0.1
     )
     assert found["class"] == pytest.approx(3 * float(theirs), rel=1e-5)
 
@@ -291,7 +300,7 @@ def test_box_term_is_one_minus_overlap(name):
     logits = [x[:1] for x in logits_of(6)]
     box = np.array([16, 8, 24, 16], np.float32)
     found = terms(loss_of(box_loss=name), targets_of([[(box, 2, False)]]), logits)
-    predicted = np.asarray(decode(logits, ANCHORS)[0])[0, (1 * 8 + 2) * 3 + 1]
+    predicted = np.asarray(decode(logits, ANCHORS, *LEVELS)[0])[0, (1 * 8 + 2) * 3 + 1]
     assert found["box"] == pytest.approx(1 - float(getattr(boxes, name)(predicted, box)), rel=1e-5)
 
 
@@ -345,9 +354,9 @@ def test_descending_the_gradient_on_one_batch_finds_the_objects(name):
         totals.append(float(total))
     assert np.isfinite(totals).all()
     assert totals[-1] < 0.5 * totals[0]
-    # The predictor that answers for the first object, IMAGES[0][0], and its class 2.
-    boxes, confidence, scores = decode([tf.constant(x.numpy()) for x in logits], ANCHORS)
-    answering = (1 * 8 + 2) * 3 + 1
-    np.testing.assert_allclose(boxes[0, answering], IMAGES[0][0][0], atol=1)
-    assert float(confidence[0, answering]) > 1.5 * float(np.median(confidence[0]))
-    assert int(np.argmax(scores[0, answering])) == 2
+    # The predictor that is assigned to the first object, IMAGES[0][0], and its class 2.
+    boxes, confidence, scores = decode([tf.constant(x.numpy()) for x in logits], ANCHORS, *LEVELS)
+    assigned = (1 * 8 + 2) * 3 + 1
+    np.testing.assert_allclose(boxes[0, assigned], IMAGES[0][0][0], atol=1)
+    assert float(confidence[0, assigned]) > 1.5 * float(np.median(confidence[0]))
+    assert int(np.argmax(scores[0, assigned])) == 2

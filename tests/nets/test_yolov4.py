@@ -3,7 +3,7 @@ import keras
 import numpy as np
 import pytest
 
-from nets.blocks import BatchNorm
+from nets.batch_norm import BatchNorm
 from nets.yolov4 import YOLOv4
 from tests.helpers import darknet_reference as darknet
 from tests.helpers.random_weights import random_weights

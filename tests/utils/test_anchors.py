@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.helpers import ROOT
+from tests.helpers.yolov4 import COCO_ANCHORS
 from utils.anchors import (
-    COCO_ANCHORS,
     box_sizes,
     format_anchors,
     kmeans_anchors,
@@ -117,7 +117,7 @@ def test_box_sizes_are_those_of_the_letterbox():
 
 
 def test_the_file_holds_the_coco_anchors():
-    anchors = read_anchors(MODEL_DATA / "yolov4_anchors.txt")
+    anchors = read_anchors(MODEL_DATA / "yolov4_anchors.txt", 9)
     np.testing.assert_array_equal(anchors, COCO_ANCHORS)
     assert anchors.dtype == np.float32
     assert np.all(np.diff(anchors.prod(axis=1)) > 0)
@@ -127,7 +127,7 @@ def test_written_anchors_read_back(tmp_path):
     anchors = COCO_ANCHORS + np.float32(0.25)
     path = tmp_path / "anchors.txt"
     path.write_text(format_anchors(anchors))
-    np.testing.assert_array_equal(read_anchors(path), anchors)
+    np.testing.assert_array_equal(read_anchors(path, 9), anchors)
     path.write_text("\ufeff1, 2,  3, 4\n5,6\n", encoding="utf-8")
     np.testing.assert_array_equal(read_anchors(path, 3), [[1, 2], [3, 4], [5, 6]])
 
@@ -149,11 +149,11 @@ def test_bad_files_are_named(tmp_path, content, message):
     path = tmp_path / "anchors.txt"
     path.write_bytes(content)
     with pytest.raises(UserError, match=message) as caught:
-        read_anchors(path)
+        read_anchors(path, 9)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(UserError, match=r"nowhere\.txt"):
-        read_anchors(tmp_path / "nowhere.txt")
+        read_anchors(tmp_path / "nowhere.txt", 9)

@@ -9,7 +9,8 @@ import keras
 import numpy as np
 import pytest
 
-from utils.anchors import COCO_ANCHORS, format_anchors
+from tests.helpers.yolov4 import COCO_ANCHORS
+from utils.anchors import format_anchors
 from utils.errors import UserError
 from yolo4 import build as models
 from yolo4.build import (
@@ -104,7 +105,7 @@ class TestRunModel:
         changed, network = other
         monkeypatch.setattr(models, "build_model", lambda *_: network)
         run.config_file.write_text(json.dumps(json.loads(CONFIG.to_json()) | changed))
-        with pytest.raises(UserError, match=r"best\.weights\.h5 is not of a network of width"):
+        with pytest.raises(UserError, match=r"best\.weights\.h5 is not for a network of width"):
             load_run_model(run)
 
     def test_a_run_without_weights_says_so(self, run):
@@ -112,7 +113,7 @@ class TestRunModel:
         with pytest.raises(UserError, match="no weights yet"):
             load_run_model(run)
 
-    def test_damaged_weights_are_told(self, run):
+    def test_damaged_weights_are_reported(self, run):
         data = run.best_weights.read_bytes()
         run.best_weights.write_bytes(data[: len(data) // 2])
         with pytest.raises(UserError, match=r"best\.weights\.h5: not a \.weights\.h5 file"):
@@ -154,6 +155,7 @@ def test_the_network_has_every_setting_of_the_network():
         "input_shape": (64, 64),
         "confidence_prior": 0.02,
         "epsilon": 1e-3,
+        "network": "yolov4",
         "name": "yolov4",
     }
 

@@ -5,7 +5,8 @@ import os
 import numpy as np
 import pytest
 
-from utils.anchors import COCO_ANCHORS, format_anchors
+from tests.helpers.yolov4 import COCO_ANCHORS
+from utils.anchors import format_anchors
 from utils.errors import UserError
 from yolo4.config import Config
 from yolo4.run import Run, open_run

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
+from nets.networks import YOLOV4
 from nets.yolov4 import YOLOv4
-from utils.anchors import COCO_ANCHORS, format_anchors, read_anchors
+from utils.anchors import format_anchors, read_anchors
 from utils.errors import UserError
 from utils.files import MODEL_DATA, write_atomically, writing_to
 from utils.text import read_class_names
@@ -36,7 +37,8 @@ def convert(options: ConvertOptions) -> None:
     # Read first, so that a mistake in these files is reported before a download.
     names_file = options.classes or COCO_CLASSES
     names = read_class_names(names_file)
-    anchors = read_anchors(options.anchors) if options.anchors else None
+    count = len(YOLOV4.anchors)
+    anchors = read_anchors(options.anchors, count) if options.anchors else None
     source = open_weights(options.weights)
     network = _described_network(source, options.cfg)
     class_count = _class_count(source, network)
@@ -46,7 +48,7 @@ def convert(options: ConvertOptions) -> None:
             "give a file of its class names, --classes"
         )
     if anchors is None:
-        anchors = np.asarray(network.anchors, np.float32) if network else COCO_ANCHORS
+        anchors = np.array(network.anchors if network else YOLOV4.anchors, np.float32)
     config = _config(options, source, network)
     model = build_model(config, class_count)
     print(source.load_into(model, whole=True))

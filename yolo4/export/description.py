@@ -6,18 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from nets.decode import STRIDES
 from utils.files import write_atomically
-from yolo4.export.model import logit_names
 from yolo4.export.options import ExportOptions
 from yolo4.run import Run
 
 _MEANINGS = {
-    **{
-        name: f"logits at stride {stride}: rows, columns, anchors, "
-        "(tx, ty, tw, th, confidence, classes)"
-        for name, stride in zip(logit_names(), STRIDES, strict=True)
-    },
     "boxes": "x1, y1, x2, y2 in pixels of the input",
     "scores": "confidence times the score of the class",
     "labels": "index of the class, from 0, in class_names",
@@ -44,7 +37,7 @@ def describe(
                 "shape": [batch, *outputs[name].shape[1:]],
                 "meaning": meaning,
             }
-            for name, meaning in _MEANINGS.items()
+            for name, meaning in {**_logit_meanings(run), **_MEANINGS}.items()
             if name in outputs
         },
         "class_names": run.class_names(),
@@ -54,3 +47,12 @@ def describe(
     }
     text = json.dumps(description, indent=2, ensure_ascii=False) + "\n"
     write_atomically(folder / "model.json", text)
+
+
+def _logit_meanings(run: Run) -> dict[str, str]:
+    network = run.network()
+    return {
+        name: f"logits at stride {stride}: rows, columns, anchors, "
+        "(tx, ty, tw, th, confidence, classes)"
+        for name, stride in zip(network.logit_names, network.strides, strict=True)
+    }

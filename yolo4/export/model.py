@@ -1,20 +1,12 @@
 """The model that an export writes: from raw pixels to named outputs."""
 
-from collections.abc import Sequence
-
 import keras
 
-from nets.decode import STRIDES
 from nets.outputs import BestClass
 from yolo4.export.options import ExportOptions
 from yolo4.formats.nms_layer import NonMaxSuppression
 from yolo4.inference.keras_network import decode_layer, image_input, load_network
 from yolo4.run import Run
-
-
-def logit_names(strides: Sequence[int] = STRIDES) -> tuple[str, ...]:
-    """Names of the logits of each level, such as `p3` for stride 8 = 2^3."""
-    return tuple(f"p{stride.bit_length() - 1}" for stride in strides)
 
 
 def exported_model(run: Run, options: ExportOptions) -> keras.Model:
@@ -32,7 +24,7 @@ def exported_model(run: Run, options: ExportOptions) -> keras.Model:
     images = image_input(run, options.batch_size, options.input_type)
     logits = network(images)
     if options.outputs == "logits":
-        return keras.Model(images, dict(zip(logit_names(), logits, strict=True)))
+        return keras.Model(images, dict(zip(run.network().logit_names, logits, strict=True)))
     decoded = decode_layer(run)(logits)
     if not options.with_nms:
         return keras.Model(images, BestClass(name="best_class")(decoded))

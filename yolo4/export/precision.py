@@ -15,7 +15,6 @@ from utils.metrics.summary import evaluate
 from utils.postprocess import EVALUATION
 from utils.records import Record
 from utils.training_data.dataset import ValidationSet
-from yolo4.export.model import logit_names
 from yolo4.export.options import ExportOptions
 from yolo4.formats import MODEL_FORMATS
 from yolo4.formats.format import ModelFormat, Runtime
@@ -169,7 +168,7 @@ def _as_infer(runtime: Runtime, run: Run, options: ExportOptions) -> Infer:
         batch = np.resize(images, (options.batch_size or len(images), *images.shape[1:]))
         outputs = runtime(batch.astype(options.input_type))
         if options.outputs == "logits":
-            decoded = decode([outputs[name] for name in logit_names()])
+            decoded = decode([outputs[name] for name in run.network().logit_names])
             boxes, confidence, scores = map(keras.ops.convert_to_numpy, decoded.values())
             return boxes, confidence, scores
         return outputs["boxes"], outputs["scores"], classes[outputs["labels"]]

@@ -104,7 +104,8 @@ def _predict_with_keras(network: "YOLOv4", run: "Run", image: np.ndarray) -> np.
     from nets.decode import decode
 
     logits = network(image[None], training=False)
-    decoded = decode(logits, run.anchors().tolist(), run.config().scale_x_y)
+    levels = run.network().strides, run.config().scale_x_y
+    decoded = decode(logits, run.anchors().tolist(), *levels)
     boxes, confidence, _ = (keras.ops.convert_to_numpy(part)[0] for part in decoded)
     low, high = boxes[:, :2], boxes[:, 2:]
     size = image.shape[1::-1]

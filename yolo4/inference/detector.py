@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
+from nets.networks import YOLOV4
+from nets.spec import NetworkSpec
 from utils.errors import UserError
 from utils.image import Letterbox, letterbox, read_image
 from utils.postprocess import PREDICTION, PostprocessSettings, select_detections
@@ -26,6 +28,7 @@ class Detector:
         batch_size: images per call of `infer`. Its batches have this size or one image, because a
             network is compiled for each size.
         parallel: number of threads from which the detector is fastest to call.
+        network: the network that `infer` runs.
 
     Raises:
         UserError: `batch_size` is below 1.
@@ -39,6 +42,7 @@ class Detector:
         settings: PostprocessSettings = PREDICTION,
         batch_size: int = 8,
         parallel: int = 1,
+        network: NetworkSpec = YOLOV4,
     ) -> None:
         if batch_size < 1:
             raise UserError(f"batch_size is {batch_size}; it must be at least 1")
@@ -48,6 +52,7 @@ class Detector:
         self.settings = settings
         self.batch_size = batch_size
         self.parallel = parallel
+        self.network = network
         self._calls_with_one = self._calls_with_more = 0
 
     @classmethod
@@ -82,6 +87,7 @@ class Detector:
             settings,
             engine.batch_size or batch_size,
             engine.parallel,
+            opened.network(),
         )
 
     def detect(self, image: str | Path | np.ndarray) -> Detections:
@@ -122,10 +128,11 @@ class Detector:
         results = []
         for start in range(0, len(images), self.batch_size):
             fitted = [self._fit(image) for image in images[start : start + self.batch_size]]
+            grids = self.network.grids(self.input_size)
             outputs = self.infer(self._stack([pixels for pixels, _ in fitted]))
             self._check_class_count(outputs[2].shape[-1])
             for (_, fit), boxes, confidence, scores in zip(fitted, *outputs, strict=False):
-                grid = confidence_grid(confidence, self.input_size) if heat else None
+                grid = confidence_grid(confidence, grids) if heat else None
                 detections = select_detections(boxes, confidence, scores, fit, self.settings)
                 results.append((detections, HeatMap(grid, fit) if heat else None))
         return results

@@ -1,5 +1,6 @@
 """A heat map of the network's confidence over an image."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import cv2
@@ -28,27 +29,24 @@ class HeatMap(NamedTuple):
         return cv2.resize(over_input[top : top + rows, left : left + columns], self.fit.source_size)
 
 
-def confidence_grid(confidence: np.ndarray, input_size: tuple[int, int]) -> np.ndarray:
+def confidence_grid(confidence: np.ndarray, grids: Sequence[tuple[int, int]]) -> np.ndarray:
     """The highest confidence of any predictor at each cell of the finest level.
 
     Args:
-        confidence: `[N]` in the order of `nets.decode.predictors`: level by level, row by row,
+        confidence: `[N]` in the order of `nets.decode.anchor_grid`: level by level, row by row,
             cell by cell.
-        input_size: height and width of the network's input in pixels.
+        grids: rows and columns of each level, finest level first.
 
     Returns:
-        float32 `[H / s, W / s]`, where s is the finest stride.
+        float32 `[rows, columns]` of the finest level.
     """
-    from nets.decode import STRIDES
-
-    shapes = [(input_size[0] // stride, input_size[1] // stride) for stride in STRIDES]
-    anchors = len(confidence) // sum(rows * columns for rows, columns in shapes)
-    ends = np.cumsum([rows * columns * anchors for rows, columns in shapes])
+    anchors = len(confidence) // sum(rows * columns for rows, columns in grids)
+    ends = np.cumsum([rows * columns * anchors for rows, columns in grids])
     levels = np.split(np.asarray(confidence, np.float32), ends[:-1])
-    finest = np.zeros(shapes[0], np.float32)
-    for level, (rows, columns) in zip(levels, shapes, strict=True):
+    finest = np.zeros(grids[0], np.float32)
+    for level, (rows, columns) in zip(levels, grids, strict=True):
         best = level.reshape(rows, columns, anchors).max(axis=2)
-        upsampled = cv2.resize(best, shapes[0][::-1], interpolation=cv2.INTER_LINEAR)
+        upsampled = cv2.resize(best, grids[0][::-1], interpolation=cv2.INTER_LINEAR)
         finest = np.maximum(finest, upsampled)
     return finest
 

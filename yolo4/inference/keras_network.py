@@ -83,4 +83,6 @@ def image_input(
 
 def decode_layer(run: Run) -> Decode:
     """The layer that decodes the logits of a run's network."""
-    return Decode(run.anchors().tolist(), run.config().scale_x_y, name="decode")
+    return Decode(
+        run.anchors().tolist(), run.network().strides, run.config().scale_x_y, name="decode"
+    )

@@ -8,7 +8,7 @@ import keras
 from keras import KerasTensor, Variable, ops
 from keras.optimizers.schedules import LearningRateSchedule
 
-from nets.batch_norm import AdamNumbers, adam_step
+from nets.compiled import AdamNumbers, adam_step
 from nets.yolov4 import YOLOv4
 from yolo4.config import Config
 

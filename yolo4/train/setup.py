@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 
 from utils.anchors import (
-    COCO_ANCHORS,
     box_sizes,
     format_anchors,
     kmeans_anchors,
@@ -39,7 +38,7 @@ class TrainingSetup:
         run: its folder.
         config: its settings.
         class_names: names of the classes.
-        anchors: float32 `[9, 2]`, width and height in input pixels.
+        anchors: float32 `[L * A, 2]`, width and height in input pixels.
         train: training images.
         val: validation images.
         weights: the initial weights; None for random ones, and if the run is resumed.
@@ -72,7 +71,8 @@ def prepare(config: Config) -> TrainingSetup:
     config = dataclasses.replace(config, data=data, run_dir=str(run.folder))
     names = read_class_names(config.classes) if config.classes else None
     if config.anchors not in ("coco", "auto"):
-        read_anchors(config.anchors)  # so that a mistake in it is reported before the data is read
+        # So that a mistake in it is reported before the data is read.
+        read_anchors(config.anchors, len(config.network_spec.anchors))
     weights = open_weights(config.weights) if config.weights else None
     if weights:
         config = _fitted_to_weights(config, weights)
@@ -157,13 +157,18 @@ def _splits(dataset: DataSet) -> tuple[list[Record], list[Record]]:
 
 
 def _choose_anchors(config: Config, records: list[Record]) -> np.ndarray:
+    network = config.network_spec
+    coco = np.array(network.anchors, np.float32)
     sizes = box_sizes(records, config.input_shape)
-    fit = f"anchors: mean best IoU with the training boxes {mean_best_iou(sizes, COCO_ANCHORS):.3f}"
+    fit = f"anchors: mean best IoU with the training boxes {mean_best_iou(sizes, coco):.3f}"
     if config.anchors == "coco":
         print(f"{fit} (COCO's; --anchors auto may fit better)")
-        return COCO_ANCHORS
-    automatic = config.anchors == "auto"
-    anchors = kmeans_anchors(sizes, seed=config.seed) if automatic else read_anchors(config.anchors)
+        return coco
+    if config.anchors == "auto":
+        numbered = kmeans_anchors(sizes, len(network.cfg_anchors), config.seed)
+        anchors = np.array(network.by_level(numbered))
+    else:
+        anchors = read_anchors(config.anchors, len(coco))
     print(f"{fit} for COCO's, {mean_best_iou(sizes, anchors):.3f} for {config.anchors}:")
     print(f"  {format_anchors(anchors)}")
     return anchors

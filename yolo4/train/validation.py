@@ -62,7 +62,12 @@ class Evaluator:
     def _detections(
         self, model: YOLOv4, logits: Sequence[np.ndarray], letterboxes: Sequence[Letterbox]
     ) -> list[Detections]:
-        decoded = decode(logits, model.criterion.anchors, model.criterion.scale_x_y)
+        decoded = decode(
+            logits,
+            model.criterion.anchors,
+            model.criterion.strides,
+            model.criterion.scale_x_y,
+        )
         arrays = [keras.ops.convert_to_numpy(value) for value in decoded]
         return [
             select_detections(*outputs, letterbox, EVALUATION)  # like get_map.py

@@ -10,12 +10,13 @@ import h5py
 import keras
 import numpy as np
 
-from nets.yolov4 import ANCHORS_PER_LEVEL, YOLOv4
+from nets.networks import YOLOV4
+from nets.yolov4 import YOLOv4
 from utils.errors import UserError
 from yolo4.weights.format import WeightsFormat, loading_report, require_whole
 
 # Such networks were trained with Keras's default epsilon and without grid sensitivity.
-KERAS2_SETTINGS = {"scale_x_y": (1.0, 1.0, 1.0), "batch_norm_epsilon": 1e-3}
+KERAS2_SETTINGS = {"scale_x_y": (1.0,) * YOLOV4.levels, "batch_norm_epsilon": 1e-3}
 
 _BOX_AND_CONFIDENCE = 5
 _CONVOLUTION, _NORM = {"kernel", "bias"}, {"gamma", "beta", "moving_mean", "moving_variance"}
@@ -73,12 +74,13 @@ def keras2_class_count(path: Path) -> int:
     """
     convolutions, _ = _read(path)
     heads = [stored.arrays["bias"].size for stored in convolutions if "bias" in stored.arrays]
-    values, rest = divmod(heads[0], ANCHORS_PER_LEVEL) if heads else (0, 0)
-    if len(heads) != 3 or len(set(heads)) != 1 or rest or values <= _BOX_AND_CONFIDENCE:
+    levels, anchors = YOLOV4.levels, YOLOV4.anchors_per_level
+    values, rest = divmod(heads[0], anchors) if heads else (0, 0)
+    if len(heads) != levels or len(set(heads)) != 1 or rest or values <= _BOX_AND_CONFIDENCE:
         sizes = ", ".join(map(str, heads)) or "none"
         raise UserError(
-            f"{path}: not weights of YOLOv4, whose three convolutions with a bias have "
-            f"{ANCHORS_PER_LEVEL} * (5 + classes) filters; found: {sizes}"
+            f"{path}: not weights of YOLOv4, whose {levels} convolutions with a bias have "
+            f"{anchors} * (5 + classes) filters; found: {sizes}"
         )
     return values - _BOX_AND_CONFIDENCE
 

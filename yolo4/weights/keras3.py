@@ -8,7 +8,8 @@ from typing import Any
 import h5py
 import keras
 
-from nets.yolov4 import ANCHORS_PER_LEVEL, YOLOv4
+from nets.networks import YOLOV4
+from nets.yolov4 import YOLOv4
 from utils.errors import UserError
 from yolo4.run import Run
 from yolo4.weights.format import WeightsFormat, loading_report, require_whole
@@ -27,11 +28,11 @@ def keras3_class_count(path: Path) -> int:
     Raises:
         UserError: the file does not exist or does not hold weights of this network.
     """
-    # Only the convolutions of the three heads have a bias.
+    # Only the convolutions of the heads have a bias.
     biases = [shapes[1] for shapes in _stored_shapes(path) if len(shapes) == 2]
-    if len(biases) != 3:
+    if len(biases) != YOLOV4.levels:
         raise UserError(_NOT_OURS.format(path))
-    return biases[0][0] // ANCHORS_PER_LEVEL - _BOX_AND_CONFIDENCE
+    return biases[0][0] // YOLOV4.anchors_per_level - _BOX_AND_CONFIDENCE
 
 
 def fits(model: YOLOv4, path: Path) -> bool:

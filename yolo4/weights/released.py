@@ -1,49 +1,22 @@
-"""Downloads the weights that were released with YOLOv4, once."""
+"""Downloads the weights that were released with a network, once."""
 
 import hashlib
-from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
 from urllib.request import Request, urlopen
 
 from tqdm import tqdm
 
+from nets.networks import NETWORKS
+from nets.spec import Release
 from utils.errors import UserError
 from utils.files import MODEL_DATA
-
-SOURCE = "https://github.com/AlexeyAB/darknet/releases/download/darknet_yolo_v3_optimal"
 
 _TIMEOUT = 60  # seconds without data
 _CHUNK = 1 << 18  # bytes
 
 
-@dataclass(frozen=True)
-class Release:
-    """A released file.
-
-    Attributes:
-        file: its name.
-        size: in bytes.
-        sha256: in hexadecimal digits.
-    """
-
-    file: str
-    size: int
-    sha256: str
-
-
-RELEASED = {
-    "yolov4": Release(
-        "yolov4.weights",
-        257_717_640,
-        "e8a4f6c62188738d86dc6898d82724ec0964d0eb9d2ae0f0a9d53d65d108d562",
-    ),
-    "yolov4.conv.137": Release(
-        "yolov4.conv.137",
-        170_038_676,
-        "11c5286cfbffabc9a3059927401ab3480e9483ceafd3265779a0dc26c769bed0",
-    ),
-}
+RELEASED = {release.name: release for network in NETWORKS.values() for release in network.releases}
 
 
 def released_file(name: str) -> Path:
@@ -61,7 +34,7 @@ def released_file(name: str) -> Path:
     """
     release = RELEASED[name]
     path = MODEL_DATA / release.file
-    by_hand = f"get {SOURCE}/{release.file} by other means and put it at {path}"
+    by_hand = f"get {release.url} by other means and put it at {path}"
     if path.is_file():
         if (digest := sha256_of(path)) != release.sha256:
             raise UserError(
@@ -75,7 +48,7 @@ def released_file(name: str) -> Path:
     if (digest := sha256_of(partial)) != release.sha256:
         partial.unlink()
         raise UserError(
-            f"{SOURCE}/{release.file}: the download's SHA-256 is {digest}, but the release's is "
+            f"{release.url}: the download's SHA-256 is {digest}, but the release's is "
             f"{release.sha256}, so it was deleted; try again, or {by_hand}"
         )
     return partial.replace(path)
@@ -102,7 +75,7 @@ def _download(release: Release, partial: Path, by_hand: str) -> None:
                 problem = error
             before, have = have, _size(partial)
             if have <= before:
-                raise UserError(f"{SOURCE}/{release.file}: {problem}; try again, or {by_hand}")
+                raise UserError(f"{release.url}: {problem}; try again, or {by_hand}")
 
 
 def _fetch_rest(release: Release, partial: Path, start: int, bar: tqdm) -> None:
@@ -113,7 +86,7 @@ def _fetch_rest(release: Release, partial: Path, start: int, bar: tqdm) -> None:
         HTTPException: the response is not HTTP.
     """
     ranges = {"Range": f"bytes={start}-"} if start else {}
-    request = Request(f"{SOURCE}/{release.file}", headers=ranges)
+    request = Request(release.url, headers=ranges)
     with urlopen(request, timeout=_TIMEOUT) as response:
         if response.status != 206:  # Partial Content
             start = 0

@@ -65,7 +65,7 @@ class WeightsSource:
         """Lines for the log about what may surprise in a training that begins with these weights.
 
         Args:
-            anchors: `[9, 2]`, the anchors of the training, width and height in input pixels.
+            anchors: `[L * A, 2]`, the anchors of the training, width and height in input pixels.
             class_count: the class count of the training; for another one no heads are loaded.
 
         Raises:
@@ -74,7 +74,7 @@ class WeightsSource:
         file = self.format.anchors_file(self.path)
         if file is None or self.class_count() != class_count:
             return ()
-        if np.allclose(read_anchors(file), anchors):
+        if np.allclose(read_anchors(file, len(anchors)), anchors):
             return ()
         return (
             f"{self.name}: its heads are loaded but were trained with other anchors; "

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from nets.decode import decode
-from nets.losses import YOLOv4Loss, confidence_loss
+from nets.losses import confidence_loss
+from tests.helpers.yolov4 import LEVELS, make_loss
 from utils.boxes import iou
 from utils.records import Record
 from yolo4.compare import diagnosis
@@ -35,7 +36,7 @@ class Fixed:
         for (level, row, column, anchor), value in (confidence or {}).items():
             self.logits[level][0, row, column, anchor, 4] = value
         loss = confidence_loss(arm, alpha=0.25, gamma=2.0, beta=1.0, ohem_ratio=3.0)
-        self.criterion = YOLOv4Loss(ANCHORS, loss, confidence_gain=gain, **options)
+        self.criterion = make_loss(ANCHORS, loss, confidence_gain=gain, **options)
         self.batches = []
 
     def predict_on_batch(self, images):
@@ -218,7 +219,7 @@ class TestFinal:
         model = Fixed({(1, 2, 2, 0): 5.0})
         model.logits[1][0, 2, 2, 0, :4] = [1.0, -1.0, 0.3, -0.2]
         entry = self.final(records[:1], model)["worst_negatives"][0]
-        boxes = np.asarray(decode(model.logits, ANCHORS)[0])[0]
+        boxes = np.asarray(decode(model.logits, ANCHORS, *LEVELS)[0])[0]
         np.testing.assert_allclose(entry["box"], 2 * boxes[192 + (2 * 4 + 2) * 3], rtol=1e-4)
 
 

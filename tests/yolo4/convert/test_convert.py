@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nets.spec import Release
 from tests.helpers.keras2_file import write_keras2
-from utils.anchors import COCO_ANCHORS
+from tests.helpers.yolov4 import COCO_ANCHORS
 from utils.errors import UserError
 from utils.text import read_class_names
 from yolo4.build import build_model, load_run_model, save_weights
@@ -61,8 +62,8 @@ def slim_is_usual(monkeypatch):
     monkeypatch.setattr(darknet, "darknet_class_count", slim)
 
 
-def _class_count_of_slim(count, size, width=SLIM["width"], depth=SLIM["depth"]):
-    return count(size, width, depth)
+def _class_count_of_slim(count, size, width=SLIM["width"], depth=SLIM["depth"], *network):
+    return count(size, width, depth, *network)
 
 
 def darknet_files(model, names=NAMES):
@@ -133,7 +134,7 @@ def test_released_weights_need_only_their_name(eighty, folder, monkeypatch):
     released.MODEL_DATA.mkdir()
     file = made.rename(released.MODEL_DATA / "yolov4.weights")
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
-    release = released.Release(file.name, file.stat().st_size, digest)
+    release = Release("yolov4", f"https://x.invalid/{file.name}", file.stat().st_size, digest)
     monkeypatch.setitem(released.RELEASED, "yolov4", release)
     convert(ConvertOptions())
     run = Run(Path("logs/yolov4"))

@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
-from utils.anchors import COCO_ANCHORS, format_anchors
+from tests.helpers.yolov4 import COCO_ANCHORS
+from utils.anchors import format_anchors
 from utils.annotations import load_dataset
 from utils.errors import UserError
 from utils.image import ImageError

@@ -5,7 +5,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from utils.anchors import COCO_ANCHORS
+from nets.networks import YOLOV4
+from tests.helpers.yolov4 import COCO_ANCHORS
 from utils.errors import UserError
 from yolo4.config import Config
 from yolo4.export.options import ExportOptions
@@ -70,7 +71,10 @@ def test_a_model_of_a_fixed_batch_is_measured_on_a_single_image(batch_size, seen
         return {"boxes": images[:, 0, :2], "scores": values, "labels": np.ones((seen, 1), int)}
 
     run = SimpleNamespace(
-        anchors=lambda: COCO_ANCHORS, config=Config, class_names=lambda: ("apple", "key")
+        anchors=lambda: COCO_ANCHORS,
+        config=Config,
+        network=lambda: YOLOV4,
+        class_names=lambda: ("apple", "key"),
     )
     options = ExportOptions(batch_size=batch_size, input_type="float32")
     image = np.full((1, 2, 2, 4), 7, np.uint8)

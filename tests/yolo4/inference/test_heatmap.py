@@ -5,6 +5,7 @@ from utils.image import Letterbox
 from yolo4.inference.heatmap import HeatMap, confidence_grid, draw_heat
 
 SIZE = (64, 96)
+GRIDS = [(8, 12), (4, 6), (2, 3)]
 CELLS = (8 * 12, 4 * 6, 2 * 3)
 
 
@@ -22,7 +23,7 @@ def confident_at(level, row, column, anchor):
 def test_a_confident_predictor_shows_at_its_cell(level, row, column):
     stride = 8 * 2**level
     heat = HeatMap(
-        confidence_grid(confident_at(level, row, column, 1), SIZE),
+        confidence_grid(confident_at(level, row, column, 1), GRIDS),
         Letterbox.fit((96, 64), SIZE),
     ).over_source()
     assert heat.shape == SIZE
@@ -35,7 +36,7 @@ def test_a_confident_predictor_shows_at_its_cell(level, row, column):
 def test_the_highest_of_a_cell_counts():
     confidence = np.zeros(3 * sum(CELLS), np.float32)
     confidence[:3] = 0.2, 0.7, 0.4
-    assert confidence_grid(confidence, SIZE)[0, 0] == np.float32(0.7)
+    assert confidence_grid(confidence, GRIDS)[0, 0] == np.float32(0.7)
 
 
 def test_the_padding_is_cut_off():

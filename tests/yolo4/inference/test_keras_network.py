@@ -7,7 +7,8 @@ import pytest
 
 from nets.decode import decode
 from nets.outputs import Decode
-from utils.anchors import COCO_ANCHORS, format_anchors
+from tests.helpers.yolov4 import COCO_ANCHORS, LEVELS, STRIDES
+from utils.anchors import format_anchors
 from utils.errors import UserError
 from utils.postprocess import PREDICTION
 from yolo4.build import build_model, save_weights
@@ -46,7 +47,9 @@ def test_compiled_gives_what_network_and_decoding_give(network):
     images = np.random.default_rng(0).integers(0, 256, (2, *SIZE, 3), np.uint8)
     compiled = network.infer(images)
     logits = network.network(images.astype(np.float32), training=False)
-    plain = [keras.ops.convert_to_numpy(part) for part in decode(logits, COCO_ANCHORS.tolist())]
+    plain = [
+        keras.ops.convert_to_numpy(part) for part in decode(logits, COCO_ANCHORS.tolist(), *LEVELS)
+    ]
     assert [part.shape for part in compiled] == [(2, 378, 4), (2, 378), (2, 378, 3)]
     for fast, slow in zip(compiled, plain, strict=True):
         np.testing.assert_allclose(fast, slow, rtol=2e-3, atol=2e-4)
@@ -63,9 +66,9 @@ def test_boxes_are_decoded_with_the_grid_sensitivity_of_the_run(run, tmp_path):
         if layer.use_bias:
             layer.bias.assign(layer.bias * 0 + 1)  # else every center is in the middle of its cell
     logits = decoded.network(images, training=False)
-    wanted, _, _ = decode(logits, COCO_ANCHORS.tolist(), (1.0, 2.0, 3.0))
+    wanted, _, _ = decode(logits, COCO_ANCHORS.tolist(), STRIDES, (1.0, 2.0, 3.0))
     np.testing.assert_allclose(decoded.infer(images)[0], wanted, rtol=2e-3, atol=2e-4)
-    default, _, _ = decode(logits, COCO_ANCHORS.tolist())
+    default, _, _ = decode(logits, COCO_ANCHORS.tolist(), *LEVELS)
     assert np.abs(default - wanted).max() > 5
 
 

@@ -5,9 +5,8 @@ import keras
 import numpy as np
 import pytest
 
-from nets.decode import SCALE_X_Y
 from nets.losses import TERMS
-from utils.anchors import COCO_ANCHORS
+from tests.helpers.yolov4 import COCO_ANCHORS, SCALE_X_Y, STRIDES
 from utils.postprocess import EVALUATION
 from utils.records import Record
 from yolo4.train.validation import Evaluator
@@ -39,6 +38,7 @@ class Network:
         self.criterion = self  # the loss is called, and asked how boxes are decoded
 
     anchors = COCO_ANCHORS
+    strides = STRIDES
     scale_x_y = SCALE_X_Y
 
     def predict_on_batch(self, images):

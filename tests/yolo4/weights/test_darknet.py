@@ -5,12 +5,13 @@ import keras
 import numpy as np
 import pytest
 
-from nets.blocks import BatchNorm
-from nets.decode import SCALE_X_Y, decode
+from nets.batch_norm import BatchNorm
+from nets.decode import decode
+from nets.networks import YOLOV4
 from nets.yolov4 import YOLOv4
 from tests.helpers import darknet_reference as reference
 from tests.helpers.random_weights import random_weights
-from utils.anchors import COCO_ANCHORS
+from tests.helpers.yolov4 import COCO_ANCHORS, SCALE_X_Y, STRIDES
 from utils.errors import UserError
 from yolo4.weights.darknet.files import (
     WeightsHeader,
@@ -32,7 +33,7 @@ needs_importer = pytest.mark.skipif(
 
 
 def graph(class_count=80, width=1.0, depth=1.0):
-    return sections(class_count, COCO_ANCHORS, SCALE_X_Y, (416, 416), width, depth)
+    return sections(YOLOV4, class_count, COCO_ANCHORS, SCALE_X_Y, (416, 416), width, depth)
 
 
 def write(path, numbers, versions=(0, 2, 5), seen=NO_IMAGES):
@@ -134,7 +135,7 @@ class TestFile:
             read_header(path)
         assert "\n" not in str(caught.value)
 
-    def test_a_missing_file_is_told(self, tmp_path):
+    def test_a_missing_file_is_reported(self, tmp_path):
         with pytest.raises(UserError, match=r"none\.weights: cannot be read: No such file"):
             read_header(tmp_path / "none.weights")
 
@@ -295,9 +296,11 @@ class TestLoading:
 
         fewer = YOLOv4(2, **SLIM)
         text = load_darknet(fewer, path)
-        is_told = "\ntaken for 2 classes: the file is too short to show" in text
-        assert is_told == (behind in (-4, 0))  # long enough, and too short to speak against it
-        assert text.startswith(f"loaded {head + is_told} of ")
+        is_assumed = "\nassumed to be for 2 classes: the file is too short to show" in text
+        assert is_assumed == (
+            behind in (-4, 0)
+        )  # long enough for the head, too short to refute the count
+        assert text.startswith(f"loaded {head + is_assumed} of ")
 
     def test_a_file_short_by_the_numbers_of_a_class_is_a_cut_one(
         self, model, trained, numbers, tmp_path
@@ -323,7 +326,7 @@ class TestLoading:
         first, second = load_darknet(model, path).splitlines()
         assert first == f"loaded {count} of {len(layers)} convolutions from {path}"
         assert second == (
-            "what follows is of another network, as a classifier's is; "
+            "the rest is for another network, such as a classifier; "
             f"not loaded: conv_{count + 1} to conv_{len(layers)}"
         )
         assert_loaded(model, layers_of(trained), before, [layer.name for layer in layers[:count]])
@@ -341,15 +344,15 @@ class TestLoading:
             (lambda n: n[:-1], True, "{one_less:,} numbers, but this network for 3 .* {all:,}"),
             (lambda n: n[:0], False, "0 numbers, but the first layer alone has 248$"),
             (lambda n: n[:247], False, "247 numbers, but the first layer alone has 248$"),
-            (lambda n: n[1:], False, r"not of this network: where the variances of conv_[12] "),
+            (lambda n: n[1:], False, r"not for this network: where the variances of conv_[12] "),
             (
                 lambda n: np.full_like(n, np.nan),
                 False,
-                "not of this network: where the variances of conv_1 ",
+                "not for this network: where the variances of conv_1 ",
             ),
         ],
     )
-    def test_what_is_not_of_this_network_is_refused_and_nothing_loaded(
+    def test_what_is_not_for_this_network_is_refused_and_nothing_loaded(
         self, model, numbers, tmp_path, change, all_needed, message
     ):
         path = write(tmp_path / "x.weights", change(numbers))
@@ -418,7 +421,7 @@ def compare_with_opencv(net, model, anchors, scale_x_y, shape):
         assert np.abs(wanted[0] - ours).max() < 1e-3 * np.abs(wanted).max()
 
     wanted = np.concatenate([low, middle, high])
-    decoded = decode(logits, anchors.tolist(), scale_x_y)
+    decoded = decode(logits, anchors.tolist(), STRIDES, scale_x_y)
     boxes, confidence, classes = (keras.ops.convert_to_numpy(part)[0] for part in decoded)
     center, sides = (boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]
     np.testing.assert_allclose(center / shape[::-1], wanted[:, :2], rtol=0, atol=1e-4)

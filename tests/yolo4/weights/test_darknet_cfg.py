@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from nets.networks import YOLOV4
 from tests.helpers import darknet_reference as reference
-from utils.anchors import COCO_ANCHORS
+from tests.helpers.yolov4 import COCO_ANCHORS
 from utils.errors import UserError
 from yolo4.weights.darknet.cfg import read_cfg
 from yolo4.weights.darknet.files import format_cfg, parse_cfg, read_cfg_sections
@@ -60,16 +61,16 @@ class TestText:
     @pytest.mark.parametrize(
         ("text", "message"),
         [
-            ("width=3\n[net]\n", r"line 1: found 'width=3', expected a section, as \[net\]"),
+            ("width=3\n[net]\n", r"line 1: found 'width=3', expected a section, such as \[net\]"),
             ("[net]\n\nwidth 3\n", "line 3: found 'width 3', expected name=value"),
             ("[net]\n[net\n", r"line 2: found '\[net', expected name=value"),
         ],
     )
-    def test_another_line_is_told(self, tmp_path, text, message):
+    def test_any_other_line_is_reported(self, tmp_path, text, message):
         with pytest.raises(UserError, match=rf"x\.cfg, {message}"):
             parse_cfg(text, tmp_path / "x.cfg")
 
-    def test_what_is_not_a_number_is_told(self, tmp_path):
+    def test_an_option_that_is_not_a_number_is_reported(self, tmp_path):
         path = tmp_path / "x.cfg"
         [section] = parse_cfg("\n[net]\nwidth=wide\nheight=1.5\nscales=1,x\n", path)
         for read, found, expected in (
@@ -82,7 +83,7 @@ class TestText:
             ):
                 read()
 
-    def test_a_missing_file_is_told(self, tmp_path):
+    def test_a_missing_file_is_reported(self, tmp_path):
         with pytest.raises(UserError, match=r"none\.cfg: cannot be read: No such file"):
             read_cfg_sections(tmp_path / "none.cfg")
 
@@ -115,7 +116,7 @@ class TestNetwork:
     @pytest.mark.parametrize("depth", [0.05, 0.33, 0.67, 1.0, 1.33, 4.0])
     def test_any_size_is_found_again(self, tmp_path, width, depth):
         anchors = np.random.default_rng(0).uniform(1, 400, (9, 2)).astype(np.float32)
-        graph = sections(3, anchors, (1.0, 1.5, 2.0), (320, 416), width, depth)
+        graph = sections(YOLOV4, 3, anchors, (1.0, 1.5, 2.0), (320, 416), width, depth)
         path = tmp_path / "x.cfg"
         path.write_text(format_cfg(graph))
         network = read_cfg(path)
@@ -124,13 +125,15 @@ class TestNetwork:
         assert network.input_size == (320, 416)
         assert network.scale_x_y == (1.0, 1.5, 2.0)
         # Other numbers may stand for the same network.
-        again = sections(3, anchors, (1.0, 1.5, 2.0), (320, 416), network.width, network.depth)
+        again = sections(
+            YOLOV4, 3, anchors, (1.0, 1.5, 2.0), (320, 416), network.width, network.depth
+        )
         assert again == graph
 
     @pytest.mark.parametrize("size", [0.25, 0.5, 1.5])
     def test_the_size_is_the_shortest_number(self, tmp_path, size):
         path = tmp_path / "x.cfg"
-        graph = sections(3, COCO_ANCHORS, (1, 1, 1), (32, 32), size, size)
+        graph = sections(YOLOV4, 3, COCO_ANCHORS, (1, 1, 1), (32, 32), size, size)
         path.write_text(format_cfg(graph))
         assert str(read_cfg(path).width) in {str(size), f"{size:.1f}"}
 
@@ -146,7 +149,7 @@ class TestNetwork:
         assert read_cfg(cfg).class_count == 80
 
     @pytest.mark.parametrize(
-        ("section", "old", "new", "told"),
+        ("section", "old", "new", "message"),
         [
             (0, "mish", "leaky", "[convolutional] has activation leaky, where YOLOv4 has mish"),
             (1, "stride=2", "stride=1", "[convolutional] has stride 1, where YOLOv4 has 2"),
@@ -169,14 +172,23 @@ class TestNetwork:
             (161, "12,16", "12,17", "[yolo] has anchors 12,17,19,"),
         ],
     )
-    def test_a_difference_is_told_by_section_and_line(self, cfg, section, old, new, told):
+    def test_a_difference_is_reported_by_section_and_line(self, cfg, section, old, new, message):
         line = change(cfg, section, old, new)
         with pytest.raises(UserError) as caught:
             read_cfg(cfg)
-        assert str(caught.value).startswith(f"{cfg}, line {line}: section {section} {told}")
+        assert str(caught.value).startswith(f"{cfg}, line {line}: section {section} {message}")
         assert "\n" not in str(caught.value)
 
-    def test_another_number_of_sections_is_told(self, cfg):
+    def test_a_difference_in_a_network_of_another_size_is_reported_there(self, tmp_path):
+        graph = sections(YOLOV4, 3, COCO_ANCHORS, (1, 1, 1), (32, 32), 0.25, 0.33)
+        path = tmp_path / "x.cfg"
+        path.write_text(format_cfg(graph))
+        change(path, 22, "filters=32", "filters=40")
+        message = r"section 22 \[convolutional\] has filters 40, where YOLOv4 has 32"
+        with pytest.raises(UserError, match=message):
+            read_cfg(path)
+
+    def test_another_number_of_sections_is_reported(self, cfg):
         cfg.write_text(cfg.read_text() + "[route]\nlayers=-1\n")
         with pytest.raises(UserError, match=r"163 sections after \[net\], where YOLOv4 has 162"):
             read_cfg(cfg)
@@ -197,13 +209,13 @@ class TestNetwork:
             ("scale_x_y=1.2", "scale_x_y=0.9", r"has scale_x_y=0.9; expected one number, 1 or"),
         ],
     )
-    def test_another_input_is_told(self, cfg, old, new, message):
+    def test_another_input_is_reported(self, cfg, old, new, message):
         cfg.write_text(cfg.read_text().replace(old, new, 1))
         with pytest.raises(UserError, match=message):
             read_cfg(cfg)
 
     @pytest.mark.parametrize("text", ["", "# nothing\n", "[net]\nwidth=32\nheight=32\n"])
-    def test_a_file_without_a_network_is_told(self, cfg, text):
+    def test_a_file_without_a_network_is_reported(self, cfg, text):
         cfg.write_text(text)
         with pytest.raises(UserError, match=r"not a Darknet network|0 sections after \[net\]"):
             read_cfg(cfg)

@@ -221,5 +221,5 @@ def test_heads_that_are_not_three_alike_are_refused(tmp_path, sizes, found):
             group = file.create_group(name)
             group[f"{name}/bias:0"] = np.zeros(size, "f4")
             group.attrs["weight_names"] = [f"{name}/bias:0"]
-    with pytest.raises(UserError, match=rf"three convolutions with a bias .*; found: {found}$"):
+    with pytest.raises(UserError, match=rf"3 convolutions with a bias .*; found: {found}$"):
         keras2_class_count(path)

@@ -8,10 +8,11 @@ from threading import Thread
 import numpy as np
 import pytest
 
+from nets.spec import Release
 from tests.helpers import ROOT
 from utils.errors import UserError
 from yolo4.weights import released
-from yolo4.weights.released import RELEASED, Release, released_file
+from yolo4.weights.released import RELEASED, released_file
 
 DATA = np.random.default_rng(0).bytes(1_000_000)
 
@@ -39,15 +40,20 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
+def offer_at(monkeypatch, folder):
+    """Make a folder of a server the place of the only released file."""
+    digest = hashlib.sha256(DATA).hexdigest()
+    release = Release("some", f"{folder}/some.weights", len(DATA), digest)
+    monkeypatch.setattr(released, "RELEASED", {"some": release})
+
+
 @pytest.fixture
 def server(monkeypatch, tmp_path):
     """A server of one released file, and an empty `model_data`."""
     server = HTTPServer(("127.0.0.1", 0), Handler)
     server.data, server.asked, server.cuts = DATA, [], []
     server.knows_ranges, server.tells_length, server.status = True, True, None
-    release = Release("some.weights", len(DATA), hashlib.sha256(DATA).hexdigest())
-    monkeypatch.setattr(released, "RELEASED", {"some": release})
-    monkeypatch.setattr(released, "SOURCE", f"http://127.0.0.1:{server.server_port}/files")
+    offer_at(monkeypatch, f"http://127.0.0.1:{server.server_port}/files")
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     monkeypatch.setattr(released, "MODEL_DATA", tmp_path / "model_data")
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
@@ -116,7 +122,7 @@ def test_a_wrong_hash_is_reported_and_the_file_deleted(server, model_data):
     assert "\n" not in text
     for part in (server.data, DATA):
         assert hashlib.sha256(part).hexdigest() in text
-    assert f"get {released.SOURCE}/some.weights by other means and put it at" in text
+    assert f"get {released.RELEASED['some'].url} by other means and put it at" in text
     assert text.endswith(str(model_data / "some.weights"))
     assert files(model_data) == []
 
@@ -157,14 +163,14 @@ def test_a_file_that_the_server_does_not_have_is_reported(server):
 
 
 def test_without_network_the_message_says_what_to_do_by_hand(server, model_data, monkeypatch):
-    monkeypatch.setattr(released, "SOURCE", "http://127.0.0.1:9")  # nothing listens there
+    offer_at(monkeypatch, "http://127.0.0.1:9")  # nothing listens there
     with pytest.raises(UserError, match=r"http://127\.0\.0\.1:9/some\.weights: .*refused") as error:
         released_file("some")
     assert f"put it at {model_data / 'some.weights'}" in str(error.value)
 
 
 def test_an_unknown_host_is_reported(server, monkeypatch):
-    monkeypatch.setattr(released, "SOURCE", "http://does-not-exist.invalid")
+    offer_at(monkeypatch, "http://does-not-exist.invalid")
     with pytest.raises(UserError, match=r"does-not-exist\.invalid/some\.weights: .*; try again"):
         released_file("some")
 

@@ -9,11 +9,13 @@ import keras
 import numpy as np
 import pytest
 
+from nets.spec import Release
 from nets.yolov4 import YOLOv4
 from tests.helpers import darknet_reference
 from tests.helpers.keras2_file import write_keras2
 from tests.helpers.random_weights import random_weights
-from utils.anchors import COCO_ANCHORS, format_anchors
+from tests.helpers.yolov4 import COCO_ANCHORS
+from utils.anchors import format_anchors
 from utils.errors import UserError
 from yolo4.build import build_model, save_weights
 from yolo4.compare import diagnosis
@@ -30,7 +32,6 @@ from yolo4.weights.darknet.format import DARKNET
 from yolo4.weights.format import WeightsFormat
 from yolo4.weights.keras2 import KERAS2, KERAS2_SETTINGS
 from yolo4.weights.keras3 import KERAS3
-from yolo4.weights.released import Release
 from yolo4.weights.source import open_weights
 
 CONFIG = Config(width=0.05, depth=0.1, input_size=64)
@@ -286,7 +287,12 @@ class TestReleases:
     def release(self, trained, tmp_path, monkeypatch):
         """A released file of two classes in `model_data`, instead of the real one."""
         content = darknet_reference.weights(trained)
-        release = Release("some.weights", len(content), hashlib.sha256(content).hexdigest())
+        release = Release(
+            "yolov4",
+            "https://x.invalid/some.weights",
+            len(content),
+            hashlib.sha256(content).hexdigest(),
+        )
         monkeypatch.setitem(released.RELEASED, "yolov4", release)
         monkeypatch.setattr(released, "MODEL_DATA", tmp_path / "model_data")
         released.MODEL_DATA.mkdir()

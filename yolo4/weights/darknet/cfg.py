@@ -1,159 +1,176 @@
-"""What a Darknet `.cfg` says about a YOLOv4; any other network is refused, by section."""
+"""Reads which network a Darknet `.cfg` describes; refuses any other, naming the section."""
 
-import itertools
+import dataclasses
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from nets.cspdarknet53 import STAGES, repeats, scaled
-from nets.decode import STRIDES
-from utils.anchors import ANCHOR_COUNT
+from nets.networks import NETWORKS
+from nets.spec import NetworkSpec
 from utils.errors import UserError
 from yolo4.weights.darknet.files import CfgSection, format_cfg, parse_cfg, read_cfg_sections
-from yolo4.weights.darknet.graph import sections
-
-_STEM = 32  # channels of the first convolution
-_LEAST, _MOST = 0.05, 4.0  # width and depth that the settings allow
+from yolo4.weights.darknet.graph import head_levels, sections
+from yolo4.weights.darknet.size import depth_of, width_of
 
 
 class DarknetNetwork(NamedTuple):
-    """A YOLOv4 as a `.cfg` describes it.
+    """A network as a `.cfg` describes it.
 
     Attributes:
+        network: which one it is.
         class_count: number of classes.
-        anchors: nine of width and height in input pixels.
+        anchors: `[L * A]` of width and height in input pixels, A for each of the L levels in turn.
         input_size: height and width in pixels.
-        scale_x_y: grid sensitivity of strides 8, 16, 32.
-        width: channels relative to YOLOv4.
-        depth: residual blocks relative to YOLOv4.
+        scale_x_y: grid sensitivity of each level.
+        width: channels relative to the network's own `.cfg`.
+        depth: residual blocks relative to the network's own `.cfg`.
     """
 
+    network: NetworkSpec
     class_count: int
     anchors: tuple[tuple[float, float], ...]
     input_size: tuple[int, int]
-    scale_x_y: tuple[float, float, float]
+    scale_x_y: tuple[float, ...]
     width: float
     depth: float
 
 
-def read_cfg(path: Path) -> DarknetNetwork:
-    """Read the `.cfg` of a YOLOv4 of any width, depth and number of classes.
+def read_cfg(
+    path: Path, networks: Iterable[NetworkSpec] = tuple(NETWORKS.values())
+) -> DarknetNetwork:
+    """Read the `.cfg` of a network of any width, depth and number of classes.
+
+    Args:
+        path: the file.
+        networks: the networks that it may describe.
 
     Raises:
-        UserError: the file can't be read, or is of another network; names the first section that
-            differs as Darknet counts them, from 0 and without [net].
+        UserError: the file cannot be read, or describes another network; names the first section
+            that differs, as Darknet counts them, from 0 and without [net].
     """
     found = read_cfg_sections(path)
     if not found or found[0].name != "net":
         raise UserError(f"{path}: not a Darknet network: its first section is not [net]")
     net, *graph = found
+    network = _likeliest(networks, sum(section.name == "yolo" for section in graph))
+    graph = _with_own_masks(graph, network)
     detections = [section for section in graph if section.name == "yolo"]
-    network = DarknetNetwork(
+    depth = depth_of(graph, network)
+    described = DarknetNetwork(
+        network=network,
         class_count=detections[0].whole("classes", 20) if detections else 1,
-        anchors=_anchors(detections),
+        anchors=_anchors(detections, network),
         input_size=(net.whole("height", 0), net.whole("width", 0)),
-        scale_x_y=_scales(detections),
-        width=_width(graph),
-        depth=_depth(graph),
+        scale_x_y=_scales(detections, network),
+        width=width_of(graph, network, depth),
+        depth=depth,
     )
-    _check_input(net)
-    _compare(graph, network, path)
-    return network
+    _check_input(net, network)
+    _compare(graph, described, path)
+    return described
 
 
-def _anchors(detections: Sequence[CfgSection]) -> tuple[tuple[float, float], ...]:
-    """The anchors; where there are not nine, any nine, so that it is told in the comparison."""
+def _likeliest(networks: Iterable[NetworkSpec], levels: int) -> NetworkSpec:
+    """The network with this number of levels; if there is none, the first one, to compare with."""
+    first, *others = networks
+    return next((network for network in (first, *others) if network.levels == levels), first)
+
+
+def _with_own_masks(graph: Sequence[CfgSection], network: NetworkSpec) -> list[CfgSection]:
+    """The sections, with the anchors of each level written out if the levels share some."""
+    levels = head_levels(network)
+    masks = [section.wholes("mask") for section in graph if section.name == "yolo"]
+    if masks != [network.masks[level] for level in levels]:
+        return list(graph)  # a file whose levels have separate anchors, or another network
+    left = iter(levels)
+    return [
+        _with_own_mask(section, next(left), network) if section.name == "yolo" else section
+        for section in graph
+    ]
+
+
+def _with_own_mask(section: CfgSection, level: int, network: NetworkSpec) -> CfgSection:
+    sides = section.numbers("anchors")
+    if len(sides) != 2 * len(network.cfg_anchors):
+        return section
+    pairs = list(zip(sides[::2], sides[1::2], strict=True))
+    anchors = ",".join(repr(side) for pair in network.by_level(pairs) for side in pair)
+    mask = ",".join(map(str, network.own_masks[level]))
+    return dataclasses.replace(
+        section, options={**section.options, "mask": mask, "anchors": anchors}
+    )
+
+
+def _anchors(
+    detections: Sequence[CfgSection], network: NetworkSpec
+) -> tuple[tuple[float, float], ...]:
+    """The anchors; if their number is wrong, any, since the comparison then reports it."""
     sides = detections[0].numbers("anchors") if detections else ()
     if not all(0 < side < math.inf for side in sides):
         raise UserError(
             f"{detections[0].where} has anchors={_words(sides)}; all must be above 0, and finite"
         )
-    if len(sides) != 2 * ANCHOR_COUNT:
-        return ((0.0, 0.0),) * ANCHOR_COUNT
+    if len(sides) != 2 * len(network.anchors):
+        return network.anchors
     return tuple(zip(sides[::2], sides[1::2], strict=True))
 
 
-def _scales(detections: Sequence[CfgSection]) -> tuple[float, float, float]:
-    """One of each detection; where there are not three of them the comparison tells it."""
+def _scales(detections: Sequence[CfgSection], network: NetworkSpec) -> tuple[float, ...]:
+    """`scale_x_y` of each level; if their number is wrong, any: the comparison then reports it."""
     scales = [section.numbers("scale_x_y") or (1.0,) for section in detections]
-    for section, found in zip(detections, scales, strict=True):
-        if len(found) != 1 or not 1 <= found[0] < math.inf:
+    for section, values in zip(detections, scales, strict=True):
+        if len(values) != 1 or not 1 <= values[0] < math.inf:
             raise UserError(
-                f"{section.where} has scale_x_y={_words(found)}; expected one number, 1 or more"
+                f"{section.where} has scale_x_y={_words(values)}; expected one number, 1 or more"
             )
-    return tuple(found[0] for found in scales) if len(scales) == len(STRIDES) else (1.0, 1.0, 1.0)
+    if len(scales) != network.levels:
+        return network.scale_x_y
+    in_order = zip(head_levels(network), scales, strict=True)
+    return tuple(value for _, (value,) in sorted(in_order))
 
 
-def _width(graph: Sequence[CfgSection]) -> float:
-    """The width that gives the channels of the first convolution and of each stage."""
-    halving = [stage[0].whole("filters", 1) for stage in _stages(graph)]
-    wanted = [(_STEM, graph[0].whole("filters", 1) if graph else 0)]
-    wanted += zip((channels for channels, _ in STAGES), halving, strict=False)
-    return _shortest(lambda width: all(scaled(width)(base) == found for base, found in wanted))
-
-
-def _depth(graph: Sequence[CfgSection]) -> float:
-    """The depth that gives the number of residual blocks of each stage."""
-    found = [sum(section.name == "shortcut" for section in stage) for stage in _stages(graph)]
-    wanted = list(zip((blocks for _, blocks in STAGES), found, strict=False))
-    return _shortest(lambda depth: all(repeats(base, depth) == found for base, found in wanted))
-
-
-def _stages(graph: Sequence[CfgSection]) -> list[Sequence[CfgSection]]:
-    """The backbone's stages, each from its convolution of stride 2 on."""
-    convolutions = (i for i, section in enumerate(graph) if section.name == "convolutional")
-    starts = [i for i in convolutions if graph[i].whole("stride", 1) == 2]
-    pairs = itertools.pairwise([*starts, len(graph)])
-    return [graph[first:last] for first, last in itertools.islice(pairs, len(STAGES))]
-
-
-def _shortest(fits: Callable[[float], bool]) -> float:
-    """The shortest decimal that fits and that the settings allow.
-
-    Where none does, 1: the comparison with YOLOv4 itself then tells what differs.
-    """
-    for digits in range(5):
-        for number in range(1, round(_MOST * 10**digits) + 1):
-            value = number / 10**digits
-            if value >= _LEAST and fits(value):
-                return value
-    return 1.0
-
-
-def _check_input(net: CfgSection) -> None:
+def _check_input(net: CfgSection, network: NetworkSpec) -> None:
+    multiple = network.input_multiple
     for option in ("width", "height"):
         pixels = net.whole(option, 0)
-        if pixels <= 0 or pixels % STRIDES[-1]:
+        if pixels <= 0 or pixels % multiple:
             raise UserError(
-                f"{net.where} has {option}={pixels}; it must be a multiple of {STRIDES[-1]}"
+                f"{net.where} has {option}={pixels}; it must be a multiple of {multiple}"
             )
     if (channels := net.whole("channels", 3)) != 3:
-        raise UserError(f"{net.where} has channels={channels}; YOLOv4 has 3: red, green, blue")
+        raise UserError(
+            f"{net.where} has channels={channels}; {network.title} has 3: red, green, blue"
+        )
 
 
-def _compare(graph: Sequence[CfgSection], network: DarknetNetwork, path: Path) -> None:
-    """Refuse a graph that is not that of YOLOv4 with these settings."""
-    count, anchors, shape, scales, width, depth = network
-    yolov4 = sections(count, anchors, scales, shape, width, depth)[1:]
-    texts = parse_cfg(format_cfg(yolov4), path)
-    for number, (found, wanted) in enumerate(zip(graph, texts, strict=False)):
-        where = f"{path}, line {found.line}: section {number}"
-        if found.name != wanted.name:
-            raise UserError(f"{where} is [{found.name}], where YOLOv4 has [{wanted.name}]")
-        pairs = zip(_meaning(found, number).items(), _meaning(wanted, number).values(), strict=True)
-        for (option, value), right in pairs:
-            if value != right:
+def _compare(graph: Sequence[CfgSection], described: DarknetNetwork, path: Path) -> None:
+    """Refuse a graph that is not that of the network with these settings."""
+    network, count, anchors, shape, scales, width, depth = described
+    title = network.title
+    right_graph = sections(network, count, anchors, scales, shape, width, depth)[1:]
+    texts = parse_cfg(format_cfg(right_graph), path)
+    for number, (section, right_section) in enumerate(zip(graph, texts, strict=False)):
+        where = f"{path}, line {section.line}: section {number}"
+        if section.name != right_section.name:
+            raise UserError(
+                f"{where} is [{section.name}], where {title} has [{right_section.name}]"
+            )
+        values, right_values = _meaning(section, number), _meaning(right_section, number)
+        for option, value in values.items():
+            if value != right_values[option]:
                 raise UserError(
-                    f"{where} [{found.name}] has {option} {_words(value)}, "
-                    f"where YOLOv4 has {_words(right)}"
+                    f"{where} [{section.name}] has {option} {_words(value)}, "
+                    f"where {title} has {_words(right_values[option])}"
                 )
     if len(graph) != len(texts):
-        raise UserError(f"{path}: {len(graph)} sections after [net], where YOLOv4 has {len(texts)}")
+        raise UserError(
+            f"{path}: {len(graph)} sections after [net], where {title} has {len(texts)}"
+        )
 
 
 def _meaning(section: CfgSection, number: int) -> dict[str, Any]:
-    """What a section computes, with Darknet's defaults; sections it reads as absolute numbers."""
+    """What a section computes, with Darknet's defaults and absolute section numbers."""
     whole, options = section.whole, section.options
 
     def absolute(option: str) -> tuple[int, ...]:
@@ -172,7 +189,11 @@ def _meaning(section: CfgSection, number: int) -> dict[str, Any]:
             "activation": options.get("activation", "logistic"),
         }
     if section.name == "route":
-        return {"layers": absolute("layers"), "groups": whole("groups", 1)}
+        return {
+            "layers": absolute("layers"),
+            "groups": whole("groups", 1),
+            "group_id": whole("group_id", 0),
+        }
     if section.name == "shortcut":
         return {"from": absolute("from"), "activation": options.get("activation", "linear")}
     if section.name == "maxpool":

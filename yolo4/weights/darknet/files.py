@@ -1,4 +1,4 @@
-"""Darknet's two file formats: `.weights`, numbers in a row, and `.cfg`, sections of options."""
+"""Darknet's two file formats: `.weights`, a header and numbers, and `.cfg`, sections of options."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from utils.files import atomic_path
 
 _VERSION = np.dtype("<i4")
 _NUMBER = np.dtype("<f4")
-_HIGHEST_VERSION = 1000  # from here on Darknet reads something else into a version
+_HIGHEST_VERSION = 1000  # to Darknet, versions from here on have another meaning
 _ALIASES = {"conv": "convolutional", "max": "maxpool", "network": "net"}
 
 
 class WeightsHeader(NamedTuple):
-    """What a `.weights` file begins with.
+    """The header of a `.weights` file.
 
     Attributes:
         major: version of the format.
@@ -46,7 +46,7 @@ def read_header(path: Path) -> WeightsHeader:
     """Read the header of a `.weights` file.
 
     Raises:
-        UserError: the file is not there, empty, too short, or begins with something else.
+        UserError: the file cannot be read, is empty or too short, or has another header.
     """
     try:
         with path.open("rb") as file:
@@ -73,7 +73,7 @@ def read_weights(path: Path) -> tuple[WeightsHeader, np.ndarray]:
     """Read a `.weights` file.
 
     Returns:
-        The header, and the numbers after it, float32; of a number that is cut off nothing is given.
+        The header, and the numbers after it, float32. An incomplete last number is dropped.
 
     Raises:
         UserError: as `read_header`.
@@ -83,7 +83,7 @@ def read_weights(path: Path) -> tuple[WeightsHeader, np.ndarray]:
 
 
 def write_weights(path: Path, arrays: Iterable[np.ndarray], seen: int = 0) -> None:
-    """Write a `.weights` file of version 0.2.5, whole or not at all.
+    """Write a `.weights` file of version 0.2.5 atomically.
 
     Args:
         path: the file.
@@ -91,7 +91,7 @@ def write_weights(path: Path, arrays: Iterable[np.ndarray], seen: int = 0) -> No
         seen: images that the network was trained on.
     """
     header = WeightsHeader(0, 2, 5, seen)
-    with atomic_path(path) as passing, passing.open("wb") as file:
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
         file.write(np.array(header[:3], _VERSION).tobytes())
         file.write(np.array(seen, header.seen_type).tobytes())
         for array in arrays:
@@ -103,10 +103,10 @@ class CfgSection:
     """A section of a `.cfg` file.
 
     Attributes:
-        name: without the brackets; of several names for one thing always the same.
+        name: without the brackets; the same for all spellings that Darknet knows.
         options: texts by name.
-        file: where it stands.
-        line: of its name, counted from 1.
+        file: the file it is in.
+        line: the line of its name, counted from 1.
     """
 
     name: str
@@ -116,7 +116,7 @@ class CfgSection:
 
     @property
     def where(self) -> str:
-        """The section in words, for errors."""
+        """The section's position, for error messages."""
         return f"{self.file}, line {self.line}: [{self.name}]"
 
     def whole(self, option: str, default: int) -> int:
@@ -124,11 +124,11 @@ class CfgSection:
         return self._number(option, self.options.get(option, str(default)), int)
 
     def wholes(self, option: str) -> tuple[int, ...]:
-        """An option that lists whole numbers; none where it is left out."""
+        """An option that lists whole numbers; empty if it is missing."""
         return tuple(self._number(option, text, int) for text in self._list(option))
 
     def numbers(self, option: str) -> tuple[float, ...]:
-        """An option that lists numbers; none where it is left out."""
+        """An option that lists numbers; empty if it is missing."""
         return tuple(self._number(option, text, float) for text in self._list(option))
 
     def _list(self, option: str) -> list[str]:
@@ -146,7 +146,7 @@ def read_cfg_sections(path: Path) -> list[CfgSection]:
     """Read a `.cfg` file.
 
     Raises:
-        UserError: the file can't be read, or as `parse_cfg`.
+        UserError: the file cannot be read, or as for `parse_cfg`.
     """
     try:
         text = path.read_bytes().decode("utf-8-sig", errors="replace")
@@ -158,14 +158,14 @@ def read_cfg_sections(path: Path) -> list[CfgSection]:
 def parse_cfg(text: str, path: Path) -> list[CfgSection]:
     """Read the text of a `.cfg` file.
 
-    As in Darknet, blanks mean nothing, and of equal options in a section the first one counts.
+    As in Darknet, blanks are ignored, and if a section repeats an option, the first one counts.
 
     Args:
-        text: of the file.
-        path: where it comes from, for errors.
+        text: content of the file.
+        path: the file, for error messages.
 
     Raises:
-        UserError: a line is neither a section's name nor an option.
+        UserError: a line is neither the name of a section nor an option.
     """
     sections: list[CfgSection] = []
     for number, line in enumerate(text.splitlines(), 1):
@@ -179,7 +179,7 @@ def parse_cfg(text: str, path: Path) -> list[CfgSection]:
         elif equals and sections:
             sections[-1].options.setdefault(option, value)
         else:
-            expected = "name=value" if sections else "a section, as [net]"
+            expected = "name=value" if sections else "a section, such as [net]"
             raise UserError(f"{path}, line {number}: found {line.strip()!r}, expected {expected}")
     return sections
 
@@ -188,7 +188,7 @@ def format_cfg(sections: Iterable[tuple[str, Mapping[str, object]]]) -> str:
     """The text of a `.cfg` file.
 
     Args:
-        sections: names, and options that are texts, numbers or sequences of numbers.
+        sections: name and options of each; an option is a text, a number or a sequence of numbers.
     """
     texts = []
     for name, options in sections:
@@ -201,6 +201,6 @@ def _text(value: object) -> str:
     if isinstance(value, tuple | list):
         return ",".join(map(_text, value))
     if isinstance(value, float | np.floating):
-        # The shortest decimal that is read as the same number.
+        # The shortest decimal that reads as the same number.
         return np.format_float_positional(value, trim="-")
     return str(value)

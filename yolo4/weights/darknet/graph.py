@@ -1,10 +1,11 @@
-"""The sections of YOLOv4's `.cfg`, for any width, depth and number of classes."""
+"""The sections of a network's `.cfg`, for any width, depth and number of classes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from nets.cspdarknet53 import STAGES, repeats, scaled
-from nets.yolov4 import ANCHORS_PER_LEVEL
+from nets.spec import NetworkSpec
+
+_IMAGES = -1  # the number of the section before the first one
 
 
 class Section(NamedTuple):
@@ -20,6 +21,7 @@ class Section(NamedTuple):
 
 
 def sections(
+    network: NetworkSpec,
     class_count: int,
     anchors: Sequence[Sequence[float]],
     scale_x_y: Sequence[float],
@@ -27,163 +29,156 @@ def sections(
     width: float = 1.0,
     depth: float = 1.0,
 ) -> list[Section]:
-    """The sections of YOLOv4; of yolov4.cfg where width and depth are 1.
+    """The sections of a network; those of its own `.cfg` if width and depth are 1.
 
     Args:
-        class_count: number of classes.
-        anchors: `[9, 2]`, width and height in input pixels.
-        scale_x_y: grid sensitivity of strides 8, 16, 32.
+        network: the network.
+        class_count: number of classes, C.
+        anchors: `[L * A, 2]`, width and height in input pixels, A for each of the L levels in turn.
+        scale_x_y: grid sensitivity of each level.
         input_shape: height and width in pixels.
-        width: channels relative to YOLOv4.
-        depth: residual blocks relative to YOLOv4.
+        width: channels relative to the network's `.cfg`.
+        depth: residual blocks relative to the network's `.cfg`.
 
     Returns:
-        [net], then those that Darknet counts from 0.
+        [net], then the sections that Darknet counts from 0.
     """
-    graph = _Graph(scaled(width))
-    c3, c4, _ = graph.backbone(depth)
-    graph.neck(c3, c4, _Heads(class_count, anchors, scale_x_y))
+    graph = SectionGraph(network, class_count, anchors, scale_x_y)
+    network.neck(graph, network.backbone(graph, _IMAGES, width, depth), width)
     size = {"width": input_shape[1], "height": input_shape[0]}
     return [Section("net", {"batch": 1, "subdivisions": 1, **size, "channels": 3}), *graph.sections]
 
 
-class _Heads(NamedTuple):
-    class_count: int
-    anchors: Sequence[Sequence[float]]
-    scale_x_y: Sequence[float]
-
-    @property
-    def filters(self) -> int:
-        return ANCHORS_PER_LEVEL * (5 + self.class_count)
-
-    def detection(self, level: int) -> dict[str, Any]:
-        """Options of the detection layer of a level."""
-        first = level * ANCHORS_PER_LEVEL
-        return {
-            "mask": tuple(range(first, first + ANCHORS_PER_LEVEL)),
-            "anchors": tuple(side for anchor in self.anchors for side in anchor),
-            "classes": self.class_count,
-            "num": len(self.anchors),
-            "scale_x_y": self.scale_x_y[level],
-        }
+def bare_sections(
+    network: NetworkSpec, class_count: int, width: float, depth: float
+) -> list[Section]:
+    """As `sections`, with arbitrary values for what changes neither the graph nor any shape."""
+    shape = (network.input_multiple, network.input_multiple)
+    scales = network.scale_x_y
+    return sections(network, class_count, network.anchors, scales, shape, width, depth)
 
 
-class _Graph:
-    """Sections in the making. What adds some gives the number of the last one.
+def head_levels(network: NetworkSpec) -> list[int]:
+    """The level of each [yolo] section, in the order of the `.cfg`."""
+    masks = [options["mask"] for name, options in bare_sections(network, 1, 1, 1) if name == "yolo"]
+    return [network.own_masks.index(mask) for mask in masks]
+
+
+class SectionGraph:
+    """A `nets.spec.GraphBuilder` of sections, whose values are section numbers.
+
+    A section reads the one before it, unless it says otherwise. If an operation reads another one,
+    a [route] to that is inserted.
 
     Args:
-        channels: scales a number of channels.
+        network: see `sections`, as for the other arguments.
+        class_count: number of classes.
+        anchors: anchors of all levels.
+        scale_x_y: grid sensitivity of each level.
+
+    Attributes:
+        sections: the sections so far, without [net].
     """
 
-    def __init__(self, channels: Callable[[int], int]) -> None:
-        self.channels = channels
+    def __init__(
+        self,
+        network: NetworkSpec,
+        class_count: int,
+        anchors: Sequence[Sequence[float]],
+        scale_x_y: Sequence[float],
+    ) -> None:
         self.sections: list[Section] = []
+        self._masks = network.own_masks
+        self._class_count = class_count
+        self._anchors = anchors
+        self._scale_x_y = scale_x_y
 
-    def add(self, name: str, **options: object) -> int:
+    def _append(self, name: str, **options: object) -> int:
         self.sections.append(Section(name, options))
         return len(self.sections) - 1
 
-    def conv(self, filters: int, size: int, activation: str, stride: int = 1) -> int:
-        norm = {} if activation == "linear" else {"batch_normalize": 1}
-        options = {"filters": filters, "size": size, "stride": stride, "pad": 1}
-        return self.add("convolutional", **norm, **options, activation=activation)
+    def _read(self, x: int) -> None:
+        """Make `x` the section that the next one reads."""
+        if x != len(self.sections) - 1:
+            self._route(x)
 
-    def route(self, *numbers: int) -> int:
-        """What the sections of these numbers give, one beside the other."""
+    def _route(self, *xs: int, **options: object) -> int:
         here = len(self.sections)
-        return self.add("route", layers=tuple(number - here for number in numbers))
+        return self._append("route", layers=tuple(x - here for x in xs), **options)
 
-    def backbone(self, depth: float) -> list[int]:
-        """CSPDarknet53: c3, c4, c5."""
-        self.conv(self.channels(32), 3, "mish")
-        stages = [
-            self.stage(self.channels(filters), repeats(blocks, depth), split=filters > 64)
-            for filters, blocks in STAGES
-        ]
-        return stages[2:]
+    def _convolution(
+        self, x: int, filters: int, size: int, stride: int, activation: str, **norm: int
+    ) -> int:
+        self._read(x)
+        shape = {"filters": filters, "size": size, "stride": stride, "pad": 1}
+        return self._append("convolutional", **norm, **shape, activation=activation)
 
-    def stage(self, filters: int, blocks: int, split: bool) -> int:
-        """As `nets.blocks.csp_stage`."""
-        path = filters // 2 if split else filters
-        down = self.conv(filters, 3, "mish", stride=2)
-        shortcut = self.conv(path, 1, "mish")
-        self.route(down)
-        x = self.conv(path, 1, "mish")
-        for _ in range(blocks):
-            self.conv(path if split else filters // 2, 1, "mish")
-            self.conv(path, 3, "mish")
-            x = self.add("shortcut", **{"from": x - len(self.sections)}, activation="linear")
-        x = self.conv(path, 1, "mish")
-        self.route(x, shortcut)
-        return self.conv(filters, 1, "mish")
+    def conv(self, x: int, filters: int, kernel: int, activation: str, stride: int = 1) -> int:
+        """A convolution with batch normalization."""
+        return self._convolution(x, filters, kernel, stride, activation, batch_normalize=1)
 
-    def neck(self, c3: int, c4: int, heads: _Heads) -> None:
-        """As `nets.panet.panet`, which begins at the last section, c5."""
-        self.convs(512, 1024, 512)
-        self.pyramid_pooling()
-        n5 = self.convs(512, 1024, 512)
-        n4 = self.merge_up(c4, 256)
-        self.merge_up(c3, 128)
-        self.head(0, 256, heads)
-        n4 = self.merge_down(n4, 256)
-        self.head(1, 512, heads)
-        self.merge_down(n5, 512)
-        self.head(2, 1024, heads)
+    def add(self, x: int, y: int) -> int:
+        """A sum."""
+        self._read(y)
+        return self._append("shortcut", **{"from": x - len(self.sections)}, activation="linear")
 
-    def convs(self, *filters: int) -> int:
-        """Convolutions of 1x1 and 3x3 in turn."""
-        for place, number in enumerate(filters):
-            x = self.conv(self.channels(number), 3 if place % 2 else 1, "leaky")
-        return x
+    def concat(self, *xs: int) -> int:
+        """A concatenation of channels."""
+        return self._route(*xs)
 
-    def five(self, filters: int) -> int:
-        return self.convs(filters, 2 * filters, filters, 2 * filters, filters)
+    def half(self, x: int) -> int:
+        """The second half of the channels: the second of two groups."""
+        return self._route(x, groups=2, group_id=1)
 
-    def pyramid_pooling(self) -> int:
-        x = len(self.sections) - 1
+    def max_pool(self, x: int) -> int:
+        """Maximum over 2x2 pixels with stride 2."""
+        self._read(x)
+        return self._append("maxpool", stride=2, size=2)
+
+    def pyramid_pooling(self, x: int) -> int:
+        """Maxima over 5x5, 9x9 and 13x13 pixels, concatenated with `x`."""
         pools = []
         for size in (5, 9, 13):
-            if pools:
-                self.route(x)
-            pools.append(self.add("maxpool", stride=1, size=size))
-        return self.route(*reversed(pools), x)
+            self._read(x)
+            pools.append(self._append("maxpool", stride=1, size=size))
+        return self._route(*reversed(pools), x)
 
-    def merge_up(self, lateral: int, filters: int) -> int:
-        self.convs(filters)
-        deep = self.add("upsample", stride=2)
-        self.route(lateral)
-        self.route(self.convs(filters), deep)
-        return self.five(filters)
+    def upsample(self, x: int) -> int:
+        """Each pixel repeated to 2x2."""
+        self._read(x)
+        return self._append("upsample", stride=2)
 
-    def merge_down(self, deep: int, filters: int) -> int:
-        shallow = self.conv(self.channels(filters), 3, "leaky", stride=2)
-        self.route(shallow, deep)
-        return self.five(filters)
-
-    def head(self, level: int, filters: int, heads: _Heads) -> None:
-        """A head; what comes after it goes on with what it was put on."""
-        x = len(self.sections) - 1
-        self.conv(self.channels(filters), 3, "leaky")
-        self.conv(heads.filters, 1, "linear")
-        self.add("yolo", **heads.detection(level))
-        if level < 2:
-            self.route(x)
+    def head(self, x: int, level: int) -> int:
+        """A convolution without batch normalization, and [yolo]."""
+        mask = self._masks[level]
+        filters = len(mask) * (5 + self._class_count)
+        self._convolution(x, filters, 1, 1, "linear")
+        return self._append(
+            "yolo",
+            mask=mask,
+            anchors=tuple(side for anchor in self._anchors for side in anchor),
+            classes=self._class_count,
+            num=len(self._anchors),
+            scale_x_y=self._scale_x_y[level],
+        )
 
 
 def weight_count(graph: Sequence[Section]) -> int:
-    """How many numbers the weights of a network have.
+    """The number of weights of a network, moving statistics included.
 
     Args:
-        graph: what `sections` gives.
+        graph: what `sections` returns.
     """
     total, channels = 0, []
     for name, options in graph[1:]:
-        given = channels[-1] if channels else graph[0].options["channels"]
+        inputs = channels[-1] if channels else graph[0].options["channels"]
+        outputs = inputs
         if name == "convolutional":
             vectors = 4 if "batch_normalize" in options else 1
-            total += options["filters"] * (vectors + given * options["size"] ** 2)
-            given = options["filters"]
+            outputs = options["filters"]
+            total += outputs * (vectors + inputs * options["size"] ** 2)
         elif name == "route":
-            given = sum(channels[number] for number in options["layers"])
-        channels.append(given)
+            outputs = sum(channels[number] for number in options["layers"])
+            outputs //= options.get("groups", 1)
+        channels.append(outputs)
     return total

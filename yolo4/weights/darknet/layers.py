@@ -1,10 +1,11 @@
-"""The layers of a network as Darknet stores their weights."""
+"""The layers of a network in the form in which Darknet stores their weights."""
 
 from dataclasses import dataclass
 
-from keras import KerasTensor, layers, ops
+import numpy as np
+from keras import Variable, layers, ops
 
-from nets.blocks import BatchNorm
+from nets.batch_norm import BatchNorm
 from nets.yolov4 import YOLOv4
 
 EPSILON = 1e-5  # Darknet's, in every batch norm
@@ -12,19 +13,21 @@ EPSILON = 1e-5  # Darknet's, in every batch norm
 
 @dataclass(frozen=True)
 class DarknetLayer:
-    """A convolution and what Darknet counts to it.
+    """A convolution with its batch norm, which is one layer to Darknet.
 
     Attributes:
-        convolution: with a bias, or
-        norm: its batch norm.
+        convolution: the convolution; it has a bias if and only if there is no batch norm.
+        norm: its batch norm; None in a head.
+        anchors: number of anchors of a level.
     """
 
     convolution: layers.Conv2D
     norm: BatchNorm | None
+    anchors: int
 
     @property
-    def vectors(self) -> list:
-        """The variables before the kernel, in the order of a file, each `[filters]`."""
+    def vectors(self) -> list[Variable]:
+        """The variables that precede the kernel in a file, each `[filters]`."""
         if self.norm is None:
             return [self.convolution.bias]
         norm = self.norm
@@ -42,46 +45,51 @@ class DarknetLayer:
 
     @property
     def size_of_filter(self) -> int:
-        """How many numbers each output channel has in a file."""
-        height, width, given, _ = self.convolution.kernel.shape
-        return len(self.vectors) + height * width * given
+        """Number of values of each output channel in a file."""
+        height, width, inputs, _ = self.convolution.kernel.shape
+        return len(self.vectors) + height * width * inputs
 
-    def arrays(self) -> list[KerasTensor]:
-        """The weights as a file has them, NumPy arrays: the vectors, then the kernel `[O,I,H,W]`.
+    def filters_for(self, class_count: int) -> int:
+        """The number of output channels if the network had this many classes."""
+        return self.filters if self.norm else self.anchors * (5 + class_count)
 
-        Where the batch norm adds another epsilon than Darknet, its gamma makes up for it.
+    def arrays(self) -> list[np.ndarray]:
+        """The weights in the order of a file: the vectors, then the kernel `[O, I, H, W]`.
+
+        If the batch norm adds another epsilon than Darknet does, gamma is scaled to compensate.
         """
-        found = [ops.convert_to_numpy(variable) for variable in self.vectors]
+        vectors = [ops.convert_to_numpy(variable) for variable in self.vectors]
         if self.norm is not None and self.norm.epsilon != EPSILON:
-            beta, gamma, mean, variance = found
+            beta, gamma, mean, variance = vectors
             gamma = gamma * ((variance + EPSILON) / (variance + self.norm.epsilon)) ** 0.5
-            found = [beta, gamma, mean, variance]
-        return [*found, ops.convert_to_numpy(self.convolution.kernel).transpose(3, 2, 0, 1)]
+            vectors = [beta, gamma, mean, variance]
+        return [*vectors, ops.convert_to_numpy(self.convolution.kernel).transpose(3, 2, 0, 1)]
 
-    def could_be(self, numbers: KerasTensor) -> bool:
-        """Whether a part of a file may be this layer: none of its variances is negative.
+    def could_be(self, values: np.ndarray) -> bool:
+        """Whether part of a file may be this layer: none of its variances is negative.
 
         Args:
-            numbers: flat NumPy array of `filters * size_of_filter`.
+            values: flat array of `filters * size_of_filter` values.
         """
         if self.norm is None:
             return True
-        variances = numbers[3 * self.filters : 4 * self.filters]
-        return bool((variances >= 0).all())  # NaN is not either
+        variances = values[3 * self.filters : 4 * self.filters]
+        return bool((variances >= 0).all())  # false for NaN, too
 
-    def assign(self, numbers: KerasTensor) -> None:
-        """Take the weights from a part of a file, as `could_be` has it."""
-        height, width, given, filters = self.convolution.kernel.shape
+    def assign(self, values: np.ndarray) -> None:
+        """Take the weights from part of a file, as `could_be` does."""
+        height, width, inputs, filters = self.convolution.kernel.shape
         for place, variable in enumerate(self.vectors):
-            variable.assign(numbers[place * filters : (place + 1) * filters])
-        kernel = numbers[len(self.vectors) * filters :].reshape(filters, given, height, width)
+            variable.assign(values[place * filters : (place + 1) * filters])
+        kernel = values[len(self.vectors) * filters :].reshape(filters, inputs, height, width)
         self.convolution.kernel.assign(kernel.transpose(2, 3, 1, 0))
 
 
 def darknet_layers(model: YOLOv4) -> list[DarknetLayer]:
     """The layers of a network that have weights, in the order of a `.weights` file."""
-    found = []
+    anchors = model.network.anchors_per_level
+    layers_in_order = []
     for convolution in model.convolutions():
         norm = None if convolution.use_bias else model.get_layer(f"{convolution.name}_norm")
-        found.append(DarknetLayer(convolution, norm))
-    return found
+        layers_in_order.append(DarknetLayer(convolution, norm, anchors))
+    return layers_in_order

@@ -1,4 +1,4 @@
-"""Darknet's `.weights` into a network, and a network out as `.weights`, `.cfg` and `.names`."""
+"""Loads Darknet's `.weights` into a network, and writes `.weights`, `.cfg` and `.names`."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -6,28 +6,33 @@ from pathlib import Path
 
 import numpy as np
 
-from nets.yolov4 import ANCHORS_PER_LEVEL, YOLOv4
+from nets.networks import YOLOV4
+from nets.spec import NetworkSpec
+from nets.yolov4 import YOLOv4
 from utils.errors import UserError
 from utils.files import write_atomically
 from yolo4.weights.darknet.files import format_cfg, read_weights, write_weights
-from yolo4.weights.darknet.graph import sections, weight_count
+from yolo4.weights.darknet.graph import bare_sections, sections, weight_count
 from yolo4.weights.darknet.layers import DarknetLayer, darknet_layers
 
-_BOX_NUMBERS = 5
-_COUNTS = range(1, 1001)  # of classes, to try
-# The number of weights does not depend on these.
-_SOME_ANCHORS, _SOME_SCALES, _SOME_SHAPE = ((0, 0),) * 9, (1, 1, 1), (32, 32)
+_COUNTS = range(1, 1001)  # class counts to try
 
 
-def darknet_class_count(numbers: int, width: float = 1.0, depth: float = 1.0) -> int | None:
-    """The class count with which a network of this width and depth has so many numbers in all.
+def darknet_class_count(
+    numbers: int, width: float = 1.0, depth: float = 1.0, network: NetworkSpec = YOLOV4
+) -> int | None:
+    """The class count with which a network has this number of weights.
 
-    None where there is no such class count, as for a file that was cut.
+    Args:
+        numbers: number of weights.
+        width: channels relative to the network's `.cfg`.
+        depth: residual blocks relative to the network's `.cfg`.
+        network: the network.
+
+    Returns:
+        None if no class count gives this number, for example because a file was cut off.
     """
-    none, one = (
-        weight_count(sections(count, _SOME_ANCHORS, _SOME_SCALES, _SOME_SHAPE, width, depth))
-        for count in (0, 1)
-    )
+    none, one = (weight_count(bare_sections(network, count, width, depth)) for count in (0, 1))
     class_count, rest = divmod(numbers - none, one - none)
     return class_count if class_count > 0 and rest == 0 else None
 
@@ -35,8 +40,8 @@ def darknet_class_count(numbers: int, width: float = 1.0, depth: float = 1.0) ->
 def load_darknet(model: YOLOv4, path: Path, whole: bool = False) -> str:
     """Fill a network from a Darknet file, as far as the file goes.
 
-    Heads for another class count stay as they are, and so do the layers that a cut file lacks. Of
-    a classifier with YOLOv4's backbone (csdarknet53.weights) the backbone is loaded.
+    Heads for another class count are skipped, and so are the layers that a cut-off file lacks.
+    From a classifier with the same backbone (csdarknet53.weights) only the backbone is loaded.
 
     Args:
         model: the network.
@@ -47,12 +52,13 @@ def load_darknet(model: YOLOv4, path: Path, whole: bool = False) -> str:
         One or two lines for the log.
 
     Raises:
-        UserError: the file is not Darknet's, or it is of another network; nothing was loaded.
+        UserError: the file is not Darknet's, or is for another network; nothing was loaded.
     """
     _, numbers = read_weights(path)
     layers, settings = darknet_layers(model), model.arguments
     wanted = settings["class_count"]
-    found = darknet_class_count(numbers.size, settings["width"], settings["depth"])
+    size = (settings["width"], settings["depth"])
+    found = darknet_class_count(numbers.size, *size, model.network)
     first = layers[0].filters * layers[0].size_of_filter
     if numbers.size < first:
         raise UserError(
@@ -74,7 +80,7 @@ def load_darknet(model: YOLOv4, path: Path, whole: bool = False) -> str:
         names = ", ".join(layer.name for layer in foreign)
         text += f"\nnot loaded, as it is for {reading.class_count} classes, not {wanted}: {names}"
     elif pairs[-1][0].norm is None and not reading.shows_count:
-        text += f"\ntaken for {wanted} classes: the file is too short to show how many it is for"
+        text += f"\nassumed to be for {wanted} classes: the file is too short to show the number"
     if missing := layers[len(pairs) :]:
         text += _where_it_ends(missing, reading)
     return text
@@ -89,13 +95,13 @@ def write_darknet(
     class_names: Sequence[str],
     seen: int = 0,
 ) -> tuple[Path, Path, Path]:
-    """Write a network for Darknet and all that reads its files.
+    """Write a network for Darknet and everything else that reads its files.
 
     Args:
-        path: of the weights; the other two files stand beside it under the same name.
+        path: the weights; the other two files are written beside it under the same name.
         model: the network.
-        anchors: `[9, 2]`, width and height in input pixels.
-        scale_x_y: grid sensitivity of strides 8, 16, 32.
+        anchors: `[L * A, 2]`, width and height in input pixels, A for each of the L levels in turn.
+        scale_x_y: grid sensitivity of each level.
         input_shape: height and width in pixels.
         class_names: names of the classes.
         seen: images that the network was trained on.
@@ -105,7 +111,8 @@ def write_darknet(
     """
     settings = model.arguments
     size = (settings["width"], settings["depth"])
-    graph = sections(settings["class_count"], anchors, scale_x_y, input_shape, *size)
+    count = settings["class_count"]
+    graph = sections(model.network, count, anchors, scale_x_y, input_shape, *size)
     arrays = (array for layer in darknet_layers(model) for array in layer.arrays())
     cfg, names = path.with_suffix(".cfg"), path.with_suffix(".names")
     write_weights(path, arrays, seen)
@@ -116,14 +123,14 @@ def write_darknet(
 
 @dataclass(frozen=True)
 class _Reading:
-    """The numbers of a file, taken for those of a network of some class count.
+    """The numbers of a file, read as those of a network with some class count.
 
     Attributes:
         class_count: the number of classes.
-        parts: the numbers of each layer, up to the last one that is whole and could be.
+        parts: the numbers of each layer, up to the last complete and plausible one.
         rest: how many numbers follow.
-        shows_count: whether all variances of a layer behind a head were seen.
-        misfit: the layer that those can't be, counted from 0; None where nothing speaks against it.
+        shows_count: whether all variances of a layer after a head were read, and are plausible.
+        misfit: the first implausible layer, counted from 0; None if there is none.
     """
 
     class_count: int
@@ -139,24 +146,24 @@ def _likeliest(
     likely: Iterable[int],
     others: Iterable[int],
 ) -> _Reading:
-    """A file that was cut does not tell its class count, but makes sense with the right one only.
+    """The most plausible reading of a file, whose length need not determine the class count.
 
     Args:
-        layers: of the network.
-        numbers: of the file.
-        likely: class counts that are believed where nothing speaks against them.
-        others: those that are believed where something speaks for them.
+        layers: layers of the network.
+        numbers: numbers of the file.
+        likely: class counts that are accepted if there is no evidence against them.
+        others: class counts that are accepted only if there is evidence for them.
 
     Returns:
-        The reading with the first such count. Without one: where the file ends in the first head,
-        or too soon behind it, what stands before; else the reading that goes furthest.
+        The reading with the first accepted count. If there is none: the layers before the first
+        head if the file ends in it or shortly after it, else the reading that goes furthest.
     """
     first_head = next(place for place, layer in enumerate(layers) if layer.norm is None)
     best = hidden = None
     for count in dict.fromkeys((*likely, *others)):
         reading = _read_as(layers, numbers, count)
         if reading.misfit is not None and reading.misfit < first_head:
-            return reading  # no head comes before, so that other counts would find the same
+            return reading  # no head comes before it, so other counts would give the same
         if reading.misfit is None:
             if count in likely or reading.shows_count:
                 return reading
@@ -173,11 +180,10 @@ def _likeliest(
 def _read_as(layers: Sequence[DarknetLayer], numbers: np.ndarray, class_count: int) -> _Reading:
     parts, first, shows_count, has_head = [], 0, False, False
     for place, layer in enumerate(layers):
-        is_head = layer.norm is None
-        filters = ANCHORS_PER_LEVEL * (_BOX_NUMBERS + class_count) if is_head else layer.filters
+        is_head, filters = layer.norm is None, layer.filters_for(class_count)
         size = filters * layer.size_of_filter
         part = numbers[first : first + size]
-        # Of the layer that the file ends in, too, those variances that are there.
+        # The layer in which the file ends is checked as far as its variances are there.
         misfit = None if layer.could_be(part) else place
         shows_count |= has_head and not is_head and part.size >= 4 * filters
         if misfit is not None or part.size < size:
@@ -195,8 +201,9 @@ def _refuse(
     if reading.misfit == len(layers):
         _refuse_size(layers, size, wanted, path)
     raise UserError(
-        f"{path}: not of this network: where the variances of {layers[reading.misfit].name} should "
-        "stand are negative numbers; is it of another network, --width, --depth or class count?"
+        f"{path}: not for this network: where the variances of {layers[reading.misfit].name} "
+        "should be are negative numbers; is it for another network, --width, --depth or class "
+        "count?"
     )
 
 
@@ -214,13 +221,13 @@ def _refuse_size(layers: Sequence[DarknetLayer], size: int, wanted: int, path: P
     total = sum(layer.filters * layer.size_of_filter for layer in layers)
     raise UserError(
         f"{path}: {size:,} numbers, but this network for {wanted} classes has {total:,}; "
-        "is it of another network, --width or --depth?"
+        "is it for another network, --width or --depth?"
     )
 
 
 def _where_it_ends(missing: Sequence[DarknetLayer], reading: _Reading) -> str:
     names = " to ".join(dict.fromkeys((missing[0].name, missing[-1].name)))
     if reading.misfit is not None:
-        return f"\nwhat follows is of another network, as a classifier's is; not loaded: {names}"
+        return f"\nthe rest is for another network, such as a classifier; not loaded: {names}"
     inside = f" {reading.rest:,} numbers into {missing[0].name}" if reading.rest else ""
     return f"\nthe file ends{inside or ' there'}; not loaded: {names}"
