@@ -1,4 +1,8 @@
-"""Errors that a user can fix."""
+"""Errors that a user can fix, and the versions of installed packages that messages name."""
+
+import contextlib
+import importlib
+import re
 
 
 class UserError(Exception):
@@ -7,3 +11,40 @@ class UserError(Exception):
     The message has the form `<file>[, line N|, object N]: <what was found>; <what is expected>`.
     The command-line scripts print it without a traceback and exit with status 2.
     """
+
+
+def metadata_version(module: str) -> str | None:
+    """Find the version of the package that provides a module in its metadata, None without any.
+
+    The module is not imported, and its package may have any name: `tensorflow` comes from
+    tensorflow, tensorflow-cpu or tf-nightly, `cv2` from opencv-python or opencv-python-headless.
+    """
+    # This import is slow, and commands that only print their help do not need it.
+    from importlib.metadata import PackageNotFoundError, packages_distributions, version
+
+    with contextlib.suppress(PackageNotFoundError):
+        return version(module)
+    packages = packages_distributions().get(module)
+    return version(packages[0]) if packages else None
+
+
+def module_version(module: str) -> str:
+    """Return `metadata_version(module)`, or the version the module states if it has no metadata."""
+    return metadata_version(module) or importlib.import_module(module).__version__
+
+
+def missing_system_library(error: ImportError) -> str | None:
+    """Describe how to install a shared library that OpenCV needs; None for any other error.
+
+    OpenCV's standard wheel needs desktop libraries, which servers and slim containers lack.
+    """
+    library = re.match(r"(\S+): cannot open shared object file", str(error))
+    if error.name != "cv2" or library is None:
+        return None
+    version = metadata_version("cv2")
+    package = f"opencv-python-headless=={version}" if version else "opencv-python-headless"
+    return (
+        f"OpenCV needs {library[1]}, which this system does not have; either replace OpenCV with "
+        f"its build without windows, `pip install --force-reinstall --no-deps {package}`, or "
+        "install the library (Debian, Ubuntu: `apt-get install libgl1 libglib2.0-0`)"
+    )

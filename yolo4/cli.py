@@ -12,8 +12,7 @@ from typing import Annotated, Any, NoReturn, TypeVar
 
 import tyro
 
-from utils.errors import UserError
-from utils.installed import missing_system_library
+from utils.errors import UserError, missing_system_library
 from yolo4.options import RENAMED, flag, option_fields
 from yolo4.quiet import quiet_start
 

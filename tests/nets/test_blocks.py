@@ -3,9 +3,8 @@ import numpy as np
 import pytest
 from keras import ops
 
-from nets.batch_norm import BatchNorm, normalize_batch
+from nets.batch_norm import BatchNorm, mish, normalize_batch
 from nets.blocks import spp
-from nets.mish import mish
 
 
 def gradient(function, x):

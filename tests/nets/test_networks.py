@@ -8,9 +8,9 @@ import pytest
 from nets.assign import assign
 from nets.decode import anchor_grid, decode
 from nets.losses import bce
+from nets.model import YOLOv4
 from nets.networks import NETWORKS, YOLOV4
 from nets.spec import NetworkSpec
-from nets.yolov4 import YOLOv4
 from tests.helpers.random_weights import random_weights
 from tests.helpers.yolov4 import make_loss
 from tests.nets.toy_network import ANCHORS, TOY
@@ -18,7 +18,8 @@ from utils.errors import UserError
 from yolo4.weights.darknet.cfg import read_cfg
 from yolo4.weights.darknet.files import format_cfg
 from yolo4.weights.darknet.graph import head_levels, sections, weight_count
-from yolo4.weights.darknet.load import darknet_class_count, load_darknet, write_darknet
+from yolo4.weights.darknet.load import darknet_class_count, load_darknet
+from yolo4.weights.darknet.write import write_darknet
 
 SHAPE = (64, 96)
 GRIDS = [(4, 6), (2, 3)]

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from nets.networks import YOLOV4
-from nets.yolov4 import YOLOv4
+from nets.model import YOLOv4
+from nets.yolov4 import YOLOV4
 from utils.anchors import format_anchors, read_anchors
 from utils.errors import UserError
 from utils.files import MODEL_DATA, write_atomically, writing_to
@@ -16,7 +16,7 @@ from yolo4.config import Config
 from yolo4.convert.options import ConvertOptions
 from yolo4.run import Run
 from yolo4.weights.darknet.cfg import DarknetNetwork, read_cfg
-from yolo4.weights.darknet.format import DARKNET
+from yolo4.weights.darknet.load import DARKNET
 from yolo4.weights.keras3 import KERAS3
 from yolo4.weights.source import WeightsSource, open_weights
 

@@ -9,7 +9,7 @@ from utils.errors import UserError
 from yolo4.formats.format import NetworkFormat
 
 if TYPE_CHECKING:
-    from nets.yolov4 import YOLOv4
+    from nets.model import YOLOv4
     from yolo4.run import Run
 
 _MAX_DIFFERENCE = 1e-3
@@ -34,7 +34,7 @@ def export_darknet(network: "YOLOv4", run: "Run", folder: Path, image: np.ndarra
     import cv2
 
     from yolo4.weights.darknet.layers import EPSILON
-    from yolo4.weights.darknet.load import write_darknet
+    from yolo4.weights.darknet.write import write_darknet
 
     config = run.config()
     weights, cfg, _ = write_darknet(

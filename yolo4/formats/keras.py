@@ -18,9 +18,6 @@ def open_keras(path: Path) -> Runtime:
     """Open a `.keras` file."""
     import keras
 
-    import nets.outputs
-    import nets.yolov4  # noqa: F401  registers its layers
-
     model: Any = keras.models.load_model(path)
     return lambda images: {
         name: keras.ops.convert_to_numpy(value)

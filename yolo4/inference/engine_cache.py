@@ -11,9 +11,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from utils.errors import UserError
+from utils.errors import UserError, module_version
 from utils.files import write_atomically
-from utils.installed import module_version
 from yolo4.formats import MODEL_FORMATS, ModelFormat
 from yolo4.run import Run, open_run
 

@@ -10,10 +10,10 @@ import h5py
 import keras
 import numpy as np
 
-from nets.networks import YOLOV4
-from nets.yolov4 import YOLOv4
+from nets.model import YOLOv4
+from nets.yolov4 import YOLOV4
 from utils.errors import UserError
-from yolo4.weights.format import WeightsFormat, loading_report, require_whole
+from yolo4.weights import WeightsFormat, loading_report, require_whole
 
 # Such networks were trained with Keras's default epsilon and without grid sensitivity.
 KERAS2_SETTINGS = {"scale_x_y": (1.0,) * YOLOV4.levels, "batch_norm_epsilon": 1e-3}

@@ -8,11 +8,11 @@ from typing import Any
 import h5py
 import keras
 
-from nets.networks import YOLOV4
-from nets.yolov4 import YOLOv4
+from nets.model import YOLOv4
+from nets.yolov4 import YOLOV4
 from utils.errors import UserError
 from yolo4.run import Run
-from yolo4.weights.format import WeightsFormat, loading_report, require_whole
+from yolo4.weights import WeightsFormat, loading_report, require_whole
 
 _BOX_AND_CONFIDENCE = 5
 _SUFFIXES = (".h5", ".hdf5", ".keras")

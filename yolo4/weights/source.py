@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from nets.yolov4 import YOLOv4
+from nets.model import YOLOv4
 from utils.anchors import read_anchors
 from utils.errors import UserError
 from yolo4.run import open_run
-from yolo4.weights.darknet.format import DARKNET
-from yolo4.weights.format import WeightsFormat
+from yolo4.weights import WeightsFormat
+from yolo4.weights.darknet.load import DARKNET
 from yolo4.weights.keras2 import KERAS2
 from yolo4.weights.keras3 import KERAS3
 from yolo4.weights.released import RELEASED, released_file, sha256_of

@@ -20,7 +20,8 @@ from yolo4.convert.options import ConvertOptions
 from yolo4.run import Run
 from yolo4.weights import released, source
 from yolo4.weights.darknet import load as darknet
-from yolo4.weights.darknet.load import darknet_class_count, write_darknet
+from yolo4.weights.darknet.load import darknet_class_count
+from yolo4.weights.darknet.write import write_darknet
 
 SLIM = {"width": 0.05, "depth": 0.1}
 SCALES = (1.1, 1.2, 1.3)

@@ -7,8 +7,8 @@ import pytest
 
 from nets.batch_norm import BatchNorm
 from nets.decode import decode
-from nets.networks import YOLOV4
-from nets.yolov4 import YOLOv4
+from nets.model import YOLOv4
+from nets.yolov4 import YOLOV4
 from tests.helpers import darknet_reference as reference
 from tests.helpers.random_weights import random_weights
 from tests.helpers.yolov4 import COCO_ANCHORS, SCALE_X_Y, STRIDES
@@ -22,7 +22,8 @@ from yolo4.weights.darknet.files import (
 )
 from yolo4.weights.darknet.graph import sections, weight_count
 from yolo4.weights.darknet.layers import darknet_layers
-from yolo4.weights.darknet.load import darknet_class_count, load_darknet, write_darknet
+from yolo4.weights.darknet.load import darknet_class_count, load_darknet
+from yolo4.weights.darknet.write import write_darknet
 
 SLIM = {"width": 0.125, "depth": 0.1}
 SHAPE = (64, 96)

@@ -9,8 +9,8 @@ import keras
 import numpy as np
 import pytest
 
+from nets.model import YOLOv4
 from nets.spec import Release
-from nets.yolov4 import YOLOv4
 from tests.helpers import darknet_reference
 from tests.helpers.keras2_file import write_keras2
 from tests.helpers.random_weights import random_weights
@@ -26,10 +26,9 @@ from yolo4.config import Config
 from yolo4.run import Run
 from yolo4.sample_data.make import make_sample_data
 from yolo4.train.setup import prepare
-from yolo4.weights import released, source
+from yolo4.weights import WeightsFormat, released, source
 from yolo4.weights.darknet.files import write_weights
-from yolo4.weights.darknet.format import DARKNET
-from yolo4.weights.format import WeightsFormat
+from yolo4.weights.darknet.load import DARKNET
 from yolo4.weights.keras2 import KERAS2, KERAS2_SETTINGS
 from yolo4.weights.keras3 import KERAS3
 from yolo4.weights.source import open_weights

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from utils.installed import module_version
+from utils.errors import module_version
 from utils.metrics.voc_map import match_voc
 from yolo4.compare.conclusion import Contrast, conclude
 from yolo4.compare.pairing import check_pairing

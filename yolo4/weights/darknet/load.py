@@ -1,4 +1,4 @@
-"""Loads Darknet's `.weights` into a network, and writes `.weights`, `.cfg` and `.names`."""
+"""Darknet's `.weights` as a format of initial weights."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
-from nets.networks import YOLOV4
+from nets.model import YOLOv4
 from nets.spec import NetworkSpec
-from nets.yolov4 import YOLOv4
+from nets.yolov4 import YOLOV4
 from utils.errors import UserError
-from utils.files import write_atomically
-from yolo4.weights.darknet.files import format_cfg, read_weights, write_weights
-from yolo4.weights.darknet.graph import bare_sections, sections, weight_count
+from yolo4.weights import WeightsFormat
+from yolo4.weights.darknet.files import read_header, read_weights
+from yolo4.weights.darknet.graph import bare_sections, weight_count
 from yolo4.weights.darknet.layers import DarknetLayer, darknet_layers
 
 _COUNTS = range(1, 1001)  # class counts to try
@@ -84,41 +84,6 @@ def load_darknet(model: YOLOv4, path: Path, whole: bool = False) -> str:
     if missing := layers[len(pairs) :]:
         text += _where_it_ends(missing, reading)
     return text
-
-
-def write_darknet(
-    path: Path,
-    model: YOLOv4,
-    anchors: Sequence[Sequence[float]],
-    scale_x_y: Sequence[float],
-    input_shape: tuple[int, int],
-    class_names: Sequence[str],
-    seen: int = 0,
-) -> tuple[Path, Path, Path]:
-    """Write a network for Darknet and everything else that reads its files.
-
-    Args:
-        path: the weights; the other two files are written beside it under the same name.
-        model: the network.
-        anchors: `[L * A, 2]`, width and height in input pixels, A for each of the L levels in turn.
-        scale_x_y: grid sensitivity of each level.
-        input_shape: height and width in pixels.
-        class_names: names of the classes.
-        seen: images that the network was trained on.
-
-    Returns:
-        The `.weights`, `.cfg` and `.names` files.
-    """
-    settings = model.arguments
-    size = (settings["width"], settings["depth"])
-    count = settings["class_count"]
-    graph = sections(model.network, count, anchors, scale_x_y, input_shape, *size)
-    arrays = (array for layer in darknet_layers(model) for array in layer.arrays())
-    cfg, names = path.with_suffix(".cfg"), path.with_suffix(".names")
-    write_weights(path, arrays, seen)
-    write_atomically(cfg, format_cfg(graph))
-    write_atomically(names, "".join(f"{name}\n" for name in class_names))
-    return path, cfg, names
 
 
 @dataclass(frozen=True)
@@ -231,3 +196,20 @@ def _where_it_ends(missing: Sequence[DarknetLayer], reading: _Reading) -> str:
         return f"\nthe rest is for another network, such as a classifier; not loaded: {names}"
     inside = f" {reading.rest:,} numbers into {missing[0].name}" if reading.rest else ""
     return f"\nthe file ends{inside or ' there'}; not loaded: {names}"
+
+
+_FLOAT32 = 4  # bytes
+
+
+def _recognizes(path: Path) -> bool:
+    """Any file: the format has no signature and several suffixes, such as .conv.137."""
+    return True
+
+
+def _class_count(path: Path) -> int | None:
+    """The class count of a network of full width and depth; None for any other file."""
+    numbers = (path.stat().st_size - read_header(path).size) // _FLOAT32
+    return darknet_class_count(numbers)
+
+
+DARKNET = WeightsFormat("Darknet", _recognizes, _class_count, load_darknet)

@@ -9,7 +9,7 @@ import pytest
 
 from tests.helpers import ROOT
 from tests.helpers.fake_packages import only_packages
-from utils.installed import metadata_version, missing_system_library, module_version
+from utils.errors import metadata_version, missing_system_library, module_version
 from yolo4.cli import clean_exit
 from yolo4.config import Config
 
