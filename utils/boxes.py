@@ -3,7 +3,7 @@
 A box is xyxy. The tensors' counterpart is `nets.boxes`.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -135,15 +135,17 @@ def nms(
     # OpenCV separates the classes by adding a multiple of the largest coordinate, which fails if a
     # coordinate is negative.
     corners = boxes[:, :2] - boxes[:, :2].min(axis=0)
-    boxes_xywh = np.concatenate([corners, boxes[:, 2:] - boxes[:, :2]], axis=1)
+    # OpenCV's type hints ask for sequences of tuples and numbers; it takes arrays.
+    boxes_xywh: Any = np.concatenate([corners, boxes[:, 2:] - boxes[:, :2]], axis=1)
+    opencv_labels: Any = labels
     # OpenCV drops scores up to its score threshold; the caller has applied one already.
     below_all = float(np.min(scores)) - 1.0
-    scores = np.asarray(scores, np.float32)
+    opencv_scores: Any = np.asarray(scores, np.float32)
     # Only better boxes can suppress a box, so the best few candidates are often enough.
     candidates = 2 * max_detections
     while True:
         keep = cv2.dnn.NMSBoxesBatched(
-            boxes_xywh, scores, labels, below_all, nms_threshold, top_k=candidates
+            boxes_xywh, opencv_scores, opencv_labels, below_all, nms_threshold, top_k=candidates
         )
         if len(keep) >= max_detections or candidates >= len(boxes):
             return np.asarray(keep, np.int64)[:max_detections]

@@ -5,7 +5,6 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
-import keras
 import numpy as np
 
 from utils.annotations import load_dataset
@@ -20,7 +19,7 @@ from yolo4.export.options import ExportOptions
 from yolo4.export.precision import lower_precision
 from yolo4.formats import FORMATS
 from yolo4.formats.format import Format, ModelFormat, NetworkFormat
-from yolo4.inference.keras_network import load_network
+from yolo4.inference.keras_network import load_network, to_arrays
 from yolo4.inference.records import choose_records
 from yolo4.run import Run, open_run
 from yolo4.sample_data.scene import draw_scene
@@ -84,7 +83,7 @@ def _export_model(
     outputs = runtime(images)
     differences = compare(
         outputs,
-        _keras_outputs(model, images),
+        to_arrays(model(images, training=False)),
         max(run.config().input_shape),
         options.precision,
         options.score_threshold,
@@ -92,11 +91,6 @@ def _export_model(
     print(f"difference from Keras on {image.name}: {', '.join(map(str, differences))}")
     refuse_differences(differences)
     describe(run, options, outputs, folder)
-
-
-def _keras_outputs(model: keras.Model, images: np.ndarray) -> dict[str, np.ndarray]:
-    outputs = model(images, training=False)
-    return {name: keras.ops.convert_to_numpy(value) for name, value in outputs.items()}
 
 
 def _check_replaceable(export_format: Format, output: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from nets.spec import NetworkSpec
 from utils.files import write_atomically
 from yolo4.export.options import ExportOptions
 from yolo4.run import Run
@@ -37,7 +38,7 @@ def describe(
                 "shape": [batch, *outputs[name].shape[1:]],
                 "meaning": meaning,
             }
-            for name, meaning in {**_logit_meanings(run), **_MEANINGS}.items()
+            for name, meaning in _meanings(run.network()).items()
             if name in outputs
         },
         "class_names": run.class_names(),
@@ -49,10 +50,8 @@ def describe(
     write_atomically(folder / "model.json", text)
 
 
-def _logit_meanings(run: Run) -> dict[str, str]:
-    network = run.network()
-    return {
-        name: f"logits at stride {stride}: rows, columns, anchors, "
-        "(tx, ty, tw, th, confidence, classes)"
-        for name, stride in zip(network.logit_names, network.strides, strict=True)
-    }
+def _meanings(network: NetworkSpec) -> dict[str, str]:
+    """The meaning of every output that a model can have, by name."""
+    axes = "rows, columns, anchors, (tx, ty, tw, th, confidence, classes)"
+    levels = zip(network.logit_names, network.strides, strict=True)
+    return {**{name: f"logits at stride {stride}: {axes}" for name, stride in levels}, **_MEANINGS}

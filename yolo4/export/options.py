@@ -27,7 +27,7 @@ class ExportOptions:
     format: FormatName = option("onnx", "format of the model", "what")
     output: str | None = option(None, "folder; None: export/<format> in the run", "what")
     outputs: Literal["detections", "logits"] = option(
-        "detections", "boxes, scores and labels, or the raw logits p3, p4, p5", "what"
+        "detections", "boxes, scores and labels, or the raw logits of each level", "what"
     )
     with_nms: bool = option(False, "let the model suppress overlapping boxes", "what")
     input_type: Literal["uint8", "float32"] = option("uint8", "type of the pixels 0..255", "what")

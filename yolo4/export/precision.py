@@ -20,7 +20,7 @@ from yolo4.formats import MODEL_FORMATS
 from yolo4.formats.format import ModelFormat, Runtime
 from yolo4.inference.agreement import Infer, Outputs
 from yolo4.inference.detector import Detector
-from yolo4.inference.keras_network import decode_layer
+from yolo4.inference.keras_network import decode_layer, to_arrays
 from yolo4.inference.records import choose_records, detect_records
 from yolo4.run import Run
 
@@ -168,9 +168,8 @@ def _as_infer(runtime: Runtime, run: Run, options: ExportOptions) -> Infer:
         batch = np.resize(images, (options.batch_size or len(images), *images.shape[1:]))
         outputs = runtime(batch.astype(options.input_type))
         if options.outputs == "logits":
-            decoded = decode([outputs[name] for name in run.network().logit_names])
-            boxes, confidence, scores = map(keras.ops.convert_to_numpy, decoded.values())
-            return boxes, confidence, scores
+            decoded = to_arrays(decode([outputs[name] for name in run.network().logit_names]))
+            return decoded["boxes"], decoded["confidence"], decoded["class_scores"]
         return outputs["boxes"], outputs["scores"], classes[outputs["labels"]]
 
     return infer

@@ -1,9 +1,10 @@
 """The registry of export formats.
 
-A new format is one file in this folder, with one `ModelFormat` (or `NetworkFormat`), and one
-line in `FORMATS`: `--format`, `--precision` and `--with-nms` follow from it. The modules must stay
-light on import, as `--help` reads the registry: what needs Keras, TensorFlow or a format's own
-library imports it when it is called.
+A new format is one file in this folder, with a `ModelFormat` (or a `NetworkFormat`), and its entry
+in `FORMATS`: `--format`, `--precision` and `--with-nms` follow from it.
+
+`--help` reads the registry, so importing a format must stay fast: Keras, TensorFlow and a format's
+own library are imported by the functions that need them.
 """
 
 from yolo4.formats.darknet import DARKNET

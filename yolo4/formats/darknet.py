@@ -1,7 +1,7 @@
 """Darknet's files, which OpenCV 4 reads too."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -69,7 +69,8 @@ def export_darknet(network: "YOLOv4", run: "Run", folder: Path, image: np.ndarra
 def _reload(weights: Path, network: "YOLOv4", epsilon: float) -> "YOLOv4":
     from yolo4.weights.darknet.load import load_darknet
 
-    reloaded = type(network)(**{**network.arguments, "epsilon": epsilon})
+    arguments: dict[str, Any] = {**network.arguments, "epsilon": epsilon}
+    reloaded = type(network)(**arguments)
     load_darknet(reloaded, weights, whole=True)
     return reloaded
 
@@ -104,9 +105,9 @@ def _predict_with_keras(network: "YOLOv4", run: "Run", image: np.ndarray) -> np.
     from nets.decode import decode
 
     logits = network(image[None], training=False)
-    levels = run.network().strides, run.config().scale_x_y
-    decoded = decode(logits, run.anchors().tolist(), *levels)
-    boxes, confidence, _ = (keras.ops.convert_to_numpy(part)[0] for part in decoded)
+    anchors, scale_x_y = run.anchors().tolist(), run.config().scale_x_y
+    decoded = decode(logits, anchors, network.network.strides, scale_x_y)
+    boxes, confidence = (np.asarray(keras.ops.convert_to_numpy(part))[0] for part in decoded[:2])
     low, high = boxes[:, :2], boxes[:, 2:]
     size = image.shape[1::-1]
     return np.concatenate([(low + high) / 2 / size, (high - low) / size, confidence[:, None]], 1)

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from yolo4.formats.format import ModelFormat, Runtime
 
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ def open_keras(path: Path) -> Runtime:
 
     model: Any = keras.models.load_model(path)
     return lambda images: {
-        name: keras.ops.convert_to_numpy(value)
+        name: np.asarray(keras.ops.convert_to_numpy(value))
         for name, value in model.predict_on_batch(images).items()
     }
 

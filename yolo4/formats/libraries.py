@@ -16,7 +16,8 @@ def library(name: str) -> ModuleType:
         UserError: it is not installed or cannot be imported.
     """
     # Without this, OpenVINO starts processes that report every import to its makers.
-    sys.modules.setdefault("openvino_telemetry", None)
+    modules: dict[str, Any] = sys.modules
+    modules.setdefault("openvino_telemetry", None)
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:

@@ -2,7 +2,7 @@
 
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,7 +22,8 @@ def write_onnx(model: "keras.Model", path: Path) -> None:
     library("onnx")
     library("tf2onnx")
     # Keras exports to ONNX only a model that has been called.
-    model(np.zeros([side or 1 for side in model.input_shape], model.input.dtype))
+    images: Any = model.input
+    model(np.zeros([side or 1 for side in images.shape], images.dtype))
     with warnings.catch_warnings():
         # Keras tests whether NumPy has an "object", which NumPy warns about.
         warnings.filterwarnings("ignore", "In the future `np.object`", FutureWarning)

@@ -126,15 +126,15 @@ class Detector:
             heat: whether to compute the maps; they are None otherwise.
         """
         results = []
+        grids = self.network.grids(self.input_size)
         for start in range(0, len(images), self.batch_size):
             fitted = [self._fit(image) for image in images[start : start + self.batch_size]]
-            grids = self.network.grids(self.input_size)
             outputs = self.infer(self._stack([pixels for pixels, _ in fitted]))
             self._check_class_count(outputs[2].shape[-1])
             for (_, fit), boxes, confidence, scores in zip(fitted, *outputs, strict=False):
-                grid = confidence_grid(confidence, grids) if heat else None
                 detections = select_detections(boxes, confidence, scores, fit, self.settings)
-                results.append((detections, HeatMap(grid, fit) if heat else None))
+                grid = confidence_grid(confidence, grids) if heat else None
+                results.append((detections, None if grid is None else HeatMap(grid, fit)))
         return results
 
     def _fit(self, image: np.ndarray) -> tuple[np.ndarray, Letterbox]:

@@ -13,8 +13,8 @@ class HeatMap(NamedTuple):
     """Confidence over an image.
 
     Attributes:
-        grid: float32 in 0..1, over the network's input, a value per cell of the finest level.
-        fit: how the image lies in that input.
+        grid: float32 `[rows, columns]` in 0..1, over the network's input.
+        fit: the position of the image in that input.
     """
 
     grid: np.ndarray
@@ -62,6 +62,6 @@ def draw_heat(image: np.ndarray, heat: HeatMap) -> np.ndarray:
         uint8 `[H, W, 3]` RGB.
     """
     confidence = np.clip(heat.over_source(), 0, 1)
-    colored = cv2.applyColorMap(np.uint8(np.rint(255 * confidence)), cv2.COLORMAP_JET)
+    colored = cv2.applyColorMap(np.rint(255 * confidence).astype(np.uint8), cv2.COLORMAP_JET)
     opacity = (0.35 + 0.35 * confidence)[..., None]
-    return np.uint8(np.rint(image * (1 - opacity) + colored[..., ::-1] * opacity))
+    return np.rint(image * (1 - opacity) + colored[..., ::-1] * opacity).astype(np.uint8)

@@ -1,7 +1,8 @@
 """The network of a run in Keras, with its weights and the decoding of its logits."""
 
 import dataclasses
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 import keras
 import numpy as np
@@ -73,16 +74,23 @@ def engine_network(run: Run) -> keras.Model:
     return keras.Model(images, decode_layer(run)(load_network(run, "float32")(images)))
 
 
+def to_arrays(outputs: Mapping[str, keras.KerasTensor]) -> dict[str, np.ndarray]:
+    """The outputs of a Keras model as NumPy arrays."""
+    return {
+        name: np.asarray(keras.ops.convert_to_numpy(output)) for name, output in outputs.items()
+    }
+
+
 def image_input(
     run: Run, batch_size: int | None, input_type: Literal["uint8", "float32"]
 ) -> keras.KerasTensor:
     """The input `images` of a model to export, `[B, H, W, 3]`; `batch_size` None: any."""
     shape = (batch_size, *run.config().input_shape, 3)
-    return keras.Input(batch_shape=shape, dtype=input_type, name="images")
+    images: Any = keras.Input(batch_shape=shape, dtype=input_type, name="images")
+    return images
 
 
 def decode_layer(run: Run) -> Decode:
     """The layer that decodes the logits of a run's network."""
-    return Decode(
-        run.anchors().tolist(), run.network().strides, run.config().scale_x_y, name="decode"
-    )
+    strides, scale_x_y = run.network().strides, run.config().scale_x_y
+    return Decode(run.anchors().tolist(), strides, scale_x_y, name="decode")
