@@ -152,8 +152,10 @@ def test_the_network_is_built_of_settings_that_are_in_the_key(run):
 
     build_model(Recorder(), len(NAMES))
     used.discard("confidence_prior")  # the initial bias, which the weights replace
-    used = {"input_size" if name == "input_shape" else name for name in used}
-    assert used <= set(cache.cache_key(run)["network"])
+    names = {"input_shape": "input_size", "network_spec": "graph"}
+    key = cache.cache_key(run)
+    assert {names.get(name, name) for name in used} <= {*key["network"], "graph"}
+    assert key["graph"] == run.network().name
     assert len(used) >= 4
 
 
