@@ -22,7 +22,7 @@ LIBRARIES = (
 def untrained_run(input_size: int, width: float = 1.0, depth: float = 1.0) -> Iterator[Run]:
     """A run of 80 classes in a folder that goes when the block ends; it is sure of no object."""
     with quiet_start():
-        from nets.yolov4 import YOLOV4
+        from nets.networks import YOLOV4
         from utils.anchors import format_anchors
         from yolo4.build import build_model, save_weights
         from yolo4.config import Config

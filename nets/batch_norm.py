@@ -1,4 +1,4 @@
-"""Mish, and batch normalization with Mish after it, fused if the backend allows it."""
+"""Batch normalization, fused into one operation if the backend has it, and with Mish after it."""
 
 from typing import Any, NamedTuple
 
@@ -7,42 +7,7 @@ from keras import KerasTensor, layers, ops
 from keras.saving import register_keras_serializable
 
 from nets.compiled import Call, compiled
-
-
-def mish_value(x: KerasTensor) -> KerasTensor:
-    """`x tanh(softplus(x))` (Misra 2019, eq. 1), differentiated by the backend."""
-    return x * ops.tanh(ops.softplus(x))
-
-
-def mish_gradient(x: KerasTensor, upstream: KerasTensor) -> KerasTensor:
-    """Gradient of Mish at `x`, times the upstream gradient, in closed form.
-
-    With `e = exp(x)` and `n = e (e + 2)`, `tanh(softplus(x)) = n / (n + 2)`, whose gradient is
-    `4 e (e + 1) / (n + 2)^2`.
-    """
-    z = ops.cast(x, "float32")
-    e = ops.exp(ops.minimum(z, 20.0))  # beyond 20 the result is 1 in float32; exp would overflow
-    n = e * (e + 2)
-    gradient = n / (n + 2) + z * 4 * e * (e + 1) / ops.square(n + 2)
-    return ops.cast(ops.cast(upstream, "float32") * gradient, x.dtype)
-
-
-_compiled_mish_gradient = compiled(mish_gradient)
-
-
-@ops.custom_gradient
-def mish(x: KerasTensor) -> tuple:
-    """Mish of a tensor of any shape.
-
-    Since nothing between its three operations is kept for the backward pass, TensorFlow on a CPU
-    runs the forward pass as one oneDNN operation.
-    """
-
-    def gradient(*args: KerasTensor, upstream: KerasTensor | None = None) -> KerasTensor:
-        # PyTorch passes the upstream gradient by name, other backends as the last argument.
-        return _compiled_mish_gradient(x, args[-1] if upstream is None else upstream)
-
-    return mish_value(x), gradient
+from nets.mish import mish, mish_gradient, mish_value
 
 
 class BatchNormResiduals(NamedTuple):

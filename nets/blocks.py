@@ -112,7 +112,7 @@ class SplitAnchors(layers.Layer):
 
 
 class KerasGraph:
-    """A `nets.spec.GraphBuilder` of Keras layers.
+    """A `nets.networks.spec.GraphBuilder` of Keras layers.
 
     The convolutions are named `conv_1`, `conv_2`, ... in the order of their construction.
 

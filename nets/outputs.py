@@ -7,7 +7,7 @@ from keras import KerasTensor, layers, ops
 from keras.saving import register_keras_serializable
 
 from nets.decode import decode
-from nets.yolov4 import YOLOV4
+from nets.networks import YOLOV4
 
 
 @register_keras_serializable(package="yolo4")

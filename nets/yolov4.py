@@ -1,133 +1,143 @@
-"""YOLOv4 (Bochkovskiy et al. 2020): its backbone, its neck with three heads, and its spec."""
+"""A network as a Keras model."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from nets.spec import GraphBuilder, NetworkSpec, Release, T, repeats, scaled
+import keras
+from keras import KerasTensor
+from keras.saving import register_keras_serializable
 
-_STAGES = ((64, 1), (128, 2), (256, 8), (512, 8), (1024, 4))  # channels and residual blocks
-
-
-def cspdarknet53(graph: GraphBuilder[T], images: T, width: float, depth: float) -> tuple[T, T, T]:
-    """CSPDarknet53 (Bochkovskiy et al. 2020, section 3.4), sections 0 to 104 of yolov4.cfg.
-
-    Args:
-        graph: adds the layers.
-        images: RGB in 0..1, sides multiples of 32.
-        width: channels relative to YOLOv4.
-        depth: residual blocks relative to YOLOv4, at least one a stage.
-
-    Returns:
-        c3, c4, c5: features at strides 8, 16 and 32 with 256, 512 and 1024 channels times `width`.
-    """
-    channels = scaled(width)
-    x = graph.conv(images, channels(32), 3, "mish")
-    stages = []
-    for filters, blocks in _STAGES:
-        x = _stage(graph, x, channels(filters), repeats(blocks, depth), split=filters > 64)
-        stages.append(x)
-    c3, c4, c5 = stages[2:]
-    return c3, c4, c5
+from nets.batch_norm import BatchNorm
+from nets.blocks import KerasGraph
+from nets.compiled import compile_ahead
+from nets.losses import TERMS, YOLOv4Loss
+from nets.networks import NETWORKS, YOLOV4, NetworkSpec
 
 
-def _stage(graph: GraphBuilder[T], x: T, filters: int, blocks: int, split: bool) -> T:
-    """Halve the resolution, then apply residual blocks to a part of the features.
+@register_keras_serializable(package="yolo4")
+class YOLOv4(keras.Model):
+    """YOLOv4 (Bochkovskiy et al. 2020), or another network of the same kind.
 
-    The features are projected onto two paths; only one goes through the residual blocks, and both
-    are concatenated at the end (Wang et al. 2020, CSPNet, figure 2b).
+    Takes raw RGB pixels 0..255, `[B, H, W, 3]` with sides that are multiples of the largest stride,
+    and returns the logits of each level, `[B, H / stride, W / stride, A, 5 + C]`, finest level
+    first: for YOLOv4 p3, p4 and p5 at strides 8, 16 and 32. The convolutions are named `conv_1`,
+    `conv_2`, ... in the order of the network's `.cfg`.
 
     Args:
-        graph: adds the layers.
-        x: features `[B, H, W, C]`.
-        filters: output channels.
-        blocks: number of residual blocks.
-        split: False in the first stage, whose paths keep all channels.
+        class_count: number of classes, C.
+        width: channels relative to the network's `.cfg`.
+        depth: residual blocks relative to the network's `.cfg`.
+        input_shape: height and width in pixels; None where any size is allowed.
+        confidence_prior: confidence of the untrained network.
+        epsilon: added to the variance in batch normalization.
+        network: the graph, its levels and their anchors.
 
-    Returns:
-        Features `[B, H / 2, W / 2, filters]`.
+    Attributes:
+        network: as given.
+        arguments: all arguments by name.
+        backbone_convolutions: number of convolutions in the backbone; they come first.
+        criterion: the loss; None until it is set.
     """
-    path = filters // 2 if split else filters
-    bottleneck = path if split else filters // 2
-    x = graph.conv(x, filters, 3, "mish", stride=2)
-    shortcut = graph.conv(x, path, 1, "mish")
-    x = graph.conv(x, path, 1, "mish")
-    for _ in range(blocks):
-        residual = graph.conv(x, bottleneck, 1, "mish")
-        residual = graph.conv(residual, path, 3, "mish")
-        x = graph.add(x, residual)
-    x = graph.conv(x, path, 1, "mish")
-    return graph.conv(graph.concat(x, shortcut), filters, 1, "mish")
+
+    def __init__(
+        self,
+        class_count: int,
+        width: float = 1.0,
+        depth: float = 1.0,
+        input_shape: Sequence[int | None] = (None, None),
+        confidence_prior: float = 0.01,
+        epsilon: float = 1e-5,
+        network: NetworkSpec = YOLOV4,
+        **kwargs: Any,
+    ) -> None:
+        images = keras.Input((*input_shape, 3), name="images")
+        pixels = keras.layers.Rescaling(1 / 255, name="normalize")(images)
+        graph = KerasGraph(network.anchors_per_level, class_count, confidence_prior)
+        features = network.backbone(graph, pixels, width, depth)
+        backbone_convolutions = graph.convolutions
+        logits = network.neck(graph, features, width)
+        super().__init__(inputs=images, outputs=logits, **{"name": network.name, **kwargs})
+        self.network = network
+        self.arguments = {
+            "class_count": class_count,
+            "width": width,
+            "depth": depth,
+            "input_shape": tuple(input_shape),
+            "confidence_prior": confidence_prior,
+            "epsilon": epsilon,
+            "network": network,
+        }
+        # Set here, since every block would only pass it on.
+        for layer in self.layers:
+            if isinstance(layer, BatchNorm):
+                layer.epsilon = epsilon
+        self.backbone_convolutions = backbone_convolutions
+        self.criterion: YOLOv4Loss | None = None
+        self.term_means = {term: keras.metrics.Mean(name=term) for term in TERMS}
+
+    def convolutions(self) -> list[keras.layers.Conv2D]:
+        """The convolutions in the order of the network's `.cfg`."""
+        found = [layer for layer in self.layers if isinstance(layer, keras.layers.Conv2D)]
+        return sorted(found, key=_number)
+
+    def freeze_backbone(self, frozen: bool) -> None:
+        """Freeze the backbone, or make it trainable. Compile the model again afterwards."""
+        for layer in self.layers:
+            if layer.weights and _number(layer) <= self.backbone_convolutions:
+                layer.trainable = not frozen
+
+    def compile_ahead(self, max_objects: int, batch_size: int) -> None:
+        """Start compiling, in the background, what the training step needs.
+
+        Args:
+            max_objects: objects per image in the targets, M.
+            batch_size: images per step.
+        """
+        norms = [layer for layer in self.layers if isinstance(layer, BatchNorm)]
+        gradients = [layer.gradient_call() for layer in norms if layer.activation == "mish"]
+        distinct = {(call.arguments[0].shape, call.arguments[0].dtype): call for call in gradients}
+        loss = self.criterion.gradient_call(self.outputs, max_objects)
+        compile_ahead([loss, *distinct.values()], batch_size)
+
+    def compute_loss(
+        self,
+        x: KerasTensor | None = None,
+        y: Mapping[str, KerasTensor] | None = None,
+        y_pred: Sequence[KerasTensor] | None = None,
+        sample_weight: KerasTensor | None = None,
+        training: bool = True,
+    ) -> KerasTensor:
+        """The sum of the criterion's terms, whose running means are logged under their names.
+
+        Args:
+            x: the images; not used.
+            y: targets as for `nets.losses.YOLOv4Loss`.
+            y_pred: logits of each level.
+            sample_weight: not supported.
+            training: not used.
+
+        Raises:
+            ValueError: `criterion` is not set.
+        """
+        if self.criterion is None:
+            raise ValueError("set model.criterion to a YOLOv4Loss before training")
+        terms = self.criterion(y, y_pred)
+        for name, value in terms.items():
+            self.term_means[name].update_state(value)
+        return sum(terms.values())
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments, with the network by its name."""
+        return {**self.arguments, "network": self.network.name, "name": self.name}
+
+    @classmethod
+    def from_config(
+        cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None
+    ) -> "YOLOv4":
+        """The network with untrained weights. Models saved before do not name their network."""
+        return cls(**{**config, "network": NETWORKS[config.get("network", YOLOV4.name)]})
 
 
-def panet(graph: GraphBuilder[T], features: Sequence[T], width: float) -> tuple[T, T, T]:
-    """SPP and path aggregation (Liu et al. 2018, PANet) with three heads, as in yolov4.cfg.
-
-    Args:
-        graph: adds the layers.
-        features: c3, c4, c5 of the backbone, at strides 8, 16 and 32.
-        width: channels relative to YOLOv4.
-
-    Returns:
-        Logits at strides 8, 16 and 32.
-    """
-    channels = scaled(width)
-    c3, c4, c5 = features
-
-    def conv(x: T, filters: int, kernel: int = 1, stride: int = 1) -> T:
-        return graph.conv(x, channels(filters), kernel, "leaky", stride)
-
-    def five(x: T, filters: int) -> T:
-        for _ in range(2):
-            x = conv(x, filters)
-            x = conv(x, 2 * filters, 3)
-        return conv(x, filters)
-
-    def merge_up(deep: T, lateral: T, filters: int) -> T:
-        deep = graph.upsample(conv(deep, filters))
-        return five(graph.concat(conv(lateral, filters), deep), filters)
-
-    def merge_down(shallow: T, deep: T, filters: int) -> T:
-        shallow = conv(shallow, filters, 3, stride=2)
-        return five(graph.concat(shallow, deep), filters)
-
-    n5 = graph.pyramid_pooling(conv(conv(conv(c5, 512), 1024, 3), 512))
-    n5 = conv(conv(conv(n5, 512), 1024, 3), 512)
-    n4 = merge_up(n5, c4, 256)
-    n3 = merge_up(n4, c3, 128)
-    p3 = graph.head(conv(n3, 256, 3), level=0)
-    n4 = merge_down(n3, n4, 256)
-    p4 = graph.head(conv(n4, 512, 3), level=1)
-    n5 = merge_down(n4, n5, 512)
-    p5 = graph.head(conv(n5, 1024, 3), level=2)
-    return p3, p4, p5
-
-
-_DARKNET = "https://github.com/AlexeyAB/darknet/releases/download/darknet_yolo_v3_optimal"
-
-YOLOV4 = NetworkSpec(
-    name="yolov4",
-    title="YOLOv4",
-    strides=(8, 16, 32),
-    cfg_anchors=(
-        (12, 16), (19, 36), (40, 28),
-        (36, 75), (76, 55), (72, 146),
-        (142, 110), (192, 243), (459, 401),
-    ),
-    masks=((0, 1, 2), (3, 4, 5), (6, 7, 8)),
-    scale_x_y=(1.2, 1.1, 1.05),
-    backbone=cspdarknet53,
-    neck=panet,
-    releases=(
-        Release(
-            "yolov4",
-            f"{_DARKNET}/yolov4.weights",
-            257_717_640,
-            "e8a4f6c62188738d86dc6898d82724ec0964d0eb9d2ae0f0a9d53d65d108d562",
-        ),
-        Release(
-            "yolov4.conv.137",
-            f"{_DARKNET}/yolov4.conv.137",
-            170_038_676,
-            "11c5286cfbffabc9a3059927401ab3480e9483ceafd3265779a0dc26c769bed0",
-        ),
-    ),
-)  # fmt: skip
+def _number(layer: keras.layers.Layer) -> int:
+    """The n of a layer named `conv_n` or `conv_n_...`."""
+    return int(layer.name.split("_")[1])

@@ -66,7 +66,7 @@ def table(first_heading):
 def commands():
     """Every call of one of the commands in the shell blocks: its name and its arguments."""
     for block in (block for text in PAGES.values() for block in blocks(text, "bash")):
-        text = block.replace("\\\n", " ")
+        text = block.replace("\\\n", " ").replace("$loss", "bce")  # of a loop over the losses
         for line in re.split(r"\n|&&|;", text):
             words = shlex.split(line, comments=True)
             if words[:3] == ["python", "-m", "yolo4"]:

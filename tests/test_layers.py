@@ -178,7 +178,7 @@ def test_nothing_below_the_verbs_imports_a_verb():
 
 def test_a_training_imports_little():
     reached = reached_from(ROOT / "train.py", MODULES["yolo4.train.command"])
-    assert {"yolo4.train.loop", "nets.losses", "utils.annotations.voc"} <= reached
+    assert {"yolo4.train.loop", "nets.losses", "utils.annotations.formats.voc"} <= reached
     assert [name for name in sorted(reached) if name.startswith(NOT_FOR_TRAINING)] == []
     assert len(reached) <= MOST_MODULES_OF_A_TRAINING
 

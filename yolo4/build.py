@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from nets.losses import YOLOv4Loss, confidence_loss
-from nets.model import YOLOv4
+from nets.yolov4 import YOLOv4
 from utils.errors import UserError
 from utils.files import atomic_path
 from yolo4.config import Config

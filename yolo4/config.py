@@ -5,8 +5,7 @@ import json
 from pathlib import Path
 from typing import Literal
 
-from nets.spec import NetworkSpec
-from nets.yolov4 import YOLOV4
+from nets.networks import YOLOV4, NetworkSpec
 from utils.errors import UserError
 from yolo4.options import check_ranges, from_mapping, option
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nets.spec import NetworkSpec
+from nets.networks import NetworkSpec
 from utils.anchors import read_anchors
 from utils.errors import UserError
 from utils.text import read_class_names, read_utf8

@@ -37,7 +37,7 @@ def training_step(way: str, options: StepOptions) -> tuple[Callable[[], object],
     with quiet_start():
         import tensorflow as tf
 
-        from nets.yolov4 import YOLOV4
+        from nets.networks import YOLOV4
         from yolo4.build import build_criterion, build_model, set_precision
         from yolo4.config import Config
         from yolo4.train.optimizer import compile_for_phase

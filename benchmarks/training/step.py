@@ -118,7 +118,7 @@ def _loss(size: int, classes: int, plain: bool) -> Callable[[], object]:
     with quiet_start():
         import tensorflow as tf
 
-        from nets.yolov4 import YOLOV4
+        from nets.networks import YOLOV4
         from yolo4.build import build_criterion
         from yolo4.config import Config
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from nets.losses import YOLOv4Loss
-from nets.yolov4 import YOLOV4
+from nets.networks import YOLOV4
 
 COCO_ANCHORS = np.array(YOLOV4.anchors, np.float32)
 STRIDES, SCALE_X_Y = LEVELS = YOLOV4.strides, YOLOV4.scale_x_y  # as `decode` takes them

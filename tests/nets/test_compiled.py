@@ -10,7 +10,7 @@ from nets import batch_norm
 from nets.batch_norm import BatchNorm
 from nets.compiled import compile_ahead, compiled
 from nets.losses import bce
-from nets.model import YOLOv4
+from nets.yolov4 import YOLOv4
 from tests.helpers.yolov4 import COCO_ANCHORS, make_loss
 
 CLASSES, OBJECTS, BATCH, SIDE = 2, 8, 2, 64

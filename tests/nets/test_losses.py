@@ -20,7 +20,7 @@ from nets.losses import (
     focal_star,
     ohem,
 )
-from nets.model import YOLOv4
+from nets.yolov4 import YOLOv4
 from tests.helpers.yolov4 import LEVELS, make_loss
 
 ANCHORS = [[4, 4], [8, 8], [8, 16], [16, 16], [24, 16], [16, 32], [32, 32], [48, 32], [64, 64]]

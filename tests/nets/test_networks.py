@@ -8,9 +8,8 @@ import pytest
 from nets.assign import assign
 from nets.decode import anchor_grid, decode
 from nets.losses import bce
-from nets.model import YOLOv4
-from nets.networks import NETWORKS, YOLOV4
-from nets.spec import NetworkSpec
+from nets.networks import NETWORKS, YOLOV4, NetworkSpec
+from nets.yolov4 import YOLOv4
 from tests.helpers.random_weights import random_weights
 from tests.helpers.yolov4 import make_loss
 from tests.nets.toy_network import ANCHORS, TOY

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from nets.batch_norm import BatchNorm
-from nets.model import YOLOv4
+from nets.yolov4 import YOLOv4
 from tests.helpers import darknet_reference as darknet
 from tests.helpers.random_weights import random_weights
 

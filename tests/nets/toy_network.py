@@ -6,7 +6,7 @@ family.
 
 import numpy as np
 
-from nets.spec import NetworkSpec, repeats, scaled
+from nets.networks.spec import NetworkSpec, repeats, scaled
 
 
 def _backbone(graph, images, width, depth):

@@ -14,7 +14,7 @@ import numpy as np
 
 from nets.diagnostics import Examined, confidence_curve, examine
 from nets.losses import YOLOv4Loss
-from nets.model import YOLOv4
+from nets.yolov4 import YOLOv4
 from utils.boxes import iou, nms
 from utils.image import Letterbox
 from utils.records import Record

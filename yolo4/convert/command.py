@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from nets.model import YOLOv4
-from nets.yolov4 import YOLOV4
+from nets.networks import YOLOV4
+from nets.yolov4 import YOLOv4
 from utils.anchors import format_anchors, read_anchors
 from utils.errors import UserError
 from utils.files import MODEL_DATA, write_atomically, writing_to

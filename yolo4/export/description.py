@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nets.spec import NetworkSpec
+from nets.networks import NetworkSpec
 from utils.files import write_atomically
 from yolo4.export.options import ExportOptions
 from yolo4.run import Run

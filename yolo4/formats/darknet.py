@@ -9,7 +9,7 @@ from utils.errors import UserError
 from yolo4.formats.format import NetworkFormat
 
 if TYPE_CHECKING:
-    from nets.model import YOLOv4
+    from nets.yolov4 import YOLOv4
     from yolo4.run import Run
 
 _MAX_DIFFERENCE = 1e-3

@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     import keras
 
-    from nets.model import YOLOv4
+    from nets.yolov4 import YOLOv4
     from yolo4.run import Run
 
 Runtime = Callable[[np.ndarray], dict[str, np.ndarray]]

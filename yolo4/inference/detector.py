@@ -5,8 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nets.spec import NetworkSpec
-from nets.yolov4 import YOLOV4
+from nets.networks import YOLOV4, NetworkSpec
 from utils.errors import UserError
 from utils.image import Letterbox, letterbox, read_image
 from utils.postprocess import PREDICTION, PostprocessSettings, select_detections

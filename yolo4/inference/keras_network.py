@@ -7,8 +7,8 @@ from typing import Any, Literal
 import keras
 import numpy as np
 
-from nets.model import YOLOv4
 from nets.outputs import Decode
+from nets.yolov4 import YOLOv4
 from yolo4.build import load_run_model, set_precision
 from yolo4.inference.agreement import Outputs
 from yolo4.run import Run

@@ -11,7 +11,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from nets.model import YOLOv4
+from nets.yolov4 import YOLOv4
 from utils.errors import UserError
 from utils.files import atomic_path
 from utils.training_data.dataset import TrainingSet

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import keras
 
-from nets.model import YOLOv4
+from nets.yolov4 import YOLOv4
 from utils.anchors import format_anchors
 from utils.errors import UserError
 from utils.files import write_atomically

@@ -9,7 +9,7 @@ from keras import KerasTensor, Variable, ops
 from keras.optimizers.schedules import LearningRateSchedule
 
 from nets.compiled import AdamNumbers, adam_step
-from nets.model import YOLOv4
+from nets.yolov4 import YOLOv4
 from yolo4.config import Config
 
 _LR_BATCH = 16  # Config.learning_rate is for this many images per update

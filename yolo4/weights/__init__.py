@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from nets.model import YOLOv4
+from nets.yolov4 import YOLOv4
 from utils.errors import UserError
 
 

@@ -10,8 +10,8 @@ import h5py
 import keras
 import numpy as np
 
-from nets.model import YOLOv4
-from nets.yolov4 import YOLOV4
+from nets.networks import YOLOV4
+from nets.yolov4 import YOLOv4
 from utils.errors import UserError
 from yolo4.weights import WeightsFormat, loading_report, require_whole
 

@@ -8,8 +8,8 @@ from typing import Any
 import h5py
 import keras
 
-from nets.model import YOLOv4
-from nets.yolov4 import YOLOV4
+from nets.networks import YOLOV4
+from nets.yolov4 import YOLOv4
 from utils.errors import UserError
 from yolo4.run import Run
 from yolo4.weights import WeightsFormat, loading_report, require_whole

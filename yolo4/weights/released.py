@@ -8,7 +8,7 @@ from urllib.request import Request, urlopen
 from tqdm import tqdm
 
 from nets.networks import NETWORKS
-from nets.spec import Release
+from nets.networks.spec import Release
 from utils.errors import UserError
 from utils.files import MODEL_DATA
 

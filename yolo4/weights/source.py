@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from nets.model import YOLOv4
+from nets.yolov4 import YOLOv4
 from utils.anchors import read_anchors
 from utils.errors import UserError
 from yolo4.run import open_run

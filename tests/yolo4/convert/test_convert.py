@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nets.spec import Release
+from nets.networks.spec import Release
 from tests.helpers.keras2_file import write_keras2
 from tests.helpers.yolov4 import COCO_ANCHORS
 from utils.errors import UserError

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from nets.yolov4 import YOLOV4
+from nets.networks import YOLOV4
 from tests.helpers.yolov4 import COCO_ANCHORS
 from utils.errors import UserError
 from yolo4.config import Config

@@ -7,8 +7,8 @@ import pytest
 
 from nets.batch_norm import BatchNorm
 from nets.decode import decode
-from nets.model import YOLOv4
-from nets.yolov4 import YOLOV4
+from nets.networks import YOLOV4
+from nets.yolov4 import YOLOv4
 from tests.helpers import darknet_reference as reference
 from tests.helpers.random_weights import random_weights
 from tests.helpers.yolov4 import COCO_ANCHORS, SCALE_X_Y, STRIDES

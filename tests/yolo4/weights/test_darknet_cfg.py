@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from nets.yolov4 import YOLOV4
+from nets.networks import YOLOV4
 from tests.helpers import darknet_reference as reference
 from tests.helpers.yolov4 import COCO_ANCHORS
 from utils.errors import UserError

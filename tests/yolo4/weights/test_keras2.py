@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 import pytest
 
-from nets.model import YOLOv4
+from nets.yolov4 import YOLOv4
 from tests.helpers import ROOT
 from utils.errors import UserError
 from yolo4.build import build_model

@@ -8,7 +8,7 @@ from threading import Thread
 import numpy as np
 import pytest
 
-from nets.spec import Release
+from nets.networks.spec import Release
 from tests.helpers import ROOT
 from utils.errors import UserError
 from yolo4.weights import released

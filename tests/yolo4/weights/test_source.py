@@ -9,8 +9,8 @@ import keras
 import numpy as np
 import pytest
 
-from nets.model import YOLOv4
-from nets.spec import Release
+from nets.networks.spec import Release
+from nets.yolov4 import YOLOv4
 from tests.helpers import darknet_reference
 from tests.helpers.keras2_file import write_keras2
 from tests.helpers.random_weights import random_weights
@@ -342,7 +342,7 @@ class TestReleases:
             model.set_weights([value + 1 for value in model.get_weights()])
 
         monkeypatch.setattr(YOLOv4, "train_on_batch", step)  # compiling it takes long
-        monkeypatch.setattr(diagnosis, "WatchConfidence", begin)
+        monkeypatch.setattr(diagnosis, "LossAnalysisCallback", begin)
         monkeypatch.setattr(MeasuredImages, "load", lambda file: None)
         shared = dataclasses.replace(CONFIG, data=(str(data),), weights="yolov4")
         arm = Arm("focal", {"confidence_loss": "focal"}, "matched")

@@ -6,8 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from nets.networks import NETWORKS
-from nets.spec import NetworkSpec
+from nets.networks import NETWORKS, NetworkSpec
 from utils.errors import UserError
 from yolo4.weights.darknet.files import CfgSection, format_cfg, parse_cfg, read_cfg_sections
 from yolo4.weights.darknet.graph import head_levels, sections

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from nets.spec import NetworkSpec
+from nets.networks import NetworkSpec
 
 _IMAGES = -1  # the number of the section before the first one
 
@@ -65,7 +65,7 @@ def head_levels(network: NetworkSpec) -> list[int]:
 
 
 class SectionGraph:
-    """A `nets.spec.GraphBuilder` of sections, whose values are section numbers.
+    """A `nets.networks.spec.GraphBuilder` of sections, whose values are section numbers.
 
     A section reads the one before it, unless it says otherwise. If an operation reads another one,
     a [route] to that is inserted.

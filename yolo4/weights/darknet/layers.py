@@ -6,7 +6,7 @@ import numpy as np
 from keras import Variable, layers, ops
 
 from nets.batch_norm import BatchNorm
-from nets.model import YOLOv4
+from nets.yolov4 import YOLOv4
 
 EPSILON = 1e-5  # Darknet's, in every batch norm
 

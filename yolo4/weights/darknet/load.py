@@ -6,9 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from nets.model import YOLOv4
-from nets.spec import NetworkSpec
-from nets.yolov4 import YOLOV4
+from nets.networks import YOLOV4, NetworkSpec
+from nets.yolov4 import YOLOv4
 from utils.errors import UserError
 from yolo4.weights import WeightsFormat
 from yolo4.weights.darknet.files import read_header, read_weights

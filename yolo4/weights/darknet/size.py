@@ -4,7 +4,7 @@ import bisect
 import functools
 from collections.abc import Callable, Sequence
 
-from nets.spec import NetworkSpec
+from nets.networks import NetworkSpec
 from yolo4.weights.darknet.files import CfgSection
 from yolo4.weights.darknet.graph import bare_sections
 
