@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from keras import KerasTensor, ops
+from keras import ops
 
+from nets import Tensor
 from nets.boxes import intersection_union
 
 
@@ -22,13 +23,13 @@ class Assignment(NamedTuple):
             would be to a difficult one.
     """
 
-    predictor: KerasTensor
-    is_assigned: KerasTensor
-    positive: KerasTensor
-    ignored_difficult: KerasTensor
+    predictor: Tensor
+    is_assigned: Tensor
+    positive: Tensor
+    ignored_difficult: Tensor
 
 
-def shape_iou(sides: KerasTensor, anchors: KerasTensor) -> KerasTensor:
+def shape_iou(sides: Tensor, anchors: Tensor) -> Tensor:
     """IoU of objects and anchors that share their center.
 
     Args:
@@ -44,9 +45,9 @@ def shape_iou(sides: KerasTensor, anchors: KerasTensor) -> KerasTensor:
 
 
 def assign(
-    boxes: KerasTensor,
-    present: KerasTensor,
-    difficult: KerasTensor,
+    boxes: Tensor,
+    present: Tensor,
+    difficult: Tensor,
     anchors: Sequence[Sequence[float]],
     strides: Sequence[int],
     grids: Sequence[tuple[int, int]],
@@ -92,11 +93,11 @@ def assign(
 
 
 def _predictor_of(
-    boxes: KerasTensor,
+    boxes: Tensor,
     anchor_count: int,
     strides: Sequence[int],
     grids: Sequence[tuple[int, int]],
-) -> KerasTensor:
+) -> Tensor:
     """Index of each anchor's predictor in the cell of each object's center, `[B, M, L * A]`."""
     center = (boxes[..., :2] + boxes[..., 2:]) / 2
     per_level = anchor_count // len(grids)
@@ -111,7 +112,7 @@ def _predictor_of(
     return ops.concatenate(indices, axis=-1)
 
 
-def _best_of_predictor(values: KerasTensor, predictor: KerasTensor, total: int) -> KerasTensor:
+def _best_of_predictor(values: Tensor, predictor: Tensor, total: int) -> Tensor:
     """The largest value of each predictor's candidates: `[B, K]` to `[B, N]`."""
     batch = ops.shape(values)[0]
     image = ops.arange(batch, dtype="int32")[:, None]
@@ -120,9 +121,7 @@ def _best_of_predictor(values: KerasTensor, predictor: KerasTensor, total: int) 
     return ops.reshape(largest, (batch, total))
 
 
-def _one_object_each(
-    predictor: KerasTensor, matched: KerasTensor, rank: KerasTensor, total: int
-) -> KerasTensor:
+def _one_object_each(predictor: Tensor, matched: Tensor, rank: Tensor, total: int) -> Tensor:
     """Of each predictor's matched candidates, keep the first of those with the highest rank."""
     for value in (rank, -ops.cast(ops.arange(ops.shape(rank)[1]), "float32")[None]):
         value = ops.where(matched, value, -1e9)
@@ -133,9 +132,7 @@ def _one_object_each(
     return matched
 
 
-def ignored(
-    predicted: KerasTensor, objects: KerasTensor, present: KerasTensor, threshold: float
-) -> KerasTensor:
+def ignored(predicted: Tensor, objects: Tensor, present: Tensor, threshold: float) -> Tensor:
     """Predictors that overlap any object of their image by more than `threshold`.
 
     Args:

@@ -6,6 +6,7 @@ import keras
 from keras import KerasTensor, layers, ops
 from keras.saving import register_keras_serializable
 
+from nets import Tensor
 from nets.compiled import Call, compiled
 from nets.mish import mish, mish_gradient, mish_value
 
@@ -21,11 +22,11 @@ class BatchNormResiduals(NamedTuple):
         beta: shift.
     """
 
-    x: KerasTensor
-    mean: KerasTensor
-    variance: KerasTensor
-    gamma: KerasTensor
-    beta: KerasTensor
+    x: Tensor
+    mean: Tensor
+    variance: Tensor
+    gamma: Tensor
+    beta: Tensor
 
 
 class Normalized(NamedTuple):
@@ -38,16 +39,16 @@ class Normalized(NamedTuple):
             give it, or compiles the whole step so that it brings nothing.
     """
 
-    y: KerasTensor
-    moving: tuple[KerasTensor, KerasTensor]
+    y: Tensor
+    moving: tuple[Tensor, Tensor]
     residuals: BatchNormResiduals | None
 
 
 def normalize_batch(
-    x: KerasTensor,
-    gamma: KerasTensor,
-    beta: KerasTensor,
-    moving: tuple[KerasTensor, KerasTensor],
+    x: Tensor,
+    gamma: Tensor,
+    beta: Tensor,
+    moving: tuple[Tensor, Tensor],
     momentum: float,
     epsilon: float,
 ) -> Normalized:
@@ -83,10 +84,10 @@ def normalize_batch(
 
 
 def _fused(
-    x: KerasTensor,
-    gamma: KerasTensor,
-    beta: KerasTensor,
-    moving: tuple[KerasTensor, KerasTensor],
+    x: Tensor,
+    gamma: Tensor,
+    beta: Tensor,
+    moving: tuple[Tensor, Tensor],
     momentum: float,
     epsilon: float,
 ) -> Normalized:
@@ -112,13 +113,13 @@ def _fused(
 
 
 def _normalized_mish_gradient(
-    x: KerasTensor,
-    mean: KerasTensor,
-    variance: KerasTensor,
-    gamma: KerasTensor,
-    beta: KerasTensor,
-    upstream: KerasTensor,
-) -> KerasTensor:
+    x: Tensor,
+    mean: Tensor,
+    variance: Tensor,
+    gamma: Tensor,
+    beta: Tensor,
+    upstream: Tensor,
+) -> Tensor:
     """Gradient in `x` of Mish of the normalized features, which are computed again."""
     scale = gamma * ops.rsqrt(variance)
     normalized = (ops.cast(x, "float32") - mean) * scale + beta
@@ -128,11 +129,11 @@ def _normalized_mish_gradient(
 _compiled_normalized_mish_gradient = compiled(_normalized_mish_gradient)
 
 
-def _normalized_mish(y: KerasTensor, residuals: BatchNormResiduals) -> KerasTensor:
+def _normalized_mish(y: Tensor, residuals: BatchNormResiduals) -> Tensor:
     """Mish of `y`, which need not be kept for the backward pass: the residuals give it again."""
 
     @ops.custom_gradient
-    def activate(y: KerasTensor) -> tuple:
+    def activate(y: Tensor) -> tuple:
         return mish_value(y), lambda upstream: _compiled_normalized_mish_gradient(
             *residuals, upstream
         )
@@ -156,7 +157,7 @@ class BatchNorm(layers.BatchNormalization):
         super().__init__(**options)
         self.activation = activation
 
-    def call(self, inputs: KerasTensor, training: bool | None = None) -> KerasTensor:
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         """Normalize by the batch in training, otherwise by the moving statistics."""
         has_mish = self.activation == "mish"
         if not (training and self.trainable):
@@ -172,7 +173,7 @@ class BatchNorm(layers.BatchNormalization):
             return y
         return mish(y) if residuals is None else _normalized_mish(y, residuals)
 
-    def compute_output_spec(self, inputs: KerasTensor, training: bool | None = None) -> KerasTensor:
+    def compute_output_spec(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         """Shape and type of the output; without this method Keras would trace `call` for them."""
         return KerasTensor(inputs.shape, dtype=self.compute_dtype)
 

@@ -3,15 +3,16 @@
 import math
 from typing import Any
 
-from keras import KerasTensor, initializers, layers, ops
+from keras import initializers, layers, ops
 from keras.saving import register_keras_serializable
 
+from nets import Tensor
 from nets.batch_norm import BatchNorm
 
 
 def conv_bn_act(
-    x: KerasTensor, filters: int, kernel: int, activation: str, name: str, stride: int = 1
-) -> KerasTensor:
+    x: Tensor, filters: int, kernel: int, activation: str, name: str, stride: int = 1
+) -> Tensor:
     """Convolution without bias, batch norm, activation.
 
     Args:
@@ -44,7 +45,7 @@ def conv_bn_act(
     return layers.LeakyReLU(negative_slope=0.1, name=f"{name}_leaky")(x)
 
 
-def spp(x: KerasTensor) -> KerasTensor:
+def spp(x: Tensor) -> Tensor:
     """Spatial pyramid pooling: maxima over 13x13, 9x9 and 5x5 pixels concatenated with `x`.
 
     Two 5x5 maxima in a row are one over 9x9, three are one over 13x13, so each pool reads the
@@ -63,8 +64,8 @@ def spp(x: KerasTensor) -> KerasTensor:
 
 
 def logits_of(
-    x: KerasTensor, anchors: int, class_count: int, confidence_prior: float, name: str
-) -> KerasTensor:
+    x: Tensor, anchors: int, class_count: int, confidence_prior: float, name: str
+) -> Tensor:
     """The last convolution of a level.
 
     It starts near zero, and its confidence bias at `-log((1 - prior) / prior)` (Lin et al. 2017,
@@ -101,7 +102,7 @@ class SplitAnchors(layers.Layer):
         super().__init__(**kwargs)
         self.anchors = anchors
 
-    def call(self, x: KerasTensor) -> KerasTensor:
+    def call(self, x: Tensor) -> Tensor:
         """Split the last axis."""
         shape = ops.shape(x)
         return ops.reshape(x, (*shape[:3], self.anchors, shape[3] // self.anchors))
@@ -134,35 +135,35 @@ class KerasGraph:
         return f"conv_{self.convolutions}"
 
     def conv(
-        self, x: KerasTensor, filters: int, kernel: int, activation: str, stride: int = 1
-    ) -> KerasTensor:
+        self, x: Tensor, filters: int, kernel: int, activation: str, stride: int = 1
+    ) -> Tensor:
         """As `conv_bn_act`."""
         return conv_bn_act(x, filters, kernel, activation, self._name(), stride)
 
-    def add(self, x: KerasTensor, y: KerasTensor) -> KerasTensor:
+    def add(self, x: Tensor, y: Tensor) -> Tensor:
         """Sum of features of equal shape."""
         return layers.Add()([x, y])
 
-    def concat(self, *xs: KerasTensor) -> KerasTensor:
+    def concat(self, *xs: Tensor) -> Tensor:
         """Concatenation of channels."""
         return layers.Concatenate()(list(xs))
 
-    def half(self, x: KerasTensor) -> KerasTensor:
+    def half(self, x: Tensor) -> Tensor:
         """The second half of the channels."""
         return x[..., x.shape[-1] // 2 :]
 
-    def max_pool(self, x: KerasTensor) -> KerasTensor:
+    def max_pool(self, x: Tensor) -> Tensor:
         """Maximum over 2x2 pixels with stride 2."""
         return layers.MaxPooling2D(2)(x)
 
-    def pyramid_pooling(self, x: KerasTensor) -> KerasTensor:
+    def pyramid_pooling(self, x: Tensor) -> Tensor:
         """As `spp`."""
         return spp(x)
 
-    def upsample(self, x: KerasTensor) -> KerasTensor:
+    def upsample(self, x: Tensor) -> Tensor:
         """Each pixel repeated to 2x2."""
         return layers.UpSampling2D(2)(x)
 
-    def head(self, x: KerasTensor, level: int) -> KerasTensor:
+    def head(self, x: Tensor, level: int) -> Tensor:
         """As `logits_of`; all levels have as many anchors."""
         return logits_of(x, *self._head, self._name())

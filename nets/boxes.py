@@ -2,18 +2,20 @@
 
 import math
 
-from keras import KerasTensor, ops
+from keras import ops
+
+from nets import Tensor
 
 _EPSILON = 1e-7
 
 
-def area(boxes: KerasTensor) -> KerasTensor:
+def area(boxes: Tensor) -> Tensor:
     """Area of boxes `[..., 4]`: `[...]`, zero if a side is negative."""
     sides = ops.maximum(boxes[..., 2:] - boxes[..., :2], 0)
     return sides[..., 0] * sides[..., 1]
 
 
-def intersection_union(a: KerasTensor, b: KerasTensor) -> tuple[KerasTensor, KerasTensor]:
+def intersection_union(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     """Areas of the intersection and of the union of boxes `[..., 4]`."""
     sides = ops.maximum(
         ops.minimum(a[..., 2:], b[..., 2:]) - ops.maximum(a[..., :2], b[..., :2]), 0
@@ -22,18 +24,18 @@ def intersection_union(a: KerasTensor, b: KerasTensor) -> tuple[KerasTensor, Ker
     return intersection, area(a) + area(b) - intersection
 
 
-def iou(a: KerasTensor, b: KerasTensor) -> KerasTensor:
+def iou(a: Tensor, b: Tensor) -> Tensor:
     """Intersection over union of boxes `[..., 4]`, 0 for boxes without area."""
     intersection, union = intersection_union(a, b)
     return intersection / ops.maximum(union, _EPSILON)
 
 
-def _enclosing_sides(a: KerasTensor, b: KerasTensor) -> tuple[KerasTensor, KerasTensor]:
+def _enclosing_sides(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     sides = ops.maximum(a[..., 2:], b[..., 2:]) - ops.minimum(a[..., :2], b[..., :2])
     return sides[..., 0], sides[..., 1]
 
 
-def giou(a: KerasTensor, b: KerasTensor) -> KerasTensor:
+def giou(a: Tensor, b: Tensor) -> Tensor:
     """Generalized IoU (Rezatofighi et al. 2019, algorithm 1) of boxes `[..., 4]`, in -1..1."""
     intersection, union = intersection_union(a, b)
     width, height = _enclosing_sides(a, b)
@@ -41,7 +43,7 @@ def giou(a: KerasTensor, b: KerasTensor) -> KerasTensor:
     return intersection / ops.maximum(union, _EPSILON) - (enclosing - union) / enclosing
 
 
-def diou(a: KerasTensor, b: KerasTensor) -> KerasTensor:
+def diou(a: Tensor, b: Tensor) -> Tensor:
     """Distance IoU (Zheng et al. 2020, eq. 7) of boxes `[..., 4]`, in -1..1."""
     width, height = _enclosing_sides(a, b)
     diagonal = ops.square(width) + ops.square(height)
@@ -50,7 +52,7 @@ def diou(a: KerasTensor, b: KerasTensor) -> KerasTensor:
     return iou(a, b) - distance / ops.maximum(diagonal, _EPSILON)
 
 
-def ciou(a: KerasTensor, b: KerasTensor) -> KerasTensor:
+def ciou(a: Tensor, b: Tensor) -> Tensor:
     """Complete IoU (Zheng et al. 2020, eq. 10 and 11) of boxes `[..., 4]`.
 
     The gradient does not flow through the weight of the aspect term, as in the paper.
@@ -61,6 +63,6 @@ def ciou(a: KerasTensor, b: KerasTensor) -> KerasTensor:
     return diou(a, b) - ops.stop_gradient(weight) * aspect
 
 
-def _aspect_angle(boxes: KerasTensor) -> KerasTensor:
+def _aspect_angle(boxes: Tensor) -> Tensor:
     sides = ops.maximum(boxes[..., 2:] - boxes[..., :2], _EPSILON)
     return ops.arctan(sides[..., 0] / sides[..., 1])

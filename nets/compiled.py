@@ -6,7 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import keras
-from keras import KerasTensor, Variable, ops
+from keras import Variable, ops
+
+from nets import Tensor
 
 
 def compiled(function: Callable) -> Callable:
@@ -29,7 +31,7 @@ def compiled(function: Callable) -> Callable:
         return tf.function(function, jit_compile=True, autograph=False)
 
     @functools.wraps(function)
-    def call(*args: KerasTensor) -> object:
+    def call(*args: Tensor) -> object:
         return fused(*((tuple(arg.shape), arg.dtype) for arg in args))(*args)
 
     return call
@@ -44,7 +46,7 @@ class Call(NamedTuple):
     """
 
     function: Callable
-    arguments: Sequence[KerasTensor]
+    arguments: Sequence[Tensor]
 
 
 def compile_ahead(calls: Sequence[Call], batch_size: int) -> None:
@@ -80,7 +82,7 @@ def compile_ahead(calls: Sequence[Call], batch_size: int) -> None:
 def gradient(function: Callable, count: int) -> Callable:
     """Under TensorFlow, the gradient of a scalar function in its first `count` arguments."""
 
-    def call(*arguments: KerasTensor) -> Sequence[KerasTensor]:
+    def call(*arguments: Tensor) -> Sequence[Tensor]:
         import tensorflow as tf
 
         with tf.GradientTape() as tape:
@@ -91,9 +93,7 @@ def gradient(function: Callable, count: int) -> Callable:
     return call
 
 
-def value_and_gradient(
-    function: Callable[[KerasTensor], KerasTensor], x: KerasTensor
-) -> tuple[KerasTensor, KerasTensor]:
+def value_and_gradient(function: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
     """Value and gradient of an elementwise function, differentiated by the backend.
 
     Args:
@@ -131,17 +131,17 @@ class AdamNumbers(NamedTuple):
         epsilon: added to the root of the mean of squares.
     """
 
-    powers: tuple[KerasTensor, KerasTensor]
-    betas: tuple[KerasTensor, KerasTensor]
-    epsilon: KerasTensor
+    powers: tuple[Tensor, Tensor]
+    betas: tuple[Tensor, Tensor]
+    epsilon: Tensor
 
 
 def adam_step(
     variable: Any,
     momentum: Variable,
     velocity: Variable,
-    gradient: KerasTensor,
-    learning_rate: KerasTensor,
+    gradient: Tensor,
+    learning_rate: Tensor,
     numbers: AdamNumbers,
 ) -> bool:
     """A step of Adam (Kingma & Ba 2015, section 2, last paragraph) as one TensorFlow operation.

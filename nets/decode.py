@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from keras import KerasTensor, ops
+from keras import ops
+
+from nets import Tensor
 
 _LARGEST_LOG_SIDE = 8.0  # 3000 times the anchor's side; far beyond that, exp would overflow
 
@@ -18,10 +20,10 @@ class AnchorGrid(NamedTuple):
         anchors: `[N, 2]`, width and height of the anchor in input pixels.
     """
 
-    cells: KerasTensor
-    strides: KerasTensor
-    scales: KerasTensor
-    anchors: KerasTensor
+    cells: Tensor
+    strides: Tensor
+    scales: Tensor
+    anchors: Tensor
 
 
 def anchor_grid(
@@ -56,7 +58,7 @@ def anchor_grid(
     return AnchorGrid(*(ops.concatenate(parts) for parts in (cells, sides, scales, sizes)))
 
 
-def flatten(logits: Sequence[KerasTensor]) -> KerasTensor:
+def flatten(logits: Sequence[Tensor]) -> Tensor:
     """Logits of all levels, each `[B, H, W, A, 5 + C]`, as one float32 `[B, N, 5 + C]`."""
     numbers = logits[0].shape[-1]
     return ops.concatenate(
@@ -68,12 +70,12 @@ def flatten(logits: Sequence[KerasTensor]) -> KerasTensor:
     )
 
 
-def grids(logits: Sequence[KerasTensor]) -> list[tuple[int, int]]:
+def grids(logits: Sequence[Tensor]) -> list[tuple[int, int]]:
     """Rows and columns of each level."""
     return [tuple(ops.shape(level)[1:3]) for level in logits]
 
 
-def decode_boxes(raw: KerasTensor, grid: AnchorGrid) -> KerasTensor:
+def decode_boxes(raw: Tensor, grid: AnchorGrid) -> Tensor:
     """Boxes from logits (Redmon and Farhadi 2018, YOLOv3, section 2.1, with `scale_x_y`).
 
     Args:
@@ -90,11 +92,11 @@ def decode_boxes(raw: KerasTensor, grid: AnchorGrid) -> KerasTensor:
 
 
 def decode(
-    logits: Sequence[KerasTensor],
+    logits: Sequence[Tensor],
     anchors: Sequence[Sequence[float]],
     strides: Sequence[int],
     scale_x_y: Sequence[float],
-) -> tuple[KerasTensor, KerasTensor, KerasTensor]:
+) -> tuple[Tensor, Tensor, Tensor]:
     """Box, confidence and class scores of every predictor.
 
     Args:

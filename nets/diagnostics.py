@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from keras import KerasTensor, ops
+from keras import ops
 
+from nets import Tensor
 from nets.compiled import compiled, value_and_gradient
 from nets.losses import YOLOv4Loss
 
@@ -22,17 +23,17 @@ class Examined(NamedTuple):
         strides: `[N]`, side of the predictors' cells in input pixels.
     """
 
-    boxes: KerasTensor
-    confidence: KerasTensor
-    positive: KerasTensor
-    loss_mask: KerasTensor
-    loss: KerasTensor
-    gradient: KerasTensor
-    strides: KerasTensor
+    boxes: Tensor
+    confidence: Tensor
+    positive: Tensor
+    loss_mask: Tensor
+    loss: Tensor
+    gradient: Tensor
+    strides: Tensor
 
 
 def examine(
-    criterion: YOLOv4Loss, targets: Mapping[str, KerasTensor], logits: Sequence[KerasTensor]
+    criterion: YOLOv4Loss, targets: Mapping[str, Tensor], logits: Sequence[Tensor]
 ) -> Examined:
     """Split the confidence term of a batch by predictors.
 
@@ -60,7 +61,7 @@ def examine(
 
 def confidence_curve(
     criterion: YOLOv4Loss, p_t: Sequence[float], target: int
-) -> tuple[KerasTensor, KerasTensor]:
+) -> tuple[Tensor, Tensor]:
     """The confidence loss of single examples (Lin et al. 2017, figure 1), times its gain.
 
     Each example is a separate batch, so that a loss that chooses among examples takes each one.
@@ -83,7 +84,7 @@ def confidence_curve(
 
 
 def _loss_and_gradient(
-    criterion: YOLOv4Loss, logits: KerasTensor, positive: KerasTensor, loss_mask: KerasTensor
-) -> tuple[KerasTensor, KerasTensor]:
+    criterion: YOLOv4Loss, logits: Tensor, positive: Tensor, loss_mask: Tensor
+) -> tuple[Tensor, Tensor]:
     gain = criterion.gains["confidence"]
     return value_and_gradient(lambda x: gain * criterion.confidence(x, positive, loss_mask), logits)

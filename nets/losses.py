@@ -6,35 +6,36 @@ from typing import NamedTuple
 
 from keras import KerasTensor, ops
 
+from nets import Tensor
 from nets import boxes as overlaps
 from nets.assign import Assignment, assign, ignored
 from nets.compiled import Call, compiled, gradient
 from nets.decode import AnchorGrid, anchor_grid, decode_boxes, flatten, grids
 
-Elementwise = Callable[[KerasTensor, KerasTensor], KerasTensor]
+Elementwise = Callable[[Tensor, Tensor], Tensor]
 TERMS = ("box", "confidence", "class")
 
 
-def _signed(logits: KerasTensor, targets: KerasTensor) -> KerasTensor:
+def _signed(logits: Tensor, targets: Tensor) -> Tensor:
     """x_t: the logit, negated if the target is 0, so that p_t = sigmoid(x_t)."""
     return (2 * targets - 1) * logits
 
 
-def _alpha_t(targets: KerasTensor, alpha: float) -> KerasTensor:
+def _alpha_t(targets: Tensor, alpha: float) -> Tensor:
     return targets * alpha + (1 - targets) * (1 - alpha)
 
 
-def bce(logits: KerasTensor, targets: KerasTensor) -> KerasTensor:
+def bce(logits: Tensor, targets: Tensor) -> Tensor:
     """Binary cross entropy `-log p_t` of logits and targets 0 or 1, elementwise."""
     return ops.softplus(-_signed(logits, targets))
 
 
-def balanced_bce(logits: KerasTensor, targets: KerasTensor, alpha: float) -> KerasTensor:
+def balanced_bce(logits: Tensor, targets: Tensor, alpha: float) -> Tensor:
     """Alpha-balanced cross entropy `-alpha_t log p_t` (Lin et al. 2017, eq. 3), elementwise."""
     return _alpha_t(targets, alpha) * bce(logits, targets)
 
 
-def focal(logits: KerasTensor, targets: KerasTensor, alpha: float, gamma: float) -> KerasTensor:
+def focal(logits: Tensor, targets: Tensor, alpha: float, gamma: float) -> Tensor:
     """Focal loss `-alpha_t (1 - p_t)^gamma log p_t` (Lin et al. 2017, eq. 5), elementwise.
 
     The power is taken in the logarithm, where it neither underflows nor has an infinite gradient.
@@ -43,14 +44,12 @@ def focal(logits: KerasTensor, targets: KerasTensor, alpha: float, gamma: float)
     return _alpha_t(targets, alpha) * focus * bce(logits, targets)
 
 
-def focal_star(logits: KerasTensor, targets: KerasTensor, gamma: float, beta: float) -> KerasTensor:
+def focal_star(logits: Tensor, targets: Tensor, gamma: float, beta: float) -> Tensor:
     """Focal* `-log sigma(gamma x_t + beta) / gamma` (Lin et al. 2017, appendix A), elementwise."""
     return ops.softplus(-(gamma * _signed(logits, targets) + beta)) / gamma
 
 
-def ohem(
-    logits: KerasTensor, targets: KerasTensor, loss_mask: KerasTensor, ratio: float
-) -> KerasTensor:
+def ohem(logits: Tensor, targets: Tensor, loss_mask: Tensor, ratio: float) -> Tensor:
     """BCE of positives and of the hardest `ratio` negatives per positive, 0 elsewhere.
 
     Hard negative mining as in SSD (Liu et al. 2016, section 2.2), but over the whole batch, so
@@ -73,7 +72,7 @@ def ohem(
 
 def confidence_loss(
     name: str, alpha: float, gamma: float, beta: float, ohem_ratio: float
-) -> Callable[[KerasTensor, KerasTensor, KerasTensor], KerasTensor]:
+) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
     """The confidence loss `name` as a function of logits, targets and loss_mask, all `[B, N]`."""
     if name == "ohem":
         return partial(ohem, ratio=ohem_ratio)
@@ -98,14 +97,14 @@ class Match(NamedTuple):
         loss_mask: float32 `[B, N]`, 0 for predictors that the confidence loss ignores, else 1.
     """
 
-    flat: KerasTensor
+    flat: Tensor
     grid: AnchorGrid
-    predicted: KerasTensor
+    predicted: Tensor
     assignment: Assignment
-    loss_mask: KerasTensor
+    loss_mask: Tensor
 
 
-def _candidates(logits: Sequence[KerasTensor], predictor: KerasTensor) -> KerasTensor:
+def _candidates(logits: Sequence[Tensor], predictor: Tensor) -> Tensor:
     """Gather the logits of the candidates' predictors, `[B, K]`: float32 `[B, K, 5 + C]`.
 
     They are gathered level by level: the class logits of all predictors are never concatenated.
@@ -150,7 +149,7 @@ class YOLOv4Loss:
         anchors: Sequence[Sequence[float]],
         strides: Sequence[int],
         scale_x_y: Sequence[float],
-        confidence: Callable[[KerasTensor, KerasTensor, KerasTensor], KerasTensor],
+        confidence: Callable[[Tensor, Tensor, Tensor], Tensor],
         box_loss: str,
         box_gain: float,
         confidence_gain: float,
@@ -172,8 +171,8 @@ class YOLOv4Loss:
         self._fused_match = compiled(self._match)
 
     def __call__(
-        self, targets: Mapping[str, KerasTensor], logits: Sequence[KerasTensor]
-    ) -> dict[str, KerasTensor]:
+        self, targets: Mapping[str, Tensor], logits: Sequence[Tensor]
+    ) -> dict[str, Tensor]:
         """The terms "box", "confidence" and "class", each times its gain; their sum is the loss.
 
         Args:
@@ -184,7 +183,7 @@ class YOLOv4Loss:
         values = self._fused(targets["boxes"], targets["labels"], targets["difficult"], *logits)
         return dict(zip(TERMS, values, strict=True))
 
-    def gradient_call(self, logits: Sequence[KerasTensor], max_objects: int) -> Call:
+    def gradient_call(self, logits: Sequence[Tensor], max_objects: int) -> Call:
         """How a training step calls the loss and its gradient.
 
         Args:
@@ -198,16 +197,16 @@ class YOLOv4Loss:
         loss = gradient(lambda *arrays: sum(self._fused(*arrays[count:], *arrays[:count])), count)
         return Call(loss, [*logits, *targets])
 
-    def match(self, targets: Mapping[str, KerasTensor], logits: Sequence[KerasTensor]) -> Match:
+    def match(self, targets: Mapping[str, Tensor], logits: Sequence[Tensor]) -> Match:
         """What the confidence loss depends on; arguments as for the call."""
         return self._fused_match(targets["boxes"], targets["labels"], targets["difficult"], *logits)
 
     def _match(
         self,
-        boxes: KerasTensor,
-        labels: KerasTensor,
-        difficult: KerasTensor,
-        *logits: KerasTensor,
+        boxes: Tensor,
+        labels: Tensor,
+        difficult: Tensor,
+        *logits: Tensor,
     ) -> Match:
         flat = flatten([level[..., :5] for level in logits])
         grid = anchor_grid(grids(logits), self.anchors, self.strides, self.scale_x_y)
@@ -231,11 +230,11 @@ class YOLOv4Loss:
 
     def _terms(
         self,
-        boxes: KerasTensor,
-        labels: KerasTensor,
-        difficult: KerasTensor,
-        *logits: KerasTensor,
-    ) -> tuple[KerasTensor, ...]:
+        boxes: Tensor,
+        labels: Tensor,
+        difficult: Tensor,
+        *logits: Tensor,
+    ) -> tuple[Tensor, ...]:
         flat, grid, _, assignment, loss_mask = self._match(boxes, labels, difficult, *logits)
         boxes = ops.cast(boxes, "float32")
         predictor, positive = assignment.predictor, assignment.positive
@@ -250,14 +249,14 @@ class YOLOv4Loss:
         return tuple(self.gains[name] * terms[name] / positives for name in TERMS)
 
     def _box_term(
-        self, candidates: KerasTensor, predictor: KerasTensor, grid: AnchorGrid, boxes: KerasTensor
-    ) -> KerasTensor:
+        self, candidates: Tensor, predictor: Tensor, grid: AnchorGrid, boxes: Tensor
+    ) -> Tensor:
         """1 - overlap of each candidate's predicted box and its object, `[B, K]`."""
         own_grid = AnchorGrid(*(ops.take(part, predictor, axis=0) for part in grid))
         objects = ops.repeat(boxes, len(self.anchors), axis=1)
         return 1 - self.overlap(decode_boxes(candidates[..., :4], own_grid), objects)
 
-    def _class_term(self, logits: KerasTensor, labels: KerasTensor) -> KerasTensor:
+    def _class_term(self, logits: Tensor, labels: Tensor) -> Tensor:
         """BCE of each candidate's class logits, summed over classes, `[B, K]`."""
         labels = ops.repeat(labels, len(self.anchors), axis=1)
         targets = ops.one_hot(ops.cast(labels, "int32"), logits.shape[-1], dtype="float32")

@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from keras import KerasTensor, layers, ops
+from keras import layers, ops
 from keras.saving import register_keras_serializable
 
+from nets import Tensor
 from nets.decode import decode
 from nets.networks import YOLOV4
 
@@ -32,7 +33,7 @@ class Decode(layers.Layer):
         self.strides = tuple(map(int, strides))
         self.scale_x_y = tuple(map(float, scale_x_y))
 
-    def call(self, logits: Sequence[KerasTensor]) -> dict[str, KerasTensor]:
+    def call(self, logits: Sequence[Tensor]) -> dict[str, Tensor]:
         """Boxes `[B, N, 4]` (xyxy, pixels), confidence `[B, N]`, class scores `[B, N, C]`."""
         boxes, confidence, class_scores = decode(logits, self.anchors, self.strides, self.scale_x_y)
         return {"boxes": boxes, "confidence": confidence, "class_scores": class_scores}
@@ -52,7 +53,7 @@ class Decode(layers.Layer):
 class BestClass(layers.Layer):
     """Chooses the most likely class of every predictor."""
 
-    def call(self, decoded: Mapping[str, KerasTensor]) -> dict[str, KerasTensor]:
+    def call(self, decoded: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Boxes `[B, N, 4]`, scores `[B, N]` (confidence times class score), labels `[B, N]`."""
         # Not `ops.argmax`: under TensorFlow it uses an operation that no other format has.
         best, label = ops.top_k(decoded["class_scores"], 1)

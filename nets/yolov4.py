@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
-from keras import KerasTensor
 from keras.saving import register_keras_serializable
 
+from nets import Tensor
 from nets.batch_norm import BatchNorm
 from nets.blocks import KerasGraph
 from nets.compiled import compile_ahead
@@ -101,12 +101,12 @@ class YOLOv4(keras.Model):
 
     def compute_loss(
         self,
-        x: KerasTensor | None = None,
-        y: Mapping[str, KerasTensor] | None = None,
-        y_pred: Sequence[KerasTensor] | None = None,
-        sample_weight: KerasTensor | None = None,
+        x: Tensor | None = None,
+        y: Mapping[str, Tensor] | None = None,
+        y_pred: Sequence[Tensor] | None = None,
+        sample_weight: Tensor | None = None,
         training: bool = True,
-    ) -> KerasTensor:
+    ) -> Tensor:
         """The sum of the criterion's terms, whose running means are logged under their names.
 
         Args:

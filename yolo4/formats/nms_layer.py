@@ -5,6 +5,8 @@ from collections.abc import Mapping
 import keras
 from keras import KerasTensor
 
+from nets import Tensor
+
 
 class NonMaxSuppression(keras.layers.Layer):
     """From the output of `nets.outputs.Decode` to the final detections of each image.
@@ -21,7 +23,7 @@ class NonMaxSuppression(keras.layers.Layer):
         self.nms_threshold = nms_threshold
         self.max_detections = max_detections
 
-    def call(self, decoded: Mapping[str, KerasTensor]) -> dict[str, KerasTensor]:
+    def call(self, decoded: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Boxes `[B, K, 4]`, scores `[B, K]`, labels `[B, K]`, count `[B]`, padded with zeros."""
         import tensorflow as tf
 
@@ -41,7 +43,7 @@ class NonMaxSuppression(keras.layers.Layer):
             "count": kept.valid_detections,
         }
 
-    def compute_output_spec(self, decoded: Mapping[str, KerasTensor]) -> dict[str, KerasTensor]:
+    def compute_output_spec(self, decoded: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Shapes and types of the outputs; only TensorFlow can trace `call`."""
         batch, k = decoded["boxes"].shape[0], self.max_detections
         return {

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import keras
 import numpy as np
 
+from nets import Tensor
 from nets.outputs import Decode
 from nets.yolov4 import YOLOv4
 from yolo4.build import load_run_model, set_precision
@@ -74,7 +75,7 @@ def engine_network(run: Run) -> keras.Model:
     return keras.Model(images, decode_layer(run)(load_network(run, "float32")(images)))
 
 
-def to_arrays(outputs: Mapping[str, keras.KerasTensor]) -> dict[str, np.ndarray]:
+def to_arrays(outputs: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
     """The outputs of a Keras model as NumPy arrays."""
     return {
         name: np.asarray(keras.ops.convert_to_numpy(output)) for name, output in outputs.items()
@@ -83,7 +84,7 @@ def to_arrays(outputs: Mapping[str, keras.KerasTensor]) -> dict[str, np.ndarray]
 
 def image_input(
     run: Run, batch_size: int | None, input_type: Literal["uint8", "float32"]
-) -> keras.KerasTensor:
+) -> Tensor:
     """The input `images` of a model to export, `[B, H, W, 3]`; `batch_size` None: any."""
     shape = (batch_size, *run.config().input_shape, 3)
     images: Any = keras.Input(batch_shape=shape, dtype=input_type, name="images")

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
-from keras import KerasTensor, Variable, ops
+from keras import Variable, ops
 from keras.optimizers.schedules import LearningRateSchedule
 
+from nets import Tensor
 from nets.compiled import AdamNumbers, adam_step
 from nets.yolov4 import YOLOv4
 from yolo4.config import Config
@@ -51,7 +52,7 @@ class EpochSchedule(LearningRateSchedule):
             "steps_per_epoch": steps_per_epoch,
         }
 
-    def __call__(self, step: KerasTensor) -> KerasTensor:
+    def __call__(self, step: Tensor) -> Tensor:
         """The learning rate at a step counted from 0."""
         a = self.arguments
         epoch = a["first_epoch"] + (ops.cast(step, "float32") + 1) / a["steps_per_epoch"]
@@ -161,7 +162,7 @@ class _DecayAndAverage:
         )
 
     def apply(
-        self, grads: Sequence[KerasTensor], trainable_variables: Sequence[Variable] | None = None
+        self, grads: Sequence[Tensor], trainable_variables: Sequence[Variable] | None = None
     ) -> None:
         """Update the variables, then their average, which starts as the first step's weights."""
         share = 1.0 if self.average is None else 1.0 - self.average
@@ -171,9 +172,7 @@ class _DecayAndAverage:
         for average, variable in zip(self._averages, self._averaged, strict=True):
             self.assign_sub(average, (average - variable) * share)
 
-    def update_step(
-        self, gradient: KerasTensor, variable: Variable, learning_rate: KerasTensor
-    ) -> None:
+    def update_step(self, gradient: Tensor, variable: Variable, learning_rate: Tensor) -> None:
         """Apply weight decay to a kernel, then the gradient's update."""
         if self.decay and len(variable.shape) > 1:
             self.assign_sub(variable, variable * self._shrinkage)
@@ -200,7 +199,7 @@ class _FusedAdam(keras.optimizers.Adam):
     """Keras's Adam, with the update as one operation if the backend has it."""
 
     def apply(
-        self, grads: Sequence[KerasTensor], trainable_variables: Sequence[Variable] | None = None
+        self, grads: Sequence[Tensor], trainable_variables: Sequence[Variable] | None = None
     ) -> None:
         """Update the variables."""
         step = ops.cast(self.iterations + 1, "float32")
@@ -209,9 +208,7 @@ class _FusedAdam(keras.optimizers.Adam):
         self._numbers = AdamNumbers(powers, betas, ops.cast(self.epsilon, "float32"))
         super().apply(grads, trainable_variables)
 
-    def update_step(
-        self, gradient: KerasTensor, variable: Variable, learning_rate: KerasTensor
-    ) -> None:
+    def update_step(self, gradient: Tensor, variable: Variable, learning_rate: Tensor) -> None:
         """Update one variable."""
         index = self._get_variable_index(variable)
         means = self._momentums[index], self._velocities[index]
