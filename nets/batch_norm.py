@@ -3,7 +3,7 @@
 from typing import Any, NamedTuple
 
 import keras
-from keras import KerasTensor, layers, ops
+from keras import KerasTensor, Variable, layers, ops
 from keras.saving import register_keras_serializable
 
 from nets import Tensor
@@ -153,11 +153,17 @@ class BatchNorm(layers.BatchNormalization):
         options: of `keras.layers.BatchNormalization`.
     """
 
+    moving_mean: Variable
+    moving_variance: Variable
+
     def __init__(self, activation: str = "linear", **options: Any) -> None:
         super().__init__(**options)
         self.activation = activation
 
-    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
+    # Without Keras's `mask`: no layer of the network has one.
+    def call(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, inputs: Tensor, training: bool | None = None
+    ) -> Tensor:
         """Normalize by the batch in training, otherwise by the moving statistics."""
         has_mish = self.activation == "mish"
         if not (training and self.trainable):
@@ -183,5 +189,6 @@ class BatchNorm(layers.BatchNormalization):
 
     def gradient_call(self) -> Call:
         """How a training step on a CPU calls the gradient of Mish."""
-        channels = [KerasTensor((self.output.shape[-1],), "float32")] * 4
-        return Call(_compiled_normalized_mish_gradient, [self.output, *channels, self.output])
+        output: Tensor = self.output
+        channels = [KerasTensor((output.shape[-1],), "float32")] * 4
+        return Call(_compiled_normalized_mish_gradient, [output, *channels, output])

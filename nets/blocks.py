@@ -83,13 +83,17 @@ def logits_of(
         Logits `[B, H, W, A, 5 + C]` in the order tx, ty, tw, th, confidence, classes.
     """
     bias = [0.0] * 4 + [-math.log((1 - confidence_prior) / confidence_prior)] + [0.0] * class_count
+    biases: Any = bias * anchors  # Keras names only the type of a number
+    initial: dict[str, Any] = {
+        "kernel_initializer": initializers.RandomNormal(stddev=0.01),
+        "bias_initializer": initializers.Constant(biases),
+    }
     x = layers.Conv2D(
         anchors * len(bias),
         1,
-        kernel_initializer=initializers.RandomNormal(stddev=0.01),
-        bias_initializer=initializers.Constant(bias * anchors),
         dtype="float32",
         name=name,
+        **initial,
     )(x)
     return SplitAnchors(anchors, dtype="float32", name=f"{name}_logits")(x)
 

@@ -112,7 +112,7 @@ def value_and_gradient(function: Callable[[Tensor], Tensor], x: Tensor) -> tuple
             value = function(x)
         return value, tape.gradient(value, x)
     if backend == "jax":
-        import jax
+        import jax  # pyright: ignore[reportMissingImports]  # not a requirement
 
         value, pull_back = jax.vjp(function, x)
         return value, pull_back(ops.ones_like(value))[0]

@@ -74,11 +74,11 @@ def confidence_curve(
     Returns:
         Loss `[K]`, and its gradient in the confidence logit `[K]`.
     """
-    p_t = ops.convert_to_tensor(p_t, "float32")
-    logits = (2 * target - 1) * (ops.log(p_t) - ops.log1p(-p_t))
+    p = ops.convert_to_tensor(p_t, "float32")
+    logits = (2 * target - 1) * (ops.log(p) - ops.log1p(-p))
     one = ops.ones((1, 1))
     alone = compiled(lambda x: _loss_and_gradient(criterion, x, target * one, one))
-    pairs = [alone(logits[k : k + 1, None]) for k in range(p_t.shape[0])]
+    pairs = [alone(logits[k : k + 1, None]) for k in range(p.shape[0])]
     loss, gradient = (ops.concatenate(parts)[:, 0] for parts in zip(*pairs, strict=True))
     return loss, gradient
 

@@ -1,6 +1,6 @@
 """The confidence losses, and the YOLOv4 loss with its three terms."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -146,7 +146,7 @@ class YOLOv4Loss:
     def __init__(
         self,
         *,
-        anchors: Sequence[Sequence[float]],
+        anchors: Iterable[Iterable[float]],
         strides: Sequence[int],
         scale_x_y: Sequence[float],
         confidence: Callable[[Tensor, Tensor, Tensor], Tensor],

@@ -1,6 +1,6 @@
 """A network as a Keras model."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -86,6 +86,16 @@ class YOLOv4(keras.Model):
             if layer.weights and _number(layer) <= self.backbone_convolutions:
                 layer.trainable = not frozen
 
+    def required_criterion(self) -> YOLOv4Loss:
+        """The criterion.
+
+        Raises:
+            ValueError: it is not set.
+        """
+        if self.criterion is None:
+            raise ValueError("set model.criterion to a YOLOv4Loss before training")
+        return self.criterion
+
     def compile_ahead(self, max_objects: int, batch_size: int) -> None:
         """Start compiling, in the background, what the training step needs.
 
@@ -96,15 +106,15 @@ class YOLOv4(keras.Model):
         norms = [layer for layer in self.layers if isinstance(layer, BatchNorm)]
         gradients = [layer.gradient_call() for layer in norms if layer.activation == "mish"]
         distinct = {(call.arguments[0].shape, call.arguments[0].dtype): call for call in gradients}
-        loss = self.criterion.gradient_call(self.outputs, max_objects)
+        loss = self.required_criterion().gradient_call(self.outputs, max_objects)
         compile_ahead([loss, *distinct.values()], batch_size)
 
     def compute_loss(
         self,
-        x: Tensor | None = None,
-        y: Mapping[str, Tensor] | None = None,
-        y_pred: Sequence[Tensor] | None = None,
-        sample_weight: Tensor | None = None,
+        x: Tensor = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Tensor = None,
         training: bool = True,
     ) -> Tensor:
         """The sum of the criterion's terms, whose running means are logged under their names.
@@ -119,9 +129,7 @@ class YOLOv4(keras.Model):
         Raises:
             ValueError: `criterion` is not set.
         """
-        if self.criterion is None:
-            raise ValueError("set model.criterion to a YOLOv4Loss before training")
-        terms = self.criterion(y, y_pred)
+        terms = self.required_criterion()(y, y_pred)
         for name, value in terms.items():
             self.term_means[name].update_state(value)
         return sum(terms.values())

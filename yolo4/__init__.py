@@ -16,7 +16,8 @@ _MODULES = {
     "train_model": "yolo4.train.loop",
 }
 
-__all__ = ["Config", "Detector", "compare_losses", "evaluate_run", "train_model"]
+# `__getattr__` imports them, which the checker does not know.
+__all__ = ["Config", "Detector", "compare_losses", "evaluate_run", "train_model"]  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str) -> Any:

@@ -8,7 +8,7 @@ import pkgutil
 import sys
 import typing
 from collections.abc import Callable, Iterator, Sequence
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
 import tyro
 
@@ -16,12 +16,15 @@ from utils.errors import UserError, missing_system_library
 from yolo4.options import RENAMED, flag, option_fields
 from yolo4.quiet import quiet_start
 
-Options = TypeVar("Options")
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Options = TypeVar("Options", bound="DataclassInstance")
 
 
 def run_command(
     target: str,
-    default: Options | Callable[[], Options],
+    default: "DataclassInstance | Callable[[], DataclassInstance]",
     description: str,
     argv: Sequence[str] | None = None,
     program: str | None = None,

@@ -49,8 +49,8 @@ class Config:
         "initial weights: a run, a weights file (ours, Darknet's, Keras 2's) or 'yolov4'",
         "network",
     )
-    scale_x_y: tuple[float, float, float] = option(
-        YOLOV4.scale_x_y, "grid sensitivity of strides 8, 16, 32", "network", low=1, high=3
+    scale_x_y: tuple[float, ...] = option(
+        YOLOV4.scale_x_y, "grid sensitivity of each level, finest first", "network", low=1, high=3
     )
     batch_norm_epsilon: float = option(
         1e-5, "added to the variance in batch normalization", "network", low=1e-7, high=0.1
@@ -172,6 +172,10 @@ class Config:
         for side in self.input_shape:
             if side % (multiple := self.network_spec.input_multiple):
                 raise UserError(f"--input-size is {side}; it must be a multiple of {multiple}")
+        if len(self.scale_x_y) != (levels := self.network_spec.levels):
+            raise UserError(
+                f"--scale-x-y is {self.scale_x_y}; it must be {levels} numbers, one for each level"
+            )
         if self.confidence_loss == "focal_star" and self.focal_gamma == 0:
             raise UserError(
                 "--focal-gamma is 0; it must be above 0 for focal_star, which divides by it"

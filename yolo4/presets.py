@@ -10,7 +10,7 @@ PRESET_HELP = (
     "override them"
 )
 
-PRESETS: Mapping[Preset, Mapping[str, Any]] = {
+PRESETS: Mapping[str, Mapping[str, Any]] = {
     # A slim network that two cores train in minutes on the sample data.
     "sample": {
         "width": 0.25,

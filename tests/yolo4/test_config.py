@@ -70,6 +70,14 @@ def test_other_input_sizes_are_refused(size, message):
     assert message in str(caught.value)
 
 
+@pytest.mark.parametrize("sensitivity", [(1.1,), (1.2, 1.1, 1.05, 1.0), ()])
+def test_a_grid_sensitivity_that_is_not_one_number_for_each_level_is_refused(sensitivity):
+    with pytest.raises(UserError) as caught:
+        Config(scale_x_y=sensitivity)
+    message = f"--scale-x-y is {sensitivity}; it must be 3 numbers, one for each level"
+    assert str(caught.value) == message
+
+
 def test_more_frozen_epochs_than_epochs_are_refused():
     assert Config(epochs=3, freeze_epochs=3).freeze_epochs == 3
     with pytest.raises(UserError, match="--freeze-epochs is 4, more than --epochs 3"):

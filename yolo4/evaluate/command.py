@@ -33,10 +33,10 @@ def evaluate(options: EvaluateOptions) -> None:
         UserError: no such run, data set, split or folder, a malformed line in a text file, or the
             output folder cannot be written.
     """
-    if options.detections is None:
+    if options.detections is None or options.ground_truth is None:
         metrics, source, output = _evaluate_run(options)
     else:
-        metrics, source, output = _evaluate_text(options)
+        metrics, source, output = _evaluate_text(options.detections, options.ground_truth, options)
     with writing_to(output):
         write_results(metrics, output, source)
     print(f"\n{metrics.table()}\n\nmetrics.json and plots are in {output}")
@@ -116,9 +116,11 @@ def _measure(run: Run, images: _Images, options: EvaluateOptions) -> Metrics:
     )
 
 
-def _evaluate_text(options: EvaluateOptions) -> tuple[Metrics, dict[str, str], Path]:
+def _evaluate_text(
+    detections: str, ground_truth: str, options: EvaluateOptions
+) -> tuple[Metrics, dict[str, str], Path]:
     """The metrics of two folders of text files, their names, and the folder for the results."""
-    boxes = read_text_boxes(options.detections, options.ground_truth)
+    boxes = read_text_boxes(detections, ground_truth)
     _report(
         "images have no detection file and count as without detections", boxes.without_detections
     )
@@ -127,7 +129,7 @@ def _evaluate_text(options: EvaluateOptions) -> tuple[Metrics, dict[str, str], P
     metrics = summary.evaluate(
         boxes.detections, boxes.records, boxes.class_names, options.iou_thresholds, coco=True
     )
-    source = {"detections": str(options.detections), "ground_truth": str(options.ground_truth)}
+    source = {"detections": detections, "ground_truth": ground_truth}
     return metrics, source, output
 
 

@@ -93,8 +93,10 @@ def _run(
         images = [frame.image for frame in batch if frame.image is not None]
         found = iter(detector.detect_with_heat(images, heat=recorder.options.heatmap))
         pace.count(len(images))
-        unreadable = (None, None)
-        return [(f, *(unreadable if f.image is None else next(found))) for f in batch]
+        results: list[tuple[Detections | None, HeatMap | None]] = [
+            (None, None) if frame.image is None else next(found) for frame in batch
+        ]
+        return [(frame, *result) for frame, result in zip(batch, results, strict=True)]
 
     ahead = 2 * detector.parallel
     unread = read_frames(sources, recorder.stop)

@@ -4,6 +4,7 @@ import os
 import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -68,13 +69,13 @@ def _open_capture(source: Source) -> cv2.VideoCapture:
     """OpenCV's reader, without OpenCV's own messages if the source cannot be opened."""
     is_webcam = source.kind is SourceKind.LIVE and source.name.isdecimal()
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", _QUIET)
-    # OpenCV 4.10 has the function here, later versions have it there.
-    set_level = cv2.setLogLevel if hasattr(cv2, "setLogLevel") else cv2.utils.logging.setLogLevel
-    before = set_level(_SILENT)
+    # OpenCV 4.10 has the function in `cv2`, later versions in `cv2.utils.logging`.
+    here: Any = cv2 if hasattr(cv2, "setLogLevel") else cv2.utils.logging
+    before = here.setLogLevel(_SILENT)
     try:
         return cv2.VideoCapture(int(source.name) if is_webcam else source.name)
     finally:
-        set_level(before)
+        here.setLogLevel(before)
 
 
 def _read_video(source: Source, stop: threading.Event) -> Iterator[Frame]:

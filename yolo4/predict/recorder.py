@@ -151,7 +151,7 @@ class Recorder:
             tqdm.write(f"skipped: {frame.error}", file=sys.stderr)
             return
         self._file.add(frame.source.name, frame.number, detections)
-        counts = Counter(self.class_names[label] for label in detections.labels)
+        counts = Counter(self.class_names[int(label)] for label in detections.labels)
         self._most = counts | (self._most or Counter())
         if frame.source.kind is SourceKind.IMAGE:
             self._total += counts

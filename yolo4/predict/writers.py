@@ -43,7 +43,7 @@ def write_crops(
     for number, (box, label) in enumerate(zip(detections.boxes, detections.labels, strict=True)):
         left, top = np.floor(box[:2]).astype(int).clip(0, (width - 1, height - 1))
         right, bottom = np.ceil(box[2:]).astype(int).clip((left + 1, top + 1), (width, height))
-        class_name = re.sub(r"[^\w.-]+", "_", class_names[label])
+        class_name = re.sub(r"[^\w.-]+", "_", class_names[int(label)])
         path = folder / f"{prefix}{number:03d}_{class_name}{suffix}"
         write_image(path, np.ascontiguousarray(image[top:bottom, left:right]))
 

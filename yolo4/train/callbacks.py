@@ -5,6 +5,7 @@ import gc
 import io
 import math
 import time
+from typing import Any, TypeAlias
 
 import keras
 import numpy as np
@@ -25,6 +26,9 @@ from yolo4.train.validation import Evaluator
 COLUMNS = ["epoch", "lr", "images_per_second", "waited_for_data", "loss", *TERMS]
 COLUMNS += [f"val_{name}" for name in ("loss", *TERMS)] + ["map50"]
 
+Logs: TypeAlias = Any
+"""Numbers by name, `dict[str, float]`; Keras's signatures have None as the default of `logs`."""
+
 _ADVICE = (
     "the weights of the last good epoch are kept. Try a lower --learning-rate, a lower "
     "--gradient-clip, more --warmup-epochs or --precision float32"
@@ -44,11 +48,11 @@ class StopOnNonFinite(keras.callbacks.Callback):
         NonFiniteLossError: names the epoch, the step and the term, and advises what to change.
     """
 
-    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         """Remember the epoch for the error message."""
         self.epoch = epoch
 
-    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         """Check the running mean of each term, which never becomes finite again."""
         bad = [name for name in (*TERMS, "loss") if not math.isfinite(logs[name])]
         if bad:
@@ -57,7 +61,7 @@ class StopOnNonFinite(keras.callbacks.Callback):
                 f"{_ADVICE}"
             )
 
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """Check the weights: no loss has seen the last update yet."""
         if not all(np.isfinite(weight).all() for weight in self.model.get_weights()):
             raise NonFiniteLossError(
@@ -83,7 +87,7 @@ class ProgressBar(keras.callbacks.Callback):
         """Remove the bar from the screen, even in the middle of an epoch."""
         self.bar.close()
 
-    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         """Open the bar."""
         self.start = time.perf_counter()
         self.waited = 0.0
@@ -91,17 +95,17 @@ class ProgressBar(keras.callbacks.Callback):
         name = f"epoch {epoch + 1}/{self.epochs}"
         self.bar = tqdm(total=total, desc=name, unit="image", leave=False, disable=None)
 
-    def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
+    def on_train_batch_begin(self, batch: int, logs: Logs = None) -> None:
         """Remember when the step begins; it begins by taking its batch."""
         self.step_start = time.perf_counter()
 
-    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         """Advance the bar."""
         self.waited += self.batches.waiting_time(batch, self.step_start)
         self.bar.set_postfix({name: f"{value:.3g}" for name, value in logs.items()}, refresh=False)
         self.bar.update(self.batches.batch_size)
 
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """Close the bar; log speed, the fraction of time spent waiting and the learning rate."""
         self.close()
         seconds = time.perf_counter() - self.start
@@ -129,7 +133,7 @@ class Validation(keras.callbacks.Callback):
         self.evaluator = evaluator
         self.progress = progress
 
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """Measure if it is due, and add the results to the logs."""
         done = epoch + 1
         with averaged_weights(self.model):
@@ -176,11 +180,11 @@ class CheckpointAndHistory(keras.callbacks.Callback):
         self.progress = progress
         self.epochs = epochs
 
-    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         """Start the clock."""
         self.start = time.perf_counter()
 
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """Write everything, the state last: an epoch counts as finished once the state says so."""
         self.progress.epoch = epoch + 1
         self.progress.history.append({"epoch": epoch + 1, **logs})

@@ -191,7 +191,7 @@ def _run_phase(
                 initial_epoch=progress.epoch,
                 epochs=last_epoch,
                 shuffle=False,
-                verbose=0,
+                verbose=0,  # pyright: ignore[reportArgumentType]  # Keras's type is that of "auto"
                 callbacks=every,
             )
     except KeyboardInterrupt:

@@ -92,7 +92,8 @@ def compile_for_phase(
         first_epoch,
         steps_per_epoch,
     )
-    model.compile(optimizer=build_optimizer(config, schedule), jit_compile=jit_compile())
+    options: dict[str, Any] = {"jit_compile": jit_compile()}
+    model.compile(optimizer=build_optimizer(config, schedule), **options)
     model.optimizer.build(model.trainable_variables)
 
 
@@ -125,7 +126,7 @@ def build_optimizer(config: Config, schedule: EpochSchedule) -> keras.optimizers
     return Adam(beta_1=momentum, **shared)
 
 
-class _DecayAndAverage:
+class _DecayAndAverage(keras.optimizers.Optimizer):
     """Adds weight decay of kernels and an average of the weights to one of Keras's optimizers.
 
     Keras has both, with the same results, but takes so many operations per variable that they
@@ -167,7 +168,8 @@ class _DecayAndAverage:
         """Update the variables, then their average, which starts as the first step's weights."""
         share = 1.0 if self.average is None else 1.0 - self.average
         share = ops.where(self.iterations == 0, 1.0, share)
-        self._shrinkage = self.decay * self.learning_rate
+        learning_rate: Tensor = self.learning_rate
+        self._shrinkage = self.decay * learning_rate
         super().apply(grads, trainable_variables)
         for average, variable in zip(self._averages, self._averaged, strict=True):
             self.assign_sub(average, (average - variable) * share)
@@ -202,7 +204,8 @@ class _FusedAdam(keras.optimizers.Adam):
         self, grads: Sequence[Tensor], trainable_variables: Sequence[Variable] | None = None
     ) -> None:
         """Update the variables."""
-        step = ops.cast(self.iterations + 1, "float32")
+        iterations: Tensor = self.iterations
+        step = ops.cast(iterations + 1, "float32")
         betas = ops.cast(self.beta_1, "float32"), ops.cast(self.beta_2, "float32")
         powers = ops.power(betas[0], step), ops.power(betas[1], step)
         self._numbers = AdamNumbers(powers, betas, ops.cast(self.epsilon, "float32"))
@@ -216,5 +219,6 @@ class _FusedAdam(keras.optimizers.Adam):
             super().update_step(gradient, variable, learning_rate)
 
 
-class Adam(_DecayAndAverage, _FusedAdam):
+# Keras's optimizers differ in the name of the argument of `build`.
+class Adam(_DecayAndAverage, _FusedAdam):  # pyright: ignore[reportIncompatibleMethodOverride]
     """Adam with decay (which makes it AdamW) and average."""

@@ -166,7 +166,7 @@ def _choose_anchors(config: Config, records: list[Record]) -> np.ndarray:
         return coco
     if config.anchors == "auto":
         numbered = kmeans_anchors(sizes, len(network.cfg_anchors), config.seed)
-        anchors = np.array(network.by_level(numbered))
+        anchors = np.array(network.by_level(list(numbered)))
     else:
         anchors = read_anchors(config.anchors, len(coco))
     print(f"{fit} for COCO's, {mean_best_iou(sizes, anchors):.3f} for {config.anchors}:")

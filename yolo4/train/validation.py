@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from nets.decode import decode
-from nets.losses import TERMS
+from nets.losses import TERMS, YOLOv4Loss
 from nets.yolov4 import YOLOv4
 from utils.image import Letterbox
 from utils.metrics.voc_map import VocResult, evaluate_voc
@@ -44,32 +44,31 @@ class Evaluator:
             The loss terms by name and their sum as "loss", each the mean over the batches weighted
             by their number of images; average precision; the detections in each image.
         """
-        totals, detections = dict.fromkeys(TERMS, 0.0), []
+        criterion = model.required_criterion()
+        totals: dict[str, float] = dict.fromkeys(TERMS, 0.0)
+        detections: list[Detections] = []
         for step in range(self._images.steps(self.batch_size)):
             images, targets, letterboxes = self._images.batch(step, self.batch_size)
             filled = np.resize(
                 images, (self.batch_size, *images.shape[1:])
             )  # compiled for one shape
             logits = [level[: len(images)] for level in model.predict_on_batch(filled)]
-            terms = model.criterion(targets, [keras.ops.convert_to_tensor(x) for x in logits])
+            terms = criterion(targets, [keras.ops.convert_to_tensor(x) for x in logits])
             for name, value in terms.items():
                 totals[name] += float(value) * len(images)
-            detections += self._detections(model, logits, letterboxes)
+            detections += self._detections(criterion, logits, letterboxes)
         means = {name: total / len(self.records) for name, total in totals.items()}
         voc = evaluate_voc(detections, self.records, self.class_names)
         return {"loss": sum(means.values()), **means}, voc, detections
 
     def _detections(
-        self, model: YOLOv4, logits: Sequence[np.ndarray], letterboxes: Sequence[Letterbox]
+        self, criterion: YOLOv4Loss, logits: Sequence[np.ndarray], letterboxes: Sequence[Letterbox]
     ) -> list[Detections]:
-        decoded = decode(
-            logits,
-            model.criterion.anchors,
-            model.criterion.strides,
-            model.criterion.scale_x_y,
-        )
+        decoded = decode(logits, criterion.anchors, criterion.strides, criterion.scale_x_y)
         arrays = [keras.ops.convert_to_numpy(value) for value in decoded]
         return [
-            select_detections(*outputs, letterbox, EVALUATION)  # like get_map.py
-            for *outputs, letterbox in zip(*arrays, letterboxes, strict=True)
+            select_detections(
+                boxes, confidence, class_scores, letterbox, EVALUATION
+            )  # like get_map.py
+            for boxes, confidence, class_scores, letterbox in zip(*arrays, letterboxes, strict=True)
         ]

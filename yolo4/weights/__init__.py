@@ -26,6 +26,7 @@ class Load(Protocol):
         Raises:
             UserError: the file is damaged or is for another network; nothing was loaded.
         """
+        ...
 
 
 def _no_settings(path: Path) -> dict[str, Any]:

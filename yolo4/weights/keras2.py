@@ -3,6 +3,7 @@
 import itertools
 import re
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -165,16 +166,15 @@ def _fits(layer: keras.layers.Layer, stored: StoredLayer) -> bool:
 def _check_norms(pairs: list[Pair], path: Path) -> None:
     """Check that the creation order, too, puts each batch norm behind its convolution."""
     by_name = {layer.name: stored for layer, stored in pairs}
-    couples = [
-        (by_name[name.removesuffix("_norm")], by_name[name])
-        for name in by_name
-        if name.endswith("_norm")
-    ]
-    if any(stored.creation_index is None for couple in couples for stored in couple):
-        return
-    couples.sort(key=lambda couple: couple[0].creation_index)
-    created = sorted((norm for _, norm in couples), key=lambda norm: norm.creation_index)
-    for (convolution, norm), expected in zip(couples, created, strict=True):
+    norms = [name for name in by_name if name.endswith("_norm")]
+    numbered = []
+    for convolution, norm in ((by_name[n.removesuffix("_norm")], by_name[n]) for n in norms):
+        if convolution.creation_index is None or norm.creation_index is None:
+            return
+        numbered.append((convolution.creation_index, norm.creation_index, convolution, norm))
+    created = [norm for *_, norm in sorted(numbered, key=itemgetter(1))]
+    numbered.sort(key=itemgetter(0))
+    for (*_, convolution, norm), expected in zip(numbered, created, strict=True):
         if norm is not expected:
             raise UserError(
                 f"{path}: not the graph of YOLOv4: {convolution.name} was created with "
@@ -191,7 +191,8 @@ def _remark_on_creation_order(pairs: list[Pair]) -> str:
         if isinstance(layer, keras.layers.Conv2D)
     }
     created = [indices[place] for place in sorted(indices)]
-    if None in created or created == sorted(created):
+    known = [index for index in created if index is not None]
+    if len(known) < len(created) or known == sorted(known):
         return ""
     return "\nits layers were not created in the usual order; matched by the order of the graph"
 
@@ -229,16 +230,32 @@ def _stored_layers(group: h5py.Group | None) -> list[StoredLayer]:
         raise KeyError("no layer_names")
     layers: dict[str, StoredLayer] = {}
     for outer in _texts(group, "layer_names"):
-        for path in _texts(group[outer], "weight_names"):
+        member = _group(group, outer)
+        for path in _texts(member, "weight_names"):
             layer, _, array = path.rpartition("/")
             stored = layers.setdefault(f"{outer}/{layer}", StoredLayer(layer or outer, {}))
-            stored.arrays[array.removesuffix(":0")] = group[outer][path][()]
+            stored.arrays[array.removesuffix(":0")] = _array(member, path)
     return list(layers.values())
+
+
+def _group(parent: h5py.Group, name: str) -> h5py.Group:
+    if not isinstance(member := parent[name], h5py.Group):
+        raise TypeError(f"{name} is not a group")
+    return member
+
+
+def _array(parent: h5py.Group, name: str) -> np.ndarray:
+    if not isinstance(member := parent[name], h5py.Dataset):
+        raise TypeError(f"{name} is not an array")
+    return member[()]
 
 
 def _texts(group: h5py.Group, name: str) -> list[str]:
     """An attribute that lists names; Keras splits a long one into `name0`, `name1`, ..."""
     split = (f"{name}{part}" for part in itertools.count())
     parts = [name] if name in group.attrs else itertools.takewhile(group.attrs.__contains__, split)
-    texts = [text for part in parts for text in group.attrs[part]]
+    texts = []
+    for part in parts:
+        names: Any = group.attrs[part]
+        texts += list(names)
     return [text.decode() if isinstance(text, bytes) else str(text) for text in texts]

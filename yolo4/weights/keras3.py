@@ -121,9 +121,16 @@ def _stored_shapes(path: Path) -> list[Shapes]:
         raise UserError(f"{path}: no such weights file")
     try:
         with h5py.File(path) as file:
-            layers = file["layers"]
-            names = [name for name in layers if re.fullmatch(r"conv2d(_\d+)?", name)]
+            layers = _group(file, "layers")
+            names = [name for name in map(str, layers) if re.fullmatch(r"conv2d(_\d+)?", name)]
             names.sort(key=lambda name: int(name.removeprefix("conv2d").strip("_") or 0))
-            return [[tuple(v.shape) for v in layers[name]["vars"].values()] for name in names]
+            variables = [_group(layers, f"{name}/vars").values() for name in names]
+            return [[tuple(variable.shape) for variable in of_layer] for of_layer in variables]
     except (OSError, KeyError):
         raise UserError(_NOT_OURS.format(path)) from None
+
+
+def _group(parent: h5py.Group, name: str) -> h5py.Group:
+    if not isinstance(member := parent[name], h5py.Group):
+        raise KeyError(name)
+    return member

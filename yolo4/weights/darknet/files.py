@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -98,6 +98,9 @@ def write_weights(path: Path, arrays: Iterable[np.ndarray], seen: int = 0) -> No
             file.write(np.asarray(array, _NUMBER).tobytes())
 
 
+_N = TypeVar("_N", int, float)
+
+
 @dataclass(frozen=True)
 class CfgSection:
     """A section of a `.cfg` file.
@@ -110,7 +113,7 @@ class CfgSection:
     """
 
     name: str
-    options: Mapping[str, str]
+    options: dict[str, str]
     file: Path
     line: int
 
@@ -134,7 +137,7 @@ class CfgSection:
     def _list(self, option: str) -> list[str]:
         return [text for text in self.options.get(option, "").split(",") if text]
 
-    def _number(self, option: str, text: str, kind: type) -> int | float:
+    def _number(self, option: str, text: str, kind: type[_N]) -> _N:
         try:
             return kind(text)
         except ValueError:

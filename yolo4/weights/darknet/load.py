@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
@@ -68,7 +69,7 @@ def load_darknet(model: YOLOv4, path: Path, whole: bool = False) -> str:
     reading = _likeliest(layers, numbers, (found or wanted, wanted), () if whole else _COUNTS)
     has_backbone = not whole and reading.misfit == model.backbone_convolutions
     if reading.misfit is not None and not has_backbone:
-        _refuse(layers, numbers.size, reading, wanted, path)
+        _refuse(layers, numbers.size, reading.misfit, wanted, path)
     pairs = list(zip(layers, reading.parts, strict=False))
     foreign = [] if reading.class_count == wanted else [n for n, _ in pairs if n.norm is None]
     for layer, part in pairs:
@@ -123,19 +124,20 @@ def _likeliest(
         head if the file ends in it or shortly after it, else the reading that goes furthest.
     """
     first_head = next(place for place, layer in enumerate(layers) if layer.norm is None)
-    best = hidden = None
+    hidden: _Reading | None = None
+    implausible: list[tuple[int, _Reading]] = []
     for count in dict.fromkeys((*likely, *others)):
         reading = _read_as(layers, numbers, count)
-        if reading.misfit is not None and reading.misfit < first_head:
-            return reading  # no head comes before it, so other counts would give the same
         if reading.misfit is None:
             if count in likely or reading.shows_count:
                 return reading
             hidden = reading
-        elif best is None or reading.misfit > best.misfit:
-            best = reading
+        elif reading.misfit < first_head:
+            return reading  # no head comes before it, so other counts would give the same
+        else:
+            implausible.append((reading.misfit, reading))
     if hidden is None:
-        return best
+        return max(implausible, key=itemgetter(0))[1]
     parts = hidden.parts[:first_head]
     rest = numbers.size - sum(part.size for part in parts)
     return _Reading(hidden.class_count, parts, rest, False, None)
@@ -160,12 +162,12 @@ def _read_as(layers: Sequence[DarknetLayer], numbers: np.ndarray, class_count: i
 
 
 def _refuse(
-    layers: Sequence[DarknetLayer], size: int, reading: _Reading, wanted: int, path: Path
+    layers: Sequence[DarknetLayer], size: int, misfit: int, wanted: int, path: Path
 ) -> None:
-    if reading.misfit == len(layers):
+    if misfit == len(layers):
         _refuse_size(layers, size, wanted, path)
     raise UserError(
-        f"{path}: not for this network: where the variances of {layers[reading.misfit].name} "
+        f"{path}: not for this network: where the variances of {layers[misfit].name} "
         "should be are negative numbers; is it for another network, --width, --depth or class "
         "count?"
     )
