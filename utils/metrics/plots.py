@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
+from matplotlib.lines import Line2D
 from matplotlib.text import Text
 
 from utils.draw import INK, class_color, font_file, save_figure, style_axes
@@ -73,6 +74,7 @@ def plot_score_thresholds(scores: VocScores, class_names: Sequence[str], path: s
     rows = -(-len(panels) // columns)
     figure = Figure(figsize=(1 + 3.4 * columns, 0.8 + 2.7 * rows), layout="constrained")
     grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).ravel()
+    lines: list[Line2D] = []
     for axes, (name, curve) in zip(grid, panels, strict=False):
         style_axes(axes, "", "score threshold", "")
         lines = _draw_thresholds(axes, curve)
@@ -106,7 +108,7 @@ def plot_average_precision(scores: VocScores, class_names: Sequence[str], path: 
         path: the PNG file.
     """
     ap = scores.ap
-    order = np.argsort(np.nan_to_num(ap, nan=-1.0), kind="stable")
+    order = np.argsort(np.nan_to_num(ap, nan=-1.0), kind="stable").tolist()
     figure = Figure(figsize=(8, 1.4 + 0.34 * len(ap)), layout="constrained")
     axes = figure.add_subplot()
     title = f"Average precision at IoU {scores.iou_threshold:g}, mean {percent(scores.map)}"
@@ -114,11 +116,11 @@ def plot_average_precision(scores: VocScores, class_names: Sequence[str], path: 
     axes.grid(visible=False, axis="y")
     colors = [line_color(label) for label in order]
     axes.barh(np.arange(len(ap)), np.nan_to_num(ap[order]), color=colors, height=0.68)
-    for row, label in enumerate(order):
-        note = "no objects" if np.isnan(ap[label]) else percent(ap[label])
-        start = np.nan_to_num(ap[label]) + 0.008
+    for row, value in enumerate(ap[order].tolist()):
+        measured = not np.isnan(value)
+        note, end = (percent(value), value) if measured else ("no objects", 0.0)
         ground = {"facecolor": "white", "edgecolor": "none", "pad": 1}
-        axes.text(start, row, note, va="center", fontsize=9, color=INK, bbox=ground)
+        axes.text(end + 0.008, row, note, va="center", fontsize=9, color=INK, bbox=ground)
     if not np.isnan(scores.map):
         axes.axvline(scores.map, color=INK, linewidth=1, linestyle="--")
     axes.set(xlim=(0, 1.09), ylim=(-0.6, len(ap) - 0.4), xticks=np.linspace(0, 1, 6))
@@ -130,7 +132,8 @@ def plot_average_precision(scores: VocScores, class_names: Sequence[str], path: 
 
 def line_color(label: int) -> tuple[float, float, float]:
     """The class's color in drawn images, slightly darker so that it is visible on white."""
-    return tuple(0.82 * part / 255 for part in class_color(label))
+    red, green, blue = (0.82 * part / 255 for part in class_color(label))
+    return red, green, blue
 
 
 def write_name(text: Text, words: str) -> None:
@@ -140,10 +143,10 @@ def write_name(text: Text, words: str) -> None:
     text.set_text(words)
 
 
-def _draw_thresholds(axes: Axes, curve: ScoreCurve) -> list:
+def _draw_thresholds(axes: Axes, curve: ScoreCurve) -> list[Line2D]:
     low, high = min([0.0, *curve.scores[-1:]]), max([1.0, *curve.scores[:1]])
     thresholds = np.linspace(low, high, 1001)
-    lines = []
+    lines: list[Line2D] = []
     for values, color in zip(curve.at(thresholds), _COLORS.values(), strict=True):
         lines += axes.plot(thresholds, values, color=color, linewidth=1.5)
     axes.set(xlim=(low, high), ylim=(0, 1.03))

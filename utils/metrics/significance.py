@@ -1,16 +1,16 @@
 """Is a mean difference more than chance? Exact sign flips, t intervals, Holm's correction."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import optimize, stats
 
 # The exact test lists the sums of each half of the differences: 2^20 sums at most.
 MOST_PAIRS = 40
 
 
-def sign_flip_p(differences: Sequence[float]) -> float:
+def sign_flip_p(differences: ArrayLike) -> float:
     """Exact two-sided paired permutation test of the mean.
 
     If the two members of a pair were exchangeable, every pattern of signs would be equally likely.
@@ -51,7 +51,7 @@ def _signed_sums(values: np.ndarray) -> np.ndarray:
     return sums
 
 
-def holm(p: Sequence[float]) -> np.ndarray:
+def holm(p: ArrayLike) -> np.ndarray:
     """Holm's step-down correction for multiple comparisons (Holm 1979).
 
     Args:
@@ -61,10 +61,10 @@ def holm(p: Sequence[float]) -> np.ndarray:
         float64, in the same order. Rejecting the hypotheses whose corrected p is below a level
         keeps the chance of one or more false rejections at or below that level.
     """
-    p = np.asarray(p, np.float64)
-    order = np.argsort(p, kind="stable")
-    corrected = np.empty_like(p)
-    corrected[order] = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
+    values = np.asarray(p, np.float64)
+    order = np.argsort(values, kind="stable")
+    corrected = np.empty_like(values)
+    corrected[order] = np.maximum.accumulate(values[order] * np.arange(len(values), 0, -1))
     return np.minimum(corrected, 1.0)
 
 
@@ -112,4 +112,8 @@ class VarianceComponents:
 
         if mean == 0:
             return 1.0
-        return float(np.exp(optimize.brentq(excess, least, 0.0))) if excess(least) > 0 else 0.0
+        if excess(least) <= 0:
+            return 0.0
+        # It is a tuple only with full_output.
+        root: float = optimize.brentq(excess, least, 0.0)  # pyright: ignore[reportAssignmentType]
+        return float(np.exp(root))

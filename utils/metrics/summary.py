@@ -73,7 +73,7 @@ class Metrics:
         """The numbers as a text table."""
         names, main = self.voc.class_names, self.voc.main
         head = ("class", "objects", "AP", "AP 11-point", "best F1", "precision", "recall", "score")
-        rows = [head]
+        rows: list[tuple[str, ...]] = [head]
         for name, curve in zip(names, main.classes, strict=True):
             ap = (curve.average_precision, curve.average_precision_11_point)
             rows.append((name, str(curve.num_gt), *map(percent, ap), *_best(curve)))

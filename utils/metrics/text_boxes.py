@@ -118,9 +118,10 @@ def _object(words: list[str]) -> tuple[str, Numbers, bool]:
 
 def _detection(words: list[str]) -> tuple[str, Numbers, float]:
     """Name, box and score of a detection line."""
-    name, (score, *box) = _split(words, 5, "a detection is: class score x1 y1 x2 y2")
+    name, numbers = _split(words, 5, "a detection is: class score x1 y1 x2 y2")
+    score, box = numbers[0], numbers[1:]
     _check_box(box)
-    return name, tuple(box), score
+    return name, box, score
 
 
 def _split(words: list[str], count: int, expected: str) -> tuple[str, Numbers]:

@@ -181,8 +181,13 @@ class _Candidates:
 
     def match(self, iou_threshold: float) -> VocMatches:
         counts, is_tp = _match(self.iou >= iou_threshold, self.best, self.difficult)
-        rows = (self.images, self.labels, self.scores, is_tp)
-        return VocMatches(*(row[counts] for row in rows), self.num_gt)
+        return VocMatches(
+            images=self.images[counts],
+            labels=self.labels[counts],
+            scores=self.scores[counts],
+            is_tp=is_tp[counts],
+            num_gt=self.num_gt,
+        )
 
 
 def _find_candidates(

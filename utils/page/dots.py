@@ -45,7 +45,7 @@ def draw_dots(
         for i, dot in enumerate(dots):
             _draw(axes, dot, top + _NAME + _PER_POINT * (i + 0.5))
         top += height
-    frame_rows(axes, top)
+    frame_rows(figure, axes, top)
     if start is not None:
         axes.set_xlim(left=start)
     return figure
@@ -67,14 +67,14 @@ def write_row_name(axes: Axes, name: str, top: float) -> None:
     )
 
 
-def frame_rows(axes: Axes, bottom: float) -> None:
+def frame_rows(figure: Figure, axes: Axes, bottom: float) -> None:
     """Show rows from 0 at the top to `bottom`, without a vertical scale."""
     axes.set_ylim(bottom, 0)
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
-    height = axes.figure.get_figheight() * 72
+    height = figure.get_figheight() * 72
     # Room for half a tick label beyond either end of the axis.
-    axes.figure.subplots_adjust(left=0.045, right=0.955, top=1 - 4 / height)
+    figure.subplots_adjust(left=0.045, right=0.955, top=1 - 4 / height)
 
 
 def shorten(name: str, letters: int = 46) -> str:
@@ -88,12 +88,13 @@ def _draw(axes: Axes, dot: Dot, y: float) -> None:
     if len(dot.values) > 1:
         limits = [min(dot.values), max(dot.values)]
         axes.plot(limits, [y, y], color=series_color(dot.series), linewidth=0.9, alpha=0.6)
-        look = {"marker": "o", "linestyle": "none", "markerfacecolor": color("ground")}
         axes.plot(
             dot.values,
             [y] * len(dot.values),
             color=series_color(dot.series),
+            marker="o",
+            linestyle="none",
             markersize=3.6,
-            **look,
+            markerfacecolor=color("ground"),
         )
     axes.plot([dot.mean], [y], markersize=6, markeredgewidth=0, **series_marker(dot.series))

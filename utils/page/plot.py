@@ -99,9 +99,9 @@ def area_legend(words_by_variable: dict[str, str]) -> Callable[[str], tuple[Key,
     return legend
 
 
-def points(fraction: float | None) -> float | None:
+def points(fraction: float) -> float:
     """A fraction in points (percent)."""
-    return None if fraction is None else 100 * fraction
+    return 100 * fraction
 
 
 def _sample(looks: Sequence[dict], name: str) -> Markup:

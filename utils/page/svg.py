@@ -3,7 +3,7 @@
 import io
 import re
 import warnings
-from collections.abc import Sequence
+from typing import Any
 from xml.etree import ElementTree
 
 import matplotlib
@@ -41,13 +41,13 @@ def series_color(index: int) -> str:
     return color(f"series-{index % SERIES}")
 
 
-def series_line(index: int) -> dict:
+def series_line(index: int) -> dict[str, Any]:
     """Color and dashes of a line; the dashes help people who cannot tell the colors apart."""
     dashes = _DASHES[(index + index // SERIES) % len(_DASHES)]
     return {"color": series_color(index), "linewidth": 1.7, "dashes": dashes or (None, None)}
 
 
-def series_marker(index: int) -> dict:
+def series_marker(index: int) -> dict[str, Any]:
     """Color and shape of a point."""
     marker = _MARKERS[(index + index // SERIES) % len(_MARKERS)]
     return {"color": series_color(index), "marker": marker, "linestyle": "none"}
@@ -62,11 +62,11 @@ def new_axes(
     return figure, axes
 
 
-def new_rows(height: float, rows: int) -> tuple[Figure, Sequence[Axes]]:
+def new_rows(height: float, rows: int) -> tuple[Figure, list[Axes]]:
     """Panels stacked vertically with shared axes."""
     size = (WIDTH / _POINTS, height / _POINTS)
     figure = Figure(figsize=size, facecolor="none")
-    grid = figure.subplots(rows, 1, squeeze=False, sharex=True, sharey=True).ravel()
+    grid = list(figure.subplots(rows, 1, squeeze=False, sharex=True, sharey=True).ravel())
     # Fixed margins: Matplotlib's layout engines measure every text twice, which takes most of the
     # time, and panels side by side would not line up.
     left, right, bottom, top, between = _MARGINS
@@ -114,8 +114,8 @@ def inline_svg(figure: Figure, name: str, label: str) -> Markup:
         label: text for screen readers; empty for decoration.
     """
     data = io.BytesIO()
-    options = {"svg.fonttype": "none", "svg.hashsalt": name}
-    with matplotlib.rc_context(options), warnings.catch_warnings():
+    settings = matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name})
+    with settings, warnings.catch_warnings():
         # The page draws the text with its own fonts, so Matplotlib's fonts may lack glyphs.
         warnings.filterwarnings("ignore", message="Glyph")
         figure.savefig(data, format="svg", metadata={"Date": None})

@@ -204,7 +204,7 @@ def _store(file: Path, image: np.ndarray, stamp: bytes) -> None:
     temporary = file.with_name(f".{file.name}.{os.getpid()}.{threading.get_ident()}")
     try:
         with temporary.open("wb") as output:
-            output.write(np.ascontiguousarray(image))
+            output.write(np.ascontiguousarray(image).data)
             output.write(stamp)
         temporary.replace(file)
     except OSError:  # on a full disk the image is decoded again, which is no reason to stop

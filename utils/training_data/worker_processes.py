@@ -86,10 +86,8 @@ class ProcessBatchMaker:
             UserError: a worker process was killed.
             RuntimeError: the batch maker is closed, or making the batch failed in any other way.
         """
-        worker = self._idle.get()
+        worker = self._take_idle()
         try:
-            if worker is None:
-                raise RuntimeError("the batch maker is closed")
             return worker.batch(step, epoch, batch_size)
         finally:
             self._idle.put(worker)
@@ -97,8 +95,16 @@ class ProcessBatchMaker:
     def close(self) -> None:
         """End the processes, each after its current batch."""
         for _ in self._workers:
-            self._idle.get().end()
+            self._take_idle().end()
         self._idle.put(None)
+
+    def _take_idle(self) -> "_Worker":
+        """Wait for a process that has nothing to do, and take it out of the queue."""
+        worker = self._idle.get()
+        if worker is None:
+            self._idle.put(None)  # for other threads that wait
+            raise RuntimeError("the batch maker is closed")
+        return worker
 
 
 class _Worker:
@@ -162,7 +168,7 @@ def _make_batches(connection: Connection, shared: Array, shape: tuple[int, ...])
     """What a worker process does, until the other end of the connection is closed."""
     # Ctrl-C reaches all processes of a terminal, but the parent decides when to stop.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    images = np.frombuffer(shared, np.uint8).reshape(shape)
+    images = np.frombuffer(memoryview(shared), np.uint8).reshape(shape)
 
     def make(step: int, epoch: int, batch_size: int) -> Targets | UserError | str:
         try:

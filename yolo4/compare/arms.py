@@ -41,7 +41,7 @@ class Arm:
 
     def config(self, shared: Config, seed: int) -> Config:
         """The settings of this arm's run with a seed; all others are those of `shared`."""
-        values = dataclasses.asdict(shared) | self.overrides | {"seed": seed}
+        values = {**dataclasses.asdict(shared), **self.overrides, "seed": seed}
         return from_mapping(Config, values, f"--arms {self.name}")
 
 

@@ -19,8 +19,8 @@ from yolo4.compare.contrast import (
     MOST_SEEDS,
     Contrast,
     Interval,
+    NotComparable,
     describe,
-    without_numbers,
 )
 
 # The largest test set that is considered to settle a contrast, as a multiple of the actual one.
@@ -44,7 +44,7 @@ def conclude(
     resamples: int,
     seed: int,
     not_comparable: Mapping[str, str] = {},
-) -> list[Contrast]:
+) -> list[Contrast | NotComparable]:
     """Compare every arm with the reference.
 
     Args:
@@ -55,24 +55,26 @@ def conclude(
         not_comparable: by arm, why its runs cannot be paired with the reference's.
 
     Returns:
-        One contrast per arm except the reference, in the order of `matches`.
+        One per arm except the reference, in the order of `matches`.
 
     Raises:
         ValueError: the runs were not measured on the same images.
     """
     arms = [arm for arm in dict.fromkeys([*matches, *not_comparable]) if arm != reference]
-    reasons = {
-        arm: not_comparable.get(arm) or _obstacle(matches.get(arm, {}), matches.get(reference, {}))
-        for arm in arms
-    }
-    compared = [arm for arm in arms if not reasons[arm]]
+    result: dict[str, Contrast | NotComparable] = {}
+    for arm in arms:
+        reason = not_comparable.get(arm)
+        reason = reason or _obstacle(matches.get(arm, {}), matches.get(reference, {}))
+        if reason:
+            result[arm] = NotComparable(arm, reference, reason)
+    compared = [arm for arm in arms if arm not in result]
     if not compared:
-        return [without_numbers(arm, reference, reasons[arm]) for arm in arms]
+        return list(result.values())
     images = len(next(iter(matches[reference].values())).num_gt)
     maps = _maps({arm: matches[arm] for arm in (reference, *compared)}, resamples, seed)
     estimates = [_estimate(arm, reference, maps, images) for arm in compared]
-    verdicts = {contrast.arm: contrast for contrast in _judge(estimates, images)}
-    return [verdicts.get(a) or without_numbers(a, reference, reasons[a]) for a in arms]
+    result |= {contrast.arm: contrast for contrast in _judge(estimates, images)}
+    return [result[arm] for arm in arms]
 
 
 def _obstacle(
@@ -144,7 +146,7 @@ def _judge(estimates: list[_Estimate], images: int) -> Iterable[Contrast]:
 
 
 def _verdict(contrast: Contrast) -> Literal["better", "worse", "inconclusive"]:
-    if contrast.interval is None or contrast.p_holm >= LEVEL:
+    if contrast.interval is None or contrast.p_holm is None or contrast.p_holm >= LEVEL:
         return "inconclusive"
     if min(contrast.interval[0], contrast.image_interval[0]) > 0:
         return "better"
@@ -175,7 +177,7 @@ def _what_would_settle(
         settled &= towards_zero * np.sqrt(share) < abs(mean)
         return int(np.argmax(settled)) if settled.any() else None
 
-    more_seeds = np.arange(variances.seeds + 1, MOST_SEEDS + 1)
+    more_seeds = np.arange(len(contrast.seeds) + 1, MOST_SEEDS + 1)
     more_images = np.ceil(variances.images * np.geomspace(1, _MOST_IMAGES, MOST_SEEDS)[1:])
     if (first := first_settled(more_seeds, np.full(len(more_seeds), variances.images))) is not None:
         return int(more_seeds[first]), None

@@ -41,7 +41,10 @@ def gradient_norm(setup: TrainingSetup) -> float:
     alone = dataclasses.replace(config, box_gain=0.0, class_gain=0.0)
     model.criterion = models.build_criterion(alone, setup.anchors)
     # One step of plain gradient descent at rate 1 subtracts the gradient, on any backend.
-    model.compile(keras.optimizers.SGD(1.0), jit_compile=False)
+    model.compile(
+        keras.optimizers.SGD(1.0),
+        jit_compile=False,  # pyright: ignore[reportArgumentType] Keras documents False too
+    )
     batch_size = config.freeze_batch_size if config.freeze_epochs else config.batch_size
     dataset, initial = training_set(setup), model.get_weights()
     norms = []

@@ -106,8 +106,13 @@ class MeasuredImages:
             UserError: the file is missing or is not JSON.
         """
         stored = read_json(path)
-        splits = (_from_json(stored[name]) for name in ("images", "val"))
-        return cls(tuple(stored["class_names"]), stored["split"], *splits, stored["counts"])
+        return cls(
+            class_names=tuple(stored["class_names"]),
+            split=stored["split"],
+            records=_from_json(stored["images"]),
+            val=_from_json(stored["val"]),
+            counts=stored["counts"],
+        )
 
 
 def _as_json(records: Sequence[Record]) -> list[dict[str, Any]]:
@@ -139,12 +144,15 @@ def _from_json(entries: Sequence[Mapping[str, Any]]) -> list[Record]:
 def save_detections(path: Path, detections: Sequence[Detections]) -> None:
     """Write the detections of each image, atomically."""
     image = np.repeat(np.arange(len(detections)), [len(each) for each in detections])
-    columns = {
-        name: np.concatenate([getattr(each, name) for each in detections])
-        for name in ("boxes", "scores", "labels")
-    }
     with atomic_path(path) as file:
-        np.savez_compressed(file, image=image, images=len(detections), **columns)
+        np.savez_compressed(
+            file,
+            image=image,
+            images=len(detections),
+            boxes=np.concatenate([each.boxes for each in detections]),
+            scores=np.concatenate([each.scores for each in detections]),
+            labels=np.concatenate([each.labels for each in detections]),
+        )
 
 
 def load_detections(path: Path) -> list[Detections]:

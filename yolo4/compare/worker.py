@@ -1,9 +1,9 @@
 """One run of a study in a separate process: trains, starting or continuing, then measures."""
 
 import dataclasses
-import sys
 from pathlib import Path
 
+from yolo4.cli import buffer_lines
 from yolo4.compare.arms import Arm
 from yolo4.compare.study_files import (
     MeasuredImages,
@@ -28,7 +28,7 @@ def train_and_measure(folder: Path, arm: Arm, shared: Config, seed: int) -> None
     Raises:
         UserError: the data or the settings do not allow training.
     """
-    sys.stdout.reconfigure(line_buffering=True)
+    buffer_lines()
     study = Study(folder)
     run = study.run(arm.folder, seed)
     images = MeasuredImages.load(study.images_file)

@@ -34,7 +34,7 @@ def summarize_arm(
     folders = {seed: plan.study.run(arm.folder, seed) for seed in plan.seeds}
     begun = {seed: run for seed, run in folders.items() if run.config_file.is_file()}
     train_images = images.counts.get("train", 0)
-    curves = [run.metrics.voc.main.overall for run in runs.values()]
+    curves = [run.voc.main.overall for run in runs.values()]
     return {
         "name": arm.name,
         "overrides": dict(arm.overrides),
@@ -43,7 +43,7 @@ def summarize_arm(
         "runs": [_run(seed, run, train_images) for seed, run in folders.items()],
         "metrics": {name: mean_and_sd(values) for name, values in _metrics(runs).items()},
         "ap": {
-            name: mean_and_sd({s: float(run.metrics.voc.main.ap[label]) for s, run in runs.items()})
+            name: mean_and_sd({s: float(run.voc.main.ap[label]) for s, run in runs.items()})
             for label, name in enumerate(images.class_names)
         },
         "validation": [_validation(s, f) for s, f in folders.items() if f.history_file.is_file()],
@@ -67,10 +67,10 @@ def mean_and_sd(values: Mapping[int, float]) -> dict[str, Any]:
 
 def _metrics(runs: Mapping[int, MeasuredRun]) -> dict[str, dict[int, float]]:
     """Each score by seed."""
-    best = {seed: run.metrics.voc.main.overall.best_f1() for seed, run in runs.items()}
+    best = {seed: run.voc.main.overall.best_f1() for seed, run in runs.items()}
     return {
-        "voc_map": {s: run.metrics.map50 for s, run in runs.items()},
-        **{name: {s: run.metrics.coco[name] for s, run in runs.items()} for name in COCO_METRICS},
+        "voc_map": {s: run.voc.map for s, run in runs.items()},
+        **{name: {s: run.coco[name] for s, run in runs.items()} for name in COCO_METRICS},
         "ece": {s: run.ece for s, run in runs.items()},
         "best_f1": {s: point.f1 for s, point in best.items()},
         "best_threshold": {s: point.threshold for s, point in best.items()},
@@ -142,7 +142,7 @@ def _errors(images: MeasuredImages, runs: Sequence[MeasuredRun]) -> dict[str, fl
     """Mean number of errors of each type at each run's best threshold."""
     counts = []
     for run in runs:
-        threshold = run.metrics.voc.main.overall.best_f1().threshold
+        threshold = run.voc.main.overall.best_f1().threshold
         if math.isnan(threshold):
             threshold = 1.0
         counts.append(error_types(run.detections, images.records, images.class_names, threshold))

@@ -49,10 +49,11 @@ def thresholds(report: Report) -> Plot | None:
         for i, arm in arms:
             curve, best = arm["thresholds"], arm["metrics"]["best_threshold"]["mean"]
             axes.plot(curve["threshold"], with_gaps(curve[key]), **series_line(i))
-            if best is not None:
-                axes.axvline(best, color=series_color(i), linewidth=0.9, linestyle=":")
+            if best is None:
+                continue
+            axes.axvline(best, color=series_color(i), linewidth=0.9, linestyle=":")
             best_f1 = arm["metrics"]["best_f1"]["mean"]
-            if key == "f1" and None not in (best, best_f1):
+            if key == "f1" and best_f1 is not None:
                 axes.plot(best, best_f1, markersize=6, **series_marker(i))
         axes.set(xlim=(0, 1), ylim=(0, 1.02))
         panels.append(figure)
@@ -102,12 +103,12 @@ def calibration(report: Report) -> Plot | None:
         rows += [(arm["name"], *e, *rest) for e, *rest in zip(edges, *columns, strict=True)]
     caption = (
         "Detections in bins of their score. On the dashed line, a score of 0.7 means that 70% of"
-        " such detections are correct; above it the scores are too low, below it too high. Larger"
-        " points stand for more detections. ECE, the expected calibration error, is the mean"
-        " distance from the line over all detections."
+        " such detections are correct; above it the scores are underconfident, below it"
+        " overconfident. Larger points stand for more detections. ECE, the expected calibration"
+        " error, is the mean distance from the line over all detections."
     )
     head = ("arm", "bin_low", "bin_high", "mean_score", "share_right", "detections")
-    return make_plot("reliability", ("Can the scores be believed?", caption), panels, (head, rows))
+    return make_plot("reliability", ("Are the scores calibrated?", caption), panels, (head, rows))
 
 
 def errors(report: Report) -> Plot | None:

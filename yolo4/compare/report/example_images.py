@@ -79,7 +79,7 @@ def _differing(images: MeasuredImages, measured: Measured) -> list[dict[str, Any
 
 def _above_threshold(run: MeasuredRun) -> list[Detections]:
     """The detections that score at least the run's best threshold."""
-    threshold = run.metrics.voc.main.overall.best_f1().threshold
+    threshold = run.voc.main.overall.best_f1().threshold
     rows = [detections.scores >= threshold for detections in run.detections]
     return [
         Detections(detections.boxes[row], detections.scores[row], detections.labels[row])
@@ -123,7 +123,8 @@ def _crop(negative: Mapping[str, Any], record: Record) -> str | None:
     outlined = [(box, _OBJECT_COLOR) for box in record.boxes]
     for box, color in [*outlined, (negative["box"], _NEGATIVE_COLOR)]:
         corners = ((np.asarray(box).reshape(2, 2) - corner) * scale).round().astype(int)
-        cv2.rectangle(crop, *map(tuple, corners.tolist()), color, 2)
+        (x1, y1), (x2, y2) = corners.tolist()
+        cv2.rectangle(crop, (x1, y1), (x2, y2), color, 2)
     return jpeg_uri(crop)
 
 

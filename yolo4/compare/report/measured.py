@@ -4,7 +4,8 @@ import dataclasses
 from collections.abc import Mapping
 
 from utils.metrics.calibration import calibration_curve
-from utils.metrics.summary import Metrics, evaluate
+from utils.metrics.coco_map import evaluate_coco
+from utils.metrics.voc_map import VocResult, evaluate_voc
 from utils.records import Detections
 from yolo4.compare.study import Plan
 from yolo4.compare.study_files import MeasuredImages, StudyRun, load_detections
@@ -17,13 +18,15 @@ class MeasuredRun:
     Attributes:
         run: its folder.
         detections: what its best weights detect in each test image.
-        metrics: the evaluation of the detections.
+        voc: AP by VOC's rules, with the score curves.
+        coco: AP by COCO's rules, by name.
         ece: expected calibration error of their scores.
     """
 
     run: StudyRun
     detections: list[Detections]
-    metrics: Metrics
+    voc: VocResult
+    coco: dict[str, float]
     ece: float
 
 
@@ -36,8 +39,12 @@ def measure_runs(plan: Plan, images: MeasuredImages) -> Measured:
     for arm, seed, run in plan.runs():
         if run.is_done:
             detections = load_detections(run.detections_file)
-            pair = (detections, images.records, images.class_names)
-            metrics = evaluate(*pair, (0.5, 0.75), coco=True)
-            ece = calibration_curve(*pair).ece
-            measured[arm.name][seed] = MeasuredRun(run, detections, metrics, ece)
+            found = (detections, images.records, images.class_names)
+            measured[arm.name][seed] = MeasuredRun(
+                run,
+                detections,
+                voc=evaluate_voc(*found),
+                coco=evaluate_coco(*found),
+                ece=calibration_curve(*found).ece,
+            )
     return measured

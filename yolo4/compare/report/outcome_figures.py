@@ -39,7 +39,7 @@ def differences(report: Report) -> Plot | None:
         write_row_name(axes, contrast["arm"], height * i + 2)
         _draw_contrast(axes, indices[contrast["arm"]], height * i + 29, contrast)
         rows += _contrast_rows(contrast)
-    frame_rows(axes, height * len(contrasts))
+    frame_rows(figure, axes, height * len(contrasts))
     caption = (
         f"Right of zero, the arm is better than {report['reference']}. The point is the mean over"
         " the seeds, rings are single seeds. Thick bar: 95% interval over test images. Thin bar:"
@@ -158,7 +158,7 @@ def validation(report: Report) -> Plot | None:
             look = series_line(i) | {"linewidth": 1.1, "dashes": (None, None)}
             axes.plot(course["epochs"], 100 * with_gaps(course["map50"]), **look)
         axes.set_xlim(0, 1.02 * max(epoch for _, _, epoch, _ in rows))
-        axes.set_ylim(0, 1.05 * max(*values, 1))
+        axes.set_ylim(0, 1.05 * max(*values, 1.0))
         panels.append(figure)
     caption = (
         "One line per run, the same scale in all panels. If the lines still rise at the end, longer"
@@ -170,7 +170,8 @@ def validation(report: Report) -> Plot | None:
 
 def _dot(index: int, by_seed: dict[str, Any]) -> Dot:
     values = [points(value) for value in by_seed["values"].values() if value is not None]
-    return Dot(index, points(by_seed["mean"]), values)
+    mean = by_seed["mean"]
+    return Dot(index, None if mean is None else points(mean), values)
 
 
 def _rows(

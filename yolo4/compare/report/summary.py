@@ -10,7 +10,8 @@ import numpy as np
 
 from utils.errors import module_version
 from utils.metrics.voc_map import match_voc
-from yolo4.compare.conclusion import Contrast, conclude
+from yolo4.compare.conclusion import conclude
+from yolo4.compare.contrast import Contrast, NotComparable
 from yolo4.compare.pairing import check_pairing
 from yolo4.compare.report.arm_summary import summarize_arm
 from yolo4.compare.report.figures import Report
@@ -46,14 +47,14 @@ def summarize(plan: Plan, images: MeasuredImages, measured: Measured) -> Report:
             "fingerprints": pairing.fingerprints,
         },
         "verdict": [contrast.sentence for contrast in contrasts],
-        "contrasts": [dataclasses.asdict(contrast) for contrast in contrasts],
+        "contrasts": [contrast.to_dict() for contrast in contrasts],
         "arms": [summarize_arm(plan, arm, images, measured[arm.name]) for arm in plan.arms],
     }
 
 
 def _contrasts(
     plan: Plan, images: MeasuredImages, measured: Measured, not_comparable: Mapping[str, str]
-) -> list[Contrast]:
+) -> list[Contrast | NotComparable]:
     matches = {
         name: {
             seed: match_voc(run.detections, images.records, images.class_names)
