@@ -13,6 +13,8 @@ from yolo4.options import check_ranges, from_mapping, option
 # among them: it decides whether a record that cannot be read is left out of the training.
 WITHOUT_INFLUENCE = frozenset({"workers", "cache", "run_dir"})
 
+ConfidenceLoss = Literal["focal", "bce", "balanced_bce", "focal_star", "ohem"]
+
 
 @dataclasses.dataclass(frozen=True)
 class Config:
@@ -56,9 +58,7 @@ class Config:
         1e-5, "added to the variance in batch normalization", "network", low=1e-7, high=0.1
     )
     # --- loss
-    confidence_loss: Literal["focal", "bce", "balanced_bce", "focal_star", "ohem"] = option(
-        "focal", "the elementwise confidence loss", "loss"
-    )
+    confidence_loss: ConfidenceLoss = option("focal", "the elementwise confidence loss", "loss")
     focal_alpha: float = option(
         0.25, "weight of positives; negatives have 1 - alpha (focal, balanced_bce)", "loss", 0, 1
     )

@@ -108,7 +108,7 @@ def plot_average_precision(scores: VocScores, class_names: Sequence[str], path: 
         path: the PNG file.
     """
     ap = scores.ap
-    order = np.argsort(np.nan_to_num(ap, nan=-1.0), kind="stable").tolist()
+    order: list[int] = np.argsort(np.nan_to_num(ap, nan=-1.0), kind="stable").tolist()
     figure = Figure(figsize=(8, 1.4 + 0.34 * len(ap)), layout="constrained")
     axes = figure.add_subplot()
     title = f"Average precision at IoU {scores.iou_threshold:g}, mean {percent(scores.map)}"

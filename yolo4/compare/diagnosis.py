@@ -53,7 +53,7 @@ class LossAnalysisCallback(keras.callbacks.Callback):
     def _add(self, epoch: int) -> None:
         # An epoch that was interrupted after its analysis is repeated; the new result counts.
         entries = [entry for entry in stored_epochs(self.run) if entry["epoch"] < epoch]
-        entry = {"epoch": epoch, **self.analysis.epoch(self.model)}
+        entry = {"epoch": epoch, **self.analysis.epoch(self.model, self.model.criterion)}
         if _is_finite(entry):  # JSON has no other numbers
             entries.append(entry)
         write_json(_epochs_file(self.run), entries)
@@ -79,10 +79,9 @@ def diagnose(run: Run, records: Sequence[Record]) -> dict[str, Any]:
         UserError: the run has no weights.
     """
     config, anchors = run.config(), run.anchors()
-    model = load_network(run)
-    model.criterion = build_criterion(config, anchors)
     analysis = _loss_analysis(config, records, run.class_names())
-    return {"epochs": stored_epochs(run), **analysis.final(model)}
+    final = analysis.final(load_network(run), build_criterion(config, anchors))
+    return {"epochs": stored_epochs(run), **final}
 
 
 def _loss_analysis(

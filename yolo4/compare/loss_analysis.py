@@ -14,7 +14,6 @@ import numpy as np
 
 from nets.diagnostics import Examined, confidence_curve, examine
 from nets.losses import YOLOv4Loss
-from nets.yolov4 import YOLOv4
 from utils.boxes import iou, nms
 from utils.image import Letterbox
 from utils.records import Record
@@ -53,18 +52,19 @@ class LossAnalysis:
         self.batch_size = batch_size
         self._images = ValidationSet(self.records, input_size)
 
-    def epoch(self, model: YOLOv4) -> dict[str, Any]:
+    def epoch(self, model: keras.Model, criterion: YOLOv4Loss) -> dict[str, Any]:
         """Loss, gradient and number of predictors by level and group.
 
         Args:
-            model: with its criterion.
+            model: the network.
+            criterion: its loss.
 
         Returns:
             `{"levels": [{"stride", "loss", "gradient", "predictors"}, ...]}`. `predictors` has a
             number for each of `PREDICTOR_GROUPS`, loss and gradient for all of them but `ignored`.
         """
         totals: dict[int, np.ndarray] = {}
-        for seen, _ in self._batches(model):
+        for seen, _ in self._batches(model, criterion):
             groups = _groups(seen)
             values = np.stack([seen.loss, np.abs(seen.gradient), np.ones_like(seen.loss)])
             for stride in np.unique(seen.strides).tolist():
@@ -83,11 +83,12 @@ class LossAnalysis:
             ]
         }
 
-    def final(self, model: YOLOv4) -> dict[str, Any]:
+    def final(self, model: keras.Model, criterion: YOLOv4Loss) -> dict[str, Any]:
         """The trained network in detail.
 
         Args:
-            model: with its criterion.
+            model: the network.
+            criterion: its loss.
 
         Returns:
             `cumulative`: share of the loss of the predictors with the lowest losses, against their
@@ -101,7 +102,7 @@ class LossAnalysis:
         histogram = {name: np.zeros(len(_HISTOGRAM_EDGES) - 1, np.int64) for name in losses}
         worst: list[dict[str, Any]] = []
         first = 0
-        for seen, letterboxes in self._batches(model):
+        for seen, letterboxes in self._batches(model, criterion):
             positive = seen.positive > 0
             negative = ~positive & (seen.loss_mask > 0)
             for name, rows in (("positive", positive), ("negative", negative)):
@@ -117,18 +118,20 @@ class LossAnalysis:
                 "edges": _HISTOGRAM_EDGES.tolist(),
                 **{name: counts.tolist() for name, counts in histogram.items()},
             },
-            "curves": _curves(model.criterion),
+            "curves": _curves(criterion),
             "worst_negatives": worst,
         }
 
-    def _batches(self, model: YOLOv4) -> Iterator[tuple[Examined, list[Letterbox]]]:
+    def _batches(
+        self, model: keras.Model, criterion: YOLOv4Loss
+    ) -> Iterator[tuple[Examined, list[Letterbox]]]:
         """The predictors of each batch as NumPy arrays, and the letterboxes of its images."""
         for step in range(self._images.steps(self.batch_size)):
             images, targets, letterboxes = self._images.batch(step, self.batch_size)
             # The network is compiled for full batches; repeated images must not count twice.
             full = images[np.resize(np.arange(len(images)), self.batch_size)]
             logits = [level[: len(images)] for level in model.predict_on_batch(full)]
-            seen = examine(model.criterion, targets, logits)
+            seen = examine(criterion, targets, logits)
             yield Examined(*map(keras.ops.convert_to_numpy, seen)), letterboxes
 
     def _worst_of(
@@ -187,7 +190,7 @@ def cumulative_share(losses: np.ndarray) -> dict[str, list[float]]:
 def _curves(criterion: YOLOv4Loss) -> dict[str, Any]:
     curves: dict[str, Any] = {"x": _P_T.tolist()}
     for name, target in (("positive", 1), ("negative", 0)):
-        pair = confidence_curve(criterion, _P_T, target)
+        pair = confidence_curve(criterion, _P_T.tolist(), target)
         loss, gradient = map(keras.ops.convert_to_numpy, pair)
         curves[name] = {"loss": loss.tolist(), "gradient": np.abs(gradient).tolist()}
     return curves

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from utils.errors import UserError
-from yolo4.config import WITHOUT_INFLUENCE, Config
+from yolo4.config import WITHOUT_INFLUENCE, ConfidenceLoss, Config
 from yolo4.options import from_mapping, option
 from yolo4.presets import PRESET_HELP, Preset, with_preset
 
@@ -43,7 +43,7 @@ class CompareOptions(Config):
     )
     preset: Preset = option("full", PRESET_HELP, "run")
     # The arm and the study set these for each run, so they are no flags here.
-    confidence_loss: str = option("focal", "set by the arm", group=None)
+    confidence_loss: ConfidenceLoss = option("focal", "set by the arm", group=None)
     run_dir: str | None = option(None, "set by the study", group=None)
 
     def __post_init__(self) -> None:

@@ -11,7 +11,7 @@ from utils.metrics.bootstrap import bootstrap_map, weighted_map
 from utils.metrics.significance import VarianceComponents, holm, least_sign_flip_p, sign_flip_p
 from utils.metrics.voc_map import VocMatches
 from yolo4.compare.conclusion import _what_would_settle, conclude
-from yolo4.compare.contrast import Contrast
+from yolo4.compare.contrast import Contrast, NotComparable
 
 
 def run(found, images=200):
@@ -159,7 +159,16 @@ class TestWhatWouldSettle:
 
     def test_more_seeds_do_not_help_where_the_images_alone_span_zero(self):
         """-0.1 to +4 points about +2 on 100 images: 1.05 squared as many, rounded up."""
-        contrast = Contrast("focal", "bce", (0, 1, 2), mean=0.02, image_interval=(-0.001, 0.04))
+        contrast = Contrast(
+            "focal",
+            "bce",
+            (0, 1, 2),
+            differences=(0.019, 0.02, 0.021),
+            mean=0.02,
+            image_interval=(-0.001, 0.04),
+            sign_flip_p=0.25,
+            least_sign_flip_p=0.25,
+        )
         assert _what_would_settle(contrast, VarianceComponents(1e-6, 100, 1e-8, 3), 1) == (
             None,
             120,
@@ -214,8 +223,10 @@ class TestNotComparable:
     def test_gives_the_reason_and_no_number(self):
         matches = {"bce": runs(100, 100), "focal": runs(150, 151), "ohem": runs(150, 151)}
         focal, ohem = conclude(matches, "bce", 500, 0, {"focal": "the first batches differ"})
-        assert focal.verdict == "not comparable"
-        assert (focal.mean, focal.interval, focal.p, focal.seeds) == (None, None, None, ())
+        assert isinstance(focal, NotComparable)
+        assert focal.to_dict().keys() == ohem.to_dict().keys()
+        numbers = [focal.to_dict()[name] for name in ("mean", "interval", "p", "seeds")]
+        assert numbers == [None, None, None, ()]
         assert focal.sentence == "focal and bce cannot be compared: the first batches differ."
         assert ohem.verdict == "better"
 
@@ -225,7 +236,7 @@ class TestNotComparable:
     )
     def test_no_seed_in_common(self, reference, arm):
         contrast = compare(arm, reference)
-        assert contrast.verdict == "not comparable"
+        assert isinstance(contrast, NotComparable)
         assert "no seed that both finished" in contrast.sentence
 
     def test_arms_that_have_no_matches_at_all(self):
@@ -238,7 +249,7 @@ class TestNotComparable:
         objects = (np.arange(9) < with_objects).astype(np.int64)[:, None]
         one = replace(run(np.arange(with_objects), 9), num_gt=objects)
         contrast = compare({0: one, 1: one}, {0: one, 1: one})
-        assert contrast.verdict == "not comparable"
+        assert isinstance(contrast, NotComparable)
         assert "fewer than two test images have objects" in contrast.sentence
 
     def test_runs_on_different_images_are_refused(self):

@@ -4,15 +4,18 @@ from dataclasses import replace
 
 import pytest
 
-from yolo4.compare.contrast import Contrast, describe, without_numbers
+from yolo4.compare.contrast import Contrast, NotComparable, describe
 
 UNCLEAR = Contrast(
     "focal",
     "bce",
     seeds=(0, 1, 2),
+    differences=(0.001, 0.005, 0.006),
     mean=0.004,
     image_interval=(-0.008, 0.016),
     interval=(-0.0104, 0.0184),
+    sign_flip_p=0.25,
+    least_sign_flip_p=0.25,
     p=0.3,
     p_holm=0.6,
     verdict="inconclusive",
@@ -77,11 +80,14 @@ def test_one_seed_states_that_one_run_shows_no_noise():
 
 
 def test_a_contrast_that_cannot_be_compared_has_a_reason_and_no_number():
-    contrast = without_numbers("focal", "bce", "the first batches differ for seed 1.")
+    contrast = NotComparable("focal", "bce", "the first batches differ for seed 1.")
     assert contrast.sentence == (
         "focal and bce cannot be compared: the first batches differ for seed 1."
     )
-    assert (contrast.verdict, contrast.mean, contrast.p) == ("not comparable", None, None)
+    entry = contrast.to_dict()
+    assert entry.keys() == UNCLEAR.to_dict().keys()
+    assert (entry["verdict"], entry["mean"], entry["p"]) == ("not comparable", None, None)
+    assert entry["seeds"] == entry["differences"] == ()
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,8 @@ ASSIGNED = (0, 1, 2, 1)
 
 class TestEpoch:
     def levels(self, records, model, batch_size=2):
-        levels = LossAnalysis(records, NAMES, SIZE, batch_size).epoch(model)["levels"]
+        analysis = LossAnalysis(records, NAMES, SIZE, batch_size)
+        levels = analysis.epoch(model, model.criterion)["levels"]
         assert [level["stride"] for level in levels] == [8, 16, 32]
         for level in levels:
             assert tuple(level["predictors"]) == PREDICTOR_GROUPS
@@ -124,14 +125,15 @@ class TestEpoch:
     def test_the_first_batches_are_used_in_order_every_time(self, records):
         model = Fixed()
         analysis = LossAnalysis(records, NAMES, SIZE, batch_size=1, batches=2)
-        first = analysis.epoch(model)
-        assert analysis.epoch(model) == first
+        first = analysis.epoch(model, model.criterion)
+        assert analysis.epoch(model, model.criterion) == first
         assert [int(batch[0, 32, 32, 0]) for batch in model.batches] == [0, 10, 0, 10]
 
 
 class TestFinal:
     def final(self, records, model, batch_size=2):
-        result = LossAnalysis(records, NAMES, SIZE, batch_size).final(model)
+        analysis = LossAnalysis(records, NAMES, SIZE, batch_size)
+        result = analysis.final(model, model.criterion)
         json.dumps(result, allow_nan=False)
         return result
 

@@ -95,7 +95,7 @@ def calibration(report: Report) -> Plot | None:
         total = max((count for *_, count in known), default=1)
         for score, share, count in known:
             size = 3 + 7 * (count / total) ** 0.5
-            axes.plot(score, share, **series_marker(i) | {"marker": "o"}, markersize=size)
+            axes.plot(score, share, "o", color=series_color(i), markersize=size)
         axes.set(xlim=(0, 1), ylim=(0, 1.02))
         panels.append(figure)
         edges = zip(bins["edges"][:-1], bins["edges"][1:], strict=True)

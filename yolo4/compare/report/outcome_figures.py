@@ -59,7 +59,9 @@ def _draw_contrast(axes: Axes, arm: int, y: float, contrast: dict[str, Any]) -> 
     axes.plot(
         each,
         [y + 13] * len(each),
-        **series_marker(arm) | {"marker": "o"},
+        color=series_color(arm),
+        marker="o",
+        linestyle="none",
         markersize=3.6,
         markerfacecolor=color("ground"),
     )

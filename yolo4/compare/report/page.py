@@ -4,7 +4,12 @@ from pathlib import Path
 
 from utils.files import write_atomically
 from utils.page.html import clean, render_html
-from yolo4.compare.report import detection_figures, loss_figures, outcome_figures
+from yolo4.compare.report import (
+    detection_figures,
+    loss_figures,
+    loss_history_figures,
+    outcome_figures,
+)
 from yolo4.compare.report.figures import Report
 
 _HERE = Path(__file__).parent
@@ -20,9 +25,9 @@ _FIGURES = (
     detection_figures.errors,
     loss_figures.loss_curves,
     loss_figures.cumulative_loss,
-    loss_figures.gradient_shares,
-    loss_figures.loss_size,
-    loss_figures.ignored,
+    loss_history_figures.gradient_shares,
+    loss_history_figures.loss_size,
+    loss_history_figures.ignored,
     loss_figures.confidences,
 )
 _CONTENTS = (
