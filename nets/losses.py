@@ -71,16 +71,19 @@ def ohem(logits: Tensor, targets: Tensor, loss_mask: Tensor, ratio: float) -> Te
 
 
 def confidence_loss(
-    name: str, alpha: float, gamma: float, beta: float, ohem_ratio: float
+    name: str, *, focal_alpha: float, focal_gamma: float, focal_beta: float, ohem_ratio: float
 ) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
-    """The confidence loss `name` as a function of logits, targets and loss_mask, all `[B, N]`."""
+    """The confidence loss `name` as a function of logits, targets and loss_mask, all `[B, N]`.
+
+    The parameters have the names of the settings; `yolo4.build` passes each one that is here.
+    """
     if name == "ohem":
         return partial(ohem, ratio=ohem_ratio)
     elementwise: dict[str, Elementwise] = {
         "bce": bce,
-        "balanced_bce": partial(balanced_bce, alpha=alpha),
-        "focal": partial(focal, alpha=alpha, gamma=gamma),
-        "focal_star": partial(focal_star, gamma=gamma, beta=beta),
+        "balanced_bce": partial(balanced_bce, alpha=focal_alpha),
+        "focal": partial(focal, alpha=focal_alpha, gamma=focal_gamma),
+        "focal_star": partial(focal_star, gamma=focal_gamma, beta=focal_beta),
     }
     chosen = elementwise[name]
     return lambda logits, targets, loss_mask: loss_mask * chosen(logits, targets)

@@ -1,5 +1,6 @@
 """Builds the network and the loss of a run, in its precision and with its weights."""
 
+import inspect
 import re
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from yolo4.weights.keras3 import fits, keras3_class_count
 
 _POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
 _LEAST_WIDTH_FOR_BFLOAT16 = 0.75
+_LOSS_SETTINGS = inspect.getfullargspec(confidence_loss).kwonlyargs
 
 
 def set_precision(config: Config) -> str:
@@ -62,11 +64,7 @@ def build_criterion(config: Config, anchors: np.ndarray) -> YOLOv4Loss:
         strides=config.network_spec.strides,
         scale_x_y=config.scale_x_y,
         confidence=confidence_loss(
-            config.confidence_loss,
-            alpha=config.focal_alpha,
-            gamma=config.focal_gamma,
-            beta=config.focal_beta,
-            ohem_ratio=config.ohem_ratio,
+            config.confidence_loss, **{name: getattr(config, name) for name in _LOSS_SETTINGS}
         ),
         box_loss=config.box_loss,
         box_gain=config.box_gain,
@@ -92,7 +90,7 @@ def load_run_model(run: Run) -> YOLOv4:
     """
     config, class_count = run.config(), len(run.class_names())
     path = run.weights()
-    weights_count = keras3_class_count(path)
+    weights_count = keras3_class_count(path, config.network_spec)
     if weights_count != class_count:
         raise UserError(
             f"{path} is for {weights_count} classes, but {run.classes_file} names {class_count}"

@@ -26,7 +26,9 @@ def plain(monkeypatch):
 
 
 def criterion(name, **options):
-    arm = confidence_loss(name, alpha=ALPHA, gamma=GAMMA, beta=BETA, ohem_ratio=3.0)
+    arm = confidence_loss(
+        name, focal_alpha=ALPHA, focal_gamma=GAMMA, focal_beta=BETA, ohem_ratio=3.0
+    )
     return make_loss(ANCHORS, arm, **options)
 
 

@@ -39,7 +39,9 @@ def plain(monkeypatch):
 
 
 def arm(name, alpha=0.25, gamma=2.0):
-    return confidence_loss(name, alpha=alpha, gamma=gamma, beta=1.0, ohem_ratio=3.0)
+    return confidence_loss(
+        name, focal_alpha=alpha, focal_gamma=gamma, focal_beta=1.0, ohem_ratio=3.0
+    )
 
 
 def value_and_gradient(function, logits):

@@ -1,5 +1,8 @@
 """A network is described once: the same description gives layers, `.cfg`, loss and decoding."""
 
+from dataclasses import replace
+from types import SimpleNamespace
+
 import cv2
 import keras
 import numpy as np
@@ -10,15 +13,21 @@ from nets.decode import anchor_grid, decode
 from nets.losses import bce
 from nets.networks import NETWORKS, YOLOV4, NetworkSpec
 from nets.yolov4 import YOLOv4
+from tests.helpers.keras2_file import write_keras2
 from tests.helpers.random_weights import random_weights
 from tests.helpers.yolov4 import make_loss
 from tests.nets.toy_network import ANCHORS, TOY
 from utils.errors import UserError
+from yolo4.build import save_weights
+from yolo4.formats.darknet import export_darknet
 from yolo4.weights.darknet.cfg import read_cfg
 from yolo4.weights.darknet.files import format_cfg
 from yolo4.weights.darknet.graph import head_levels, sections, weight_count
 from yolo4.weights.darknet.load import darknet_class_count, load_darknet
 from yolo4.weights.darknet.write import write_darknet
+from yolo4.weights.keras2 import KERAS2
+from yolo4.weights.keras3 import KERAS3
+from yolo4.weights.source import open_weights
 
 SHAPE = (64, 96)
 GRIDS = [(4, 6), (2, 3)]
@@ -28,13 +37,17 @@ needs_importer = pytest.mark.skipif(
 )
 
 
+def _other_backbone(graph, images, width, depth):
+    return TOY.backbone(graph, graph.max_pool(images), width, depth)
+
+
 def toy(classes=2, **options):
     return YOLOv4(classes, input_shape=SHAPE, network=TOY, **options)
 
 
 class TestSpec:
     def test_yolov4_is_that_of_yolov4_cfg(self):
-        assert NETWORKS == {"yolov4": YOLOV4}
+        assert NETWORKS["yolov4"] is YOLOV4
         assert (YOLOV4.levels, YOLOV4.anchors_per_level, YOLOV4.input_multiple) == (3, 3, 32)
         assert YOLOV4.anchors == YOLOV4.cfg_anchors
         assert YOLOV4.own_masks == YOLOV4.masks
@@ -130,6 +143,40 @@ class TestTraining:
         assert losses[-1] < 0.8 * losses[0], losses
 
 
+class TestWeights:
+    def test_keras_3_files_are_read_with_the_levels_of_the_network(self, tmp_path):
+        path, model = tmp_path / "toy.weights.h5", random_weights(toy(4))
+        save_weights(model, path)
+        opened = open_weights(str(path), TOY)
+        assert (opened.format, opened.class_count()) == (KERAS3, 4)
+        again = toy(4)
+        assert "not loaded" not in opened.load_into(again, whole=True)
+        for ours, theirs in zip(again.get_weights(), model.get_weights(), strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+        with pytest.raises(UserError, match=r"not a \.weights\.h5 file of this network"):
+            open_weights(str(path), YOLOV4)
+
+    def test_keras_2_files_are_read_with_the_levels_of_the_network(self, tmp_path):
+        path, model = tmp_path / "toy.h5", random_weights(toy(4))
+        write_keras2(model, path)
+        opened = open_weights(str(path), TOY)
+        assert (opened.format, opened.class_count()) == (KERAS2, 4)
+        assert opened.settings()["scale_x_y"] == (1.0, 1.0)
+        again = toy(4)
+        opened.load_into(again, whole=True)
+        for ours, theirs in zip(again.get_weights(), model.get_weights(), strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+        with pytest.raises(UserError, match="not weights of YOLOv4, whose 3 convolutions"):
+            open_weights(str(path), YOLOV4)
+
+    def test_darknet_files_are_read_with_the_levels_of_the_network(self, tmp_path):
+        path, _, _ = write_darknet(
+            tmp_path / "toy.weights", toy(4), ANCHORS, TOY.scale_x_y, SHAPE, list("abcd")
+        )
+        assert open_weights(str(path), TOY).class_count() == 4
+        assert open_weights(str(path), YOLOV4).class_count() is None
+
+
 class TestDarknet:
     def test_the_cfg_reads_back_with_its_size(self, tmp_path):
         path = tmp_path / "toy.cfg"
@@ -168,6 +215,14 @@ class TestDarknet:
         with pytest.raises(UserError, match=r"\[route\] has group_id 0, where Toy has 1"):
             read_cfg(path, [TOY])
 
+    def test_of_networks_with_as_many_levels_the_one_that_fits_is_found(self, tmp_path):
+        path = tmp_path / "toy.cfg"
+        path.write_text(format_cfg(sections(TOY, 4, ANCHORS, TOY.scale_x_y, SHAPE)))
+        other = replace(TOY, name="other", backbone=_other_backbone)
+        assert read_cfg(path, [YOLOV4, other, TOY]).network is TOY
+        with pytest.raises(UserError, match=r"toy\.cfg, line \d+: section 0 "):
+            read_cfg(path, [YOLOV4, other])
+
     def test_the_coarse_head_comes_first(self):
         assert head_levels(TOY) == [1, 0]
         assert head_levels(YOLOV4) == [0, 1, 2]
@@ -179,6 +234,17 @@ class TestDarknet:
         assert weight_count(graph) == count
         assert darknet_class_count(count, 0.5, 1.0, TOY) == 5
         assert darknet_class_count(count - 1, 0.5, 1.0, TOY) is None
+
+    @needs_importer
+    def test_an_export_is_checked_level_by_level(self, tmp_path):
+        model = random_weights(toy(2), seed=3)
+        config = SimpleNamespace(scale_x_y=TOY.scale_x_y, input_shape=SHAPE)
+        run = SimpleNamespace(
+            anchors=lambda: ANCHORS, config=lambda: config, class_names=lambda: ["a", "b"]
+        )
+        image = np.random.default_rng(1).integers(0, 256, (*SHAPE, 3), np.uint8)
+        # It refuses files from which OpenCV computes other boxes.
+        assert "in OpenCV" in export_darknet(model, run, tmp_path, image)
 
     @needs_importer
     def test_opencv_computes_the_same_from_the_files(self, tmp_path):

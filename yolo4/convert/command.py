@@ -37,19 +37,20 @@ def convert(options: ConvertOptions) -> None:
     # Read first, so that a mistake in these files is reported before a download.
     names_file = options.classes or COCO_CLASSES
     names = read_class_names(names_file)
-    count = len(YOLOV4.anchors)
-    anchors = read_anchors(options.anchors, count) if options.anchors else None
-    source = open_weights(options.weights)
-    network = _described_network(source, options.cfg)
-    class_count = _class_count(source, network)
+    described = read_cfg(Path(options.cfg)) if options.cfg else None
+    network = described.network if described else YOLOV4
+    anchors = read_anchors(options.anchors, len(network.anchors)) if options.anchors else None
+    source = open_weights(options.weights, network)
+    _check_format(source, options.cfg)
+    class_count = described.class_count if described else _class_count(source)
     if len(names) != class_count:
         raise UserError(
             f"{source.path} is for {class_count} classes, but {names_file} names {len(names)}; "
             "give a file of its class names, --classes"
         )
     if anchors is None:
-        anchors = np.array(network.anchors if network else YOLOV4.anchors, np.float32)
-    config = _config(options, source, network)
+        anchors = np.array((described or network).anchors, np.float32)
+    config = _config(options, source, described)
     model = build_model(config, class_count)
     print(source.load_into(model, whole=True))
     print(f"scale_x_y {config.scale_x_y}, batch norm's epsilon {config.batch_norm_epsilon:g}")
@@ -62,40 +63,38 @@ def _require_unused(folder: Path) -> None:
         raise UserError(f"--output {folder}: exists already; name a new folder")
 
 
-def _described_network(source: WeightsSource, cfg: str | None) -> DarknetNetwork | None:
-    """The network that the .cfg describes, if it is given; the .cfg must suit the format."""
+def _check_format(source: WeightsSource, cfg: str | None) -> None:
+    """Refuse weights of a run, and a .cfg for weights that are not Darknet's."""
     if source.format is KERAS3:
         raise UserError(
             f"{source.path}: neither weights of Darknet nor of Keras 2; a run needs no conversion"
         )
-    if cfg is None:
-        return None
-    if source.format is not DARKNET:
+    if cfg is not None and source.format is not DARKNET:
         raise UserError(
             f"--cfg {cfg} describes weights of Darknet, but {source.path} is of "
             f"{source.format.name}"
         )
-    return read_cfg(Path(cfg))
 
 
-def _class_count(source: WeightsSource, network: DarknetNetwork | None) -> int:
-    class_count = source.class_count() if network is None else network.class_count
+def _class_count(source: WeightsSource) -> int:
+    class_count = source.class_count()
     if class_count is None:
         raise UserError(
             f"{source.path}: its size, {source.path.stat().st_size:,} bytes, fits no class count "
-            "of YOLOv4; is it incomplete, or for another network, which --cfg describes?"
+            f"of {source.network.title}; is it incomplete, or for another network, which --cfg "
+            "describes?"
         )
     return class_count
 
 
 def _config(
-    options: ConvertOptions, source: WeightsSource, network: DarknetNetwork | None
+    options: ConvertOptions, source: WeightsSource, described: DarknetNetwork | None
 ) -> Config:
     """The settings of the run, as a training with this network would have them."""
     settings = source.settings()
-    if network is not None:
-        settings |= {name: getattr(network, name) for name in ("width", "depth", "scale_x_y")}
-        settings["input_size"] = network.input_size
+    if described is not None:
+        names = ("width", "depth", "scale_x_y", "input_size")
+        settings |= {name: getattr(described, name) for name in names}
     if options.input_size is not None:
         settings["input_size"] = options.input_size
     run = Run(Path(options.output))

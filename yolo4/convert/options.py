@@ -23,7 +23,7 @@ class ConvertOptions:
         None, "file of class names, one per line; None: COCO's, if there are 80 classes", "input"
     )
     anchors: str | None = option(
-        None, "file of nine anchors 'w,h'; None: those of the .cfg, else COCO's", "input"
+        None, "file of anchors 'w,h', level by level; None: those of the .cfg, else COCO's", "input"
     )
     input_size: int | tuple[int, int] | None = option(
         None,

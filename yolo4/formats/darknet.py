@@ -1,5 +1,6 @@
 """Darknet's files, which OpenCV 4 reads too."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,7 @@ def export_darknet(network: "YOLOv4", run: "Run", folder: Path, image: np.ndarra
     """
     import cv2
 
+    from yolo4.weights.darknet.graph import head_levels
     from yolo4.weights.darknet.layers import EPSILON
     from yolo4.weights.darknet.write import write_darknet
 
@@ -55,7 +57,7 @@ def export_darknet(network: "YOLOv4", run: "Run", folder: Path, image: np.ndarra
     )
     if not hasattr(cv2.dnn, "readNetFromDarknet"):
         return f"{log}; not tried in OpenCV: 4 reads Darknet's files, 5 does not"
-    in_opencv = _predict_with_opencv(cfg, weights, image)
+    in_opencv = _predict_with_opencv(cfg, weights, image, head_levels(network.network))
     as_opencv = _predict_with_keras(_reload(weights, network, _OPENCV_EPSILON), run, image)
     opencv_difference = _largest_difference(in_opencv, as_opencv)
     _check(opencv_difference, "in OpenCV")
@@ -89,13 +91,23 @@ def _check(difference: float, where: str) -> None:
         )
 
 
-def _predict_with_opencv(cfg: Path, weights: Path, image: np.ndarray) -> np.ndarray:
-    """Center, sides and confidence of every predictor, `[N, 5]`, relative to the input."""
+def _predict_with_opencv(
+    cfg: Path, weights: Path, image: np.ndarray, levels: Sequence[int]
+) -> np.ndarray:
+    """Center, sides and confidence of every predictor, `[N, 5]`, relative to the input.
+
+    Args:
+        cfg: the network.
+        weights: its weights.
+        image: uint8 `[H, W, 3]` RGB of the input size.
+        levels: the level of each [yolo] section; OpenCV's outputs are in the order of the sections.
+    """
     import cv2
 
     net = cv2.dnn.readNetFromDarknet(str(cfg), str(weights))
     net.setInput(cv2.dnn.blobFromImage(image, 1 / 255))
-    return np.concatenate(net.forward(net.getUnconnectedOutLayersNames()))[:, :5]
+    outputs = net.forward(net.getUnconnectedOutLayersNames())
+    return np.concatenate([outputs[place] for place in np.argsort(levels)])[:, :5]
 
 
 def _predict_with_keras(network: "YOLOv4", run: "Run", image: np.ndarray) -> np.ndarray:

@@ -73,7 +73,7 @@ def prepare(config: Config) -> TrainingSetup:
     if config.anchors not in ("coco", "auto"):
         # So that a mistake in it is reported before the data is read.
         read_anchors(config.anchors, len(config.network_spec.anchors))
-    weights = open_weights(config.weights) if config.weights else None
+    weights = open_weights(config.weights, config.network_spec) if config.weights else None
     if weights:
         config = _fitted_to_weights(config, weights)
     dataset = load_dataset(config.data, names, config.on_bad_data, config.split_seed)

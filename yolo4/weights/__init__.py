@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from nets.networks import NetworkSpec
 from nets.yolov4 import YOLOv4
 from utils.errors import UserError
 
@@ -29,7 +30,7 @@ class Load(Protocol):
         ...
 
 
-def _no_settings(path: Path) -> dict[str, Any]:
+def _no_settings(path: Path, network: NetworkSpec) -> dict[str, Any]:
     return {}
 
 
@@ -44,19 +45,19 @@ class WeightsFormat:
     Attributes:
         name: for messages.
         recognizes: whether an existing file is to be read in this format.
-        class_count: the class count of a file's heads; None if the file does not determine it.
-            Raises `UserError` if the file holds no weights of this format.
+        class_count: the class count of the heads in a file for a network; None if the file does
+            not determine it. Raises `UserError` if the file holds no weights of this format.
         load: fills a network from a file.
-        settings: values of `Config` that the weights were trained with. The loss or the layers
-            depend on them, but no shape shows them.
+        settings: values of `Config` that the weights in a file for a network were trained with.
+            The loss or the layers depend on them, but no shape shows them.
         anchors_file: the file of the anchors that the heads were trained with, if it is known.
     """
 
     name: str
     recognizes: Callable[[Path], bool]
-    class_count: Callable[[Path], int | None]
+    class_count: Callable[[Path, NetworkSpec], int | None]
     load: Load
-    settings: Callable[[Path], dict[str, Any]] = _no_settings
+    settings: Callable[[Path, NetworkSpec], dict[str, Any]] = _no_settings
     anchors_file: Callable[[Path], Path | None] = _no_anchors
 
 

@@ -11,13 +11,10 @@ import h5py
 import keras
 import numpy as np
 
-from nets.networks import YOLOV4
+from nets.networks import YOLOV4, NetworkSpec
 from nets.yolov4 import YOLOv4
 from utils.errors import UserError
 from yolo4.weights import WeightsFormat, loading_report, require_whole
-
-# Such networks were trained with Keras's default epsilon and without grid sensitivity.
-KERAS2_SETTINGS = {"scale_x_y": (1.0,) * YOLOV4.levels, "batch_norm_epsilon": 1e-3}
 
 _BOX_AND_CONFIDENCE = 5
 _CONVOLUTION, _NORM = {"kernel", "bias"}, {"gamma", "beta", "moving_mean", "moving_variance"}
@@ -67,20 +64,25 @@ def is_keras2(path: Path) -> bool:
         raise UserError(f"{path}: damaged: {error}") from None
 
 
-def keras2_class_count(path: Path) -> int:
-    """The class count of the heads in a file.
+def keras2_settings(network: NetworkSpec = YOLOV4) -> dict[str, Any]:
+    """How networks were trained in Keras 2: with its epsilon and without grid sensitivity."""
+    return {"scale_x_y": (1.0,) * network.levels, "batch_norm_epsilon": 1e-3}
+
+
+def keras2_class_count(path: Path, network: NetworkSpec = YOLOV4) -> int:
+    """The class count of the heads in a file for a network.
 
     Raises:
-        UserError: the file is not one of YOLOv4.
+        UserError: the file is not for this network.
     """
     convolutions, _ = _read(path)
     heads = [stored.arrays["bias"].size for stored in convolutions if "bias" in stored.arrays]
-    levels, anchors = YOLOV4.levels, YOLOV4.anchors_per_level
+    levels, anchors = network.levels, network.anchors_per_level
     values, rest = divmod(heads[0], anchors) if heads else (0, 0)
     if len(heads) != levels or len(set(heads)) != 1 or rest or values <= _BOX_AND_CONFIDENCE:
         sizes = ", ".join(map(str, heads)) or "none"
         raise UserError(
-            f"{path}: not weights of YOLOv4, whose {levels} convolutions with a bias have "
+            f"{path}: not weights of {network.title}, whose {levels} convolutions with a bias have "
             f"{anchors} * (5 + classes) filters; found: {sizes}"
         )
     return values - _BOX_AND_CONFIDENCE
@@ -117,8 +119,8 @@ def load_keras2(model: YOLOv4, path: Path, whole: bool = False) -> str:
     return report + _remark_on_creation_order(pairs)
 
 
-def _settings(path: Path) -> dict[str, Any]:
-    return dict(KERAS2_SETTINGS)
+def _settings(path: Path, network: NetworkSpec) -> dict[str, Any]:
+    return keras2_settings(network)
 
 
 KERAS2 = WeightsFormat("Keras 2", is_keras2, keras2_class_count, load_keras2, _settings)
@@ -144,7 +146,7 @@ def _matched(
         pairs = list(zip(model_convolutions + model_norms, convolutions + norms, strict=True))
         misfit = next((pair for pair in pairs if not _fits(*pair)), None)
         if misfit is None:
-            _check_norms(pairs, path)
+            _check_norms(pairs, model.network.title, path)
             return pairs
         misfits.append(misfit)
     layer, stored = misfits[0]
@@ -163,7 +165,7 @@ def _fits(layer: keras.layers.Layer, stored: StoredLayer) -> bool:
     return stored.shapes == shapes
 
 
-def _check_norms(pairs: list[Pair], path: Path) -> None:
+def _check_norms(pairs: list[Pair], title: str, path: Path) -> None:
     """Check that the creation order, too, puts each batch norm behind its convolution."""
     by_name = {layer.name: stored for layer, stored in pairs}
     norms = [name for name in by_name if name.endswith("_norm")]
@@ -177,8 +179,8 @@ def _check_norms(pairs: list[Pair], path: Path) -> None:
     for (*_, convolution, norm), expected in zip(numbered, created, strict=True):
         if norm is not expected:
             raise UserError(
-                f"{path}: not the graph of YOLOv4: {convolution.name} was created with "
-                f"{expected.name}, but is listed where YOLOv4 has the convolution before "
+                f"{path}: not the graph of {title}: {convolution.name} was created with "
+                f"{expected.name}, but is listed where {title} has the convolution before "
                 f"{norm.name}"
             )
 

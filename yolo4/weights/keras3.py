@@ -8,7 +8,7 @@ from typing import Any
 import h5py
 import keras
 
-from nets.networks import YOLOV4
+from nets.networks import NetworkSpec
 from nets.yolov4 import YOLOv4
 from utils.errors import UserError
 from yolo4.run import Run
@@ -22,17 +22,17 @@ _NOT_OURS = "{}: not a .weights.h5 file of this network"
 Shapes = list[tuple[int, ...]]
 
 
-def keras3_class_count(path: Path) -> int:
-    """The class count of the heads in a file.
+def keras3_class_count(path: Path, network: NetworkSpec) -> int:
+    """The class count of the heads in a file for a network.
 
     Raises:
         UserError: the file does not exist or does not hold weights of this network.
     """
     # Only the convolutions of the heads have a bias.
     biases = [shapes[1] for shapes in _stored_shapes(path) if len(shapes) == 2]
-    if len(biases) != YOLOV4.levels:
+    if len(biases) != network.levels:
         raise UserError(_NOT_OURS.format(path))
-    return biases[0][0] // YOLOV4.anchors_per_level - _BOX_AND_CONFIDENCE
+    return biases[0][0] // network.anchors_per_level - _BOX_AND_CONFIDENCE
 
 
 def fits(model: YOLOv4, path: Path) -> bool:
@@ -59,7 +59,7 @@ def load_keras3(model: YOLOv4, path: Path, whole: bool = False) -> str:
         UserError: the file does not exist, holds no weights, or is for another width or depth;
             nothing was loaded.
     """
-    keras3_class_count(path)
+    keras3_class_count(path, model.network)
     layers, stored = _convolutions(model), _stored_shapes(path)
     triples = zip(layers, _shapes(layers), stored, strict=False)
     skipped = [layer for layer, shapes, found in triples if found != shapes]
@@ -88,7 +88,7 @@ def _run_of(path: Path) -> Run | None:
     return run if run.config_file.is_file() else None
 
 
-def _settings(path: Path) -> dict[str, Any]:
+def _settings(path: Path, network: NetworkSpec) -> dict[str, Any]:
     run = _run_of(path)
     if run is None:
         return {}

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from nets.networks import YOLOV4, NetworkSpec
 from nets.yolov4 import YOLOv4
 from utils.anchors import read_anchors
 from utils.errors import UserError
@@ -29,12 +30,14 @@ class WeightsSource:
         name: as the user named it.
         path: the file.
         format: the format of the file.
+        network: the network that the weights are for.
         verified_sha256: of a released file, whose hash was verified.
     """
 
     name: str
     path: Path
     format: WeightsFormat
+    network: NetworkSpec
     verified_sha256: str | None = None
 
     @cached_property
@@ -52,14 +55,14 @@ class WeightsSource:
 
     @cached_property
     def _class_count(self) -> int | None:
-        return self.format.class_count(self.path)
+        return self.format.class_count(self.path, self.network)
 
     def settings(self) -> dict[str, Any]:
         """Values of `Config` that the weights were trained with, as far as they are known.
 
         Only settings that no shape shows. Empty for Darknet's files, which need the defaults.
         """
-        return self.format.settings(self.path)
+        return self.format.settings(self.path, self.network)
 
     def remarks(self, anchors: np.ndarray, class_count: int) -> tuple[str, ...]:
         """Lines for the log about what may surprise in a training that begins with these weights.
@@ -97,12 +100,13 @@ class WeightsSource:
         return self.format.load(model, self.path, whole)
 
 
-def open_weights(weights: str) -> WeightsSource:
+def open_weights(weights: str, network: NetworkSpec = YOLOV4) -> WeightsSource:
     """Find initial weights and check what can be checked before there is a network.
 
     Args:
         weights: a file in any of `FORMATS`; a run folder, which stands for its best weights, else
             its last; or the name of a released file, which is downloaded if necessary.
+        network: the network that the weights are for.
 
     Raises:
         UserError: the file does not exist or holds no weights, the folder is not a run or has no
@@ -116,6 +120,6 @@ def open_weights(weights: str) -> WeightsSource:
     if not path.is_file():
         raise UserError(f"{path}: no such weights file")
     file_format = next(known for known in FORMATS if known.recognizes(path))
-    source = WeightsSource(weights, path, file_format, sha256)
+    source = WeightsSource(weights, path, file_format, network, sha256)
     source.class_count()
     return source

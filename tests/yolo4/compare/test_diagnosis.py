@@ -35,7 +35,9 @@ class Fixed:
             level[..., 4] = QUIET
         for (level, row, column, anchor), value in (confidence or {}).items():
             self.logits[level][0, row, column, anchor, 4] = value
-        loss = confidence_loss(arm, alpha=0.25, gamma=2.0, beta=1.0, ohem_ratio=3.0)
+        loss = confidence_loss(
+            arm, focal_alpha=0.25, focal_gamma=2.0, focal_beta=1.0, ohem_ratio=3.0
+        )
         self.criterion = make_loss(ANCHORS, loss, confidence_gain=gain, **options)
         self.batches = []
 

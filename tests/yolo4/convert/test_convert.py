@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nets.networks import YOLOV4
 from nets.networks.spec import Release
 from tests.helpers.keras2_file import write_keras2
 from tests.helpers.yolov4 import COCO_ANCHORS
@@ -63,8 +64,8 @@ def slim_is_usual(monkeypatch):
     monkeypatch.setattr(darknet, "darknet_class_count", slim)
 
 
-def _class_count_of_slim(count, size, width=SLIM["width"], depth=SLIM["depth"], *network):
-    return count(size, width, depth, *network)
+def _class_count_of_slim(count, size, width=SLIM["width"], depth=SLIM["depth"], network=YOLOV4):
+    return count(size, width, depth, network)
 
 
 def darknet_files(model, names=NAMES):
@@ -188,7 +189,8 @@ class TestMistakes:
         save_weights(three, Path("ours.weights.h5"))
         refused("ours.weights.h5", match=r"neither weights of Darknet nor of Keras 2")
         write_keras2(three, "old.h5")
-        refused("old.h5", "a.cfg", match=r"--cfg a\.cfg describes weights of Darknet, but old\.h5")
+        cfg = str(darknet_files(three)[1])
+        refused("old.h5", cfg, match=r"--cfg my\.cfg describes weights of Darknet, but old\.h5")
 
     def test_a_folder_in_use(self, refused):
         Path("run").mkdir()

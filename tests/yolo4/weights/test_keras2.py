@@ -14,10 +14,10 @@ from tests.helpers import ROOT
 from utils.errors import UserError
 from yolo4.build import build_model
 from yolo4.config import Config
-from yolo4.weights.keras2 import KERAS2_SETTINGS, is_keras2, keras2_class_count, load_keras2
+from yolo4.weights.keras2 import is_keras2, keras2_class_count, keras2_settings, load_keras2
 from yolo4.weights.source import open_weights
 
-CONFIG = Config(width=0.125, depth=0.1, input_size=64, **KERAS2_SETTINGS)
+CONFIG = Config(width=0.125, depth=0.1, input_size=64, **keras2_settings())
 
 
 @pytest.fixture(scope="module")

@@ -29,7 +29,7 @@ from yolo4.train.setup import prepare
 from yolo4.weights import WeightsFormat, released, source
 from yolo4.weights.darknet.files import write_weights
 from yolo4.weights.darknet.load import DARKNET
-from yolo4.weights.keras2 import KERAS2, KERAS2_SETTINGS
+from yolo4.weights.keras2 import KERAS2, keras2_settings
 from yolo4.weights.keras3 import KERAS3
 from yolo4.weights.source import open_weights
 
@@ -187,7 +187,7 @@ class TestFormats:
         added = WeightsFormat(
             "made up",
             recognizes=lambda path: path.suffix == ".made",
-            class_count=lambda path: 7,
+            class_count=lambda path, network: 7,
             load=lambda model, path, whole=False: f"{path.name} into {model.name}",
         )
         monkeypatch.setattr(source, "FORMATS", (added, *source.FORMATS))
@@ -272,11 +272,11 @@ class TestTraining:
         path = write_keras2(trained, tmp_path / "old.h5")
         config = dataclasses.replace(config, weights=str(path))
         found = prepare(config).config
-        assert {name: getattr(found, name) for name in KERAS2_SETTINGS} == KERAS2_SETTINGS
+        assert {name: getattr(found, name) for name in keras2_settings()} == keras2_settings()
         assert (
             f"--scale-x-y (1.0, 1.0, 1.0), --batch-norm-epsilon 0.001: what {path} was trained with"
         ) in capsys.readouterr().out.splitlines()
-        same = dataclasses.replace(config, **KERAS2_SETTINGS)
+        same = dataclasses.replace(config, **keras2_settings())
         assert prepare(same).config == found
         assert "was trained with" not in capsys.readouterr().out
 

@@ -52,7 +52,23 @@ def read_cfg(
     if not found or found[0].name != "net":
         raise UserError(f"{path}: not a Darknet network: its first section is not [net]")
     net, *graph = found
-    network = _likeliest(networks, sum(section.name == "yolo" for section in graph))
+    refusals = []
+    for network in _likely(networks, sum(section.name == "yolo" for section in graph)):
+        try:
+            return _read_as(network, net, graph, path)
+        except UserError as error:
+            refusals.append(error)
+    raise refusals[0]
+
+
+def _read_as(
+    network: NetworkSpec, net: CfgSection, graph: Sequence[CfgSection], path: Path
+) -> DarknetNetwork:
+    """The sections, read as those of a network.
+
+    Raises:
+        UserError: they describe another network.
+    """
     graph = _with_own_masks(graph, network)
     detections = [section for section in graph if section.name == "yolo"]
     depth = depth_of(graph, network)
@@ -70,10 +86,10 @@ def read_cfg(
     return described
 
 
-def _likeliest(networks: Iterable[NetworkSpec], levels: int) -> NetworkSpec:
-    """The network with this number of levels; if there is none, the first one, to compare with."""
+def _likely(networks: Iterable[NetworkSpec], levels: int) -> list[NetworkSpec]:
+    """The networks with this number of levels; if there is none, the first one, to compare with."""
     first, *others = networks
-    return next((network for network in (first, *others) if network.levels == levels), first)
+    return [network for network in (first, *others) if network.levels == levels] or [first]
 
 
 def _with_own_masks(graph: Sequence[CfgSection], network: NetworkSpec) -> list[CfgSection]:

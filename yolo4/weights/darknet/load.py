@@ -207,10 +207,10 @@ def _recognizes(path: Path) -> bool:
     return True
 
 
-def _class_count(path: Path) -> int | None:
-    """The class count of a network of full width and depth; None for any other file."""
+def _class_count(path: Path, network: NetworkSpec) -> int | None:
+    """The class count if the network has full width and depth; None for any other file."""
     numbers = (path.stat().st_size - read_header(path).size) // _FLOAT32
-    return darknet_class_count(numbers)
+    return darknet_class_count(numbers, network=network)
 
 
 DARKNET = WeightsFormat("Darknet", _recognizes, _class_count, load_darknet)
