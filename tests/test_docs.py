@@ -162,6 +162,22 @@ def test_every_file_of_the_project_exists(page):
     assert [name for name in named if not (ROOT / name).exists()] == []
 
 
+def test_every_file_to_open_for_a_change_exists():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    named = re.findall(
+        r"`((?:nets|utils|yolo4|tests|docs)/[\w./]*)", text
+    )  # <format>.py: its folder
+    assert {"nets/losses.py", "nets/networks/", "yolo4/weights/"} <= set(named)
+    assert [name for name in named if not (ROOT / name).exists()] == []
+    layout = re.search(r"^```\n(.*?)^```", text, re.MULTILINE | re.DOTALL)[1]
+    folder, folders = ROOT, []
+    for indent, words in re.findall(r"^(  )?(\w+/(?: \w+/)*)", layout, re.MULTILINE):
+        folder = folder if indent else ROOT / words
+        folders += [folder / word for word in words.split()] if indent else [folder]
+    assert len(folders) > 10
+    assert [path for path in folders if not path.is_dir()] == []
+
+
 def test_the_readme_names_the_two_files_of_the_loss():
     assert {"nets/losses.py", "nets/assign.py"} <= set(re.findall(r"`(nets/\w+\.py)`", README))
 

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import shutil
+from typing import get_args, get_type_hints
 
 import h5py
 import keras
@@ -180,6 +181,15 @@ def test_precision_is_that_of_layers_built_afterwards(
     layer = keras.layers.Dense(1)
     assert layer.compute_dtype == chosen
     assert layer.variable_dtype == "float32"
+
+
+@pytest.mark.parametrize("name", get_args(get_type_hints(Config)["confidence_loss"]))
+def test_every_choice_of_a_confidence_loss_is_one(name):
+    criterion = build_criterion(dataclasses.replace(CONFIG, confidence_loss=name), COCO_ANCHORS)
+    logits, positive, loss_mask = np.array([[[-2.0, 2.0]], [[1.0, 0.0]], [[1.0, 1.0]]], "float32")
+    wrong = criterion.confidence(logits, positive, loss_mask)
+    right = criterion.confidence(-logits, positive, loss_mask)
+    assert (np.asarray(wrong) > np.asarray(right)).all()
 
 
 def test_the_criterion_has_every_setting_of_the_loss():
