@@ -108,6 +108,15 @@ def test_a_killed_process_is_reported_in_one_line(training):
     gc.collect()  # what the error leaves behind is freed without another error
 
 
+@pytest.fixture
+def heard():
+    """Ctrl-C raises KeyboardInterrupt, as in a terminal; a job in the background ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield signal.default_int_handler
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heard")
 def test_ctrl_c_does_not_reach_them(training):
     with closing(ProcessBatchMaker(training, BATCH, 2)) as made:
         made.batch(0, 0, BATCH)
@@ -120,7 +129,7 @@ def test_ctrl_c_does_not_reach_them(training):
         assert len(started) == 2
 
 
-def test_ctrl_c_while_they_start_does_not_reach_them_either(training):
+def test_ctrl_c_while_they_start_does_not_reach_them_either(training, heard):
     with closing(ProcessBatchMaker(training, BATCH, 2)) as made:
         started = children()
         for process in started:
@@ -129,7 +138,7 @@ def test_ctrl_c_while_they_start_does_not_reach_them_either(training):
         made.batch(1, 0, BATCH)
         assert children() == started
         assert len(started) == 2
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is heard
 
 
 def test_nothing_is_made_once_it_is_closed(training):
