@@ -31,6 +31,8 @@ from yolo4.run import Run
 from yolo4.sample_data.make import make_sample_data
 from yolo4.train.options import train_defaults
 
+pytestmark = pytest.mark.quick
+
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CHAPTERS = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md")}
 PAGES = {"README.md": README, **CHAPTERS}

@@ -19,6 +19,8 @@ from tests.helpers.imports import (
     reached_from,
 )
 
+pytestmark = pytest.mark.quick
+
 SCRIPTS = sorted(path.stem for path in ROOT.glob("*.py"))
 COMMANDS = [*SCRIPTS, "yolo4 convert", "yolo4 export"]
 BACKENDS = {"tensorflow", "jax", "torch"}

@@ -9,6 +9,8 @@ from nets.assign import Assignment, assign, ignored, shape_iou
 from nets.decode import anchor_grid, decode_boxes
 from tests.helpers.yolov4 import LEVELS, STRIDES
 
+pytestmark = pytest.mark.quick
+
 ANCHORS = [[4, 4], [8, 8], [8, 16], [16, 16], [24, 16], [16, 32], [32, 32], [48, 32], [64, 64]]
 GRIDS = [(8, 8), (4, 4), (2, 2)]
 STRIDE_16, STRIDE_32, TOTAL = 8 * 8 * 3, (8 * 8 + 4 * 4) * 3, (8 * 8 + 4 * 4 + 2 * 2) * 3

@@ -6,6 +6,8 @@ from keras import ops
 from nets.batch_norm import BatchNorm, mish, normalize_batch
 from nets.blocks import spp
 
+pytestmark = pytest.mark.quick
+
 
 def gradient(function, x):
     """Gradient of the sum of `function(x)`, by the backend's automatic differentiation."""

@@ -7,6 +7,8 @@ from hypothesis.extra.numpy import arrays
 
 from nets import boxes
 
+pytestmark = pytest.mark.quick
+
 A = np.array([0, 0, 4, 2], np.float32)  # 4 x 2
 B = np.array([2, 0, 6, 4], np.float32)  # 4 x 4; 4 in common, union 20, enclosing 6 x 4
 

@@ -6,6 +6,8 @@ from nets.decode import anchor_grid, decode, decode_boxes, flatten, grids
 from nets.outputs import Decode
 from tests.helpers.yolov4 import LEVELS
 
+pytestmark = pytest.mark.quick
+
 ANCHORS = [[10 * n, 5 * n] for n in range(1, 10)]
 
 

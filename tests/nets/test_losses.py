@@ -23,6 +23,8 @@ from nets.losses import (
 from nets.yolov4 import YOLOv4
 from tests.helpers.yolov4 import LEVELS, make_loss
 
+pytestmark = pytest.mark.quick
+
 ANCHORS = [[4, 4], [8, 8], [8, 16], [16, 16], [24, 16], [16, 32], [32, 32], [48, 32], [64, 64]]
 ARMS = ["bce", "balanced_bce", "focal", "focal_star", "ohem"]
 

@@ -29,6 +29,8 @@ from yolo4.weights.keras2 import KERAS2
 from yolo4.weights.keras3 import KERAS3
 from yolo4.weights.source import open_weights
 
+pytestmark = pytest.mark.quick
+
 SHAPE = (64, 96)
 GRIDS = [(4, 6), (2, 3)]
 LEVELS = TOY.strides, TOY.scale_x_y

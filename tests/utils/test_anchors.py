@@ -21,6 +21,8 @@ from utils.errors import UserError
 from utils.image import letterbox
 from utils.records import Record
 
+pytestmark = pytest.mark.quick
+
 MODEL_DATA = ROOT / "model_data"
 
 side = st.integers(1, 300)

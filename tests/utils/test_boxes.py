@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 
 from utils.boxes import distance_iou, nms
 
+pytestmark = pytest.mark.quick
+
 
 def plain_overlap(a, b, method):
     """IoU or DIoU of two xyxy boxes in plain Python."""

@@ -12,6 +12,8 @@ from PIL import ImageFont
 from utils import draw
 from utils.draw import class_color, draw_boxes, text_color
 
+pytestmark = pytest.mark.quick
+
 
 def gray(height, width):
     return np.full((height, width, 3), 128, np.uint8)

@@ -13,6 +13,8 @@ from utils.errors import metadata_version, missing_system_library, module_versio
 from yolo4.cli import clean_exit
 from yolo4.config import Config
 
+pytestmark = pytest.mark.quick
+
 LIBGL = "libGL.so.1: cannot open shared object file: No such file or directory"
 HEADLESS = "pip install --force-reinstall --no-deps opencv-python-headless"
 SYSTEM_PACKAGES = "apt-get install libgl1 libglib2.0-0"

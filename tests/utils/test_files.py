@@ -4,6 +4,8 @@ import pytest
 
 from utils.files import atomic_path, write_atomically
 
+pytestmark = pytest.mark.quick
+
 
 def test_writes_text_and_bytes_and_makes_folders(tmp_path):
     write_atomically(tmp_path / "a" / "b.txt", "é\n")

@@ -13,6 +13,8 @@ from PIL import Image, ImageOps
 
 from utils.image import ImageError, Letterbox, exif_orientation, letterbox, read_image
 
+pytestmark = pytest.mark.quick
+
 HEIGHT, WIDTH = 24, 40
 
 

@@ -17,6 +17,8 @@ from yolo4.config import Config
 from yolo4.options import check_ranges, flag, option, option_fields
 from yolo4.train.options import TrainOptions
 
+pytestmark = pytest.mark.quick
+
 
 @dataclasses.dataclass(frozen=True)
 class Options:

@@ -11,6 +11,8 @@ from yolo4.config import Config
 from yolo4.options import flag
 from yolo4.train.options import TrainOptions
 
+pytestmark = pytest.mark.quick
+
 FIELDS = dataclasses.fields(Config)
 RANGED = [f for f in FIELDS if {f.metadata["low"], f.metadata["high"]} != {None}]
 

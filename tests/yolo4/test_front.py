@@ -12,6 +12,8 @@ from tests.helpers import ROOT
 from yolo4.__main__ import COMMANDS
 from yolo4.config import Config
 
+pytestmark = pytest.mark.quick
+
 
 @pytest.mark.parametrize("name", yolo4.__all__)
 def test_every_public_name_is_there(name):

@@ -8,6 +8,8 @@ import pytest
 from utils.errors import UserError
 from yolo4.options import check_names, check_ranges, flag, from_mapping, option, option_fields
 
+pytestmark = pytest.mark.quick
+
 
 @dataclasses.dataclass(frozen=True)
 class Options:

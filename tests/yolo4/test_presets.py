@@ -18,6 +18,8 @@ from yolo4.config import Config
 from yolo4.presets import PRESETS
 from yolo4.train.options import train_defaults
 
+pytestmark = pytest.mark.quick
+
 SAMPLE = PRESETS["sample"]
 
 

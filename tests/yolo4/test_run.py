@@ -11,6 +11,8 @@ from utils.errors import UserError
 from yolo4.config import Config
 from yolo4.run import Run, open_run
 
+pytestmark = pytest.mark.quick
+
 
 @pytest.fixture(autouse=True)
 def _in_an_empty_folder(tmp_path, monkeypatch):

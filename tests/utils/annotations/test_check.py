@@ -23,6 +23,8 @@ from utils.annotations import Problem
 from utils.annotations.check import check_box, rotate_corners
 from utils.annotations.raw import Annotation, Entry, RawObject
 
+pytestmark = pytest.mark.quick
+
 ENTRY = Entry(Path("a.jpg"), Path("a.xml"), lambda: Annotation([], []))
 SIZE = (60, 40)
 

@@ -19,6 +19,8 @@ from utils.annotations.image_files import split_in_name
 from utils.errors import UserError
 from utils.text import read_class_names
 
+pytestmark = pytest.mark.quick
+
 
 @pytest.mark.parametrize(
     ("name", "split"),

@@ -23,6 +23,8 @@ from utils.annotations.formats import voc
 from utils.annotations.raw import Annotation, Finding, RawObject
 from utils.errors import UserError
 
+pytestmark = pytest.mark.quick
+
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):

@@ -14,6 +14,8 @@ from utils.metrics.bootstrap import bootstrap_map, weighted_map
 from utils.metrics.voc_map import VocMatches, evaluate_voc, match_voc
 from utils.records import Detections, Record
 
+pytestmark = pytest.mark.quick
+
 CLASSES = ["a", "b", "c"]
 
 

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 from tests.helpers.made_boxes import detections, record
 from utils.metrics.calibration import calibration_curve
 
+pytestmark = pytest.mark.quick
+
 NAMES = ("cat", "dog")
 
 CAT = (0, 0, 0, 10, 10, False)

@@ -15,6 +15,8 @@ from tests.helpers.cost import assert_evaluates_all_images_at_once
 from utils.metrics.coco_map import COCO_METRICS, evaluate_coco
 from utils.records import Detections, Record
 
+pytestmark = pytest.mark.quick
+
 
 def random_images(count, seed=0):
     """Records and detections that find most objects roughly, with some false ones."""

@@ -8,6 +8,8 @@ from tests.helpers.made_boxes import detections, record
 from utils.metrics.error_types import ERROR_TYPES, error_types, errors_by_class
 from utils.metrics.voc_map import match_voc
 
+pytestmark = pytest.mark.quick
+
 NAMES = ("cat", "dog")
 CAT = (0, 0, 0, 10, 10, False)
 DOG = (1, 100, 100, 110, 110, False)

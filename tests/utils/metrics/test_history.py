@@ -10,6 +10,8 @@ from utils.errors import UserError
 from utils.metrics import history
 from utils.metrics.history import best_epoch, plot_history, read_history
 
+pytestmark = pytest.mark.quick
+
 TABLE = """epoch,loss,box,lr,val_loss,val_box,map50
 1,100.0,3.5,0.001,,,
 2,9.0,3.0,0.001,8.0,2.9,0.25

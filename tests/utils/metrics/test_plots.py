@@ -12,6 +12,8 @@ from utils.metrics import plots
 from utils.metrics.score_curve import ScoreCurve
 from utils.metrics.voc_map import VocScores
 
+pytestmark = pytest.mark.quick
+
 ALL = (plots.plot_precision_recall, plots.plot_score_thresholds, plots.plot_average_precision)
 
 

@@ -18,6 +18,8 @@ from utils.metrics.significance import (
     sign_flip_p,
 )
 
+pytestmark = pytest.mark.quick
+
 p_values = st.lists(st.floats(0, 1), max_size=6)
 
 

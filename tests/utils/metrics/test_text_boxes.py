@@ -6,6 +6,8 @@ import pytest
 from utils.errors import UserError
 from utils.metrics.text_boxes import read_text_boxes
 
+pytestmark = pytest.mark.quick
+
 
 @pytest.fixture
 def folders(tmp_path):

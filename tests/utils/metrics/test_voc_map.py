@@ -14,6 +14,8 @@ from utils.metrics.score_curve import ScoreCurve
 from utils.metrics.voc_map import evaluate_voc, match_voc
 from utils.records import Detections, Record
 
+pytestmark = pytest.mark.quick
+
 
 def record(*objects, size=(200, 200)):
     """A record of (label, x1, y1, x2, y2[, difficult]) tuples."""

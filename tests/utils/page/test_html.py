@@ -9,6 +9,8 @@ from jinja2 import UndefinedError
 
 from utils.page.html import clean, render_html
 
+pytestmark = pytest.mark.quick
+
 TEMPLATE = """{% extends "page.html.jinja" %}
 {% block title %}{{ name }}{% endblock %}
 {% block header %}<h1>{{ name }}</h1>{% endblock %}

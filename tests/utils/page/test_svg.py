@@ -2,7 +2,11 @@
 
 from xml.etree import ElementTree
 
+import pytest
+
 from utils.page.svg import color, inline_svg, new_axes
+
+pytestmark = pytest.mark.quick
 
 
 def test_a_drawing_is_one_element_without_a_style_of_its_own():

@@ -8,6 +8,8 @@ import pytest
 
 from utils.page.thumbnails import crop_around, fit, jpeg_uri
 
+pytestmark = pytest.mark.quick
+
 
 @pytest.mark.parametrize(("shape", "expected"), [((50, 100), (24, 48)), ((200, 2), (48, 1))])
 def test_the_longer_side_is_as_long_as_asked(shape, expected):

@@ -12,6 +12,8 @@ from utils.image import letterbox
 from utils.training_data.augment import Augmentation, mixup, mosaic, scale_translate, shift_colors
 from utils.training_data.compose import Rectangle, Sample, place, render
 
+pytestmark = pytest.mark.quick
+
 OFF = Augmentation(
     mosaic=0, mixup=0, flip=0, scale=0, translate=0, hue=0, saturation=0, value=0
 )  # fmt: skip

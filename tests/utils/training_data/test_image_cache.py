@@ -21,6 +21,8 @@ from utils.training_data.augment import Augmentation
 from utils.training_data.dataset import TrainingSet
 from utils.training_data.image_cache import DiskCache, MemoryCache, available_memory, read_record
 
+pytestmark = pytest.mark.quick
+
 MIB = 2**20
 
 

@@ -6,6 +6,8 @@ from utils.errors import UserError
 from yolo4.compare.arms import parse_arms
 from yolo4.config import Config
 
+pytestmark = pytest.mark.quick
+
 
 def names(*texts, protocol="as_is"):
     return [arm.name for arm in parse_arms(texts, protocol)]

@@ -13,6 +13,8 @@ from utils.metrics.voc_map import VocMatches
 from yolo4.compare.conclusion import _what_would_settle, conclude
 from yolo4.compare.contrast import Contrast, NotComparable
 
+pytestmark = pytest.mark.quick
+
 
 def run(found, images=200):
     """One object per image, no false positive: mAP is the share of images with a detection."""

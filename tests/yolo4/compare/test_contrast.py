@@ -6,6 +6,8 @@ import pytest
 
 from yolo4.compare.contrast import Contrast, NotComparable, describe
 
+pytestmark = pytest.mark.quick
+
 UNCLEAR = Contrast(
     "focal",
     "bce",

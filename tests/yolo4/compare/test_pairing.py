@@ -1,7 +1,11 @@
 import dataclasses
 
+import pytest
+
 from tests.helpers.study_folder import begin_run, make_plan
 from yolo4.compare.pairing import check_pairing
+
+pytestmark = pytest.mark.quick
 
 
 def test_runs_that_started_alike_are_pairs(tmp_path):

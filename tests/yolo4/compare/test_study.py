@@ -11,6 +11,8 @@ from yolo4.compare.study import carry_out, continue_or_start, open_study
 from yolo4.compare.study_files import save_detections, write_json
 from yolo4.sample_data.make import make_sample_data
 
+pytestmark = pytest.mark.quick
+
 
 @pytest.fixture
 def runs(monkeypatch):

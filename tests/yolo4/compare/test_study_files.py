@@ -16,6 +16,8 @@ from yolo4.compare.study_files import (
     write_json,
 )
 
+pytestmark = pytest.mark.quick
+
 
 def detections(count, seed=0):
     rng = np.random.default_rng(seed)

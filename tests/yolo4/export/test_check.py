@@ -4,6 +4,8 @@ import pytest
 from utils.errors import UserError
 from yolo4.export.check import compare, refuse_differences
 
+pytestmark = pytest.mark.quick
+
 EXPECTED = {
     "boxes": np.array([[[0, 0, 100, 50]]], np.float32),
     "scores": np.array([[0.5]], np.float32),

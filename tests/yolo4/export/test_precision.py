@@ -12,6 +12,8 @@ from yolo4.config import Config
 from yolo4.export.options import ExportOptions
 from yolo4.export.precision import Measurement, _as_infer, _milliseconds, verdict
 
+pytestmark = pytest.mark.quick
+
 FLOAT32 = Measurement(megabytes=13.5, milliseconds=40.0, map=0.875)
 
 

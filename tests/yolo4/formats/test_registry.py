@@ -10,6 +10,8 @@ from tests.helpers import ROOT
 from yolo4.export.options import ExportOptions
 from yolo4.formats import FORMATS, MODEL_FORMATS
 
+pytestmark = pytest.mark.quick
+
 HEAVY = {"keras", "tensorflow", "openvino", "cv2", "onnx", "onnxruntime", "ai_edge_litert", "PIL"}
 
 

@@ -7,6 +7,8 @@ from yolo4.inference.agreement import agree
 from yolo4.inference.engine import BackendNetwork
 from yolo4.inference.verified_bfloat16 import VerifiedBfloat16
 
+pytestmark = pytest.mark.quick
+
 BOXES = np.array([[[0, 0, 10, 10], [20, 20, 60, 40]]], np.float32)
 CONFIDENCE = np.array([[0.8, 0.2]], np.float32)
 SCORES = np.array([[[0.9, 0.1], [0.9, 0.1]]], np.float32)

@@ -10,6 +10,8 @@ from utils.image import ImageError, Letterbox
 from utils.postprocess import PREDICTION, select_detections
 from yolo4.inference.detector import Detector
 
+pytestmark = pytest.mark.quick
+
 NAMES = ("apple", "leaf", "key")
 SIZE = (64, 96)
 

@@ -4,6 +4,8 @@ import pytest
 from utils.image import Letterbox
 from yolo4.inference.heatmap import HeatMap, confidence_grid, draw_heat
 
+pytestmark = pytest.mark.quick
+
 SIZE = (64, 96)
 GRIDS = [(8, 12), (4, 6), (2, 3)]
 CELLS = (8 * 12, 4 * 6, 2 * 3)

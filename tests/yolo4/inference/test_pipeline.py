@@ -8,6 +8,8 @@ import pytest
 
 from yolo4.inference.pipeline import Pace, finish_on_interrupt, in_batches, overlapped
 
+pytestmark = pytest.mark.quick
+
 
 def test_order_is_kept_whatever_finishes_first():
     def slow_when_even(number):

@@ -8,6 +8,8 @@ import pytest
 from yolo4.predict.frames import load_frame, read_frames
 from yolo4.predict.sources import SourceKind, find_sources
 
+pytestmark = pytest.mark.quick
+
 
 @pytest.fixture
 def files(tmp_path, monkeypatch):

@@ -22,6 +22,8 @@ from yolo4.predict.sources import find_sources
 from yolo4.predict.writers import DetectionsFile
 from yolo4.sample_data.make import make_sample_data
 
+pytestmark = pytest.mark.quick
+
 NAMES = ("apple", "key")
 SIZE = (64, 96)
 PREDICTORS = 3 * (8 * 12 + 4 * 6 + 2 * 3)

@@ -5,6 +5,8 @@ import pytest
 from utils.errors import UserError
 from yolo4.predict.sources import SourceKind, find_sources
 
+pytestmark = pytest.mark.quick
+
 
 @pytest.fixture
 def files(tmp_path, monkeypatch):

@@ -9,6 +9,8 @@ from utils.image import read_image
 from utils.records import Detections
 from yolo4.predict.writers import detections_file, video_file, write_crops, write_image
 
+pytestmark = pytest.mark.quick
+
 
 def detections(*boxes, labels=None):
     return Detections(

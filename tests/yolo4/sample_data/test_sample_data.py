@@ -15,6 +15,8 @@ from yolo4.sample_data import make as sample_data
 from yolo4.sample_data.make import make_sample_data
 from yolo4.sample_data.scene import CLASS_NAMES, draw_scene
 
+pytestmark = pytest.mark.quick
+
 SMALL = {"train": 5, "val": 2, "test": 1, "size": 128}
 
 

@@ -9,6 +9,8 @@ from utils.records import Detections, Record
 from yolo4.train import previews
 from yolo4.train.previews import save_batch, save_detections
 
+pytestmark = pytest.mark.quick
+
 NAMES = ("cat", "dog")
 GRAY = 90
 

@@ -11,6 +11,8 @@ from yolo4.sample_data.make import make_sample_data
 from yolo4.train import setup as training_setup
 from yolo4.train.setup import prepare, prepare_resume, training_set
 
+pytestmark = pytest.mark.quick
+
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):

@@ -11,6 +11,8 @@ from utils.postprocess import EVALUATION
 from utils.records import Record
 from yolo4.train.validation import Evaluator
 
+pytestmark = pytest.mark.quick
+
 SIZE = 64
 COLORS = (10, 20, 40, 80, 160)
 

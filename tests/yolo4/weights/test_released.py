@@ -14,6 +14,8 @@ from utils.errors import UserError
 from yolo4.weights import released
 from yolo4.weights.released import RELEASED, released_file
 
+pytestmark = pytest.mark.quick
+
 DATA = np.random.default_rng(0).bytes(1_000_000)
 
 

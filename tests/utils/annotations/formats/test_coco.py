@@ -17,6 +17,8 @@ from tests.helpers.annotation_files import (
 from utils.annotations import Problem
 from utils.errors import UserError
 
+pytestmark = pytest.mark.quick
+
 CATEGORIES = ((90, "zebra"), (3, "ant"))
 
 

@@ -7,6 +7,8 @@ from utils.annotations import formats
 from utils.annotations.raw import Annotation, DataFormat, Entry, RawDataSet, RawObject
 from utils.errors import UserError
 
+pytestmark = pytest.mark.quick
+
 
 def read_dots(path):
     """Each line of a .dots file is the name of an image with a cat in the corner."""

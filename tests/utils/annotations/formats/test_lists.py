@@ -14,6 +14,8 @@ from tests.helpers.annotation_files import (
 from utils.annotations import Problem
 from utils.errors import UserError
 
+pytestmark = pytest.mark.quick
+
 
 @pytest.fixture
 def folder(tmp_path):

@@ -20,6 +20,8 @@ from utils.annotations.formats.voc import read_xml
 from utils.annotations.raw import AnnotationError
 from utils.errors import UserError
 
+pytestmark = pytest.mark.quick
+
 THREE = {"a": [CAT], "b": [DOG, CAT], "c": []}
 
 

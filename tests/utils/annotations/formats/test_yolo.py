@@ -17,6 +17,8 @@ from utils.annotations import Problem
 from utils.annotations.formats.yolo_labels import read_labels
 from utils.errors import UserError
 
+pytestmark = pytest.mark.quick
+
 BOX = "1 0.5 0.5 0.5 0.25\n"  # of 60x40: 15 15 45 25
 HAND = [[15, 15, 45, 25]]
 
