@@ -8,42 +8,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from nets import losses
 from nets.decode import decode
 from nets.losses import (
     TERMS,
     YOLOv4Loss,
     balanced_bce,
     bce,
-    confidence_loss,
     focal,
     focal_star,
     ohem,
 )
-from nets.yolov4 import YOLOv4
-from tests.helpers.yolov4 import LEVELS, make_loss
+from tests.helpers.losses import ANCHORS, ARMS, IMAGES, arm, logits_of, loss_of, targets_of
+from tests.helpers.yolov4 import LEVELS
 
-pytestmark = pytest.mark.quick
-
-ANCHORS = [[4, 4], [8, 8], [8, 16], [16, 16], [24, 16], [16, 32], [32, 32], [48, 32], [64, 64]]
-ARMS = ["bce", "balanced_bce", "focal", "focal_star", "ohem"]
+pytestmark = [pytest.mark.quick, pytest.mark.usefixtures("compiled")]
 
 logit_arrays = arrays(np.float32, (2, 20), elements=st.floats(-30, 30, width=32))
 target_arrays = arrays(np.bool_, (2, 20))
-
-
-@pytest.fixture(autouse=True)
-def plain(monkeypatch):
-    """The loss as it is written: compiling it takes seconds for each setting and shape."""
-    compiled = losses.compiled
-    monkeypatch.setattr(losses, "compiled", lambda function: function)
-    return compiled
-
-
-def arm(name, alpha=0.25, gamma=2.0):
-    return confidence_loss(
-        name, focal_alpha=alpha, focal_gamma=gamma, focal_beta=1.0, ohem_ratio=3.0
-    )
 
 
 def value_and_gradient(function, logits):
@@ -169,30 +150,6 @@ def test_ohem_counts_exactly_among_equal_negatives():
 # --- the whole loss
 
 
-def logits_of(seed, classes=3, batch=2):
-    rng = np.random.default_rng(seed)
-    shapes = [(batch, 64 // s, 64 // s, 3, 5 + classes) for s in (8, 16, 32)]
-    return [rng.normal(0, 1, shape).astype(np.float32) for shape in shapes]
-
-
-def targets_of(images, size=4):
-    """Targets of images, each a list of (box, label, difficult)."""
-    boxes = np.zeros((len(images), size, 4), np.float32)
-    labels = np.full((len(images), size), -1, np.int32)
-    difficult = np.zeros((len(images), size), bool)
-    for row, objects in enumerate(images):
-        for place, (box, label, hard) in enumerate(objects):
-            boxes[row, place], labels[row, place], difficult[row, place] = box, label, hard
-    return {"boxes": boxes, "labels": labels, "difficult": difficult}
-
-
-IMAGES = [[([16, 8, 24, 16], 2, False), ([10, 20, 50, 60], 0, False)], []]
-
-
-def loss_of(name="focal", **options):
-    return make_loss(ANCHORS, arm(name), **options)
-
-
 def terms(criterion, targets, logits):
     return {k: float(v) for k, v in criterion(targets, [tf.constant(x) for x in logits]).items()}
 
@@ -306,61 +263,3 @@ def test_box_term_is_one_minus_overlap(name):
     found = terms(loss_of(box_loss=name), targets_of([[(box, 2, False)]]), logits)
     predicted = np.asarray(decode(logits, ANCHORS, *LEVELS)[0])[0, (1 * 8 + 2) * 3 + 1]
     assert found["box"] == pytest.approx(1 - float(getattr(boxes, name)(predicted, box)), rel=1e-5)
-
-
-def test_the_compiled_loss_is_the_plain_one_in_value_and_gradient(plain, monkeypatch):
-    slow = loss_of("focal", anchor_match_threshold=0.2, label_smoothing=0.1)
-    monkeypatch.setattr(losses, "compiled", plain)
-    fast = loss_of("focal", anchor_match_threshold=0.2, label_smoothing=0.1)
-    results = []
-    for criterion in (slow, fast):
-        logits = [tf.constant(x) for x in logits_of(9)]
-        with tf.GradientTape() as tape:
-            tape.watch(logits)
-            values = criterion(targets_of(IMAGES), logits)
-            total = sum(values.values())
-        results.append([*values.values(), *tape.gradient(total, logits)])
-    for a, b in zip(*results, strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)
-
-
-@pytest.mark.parametrize("extreme", [1e4, -1e4])
-@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16", "mixed_float16"])
-def test_finite_at_extreme_logits_under_every_policy(policy, extreme, precision_policy):
-    precision_policy(policy)
-    network = YOLOv4(3, width=0.05, depth=0.1)
-    for layer in network.convolutions():
-        if layer.use_bias:
-            layer.bias.assign(np.full(layer.bias.shape, extreme))
-    targets = targets_of(IMAGES)
-    images = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3))
-    with tf.GradientTape() as tape:
-        logits = network(images, training=True)
-        values = [value for name in ARMS for value in loss_of(name)(targets, logits).values()]
-        total = sum(values)
-    assert np.isfinite(values).all()
-    assert all(
-        np.isfinite(gradient).all() for gradient in tape.gradient(total, network.trainable_weights)
-    )
-
-
-@pytest.mark.parametrize("name", ARMS)
-def test_descending_the_gradient_on_one_batch_finds_the_objects(name):
-    logits = [tf.Variable(x) for x in logits_of(8)]
-    criterion, targets = loss_of(name), targets_of(IMAGES)
-    optimizer = keras.optimizers.Adam(0.2)
-    optimizer.build(logits)
-    totals = []
-    for _ in range(30):
-        with tf.GradientTape() as tape:
-            total = sum(criterion(targets, [x + 0 for x in logits]).values())
-        optimizer.apply(tape.gradient(total, logits), logits)
-        totals.append(float(total))
-    assert np.isfinite(totals).all()
-    assert totals[-1] < 0.5 * totals[0]
-    # The predictor that is assigned to the first object, IMAGES[0][0], and its class 2.
-    boxes, confidence, scores = decode([tf.constant(x.numpy()) for x in logits], ANCHORS, *LEVELS)
-    assigned = (1 * 8 + 2) * 3 + 1
-    np.testing.assert_allclose(boxes[0, assigned], IMAGES[0][0][0], atol=1)
-    assert float(confidence[0, assigned]) > 1.5 * float(np.median(confidence[0]))
-    assert int(np.argmax(scores[0, assigned])) == 2

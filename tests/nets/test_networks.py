@@ -29,8 +29,6 @@ from yolo4.weights.keras2 import KERAS2
 from yolo4.weights.keras3 import KERAS3
 from yolo4.weights.source import open_weights
 
-pytestmark = pytest.mark.quick
-
 SHAPE = (64, 96)
 GRIDS = [(4, 6), (2, 3)]
 LEVELS = TOY.strides, TOY.scale_x_y
@@ -47,6 +45,7 @@ def toy(classes=2, **options):
     return YOLOv4(classes, input_shape=SHAPE, network=TOY, **options)
 
 
+@pytest.mark.quick
 class TestSpec:
     def test_yolov4_is_that_of_yolov4_cfg(self):
         assert NETWORKS["yolov4"] is YOLOV4
@@ -78,6 +77,7 @@ class TestSpec:
             NetworkSpec(**{**vars(TOY), **change})
 
 
+@pytest.mark.quick
 class TestModel:
     def test_logits_are_those_of_the_levels(self):
         shapes = [tuple(level.shape) for level in toy().outputs]
@@ -106,6 +106,7 @@ class TestModel:
 
 
 class TestTraining:
+    @pytest.mark.quick
     def test_of_equal_anchors_the_finest_level_has_the_best(self):
         width, height = TOY.cfg_anchors[3]
         boxes = np.array([[[40 - width / 2, 30 - height / 2, 40 + width / 2, 30 + height / 2]]])
@@ -179,6 +180,7 @@ class TestWeights:
         assert open_weights(str(path), YOLOV4).class_count() is None
 
 
+@pytest.mark.quick
 class TestDarknet:
     def test_the_cfg_reads_back_with_its_size(self, tmp_path):
         path = tmp_path / "toy.cfg"

@@ -161,6 +161,7 @@ def test_the_network_has_every_setting_of_the_network():
     }
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize(
     ("precision", "width", "amx", "chosen"),
     [
@@ -192,6 +193,7 @@ def test_every_choice_of_a_confidence_loss_is_one(name):
     assert (np.asarray(wrong) > np.asarray(right)).all()
 
 
+@pytest.mark.quick
 def test_the_criterion_has_every_setting_of_the_loss():
     config = Config(
         confidence_loss="focal",

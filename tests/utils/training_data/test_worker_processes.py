@@ -49,6 +49,7 @@ def children():
     return [process for process in found if "resource_tracker" not in " ".join(process.cmdline())]
 
 
+@pytest.mark.quick
 def test_batches_are_the_same_in_any_order_and_any_number_of_threads(training):
     requests = [(step, epoch) for epoch in range(3) for step in range(training.steps(BATCH))]
     order = np.random.default_rng(1).permutation(len(requests)).tolist()

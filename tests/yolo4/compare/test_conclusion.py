@@ -13,8 +13,6 @@ from utils.metrics.voc_map import VocMatches
 from yolo4.compare.conclusion import _what_would_settle, conclude
 from yolo4.compare.contrast import Contrast, NotComparable
 
-pytestmark = pytest.mark.quick
-
 
 def run(found, images=200):
     """One object per image, no false positive: mAP is the share of images with a detection."""
@@ -47,6 +45,7 @@ def variances_of(arm, reference, resamples=1000):
     return VarianceComponents(drawn.var(ddof=1), 200, np.var(seen, ddof=1), len(arm))
 
 
+@pytest.mark.quick
 class TestNumbers:
     def test_hand_worked(self):
         """Seeds differ by 40, 36 and 44 of 200 images: a mean of 0.2 and s of 0.02."""
@@ -116,6 +115,7 @@ class TestNumbers:
         assert other.image_interval != compare(arm, reference).image_interval
 
 
+@pytest.mark.quick
 class TestWhatWouldSettle:
     @pytest.mark.parametrize(
         ("counts", "needs"),
@@ -192,6 +192,7 @@ SEVERAL = {
 }
 
 
+@pytest.mark.quick
 class TestSeveralArms:
     def test_p_is_corrected_over_all_that_have_one(self):
         contrasts = conclude(SEVERAL, "bce", 1000, 0)
@@ -221,6 +222,7 @@ class TestSeveralArms:
             assert getattr(among, name) == getattr(alone, name)
 
 
+@pytest.mark.quick
 class TestNotComparable:
     def test_gives_the_reason_and_no_number(self):
         matches = {"bce": runs(100, 100), "focal": runs(150, 151), "ohem": runs(150, 151)}
@@ -326,6 +328,7 @@ def test_equal_arms_are_not_called_different_more_often_than_the_level_allows():
     assert by_images > 0.2 * studies
 
 
+@pytest.mark.quick
 def test_a_large_difference_is_found():
     rng, studies = np.random.default_rng(2), 25
     verdicts = [

@@ -146,6 +146,7 @@ def test_released_weights_need_only_their_name(eighty, folder, monkeypatch):
     assert_same_network(load_run_model(run), eighty)
 
 
+@pytest.mark.quick
 def test_there_are_the_80_names_of_coco():
     names = read_class_names(COCO_CLASSES)
     assert len(names) == 80
@@ -192,12 +193,14 @@ class TestMistakes:
         cfg = str(darknet_files(three)[1])
         refused("old.h5", cfg, match=r"--cfg my\.cfg describes weights of Darknet, but old\.h5")
 
+    @pytest.mark.quick
     def test_a_folder_in_use(self, refused):
         Path("run").mkdir()
         Path("run/notes.txt").write_text("mine")
         refused(output="run", match="--output run: exists already")
         refused(output="run/notes.txt", match="exists already")
 
+    @pytest.mark.quick
     def test_mistakes_are_reported_before_a_download_if_possible(self, refused, monkeypatch):
         monkeypatch.setattr(source, "released_file", lambda name: pytest.fail("downloads"))
         refused(classes="none.txt", match=r"none\.txt: cannot be read")

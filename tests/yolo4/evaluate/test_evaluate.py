@@ -53,6 +53,7 @@ def metrics():
     return evaluate(found, truth, NAMES, (0.5, 0.75), coco=True)
 
 
+@pytest.mark.quick
 def test_json_holds_the_numbers_and_null_where_nothing_was_measured(metrics):
     values = json.loads(metrics.to_json(source={"run": "é"}), parse_constant=pytest.fail)
     assert values["source"] == {"run": "é"}
@@ -76,12 +77,14 @@ def test_json_holds_the_numbers_and_null_where_nothing_was_measured(metrics):
     assert values["coco"]["AP_large"] is None
 
 
+@pytest.mark.quick
 def test_without_anything_json_is_strict_still():
     values = json.loads(evaluate([], [], ["a"], coco=True).to_json(), parse_constant=pytest.fail)
     assert values["voc"]["map"] is None
     assert values["coco"]["AP"] is None
 
 
+@pytest.mark.quick
 def test_coco_is_left_out_unless_asked_for():
     quick = evaluate([detections()], [record((0, 0, 0, 9, 9))], ["a"])
     assert quick.coco is None
@@ -89,6 +92,7 @@ def test_coco_is_left_out_unless_asked_for():
     assert "COCO" not in quick.table()
 
 
+@pytest.mark.quick
 def test_the_table_says_everything(metrics):
     text = metrics.table()
     cat = next(line for line in text.splitlines() if line.startswith("cat"))
@@ -100,6 +104,7 @@ def test_the_table_says_everything(metrics):
     assert len({len(line) for line in lines}) == 1, "the columns are aligned"
 
 
+@pytest.mark.quick
 def test_csv_holds_the_curves(metrics):
     rows = list(csv.DictReader(io.StringIO(metrics.to_csv())))
     assert len(rows) == 4 * 101
@@ -118,6 +123,7 @@ def test_results_are_written(metrics, tmp_path):
     assert names == plots | {"metrics.json", "score_thresholds.csv"}
 
 
+@pytest.mark.quick
 class TestDetectRecords:
     def images(self, tmp_path, count):
         """Images whose brightness is their number, of different sizes."""
@@ -144,6 +150,7 @@ class TestDetectRecords:
             detect_records(lambda images: [detections() for _ in images], records, 1, False)
 
 
+@pytest.mark.quick
 def test_choose_records():
     train, val, test = [record()], [record()], [record(), record()]
     assert choose_records({"train": train, "val": val, "test": test}, None) == ("test", test)
@@ -157,6 +164,7 @@ def test_choose_records():
         choose_records({"train": train}, None)
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -75,6 +75,7 @@ def test_fit_sees_each_batch_of_each_epoch_in_order(records, workers, first):
             np.testing.assert_array_equal(targets[name], expected[name])
 
 
+@pytest.mark.quick
 def test_a_resumed_training_sees_what_an_uninterrupted_one_sees(records):
     whole = fit(TrainingBatches(training_set(records), BATCH, 0, 2), 0, 4)
     parts = fit(TrainingBatches(training_set(records), BATCH, 0, 1), 0, 1)
@@ -83,6 +84,7 @@ def test_a_resumed_training_sees_what_an_uninterrupted_one_sees(records):
         np.testing.assert_array_equal(images, others)
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("workers", [1, 2])
 def test_an_unreadable_image_comes_out_as_the_error_that_names_it(records, workers, tmp_path):
     gone = tmp_path / "gone.png"
@@ -94,6 +96,7 @@ def test_an_unreadable_image_comes_out_as_the_error_that_names_it(records, worke
         fit(TrainingBatches(dataset, BATCH, 0, workers), 0, 1)
 
 
+@pytest.mark.quick
 def test_other_errors_stay_as_they_are(records):
     batches = TrainingBatches(training_set(records), BATCH, 0, 1)
     with pytest.raises(ZeroDivisionError), batches.original_errors():
@@ -133,6 +136,7 @@ def test_fit_waits_for_slow_data_and_not_for_fast():
     assert waited(making=0.001, training=0.5, workers=2) < 0.2
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize(("ahead", "share"), [(False, 0.75), (True, 0.0)])
 def test_the_share_of_waiting_by_hand(records, monkeypatch, ahead, share):
     """A batch takes 3 s and a step 1: made when it is asked for, or while the last one is used."""

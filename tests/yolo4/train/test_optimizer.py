@@ -72,6 +72,7 @@ def test_weights_and_their_average_are_those_of_keras(name, accumulate):
     assert any(not np.allclose(a, b, atol=1e-3) for a, b in zip(*found, strict=True))
 
 
+@pytest.mark.quick
 def test_without_an_average_the_weights_stay():
     optimizer = build_optimizer(Config(ema=None), RATE)
     model = network()
@@ -82,6 +83,7 @@ def test_without_an_average_the_weights_stay():
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize(
     ("backend", "gpus", "compiled"),
     [

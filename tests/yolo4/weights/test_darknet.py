@@ -86,6 +86,7 @@ def assert_loaded(model, trained, before, names):
         assert all(np.array_equal(a, b) for a, b in zip(arrays, wanted, strict=True)), name
 
 
+@pytest.mark.quick
 class TestFile:
     @pytest.mark.parametrize(
         ("versions", "seen", "size"),

@@ -211,6 +211,7 @@ def test_a_file_without_one_of_its_arrays_is_refused(file, network):
         load_keras2(network, file)
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize(("sizes", "found"), [((24, 24, 27), "24, 24, 27"), ((24,), "24")])
 def test_heads_that_are_not_three_alike_are_refused(tmp_path, sizes, found):
     path = tmp_path / "heads.h5"

@@ -155,6 +155,7 @@ def test_a_file_that_has_to_fill_the_whole_network_but_does_not_is_refused(
     assert equal(model.get_weights(), before)
 
 
+@pytest.mark.quick
 class TestFormats:
     @pytest.mark.parametrize("name", ["yolov4.weights", "yolov4.conv.137", "csdarknet53", "x.y"])
     def test_any_file_but_hdf5_is_darknets_whatever_its_name(self, two, trained, tmp_path, name):
@@ -212,6 +213,7 @@ class TestFormats:
             open_weights(str(tmp_path / name))
 
 
+@pytest.mark.quick
 class TestSettings:
     def test_keras_2_files_have_its_usual_ones(self, trained, tmp_path):
         path = write_keras2(trained, tmp_path / "old.h5")
@@ -281,6 +283,7 @@ class TestTraining:
         assert "was trained with" not in capsys.readouterr().out
 
 
+@pytest.mark.quick
 class TestReleases:
     @pytest.fixture
     def release(self, trained, tmp_path, monkeypatch):
