@@ -166,9 +166,8 @@ def test_every_file_of_the_project_exists(page):
 
 def test_every_file_to_open_for_a_change_exists():
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    named = re.findall(
-        r"`((?:nets|utils|yolo4|tests|docs)/[\w./]*)", text
-    )  # <format>.py: its folder
+    # Of `folder/<format>.py` this is the folder.
+    named = re.findall(r"`((?:nets|utils|yolo4|tests|docs)/[\w./]*)", text)
     assert {"nets/losses.py", "nets/networks/", "yolo4/weights/"} <= set(named)
     assert [name for name in named if not (ROOT / name).exists()] == []
     layout = re.search(r"^```\n(.*?)^```", text, re.MULTILINE | re.DOTALL)[1]

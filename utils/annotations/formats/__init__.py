@@ -28,7 +28,7 @@ def read_data_sets(path: Path) -> list[RawDataSet]:
     """Read a folder or file of any format, without checking images and boxes.
 
     Args:
-        path: a folder, or a COCO .json, YOLO .yaml or list .txt file.
+        path: a folder, or a file that defines a data set, such as a COCO .json.
 
     Returns:
         One data set, or several if subfolders are data sets (VOCdevkit).
