@@ -252,7 +252,8 @@ class Scripted:
     def __init__(self, loss=lambda weight: weight):
         self.loss = loss
 
-    def epoch(self, model):
+    def epoch(self, model, criterion):
+        assert criterion == "the model's criterion"
         value = float(self.loss(model.get_weights()[0].item()))
         names = PREDICTOR_GROUPS[:-1]
         return {"levels": [{"loss": dict.fromkeys(names, value), "gradient": {"positive": 1.0}}]}
@@ -271,6 +272,7 @@ class TestCallback:
         model.compile(SGD(learning_rate=0.1, decay=0.0, average=0.5), "mae")
         model.optimizer.build(model.trainable_variables)
         model.set_weights([np.ones((1, 1))])
+        model.criterion = "the model's criterion"
         return model
 
     def watch(self, run, model, monkeypatch, done, epochs, eval_period=2, loss=lambda x: x):
