@@ -19,14 +19,12 @@ def slim():
     return YOLOv4(3, width=0.125, depth=0.1)
 
 
-@pytest.mark.quick
 def test_convolutions_are_those_of_yolov4_cfg_in_its_order(yolov4):
     ours = [(c.filters, c.kernel_size[0], c.strides[0]) for c in yolov4.convolutions()]
     assert len(ours) == 110
     assert ours == darknet.convolutions()
 
 
-@pytest.mark.quick
 def test_weights_are_as_many_as_in_the_released_file(yolov4):
     assert sum(int(np.prod(w.shape)) for w in yolov4.weights) == 64_429_405
 

@@ -75,7 +75,6 @@ def test_fit_sees_each_batch_of_each_epoch_in_order(records, workers, first):
             np.testing.assert_array_equal(targets[name], expected[name])
 
 
-@pytest.mark.quick
 def test_a_resumed_training_sees_what_an_uninterrupted_one_sees(records):
     whole = fit(TrainingBatches(training_set(records), BATCH, 0, 2), 0, 4)
     parts = fit(TrainingBatches(training_set(records), BATCH, 0, 1), 0, 1)

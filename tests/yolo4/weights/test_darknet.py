@@ -155,6 +155,7 @@ class TestFile:
 
 
 class TestGraph:
+    @pytest.mark.quick
     def test_it_is_that_of_yolov4_cfg(self, tmp_path):
         """Against the shorthand, which was made from the file and not by this code."""
         path = tmp_path / "yolov4.cfg"
@@ -177,9 +178,11 @@ class TestGraph:
             if name == "shortcut":
                 assert options["from"] == section.whole("from", 0)
 
+    @pytest.mark.quick
     def test_it_has_as_many_weights_as_the_released_file(self):
         assert weight_count(graph()) == 64_429_405
 
+    @pytest.mark.quick
     def test_the_released_backbone_ends_with_section_136(self):
         """yolov4.conv.137: [net] and 137 sections, 170,038,676 bytes with the header."""
         assert weight_count(graph()[: 1 + 137]) == (170_038_676 - 20) / 4

@@ -283,7 +283,6 @@ class TestTraining:
         assert "was trained with" not in capsys.readouterr().out
 
 
-@pytest.mark.quick
 class TestReleases:
     @pytest.fixture
     def release(self, trained, tmp_path, monkeypatch):
@@ -313,6 +312,7 @@ class TestReleases:
         monkeypatch.setattr(hashlib, "file_digest", noted)
         return names
 
+    @pytest.mark.quick
     def test_a_name_stands_for_the_released_file_unless_there_is_such_a_file(
         self, release, two, trained, tmp_path, monkeypatch
     ):
@@ -324,6 +324,7 @@ class TestReleases:
         (tmp_path / "yolov4").write_bytes(path.read_bytes())
         assert open_weights("yolov4").load_into(two).endswith("from yolov4")
 
+    @pytest.mark.quick
     def test_a_hash_is_computed_once(self, release, hashed, weights):
         opened = open_weights("yolov4")
         assert opened.sha256 == release.sha256
