@@ -219,13 +219,22 @@ class TestDarknet:
         with pytest.raises(UserError, match=r"\[route\] has group_id 0, where Toy has 1"):
             read_cfg(path, [TOY])
 
-    def test_of_networks_with_as_many_levels_the_one_that_fits_is_found(self, tmp_path):
+    def test_of_several_networks_the_one_that_fits_is_found(self, tmp_path):
         path = tmp_path / "toy.cfg"
         path.write_text(format_cfg(sections(TOY, 4, ANCHORS, TOY.scale_x_y, SHAPE)))
         other = replace(TOY, name="other", backbone=_other_backbone)
         assert read_cfg(path, [YOLOV4, other, TOY]).network is TOY
-        with pytest.raises(UserError, match=r"toy\.cfg, line \d+: section 0 "):
-            read_cfg(path, [YOLOV4, other])
+
+    def test_a_difference_is_one_from_the_most_similar_network(self, tmp_path):
+        path = tmp_path / "toy.cfg"
+        text = format_cfg(sections(TOY, 4, ANCHORS, TOY.scale_x_y, SHAPE))
+        without_a_head = text[: text.rindex("[yolo]")]
+        path.write_text(without_a_head)
+        count = without_a_head.count("[") - 1
+        for networks in ([YOLOV4, TOY], [TOY, YOLOV4]):
+            message = f"{count} sections after \\[net\\], where Toy has {count + 1}"
+            with pytest.raises(UserError, match=message):
+                read_cfg(path, networks)
 
     def test_the_coarse_head_comes_first(self):
         assert head_levels(TOY) == [1, 0]

@@ -46,19 +46,33 @@ def read_cfg(
 
     Raises:
         UserError: the file cannot be read, or describes another network; names the first section
-            that differs, as Darknet counts them, from 0 and without [net].
+            that differs from the most similar network, as Darknet counts sections, from 0 and
+            without [net].
     """
     found = read_cfg_sections(path)
     if not found or found[0].name != "net":
         raise UserError(f"{path}: not a Darknet network: its first section is not [net]")
     net, *graph = found
     refusals = []
-    for network in _likely(networks, sum(section.name == "yolo" for section in graph)):
+    for network in networks:
         try:
             return _read_as(network, net, graph, path)
-        except UserError as error:
+        except _OtherNetworkError as error:
             refusals.append(error)
-    raise refusals[0]
+    raise max(refusals, key=lambda refusal: refusal.section)
+
+
+class _OtherNetworkError(UserError):
+    """A `.cfg` describes another network.
+
+    Args:
+        message: the difference.
+        section: the first section that differs.
+    """
+
+    def __init__(self, message: str, section: int) -> None:
+        super().__init__(message)
+        self.section = section
 
 
 def _read_as(
@@ -67,7 +81,8 @@ def _read_as(
     """The sections, read as those of a network.
 
     Raises:
-        UserError: they describe another network.
+        _OtherNetworkError: they describe another network.
+        UserError: a value is not one that any network could have.
     """
     graph = _with_own_masks(graph, network)
     detections = [section for section in graph if section.name == "yolo"]
@@ -81,15 +96,9 @@ def _read_as(
         width=width_of(graph, network, depth),
         depth=depth,
     )
-    _check_input(net, network)
     _compare(graph, described, path)
+    _check_input(net, network)
     return described
-
-
-def _likely(networks: Iterable[NetworkSpec], levels: int) -> list[NetworkSpec]:
-    """The networks with this number of levels; if there is none, the first one, to compare with."""
-    first, *others = networks
-    return [network for network in (first, *others) if network.levels == levels] or [first]
 
 
 def _with_own_masks(graph: Sequence[CfgSection], network: NetworkSpec) -> list[CfgSection]:
@@ -168,19 +177,21 @@ def _compare(graph: Sequence[CfgSection], described: DarknetNetwork, path: Path)
     for number, (section, right_section) in enumerate(zip(graph, texts, strict=False)):
         where = f"{path}, line {section.line}: section {number}"
         if section.name != right_section.name:
-            raise UserError(
-                f"{where} is [{section.name}], where {title} has [{right_section.name}]"
+            raise _OtherNetworkError(
+                f"{where} is [{section.name}], where {title} has [{right_section.name}]", number
             )
         values, right_values = _meaning(section, number), _meaning(right_section, number)
         for option, value in values.items():
             if value != right_values[option]:
-                raise UserError(
+                raise _OtherNetworkError(
                     f"{where} [{section.name}] has {option} {_words(value)}, "
-                    f"where {title} has {_words(right_values[option])}"
+                    f"where {title} has {_words(right_values[option])}",
+                    number,
                 )
     if len(graph) != len(texts):
-        raise UserError(
-            f"{path}: {len(graph)} sections after [net], where {title} has {len(texts)}"
+        raise _OtherNetworkError(
+            f"{path}: {len(graph)} sections after [net], where {title} has {len(texts)}",
+            min(len(graph), len(texts)),
         )
 
 
