@@ -18,8 +18,8 @@ from utils.metrics.text_boxes import read_text_boxes
 from utils.postprocess import EVALUATION, PostprocessSettings
 from utils.records import Record
 from yolo4.evaluate.options import EvaluateOptions
+from yolo4.inference import Backend
 from yolo4.inference.detector import Detector
-from yolo4.inference.engine import Backend
 from yolo4.inference.records import choose_records, detect_records
 from yolo4.run import Run, open_run
 

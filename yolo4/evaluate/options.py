@@ -5,6 +5,7 @@ from typing import Literal
 
 from utils.errors import UserError
 from utils.postprocess import EVALUATION, PostprocessSettings
+from yolo4.inference import BACKEND_HELP, Backend
 from yolo4.options import check_ranges, option
 
 
@@ -49,11 +50,7 @@ class EvaluateOptions:
         EVALUATION.max_detections, "most detections per image", "how", low=1
     )
     batch_size: int = option(8, "images per call of the network", "how", low=1)
-    backend: Literal["auto", "keras", "openvino", "onnxruntime", "litert"] = option(
-        "auto",
-        "what runs the network; auto: OpenVINO if installed and there is no GPU, else Keras",
-        "how",
-    )
+    backend: Backend = option("auto", BACKEND_HELP, "how")
 
     def __post_init__(self) -> None:
         check_ranges(self)

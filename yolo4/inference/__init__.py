@@ -1,0 +1,6 @@
+"""Detectors, and the backends that run their networks. Light, since the options import it."""
+
+from typing import Literal
+
+Backend = Literal["auto", "keras", "openvino", "onnxruntime", "litert"]
+BACKEND_HELP = "what runs the network; auto: OpenVINO if installed and there is no GPU, else Keras"

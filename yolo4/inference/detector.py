@@ -10,7 +10,8 @@ from utils.errors import UserError
 from utils.image import Letterbox, letterbox, read_image
 from utils.postprocess import PREDICTION, PostprocessSettings, select_detections
 from utils.records import Detections
-from yolo4.inference.engine import Backend, Infer, open_engine
+from yolo4.inference import Backend
+from yolo4.inference.engine import Infer, open_engine
 from yolo4.inference.heatmap import HeatMap, confidence_grid
 from yolo4.run import open_run
 

@@ -5,7 +5,6 @@ import importlib.util
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
@@ -20,12 +19,11 @@ from yolo4.formats.openvino import (
     open_openvino,
     processor_and_version,
 )
+from yolo4.inference import Backend
 from yolo4.inference.agreement import Infer, Outputs
 from yolo4.inference.engine_cache import cached_model
 from yolo4.inference.verified_bfloat16 import VerifiedBfloat16
 from yolo4.run import Run
-
-Backend = Literal["auto", "keras", "openvino", "onnxruntime", "litert"]
 
 # Devices of an NVIDIA GPU: of its driver on Linux, and under WSL 2.
 _GPU_DEVICES = (Path("/dev/nvidiactl"), Path("/dev/dxg"))

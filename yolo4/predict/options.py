@@ -4,6 +4,7 @@ import dataclasses
 from typing import Literal
 
 from utils.postprocess import PREDICTION, PostprocessSettings
+from yolo4.inference import BACKEND_HELP, Backend
 from yolo4.options import check_ranges, option
 
 
@@ -41,11 +42,7 @@ class PredictOptions:
         PREDICTION.max_detections, "most detections per image", "detection", low=1
     )
     batch_size: int = option(8, "images per call of the network", "detection", low=1, high=1024)
-    backend: Literal["auto", "keras", "openvino", "onnxruntime", "litert"] = option(
-        "auto",
-        "what runs the network; auto: OpenVINO if installed and there is no GPU, else Keras",
-        "detection",
-    )
+    backend: Backend = option("auto", BACKEND_HELP, "detection")
 
     def __post_init__(self) -> None:
         check_ranges(self)
