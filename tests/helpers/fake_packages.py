@@ -18,6 +18,6 @@ def only_packages(folder: Path, packages: dict[str, tuple[str, str]], monkeypatc
         info = folder / f"{name.replace('-', '_')}-{version}.dist-info"
         info.mkdir(parents=True)
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
-        (info / "RECORD").write_text(f"{module}/__init__.py,,\n{info.name}/METADATA,,\n")
+        (info / "top_level.txt").write_text(f"{module}\n")
     others = [path for path in sys.path if "site-packages" not in path]
     monkeypatch.setattr(sys, "path", [str(folder), *others])

@@ -13,8 +13,6 @@ from utils.errors import metadata_version, missing_system_library, module_versio
 from yolo4.cli import clean_exit
 from yolo4.config import Config
 
-pytestmark = pytest.mark.quick
-
 LIBGL = "libGL.so.1: cannot open shared object file: No such file or directory"
 HEADLESS = "pip install --force-reinstall --no-deps opencv-python-headless"
 SYSTEM_PACKAGES = "apt-get install libgl1 libglib2.0-0"
@@ -33,6 +31,7 @@ def libgl_is_missing():
     return ImportError(LIBGL, name="cv2", path="/site-packages/cv2/cv2.abi3.so")
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("package", ["opencv-python", "opencv-python-headless", "cv2"])
 def test_the_version_is_found_by_the_module(tmp_path, monkeypatch, package):
     packages = {"numpy": ("numpy", "2.0.1"), package: ("cv2", "4.12.0.88")}
@@ -41,12 +40,14 @@ def test_the_version_is_found_by_the_module(tmp_path, monkeypatch, package):
     assert metadata_version("tensorflow") is None
 
 
+@pytest.mark.quick
 def test_a_module_without_metadata_states_its_version(tmp_path, monkeypatch):
     only_packages(tmp_path, {}, monkeypatch)
     monkeypatch.setitem(sys.modules, "cv2", types.SimpleNamespace(__version__="4.6.0"))
     assert module_version("cv2") == "4.6.0"
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("library", ["libGL.so.1", "libgthread-2.0.so.0", "libglib-2.0.so.0"])
 def test_a_missing_library_is_reported_with_both_solutions(tmp_path, monkeypatch, library):
     only_packages(tmp_path, {"opencv-python": ("cv2", "4.12.0.88")}, monkeypatch)
@@ -58,11 +59,13 @@ def test_a_missing_library_is_reported_with_both_solutions(tmp_path, monkeypatch
     assert "\n" not in message
 
 
+@pytest.mark.quick
 def test_without_metadata_the_message_has_no_version(tmp_path, monkeypatch):
     only_packages(tmp_path, {}, monkeypatch)
     assert f"`{HEADLESS}`" in missing_system_library(libgl_is_missing())
 
 
+@pytest.mark.quick
 def test_a_command_ends_with_the_message_and_status_2(capsys):
     with pytest.raises(SystemExit) as caught, clean_exit():
         raise libgl_is_missing()
@@ -70,6 +73,7 @@ def test_a_command_ends_with_the_message_and_status_2(capsys):
     assert capsys.readouterr().err == f"error: {missing_system_library(libgl_is_missing())}\n"
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize(
     "error",
     [

@@ -12,8 +12,6 @@ from utils.metrics import plots
 from utils.metrics.score_curve import ScoreCurve
 from utils.metrics.voc_map import VocScores
 
-pytestmark = pytest.mark.quick
-
 ALL = (plots.plot_precision_recall, plots.plot_score_thresholds, plots.plot_average_precision)
 
 
@@ -42,6 +40,7 @@ EXAMPLE = scores_of(("TFTT", 4), ("F", 0), ("TT", 2))
 NAMES = ("cat", "dog", "emu")
 
 
+@pytest.mark.quick
 def test_the_area_of_the_drawn_curve_is_the_average_precision(drawn):
     plots.plot_precision_recall(EXAMPLE, NAMES, "x.png")
     axes = drawn[0].axes[0]
@@ -56,6 +55,7 @@ def test_the_area_of_the_drawn_curve_is_the_average_precision(drawn):
     assert "mAP 81.2%" in axes.get_title(loc="left")
 
 
+@pytest.mark.quick
 def test_threshold_curves_and_the_best_f1(drawn):
     plots.plot_score_thresholds(EXAMPLE, NAMES, "x.png")
     panels = [axes for axes in drawn[0].axes if axes.get_title(loc="left")]
@@ -68,6 +68,7 @@ def test_threshold_curves_and_the_best_f1(drawn):
     assert panels[2].get_lines()[2].get_ydata()[0] == 1
 
 
+@pytest.mark.quick
 def test_bars_are_sorted_and_classes_without_objects_are_marked(drawn):
     plots.plot_average_precision(EXAMPLE, NAMES, "x.png")
     axes = drawn[0].axes[0]
@@ -100,6 +101,7 @@ def test_a_complete_png_is_written_without_a_warning(plot, scores, tmp_path):
     assert len(list((tmp_path / "sub").iterdir())) == 1
 
 
+@pytest.mark.quick
 def test_scores_above_one_widen_the_axis(drawn):
     curve = ScoreCurve(np.array([90.0, 10.0]), np.array([True, False]), 1)
     plots.plot_score_thresholds(VocScores(0.5, (curve,), curve), ["a"], "x.png")

@@ -269,7 +269,7 @@ object_rows = st.lists(st.tuples(label, corner, corner, side, side, st.integers(
 found_rows = st.lists(st.tuples(label, corner, corner, side, side, st.integers(0, 6)), max_size=9)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     st.lists(st.tuples(object_rows, found_rows), min_size=1, max_size=4),
     st.sampled_from([0.3, 0.5, 0.75]),
