@@ -7,15 +7,18 @@ import warnings
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import matplotlib
 import numpy as np
 from matplotlib import font_manager, ft2font
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageFont
 
 from utils.files import MODEL_DATA, write_atomically
+
+if TYPE_CHECKING:  # drawing boxes starts sooner without them
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 # Fonts that a user puts here are tried first.
 FONT_FOLDER = MODEL_DATA
@@ -185,14 +188,14 @@ def _characters(path: Path) -> frozenset[int]:
         return frozenset()
 
 
-def save_figure(figure: Figure, path: str | Path) -> None:
+def save_figure(figure: "Figure", path: str | Path) -> None:
     """Write a figure as PNG, atomically."""
     data = io.BytesIO()
     figure.savefig(data, format="png", dpi=130)
     write_atomically(path, data.getvalue())
 
 
-def style_axes(axes: Axes, title: str, x_label: str, y_label: str) -> None:
+def style_axes(axes: "Axes", title: str, x_label: str, y_label: str) -> None:
     """Draw an unobtrusive frame and grid, a title on the left, and axis labels."""
     axes.set_title(title, loc="left", fontsize=11, color=INK)
     axes.set_xlabel(x_label, color=INK)
