@@ -15,7 +15,7 @@ CONFIG = dict(
     # "as_is": only the elementwise loss differs. "matched": in addition, its gradient is as large
     # as BCE's at initialization.
     protocol="as_is",
-    # Folder of the study. The same command continues a study that is there.
+    # Folder of the study. The same command resumes an existing study.
     output="comparison",
 )
 

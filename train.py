@@ -5,7 +5,7 @@ from yolo4.train.options import train_defaults
 
 CONFIG = dict(
     # What to start from: "sample", a slim network that two cores train in minutes, or "full",
-    # YOLOv4 itself (yolo4/presets.py). What is set below wins over it, and a flag over both.
+    # YOLOv4 itself (yolo4/presets.py). The settings below override it, and flags override both.
     preset="sample",
     # Your data: VOC, LabelImg, COCO, YOLO or list files. () draws a small sample data set.
     data=(),

@@ -35,8 +35,8 @@ class Normalized(NamedTuple):
     Attributes:
         y: the normalized features, `[B, H, W, C]`.
         moving: the new moving mean and moving variance, float32 `[C]`.
-        residuals: what the backward pass computes `y` from again; None if the backend does not
-            give it, or compiles the whole step so that it brings nothing.
+        residuals: what the backward pass recomputes `y` from; None if the backend does not
+            provide it, or compiles the whole step, which makes it useless.
     """
 
     y: Tensor
@@ -130,7 +130,7 @@ _compiled_normalized_mish_gradient = compiled(_normalized_mish_gradient)
 
 
 def _normalized_mish(y: Tensor, residuals: BatchNormResiduals) -> Tensor:
-    """Mish of `y`, which need not be kept for the backward pass: the residuals give it again."""
+    """Mish of `y`, which is recomputed from the residuals in the backward pass."""
 
     @ops.custom_gradient
     def activate(y: Tensor) -> tuple:

@@ -1,4 +1,4 @@
-"""The backend's own means where they are faster: compilation, gradients, a fused Adam step."""
+"""Faster implementations of the backend: compilation, gradients, a fused Adam step."""
 
 import functools
 import threading

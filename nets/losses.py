@@ -141,7 +141,7 @@ class YOLOv4Loss:
         box_gain: multiplier of the box term.
         confidence_gain: multiplier of the confidence term.
         class_gain: multiplier of the class term.
-        label_smoothing: moves class targets from 0 and 1 towards 1/2.
+        label_smoothing: moves class targets from 0 and 1 toward 1/2.
         ignore_threshold: IoU with any object above which a negative is ignored.
         anchor_match_threshold: see `nets.assign.assign`.
     """

@@ -12,7 +12,7 @@ MODEL_DATA = Path(__file__).parents[1] / "model_data"
 
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
-    """A hidden name beside `path` to write under; the file takes its place at the block's end.
+    """A hidden temporary path beside `path`; it replaces `path` at the end of the block.
 
     Folders on the way are made. After an exception the old file stays and the new one is removed.
     The hidden name is always the same and keeps the suffixes, so what a killed program left behind
@@ -20,25 +20,25 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    passing = path.with_name(f".{path.name}")
+    temporary = path.with_name(f".{path.name}")
     try:
-        yield passing
-        passing.replace(path)
+        yield temporary
+        temporary.replace(path)
     finally:
-        passing.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def write_atomically(path: str | Path, data: bytes | str) -> None:
-    """Write a file under a passing name, then put it in its place; text is written as UTF-8."""
-    with atomic_path(path) as passing:
-        passing.write_bytes(data.encode("utf-8") if isinstance(data, str) else data)
+    """Write a file under a temporary name, then rename it; text is written as UTF-8."""
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(data.encode("utf-8") if isinstance(data, str) else data)
 
 
 def make_output(folder: Path) -> Path:
-    """Make a folder for results, and try whether files can be made in it.
+    """Make a folder for results, and check that it is writable.
 
     Raises:
-        UserError: they cannot.
+        UserError: it cannot be made or written to.
     """
     with writing_to(folder):
         folder.mkdir(parents=True, exist_ok=True)

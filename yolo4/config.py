@@ -2,8 +2,9 @@
 
 import dataclasses
 import json
+from collections.abc import Collection
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from nets.networks import YOLOV4, NetworkSpec
 from utils.errors import UserError
@@ -12,6 +13,8 @@ from yolo4.options import check_ranges, from_mapping, option
 # Settings that change no result. A comparison may change them between runs. `on_bad_data` is not
 # among them: it decides whether a record that cannot be read is left out of the training.
 WITHOUT_INFLUENCE = frozenset({"workers", "cache", "run_dir"})
+
+_PATHS = {"data", "classes", "anchors", "weights"}
 
 ConfidenceLoss = Literal["focal", "bce", "balanced_bce", "focal_star", "ohem"]
 
@@ -196,6 +199,10 @@ class Config:
         size = self.input_size
         return size if isinstance(size, tuple) else (size, size)
 
+    def settings(self) -> "Config":
+        """The settings alone, without the other options of a command."""
+        return Config(**{f.name: getattr(self, f.name) for f in dataclasses.fields(Config)})
+
     def to_json(self) -> str:
         """The settings as a JSON object."""
         return json.dumps(dataclasses.asdict(self), indent=2, ensure_ascii=False) + "\n"
@@ -216,3 +223,31 @@ class Config:
         if not isinstance(values, dict):
             raise UserError(f"{path}: found a {type(values).__name__}, expected a JSON object")
         return from_mapping(cls, values, where=str(path))
+
+
+def differing_settings(
+    one: Config, other: Config, ignored: Collection[str] = WITHOUT_INFLUENCE
+) -> list[str]:
+    """Names of the settings in which two sets differ.
+
+    The same file or folder may be written as a relative path in one and as an absolute path in the
+    other.
+
+    Args:
+        one: settings.
+        other: settings.
+        ignored: names of settings that may differ.
+    """
+    return [
+        field.name
+        for field in dataclasses.fields(Config)
+        if field.name not in ignored
+        and _comparable(field.name, getattr(one, field.name))
+        != _comparable(field.name, getattr(other, field.name))
+    ]
+
+
+def _comparable(name: str, value: Any) -> Any:
+    if name not in _PATHS or value is None:
+        return value
+    return [Path(path).resolve() for path in ([value] if isinstance(value, str) else value)]

@@ -42,7 +42,8 @@ def with_preset(config: Mapping[str, Any], argv: Sequence[str] | None = None) ->
         Values by option name, among them the `preset` that was used.
     """
     name = _preset_flag(argv) or config.get("preset", "full")
-    return {**PRESETS.get(name, {}), **config, "preset": name}
+    preset = PRESETS.get(name, {}) if isinstance(name, str) else {}
+    return {**preset, **config, "preset": name}
 
 
 def _preset_flag(argv: Sequence[str] | None) -> str | None:

@@ -1,4 +1,4 @@
-"""The networks there are. A new one is a file here with its graph and its spec, and an entry."""
+"""All networks. A new one is a file here with its graph and its spec, and an entry in NETWORKS."""
 
 from nets.networks.spec import NetworkSpec
 from nets.networks.yolov4 import YOLOV4

@@ -1,4 +1,4 @@
-"""How a network is described: the operations of its graph, and what sets it apart from others."""
+"""The description of a network: the operations of its graph, and its properties."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,5 +1,10 @@
 """Files are written atomically."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from utils.files import atomic_path, write_atomically
@@ -39,3 +44,21 @@ def test_what_a_killed_program_left_is_overwritten_by_the_next_write(tmp_path, n
         temporary.write_text("whole")
     assert [p.name for p in tmp_path.iterdir()] == [name]
     assert (tmp_path / name).read_text() == "whole"
+
+
+def test_model_data_is_in_the_checkout_whatever_the_current_folder_is(tmp_path):
+    root = Path(__file__).parents[2]
+    code = (
+        "from utils.files import MODEL_DATA\n"
+        "from yolo4.sample_data.make import SAMPLE_DATA\n"
+        "print(MODEL_DATA, SAMPLE_DATA, sep='\\n')"
+    )
+    printed = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(root)},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert printed.splitlines() == [str(root / "model_data"), str(root / "model_data" / "sample")]

@@ -99,3 +99,8 @@ def test_help_shows_the_defaults_of_the_preset_that_is_named():
         command = [sys.executable, "train.py", *flags, "--help"]
         text = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
         assert re.search(rf"--epochs INT\b[^(]*\(default: {epochs}\)", re.sub(r"[\s│]+", " ", text))
+
+
+def test_a_preset_that_is_no_name_is_refused():
+    with pytest.raises(UserError, match="preset"):
+        settings({"preset": ["full"]})

@@ -17,10 +17,11 @@ def compare(options: CompareOptions) -> None:
 
 
 def compare_losses(options: CompareOptions) -> dict[str, Any]:
-    """Train every arm with every seed, in processes of their own, and compare them on test images.
+    """Train every arm with every seed and compare them on test images.
 
-    Runs that have finished are not repeated. With `options.report_only`, nothing is trained. The
-    program that calls this must guard its own start with `if __name__ == "__main__"`.
+    Each run is trained in a separate process. Runs that have finished are not repeated. With
+    `options.report_only`, nothing is trained. The program that calls this must guard its own start
+    with `if __name__ == "__main__"`.
 
     Returns:
         All numbers of the report, as in `report.json`.

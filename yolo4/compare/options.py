@@ -2,15 +2,12 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, Literal
 
 from utils.errors import UserError
-from yolo4.config import WITHOUT_INFLUENCE, ConfidenceLoss, Config
+from yolo4.config import ConfidenceLoss, Config
 from yolo4.options import from_mapping, option
 from yolo4.presets import PRESET_HELP, Preset, with_preset
-
-_PATHS = {"data", "classes", "anchors", "weights"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,15 +48,11 @@ class CompareOptions(Config):
         if self.seeds < 1 or not self.arms:
             raise UserError("--arms and --seeds: a comparison needs at least one of each")
 
-    def settings(self) -> Config:
-        """The settings that all runs share."""
-        return Config(**{f.name: getattr(self, f.name) for f in dataclasses.fields(Config)})
-
 
 def compare_defaults(
     config: Mapping[str, Any], argv: Sequence[str] | None = None
 ) -> CompareOptions:
-    """What holds if no flag is given: CONFIG blocks over their preset.
+    """The defaults of the flags: the CONFIG blocks over their preset.
 
     Args:
         config: values of `CompareOptions` by name: those of `train.py` and `compare.py`.
@@ -69,24 +62,3 @@ def compare_defaults(
         UserError: `config` has an unknown setting or a value that is not allowed.
     """
     return from_mapping(CompareOptions, with_preset(config, argv), "CONFIG")
-
-
-def differing_settings(one: Config, other: Config) -> list[str]:
-    """Names of the settings in which two sets differ so that results can differ.
-
-    The same file or folder may be written as a relative path in one and as an absolute path in the
-    other.
-    """
-    return [
-        field.name
-        for field in dataclasses.fields(one)
-        if field.name not in WITHOUT_INFLUENCE
-        and _comparable(field.name, getattr(one, field.name))
-        != _comparable(field.name, getattr(other, field.name))
-    ]
-
-
-def _comparable(name: str, value: Any) -> Any:
-    if name not in _PATHS or value is None:
-        return value
-    return [Path(path).resolve() for path in ([value] if isinstance(value, str) else value)]

@@ -4,9 +4,9 @@ import dataclasses
 from typing import Any
 
 from yolo4.compare.arms import Arm
-from yolo4.compare.options import differing_settings
 from yolo4.compare.study import Plan
 from yolo4.compare.study_files import StudyRun, read_json
+from yolo4.config import differing_settings
 
 
 @dataclasses.dataclass(frozen=True)

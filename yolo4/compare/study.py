@@ -11,15 +11,15 @@ from utils.annotations import load_dataset
 from utils.errors import UserError
 from utils.text import read_class_names
 from yolo4.compare.arms import Arm, parse_arms
-from yolo4.compare.options import CompareOptions, differing_settings
+from yolo4.compare.options import CompareOptions
 from yolo4.compare.study_files import MeasuredImages, Study, StudyRun, read_json, write_json
 from yolo4.compare.worker import train_and_measure
-from yolo4.config import Config
+from yolo4.config import Config, differing_settings
 from yolo4.inference.records import choose_records
 from yolo4.options import flag, from_mapping
 from yolo4.sample_data.make import SAMPLE_DATA, make_sample_data
 
-# What may change when a study is continued: which runs it has, and how they are evaluated. Each arm
+# What may change when a study is resumed: which runs it has, and how they are evaluated. Each arm
 # sets its own confidence loss, and of a preset the resolved settings count.
 _MAY_CHANGE = {
     *("arms", "seeds", "protocol", "confidence_loss", "preset"),

@@ -18,7 +18,7 @@ from yolo4.run import Run
 from yolo4.weights.darknet.cfg import DarknetNetwork, read_cfg
 from yolo4.weights.darknet.load import DARKNET
 from yolo4.weights.keras3 import KERAS3
-from yolo4.weights.source import WeightsSource, open_weights
+from yolo4.weights.source import WeightsSource, find_weights
 
 # The 80 categories of COCO (https://cocodataset.org) in the order of their numbers there, which is
 # that of the classes of yolov4.weights.
@@ -40,8 +40,9 @@ def convert(options: ConvertOptions) -> None:
     described = read_cfg(Path(options.cfg)) if options.cfg else None
     network = described.network if described else YOLOV4
     anchors = read_anchors(options.anchors, len(network.anchors)) if options.anchors else None
-    source = open_weights(options.weights, network)
+    source = find_weights(options.weights, network)
     _check_format(source, options.cfg)
+    source.class_count()  # refuses a damaged file before the network is built
     class_count = described.class_count if described else _class_count(source)
     if len(names) != class_count:
         raise UserError(

@@ -49,7 +49,9 @@ def evaluate_run(
     settings: PostprocessSettings = EVALUATION,
     backend: Backend = "auto",
 ) -> Metrics:
-    """Measure a trained run on annotated images. Writes nothing.
+    """Measure a trained run on annotated images, without writing results.
+
+    The network that was exported for the backend is kept in the run's `engines/`.
 
     Args:
         run: the run or its folder; the latest run if None.
@@ -92,7 +94,7 @@ def _choose_images(run: Run, options: EvaluateOptions) -> _Images:
     config = run.config()
     data = options.data or config.data
     if not data:
-        raise UserError(f"{run.folder}: the run has no data set of its own; name one with --data")
+        raise UserError(f"{run.folder}: the run has no data set; name one with --data")
     dataset = load_dataset(data, run.class_names(), options.on_bad_data, config.split_seed)
     split, records = choose_records(dataset.splits, options.split)
     return _Images(data, split, records, dataset.class_names)

@@ -20,6 +20,9 @@ def open_keras(path: Path) -> Runtime:
     """Open a `.keras` file."""
     import keras
 
+    import nets.outputs
+    import nets.yolov4  # noqa: F401  Keras finds the layers of these two in its registry
+
     model: Any = keras.models.load_model(path)
     return lambda images: {
         name: np.asarray(keras.ops.convert_to_numpy(value))

@@ -1,4 +1,4 @@
-"""OpenVINO, whose CPU plug-in runs YOLOv4 faster than the other runtimes here."""
+"""OpenVINO, whose CPU plugin runs YOLOv4 faster than the other runtimes here."""
 
 import tempfile
 import threading

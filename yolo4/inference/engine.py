@@ -3,6 +3,7 @@
 import dataclasses
 import importlib.util
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -86,6 +87,8 @@ def open_engine(run: Run, backend: Backend = "auto", throughput: bool = False) -
         return _OPEN[chosen](run, throughput)
     except UserError as error:
         if chosen in (backend, "keras"):
+            if isinstance(error.__cause__, RuntimeError):  # the traceback of an export that failed
+                sys.stderr.write(f"{error.__cause__}\n")
             raise
         engine = _open_keras(run, throughput)  # reports a mistake in the run itself
         print(f"OpenVINO cannot run this network ({error}): using Keras")

@@ -101,8 +101,9 @@ def _export_in_subprocess(run: Run, model_format: ModelFormat, folder: Path) -> 
         if last_line.startswith("error: "):
             raise UserError(last_line.removeprefix("error: "))
         status = f"writing the network for {model_format.name} ended with status {done.returncode}"
-        message = f"{status}: {last_line}" if last_line else status
-        raise UserError(message) from RuntimeError(done.stderr)
+        # What a killed process wrote last is not why it ended.
+        reason = f": {last_line}" if last_line and done.returncode > 0 else ""
+        raise UserError(status + reason) from RuntimeError(done.stderr)
 
 
 def _export(run_folder: str, format_name: str, folder: str) -> None:

@@ -56,9 +56,7 @@ def _images_of_run(run: Run) -> list[Path]:
 
     config = run.config()
     if not config.data:
-        raise UserError(
-            f"{run.folder}: the run has no data set of its own; name images, folders or videos"
-        )
+        raise UserError(f"{run.folder}: the run has no data set; name images, folders or videos")
     names = run.class_names()
     splits = load_dataset(config.data, names, config.on_bad_data, config.split_seed).splits
     return [record.image for record in choose_records(splits, None)[1]]

@@ -14,8 +14,8 @@ class PredictOptions:
 
     sources: tuple[str, ...] = option(
         (),
-        "image files, folders, 'glob patterns', videos, webcam numbers, stream addresses; "
-        "none: the images of the run's own data set",
+        "image files, folders, 'glob patterns', videos, webcam numbers, stream URLs; "
+        "none: the test images of the run's data set",
         "input",
         positional=True,
     )

@@ -1,9 +1,7 @@
 """The command behind `train.py`."""
 
-import dataclasses
-
 from utils.errors import UserError
-from yolo4.config import Config
+from yolo4.config import differing_settings
 from yolo4.options import flag
 from yolo4.run import open_run
 from yolo4.train.loop import resume_run, train_model
@@ -34,10 +32,9 @@ def _refuse_other_settings(options: TrainOptions, folder: str) -> None:
     stored = open_run(folder).config()
     if "preset" in options.given:
         raise UserError(f"--preset cannot be given with --resume: {folder} has its own settings")
-    for field in dataclasses.fields(Config):
-        value, own = getattr(options, field.name), getattr(stored, field.name)
-        if field.name in options.given and value != own:
+    for name in differing_settings(stored, options, ignored=()):
+        if name in options.given:
             raise UserError(
-                f"{flag(field.name)} {value} cannot be given with --resume: {folder} is resumed "
-                f"with its own settings, in which it is {own}"
+                f"{flag(name)} {getattr(options, name)} cannot be given with --resume: {folder} "
+                f"is resumed with its own settings, in which it is {getattr(stored, name)}"
             )

@@ -75,7 +75,7 @@ def start_run(setup: TrainingSetup, callbacks: MakeCallbacks = lambda setup: ())
 
 
 def resume_run(folder: str | Path, callbacks: MakeCallbacks = lambda setup: ()) -> Run:
-    """Resume a run after its last finished epoch, with the result it would have had uninterrupted.
+    """Resume a run after its last finished epoch, with the same result as without the interruption.
 
     Args:
         folder: the run folder.

@@ -25,14 +25,9 @@ class TrainOptions(Config):
     )
     given: frozenset[str] = dataclasses.field(default=frozenset(), compare=False)
 
-    def settings(self) -> Config:
-        """The settings alone."""
-        names = [field.name for field in dataclasses.fields(Config)]
-        return Config(**{name: getattr(self, name) for name in names})
-
 
 def train_defaults(config: Mapping[str, Any], argv: Sequence[str] | None = None) -> TrainOptions:
-    """What holds if no flag is given: the CONFIG block of `train.py` over its preset.
+    """The defaults of the flags: the CONFIG block of `train.py` over its preset.
 
     Args:
         config: values of `TrainOptions` by name.

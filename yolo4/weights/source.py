@@ -16,7 +16,7 @@ from yolo4.weights import WeightsFormat
 from yolo4.weights.darknet.load import DARKNET
 from yolo4.weights.keras2 import KERAS2
 from yolo4.weights.keras3 import KERAS3
-from yolo4.weights.released import RELEASED, released_file, sha256_of
+from yolo4.weights.released import RELEASED, released_file
 
 # The first one that recognizes a file reads it. Darknet's files have no signature: it takes any.
 FORMATS = (KERAS2, KERAS3, DARKNET)
@@ -31,19 +31,12 @@ class WeightsSource:
         path: the file.
         format: the format of the file.
         network: the network that the weights are for.
-        verified_sha256: of a released file, whose hash was verified.
     """
 
     name: str
     path: Path
     format: WeightsFormat
     network: NetworkSpec
-    verified_sha256: str | None = None
-
-    @cached_property
-    def sha256(self) -> str:
-        """The SHA-256 of the file in hexadecimal digits, computed at most once."""
-        return self.verified_sha256 or sha256_of(self.path)
 
     def class_count(self) -> int | None:
         """The class count of the heads; None if the file does not determine it.
@@ -104,22 +97,35 @@ def open_weights(weights: str, network: NetworkSpec = YOLOV4) -> WeightsSource:
     """Find initial weights and check what can be checked before there is a network.
 
     Args:
+        weights: as in `find_weights`.
+        network: the network that the weights are for.
+
+    Raises:
+        UserError: as in `find_weights`, or the file holds no weights.
+    """
+    source = find_weights(weights, network)
+    source.class_count()
+    return source
+
+
+def find_weights(weights: str, network: NetworkSpec = YOLOV4) -> WeightsSource:
+    """Find the file of initial weights and its format.
+
+    Args:
         weights: a file in any of `FORMATS`; a run folder, which stands for its best weights, else
             its last; or the name of a released file, which is downloaded if necessary.
         network: the network that the weights are for.
 
     Raises:
-        UserError: the file does not exist or holds no weights, the folder is not a run or has no
-            weights yet, or the download failed.
+        UserError: the file does not exist, the folder is not a run or has no weights yet, or the
+            download failed.
     """
-    path, sha256 = Path(weights), None
+    path = Path(weights)
     if weights in RELEASED and not path.exists():
-        path, sha256 = released_file(weights), RELEASED[weights].sha256
+        path = released_file(weights)
     elif path.is_dir():
         path = open_run(path).weights()
     if not path.is_file():
         raise UserError(f"{path}: no such weights file")
     file_format = next(known for known in FORMATS if known.recognizes(path))
-    source = WeightsSource(weights, path, file_format, network, sha256)
-    source.class_count()
-    return source
+    return WeightsSource(weights, path, file_format, network)

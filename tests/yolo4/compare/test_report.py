@@ -217,7 +217,7 @@ def test_an_arm_without_a_finished_run(tmp_path, failed):
     page = draw(report, tmp_path)
     assert f"{len(unfinished)} of 6 runs did not finish" in page.text
     assert all(f"{arm}, seed 0: failed" in page.text for arm in failed)
-    assert ("No answer" in page.text) == ("bce" in failed)
+    assert ("No verdict" in page.text) == ("bce" in failed)
     if set(failed) != set(ARMS):
         assert not set(failed) & {row["arm"] for row in table(tmp_path, "runs")}
 

@@ -4,6 +4,7 @@ import functools
 import hashlib
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -189,6 +190,9 @@ class TestMistakes:
         refused("none.weights", match=r"none\.weights: no such weights file")
         save_weights(three, Path("ours.weights.h5"))
         refused("ours.weights.h5", match=r"neither weights of Darknet nor of Keras 2")
+        with h5py.File("other.h5", "w") as file:
+            file["numbers"] = np.arange(3)
+        refused("other.h5", match=r"neither weights of Darknet nor of Keras 2")
         write_keras2(three, "old.h5")
         cfg = str(darknet_files(three)[1])
         refused("old.h5", cfg, match=r"--cfg my\.cfg describes weights of Darknet, but old\.h5")

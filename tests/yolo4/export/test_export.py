@@ -47,6 +47,16 @@ def test_every_format_gives_what_keras_gives(run, tmp_path, form, capsys):
         np.testing.assert_allclose(found[name], wanted[name], rtol=1e-3, atol=1e-3)
 
 
+def test_a_keras_file_is_opened_in_a_process_that_has_not_built_a_network(run, tmp_path):
+    export(ExportOptions(str(run.folder), "keras", str(tmp_path)))
+    code = (
+        "import sys; from pathlib import Path; from yolo4.formats import FORMATS; "
+        "FORMATS['keras'].open(Path(sys.argv[1]))"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "model.keras")]
+    subprocess.run(command, cwd=ROOT, check=True)
+
+
 def test_logits_of_a_fixed_batch_of_float_pixels(run, tmp_path):
     options = ExportOptions(
         str(run.folder),

@@ -184,9 +184,7 @@ def test_a_run_that_cannot_be_written_is_told(tmp_path):
 def test_an_export_that_is_killed_is_told(tmp_path, monkeypatch):
     ended = subprocess.CompletedProcess([], -9, stderr="some warning\n")
     monkeypatch.setattr(cache.subprocess, "run", lambda *_, **__: ended)
-    with pytest.raises(
-        UserError, match=r"^writing the network for onnx ended with status -9: some warning$"
-    ):
+    with pytest.raises(UserError, match=r"^writing the network for onnx ended with status -9$"):
         cached_model(write_run(tmp_path / "run"), ONNX)
 
 
@@ -237,7 +235,7 @@ def test_auto_is_keras_if_the_network_cannot_be_written(failing_export, tmp_path
     reason = "writing the network for openvino ended with status 1: NameError: no such name"
     with pytest.raises(UserError, match=f"^{reason}$"):
         open_engine(own, "openvino")
-    capsys.readouterr()
+    assert capsys.readouterr().err.startswith("Traceback ...\nNameError: no such name\n")
     assert str(open_engine(own, "auto").infer) == "Keras float32"
     written, fallback = capsys.readouterr().out.splitlines()
     assert written.startswith("writing the network for openvino")

@@ -327,11 +327,10 @@ class TestReleases:
     @pytest.mark.quick
     def test_a_hash_is_computed_once(self, release, hashed, weights):
         opened = open_weights("yolov4")
-        assert opened.sha256 == release.sha256
+        opened.class_count()
         assert hashed == [str(opened.path)]
-        opened = open_weights(str(weights))
-        assert opened.sha256 == opened.sha256 == hashlib.sha256(weights.read_bytes()).hexdigest()
-        assert hashed[1:] == [str(weights)]
+        open_weights(str(weights))
+        assert hashed == [str(opened.path)]
 
     def test_a_matched_arm_starts_with_one_hash(
         self, release, hashed, data, tmp_path, monkeypatch, capsys

@@ -31,13 +31,13 @@ _FIGURES = (
     loss_figures.confidences,
 )
 _CONTENTS = (
-    ("verdict", "The answer"),
+    ("verdict", "Verdict"),
     ("compared", "What was compared"),
     ("differences-of-arms", "The differences"),
     ("scores", "Scores"),
     ("each-run", "Every run"),
     ("detections", "How the arms detect"),
-    ("why", "Why it came out so"),
+    ("why", "What explains the result"),
     ("pictures", "Images that differ"),
     ("hardest", "Hardest negatives"),
     ("method", "Method"),
