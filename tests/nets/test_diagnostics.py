@@ -11,8 +11,6 @@ from nets.diagnostics import confidence_curve, examine
 from nets.losses import confidence_loss
 from tests.helpers.yolov4 import LEVELS, make_loss
 
-pytestmark = pytest.mark.quick
-
 ANCHORS = [[4, 4], [8, 8], [8, 16], [16, 16], [24, 16], [16, 32], [32, 32], [48, 32], [64, 64]]
 ARMS = ["bce", "balanced_bce", "focal", "focal_star", "ohem"]
 ALPHA, GAMMA, BETA = 0.25, 2.0, 1.0

@@ -15,8 +15,6 @@ from utils.records import Record
 from utils.training_data.augment import Augmentation
 from utils.training_data.dataset import TrainingSet, ValidationSet
 
-pytestmark = pytest.mark.quick
-
 OFF = Augmentation(
     mosaic=0, mixup=0, flip=0, scale=0, translate=0, hue=0, saturation=0, value=0
 )  # fmt: skip

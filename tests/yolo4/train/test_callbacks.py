@@ -27,8 +27,6 @@ from yolo4.train.callbacks import (
 from yolo4.train.checkpoint import Progress, load_progress
 from yolo4.train.optimizer import SGD
 
-pytestmark = pytest.mark.quick
-
 NAMES = ("cat", "dog")
 LOSSES = {"loss": 6.0, "box": 1.0, "confidence": 2.0, "class": 3.0}
 LOGS = LOSSES | {"images_per_second": 12.5, "waited_for_data": 0.034, "lr": 0.001}

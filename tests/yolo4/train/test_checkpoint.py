@@ -10,8 +10,6 @@ from utils.errors import UserError
 from yolo4.train.checkpoint import Progress, averaged_weights, load_progress, load_state, save_state
 from yolo4.train.optimizer import SGD, Adam
 
-pytestmark = pytest.mark.quick
-
 MOMENTUM = 0.75
 
 

@@ -10,8 +10,6 @@ import pytest
 from yolo4.config import Config
 from yolo4.train.optimizer import EpochSchedule, build_optimizer, compile_for_phase
 
-pytestmark = pytest.mark.quick
-
 PEAK, EPOCHS, WARMUP, LOW, STEPS = 0.1, 20, 4, 0.05, 10
 
 

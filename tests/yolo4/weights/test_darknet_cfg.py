@@ -11,8 +11,6 @@ from yolo4.weights.darknet.cfg import read_cfg
 from yolo4.weights.darknet.files import format_cfg, parse_cfg, read_cfg_sections
 from yolo4.weights.darknet.graph import sections
 
-pytestmark = pytest.mark.quick
-
 TEXT = """\
 # a comment
 [net]

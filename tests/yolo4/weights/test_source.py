@@ -155,7 +155,6 @@ def test_a_file_that_has_to_fill_the_whole_network_but_does_not_is_refused(
     assert equal(model.get_weights(), before)
 
 
-@pytest.mark.quick
 class TestFormats:
     @pytest.mark.parametrize("name", ["yolov4.weights", "yolov4.conv.137", "csdarknet53", "x.y"])
     def test_any_file_but_hdf5_is_darknets_whatever_its_name(self, two, trained, tmp_path, name):
