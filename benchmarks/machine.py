@@ -43,8 +43,8 @@ def untrained_run(input_size: int, width: float = 1.0, depth: float = 1.0) -> It
 
 def machine() -> str:
     """Processor, cores and the versions of what is installed in one line."""
-    found = {name: metadata_version(name) for name in LIBRARIES}
-    versions = ", ".join(f"{name} {version}" for name, version in found.items() if version)
+    installed = {name: metadata_version(name) for name in LIBRARIES}
+    versions = ", ".join(f"{name} {version}" for name, version in installed.items() if version)
     cores = f"{os.cpu_count()} cores"
     return f"{_processor()}, {cores}, Python {platform.python_version()}, {versions}"
 

@@ -60,10 +60,10 @@ def anchor_grid(
 
 def flatten(logits: Sequence[Tensor]) -> Tensor:
     """Logits of all levels, each `[B, H, W, A, 5 + C]`, as one float32 `[B, N, 5 + C]`."""
-    numbers = logits[0].shape[-1]
+    depth = logits[0].shape[-1]
     return ops.concatenate(
         [
-            ops.reshape(ops.cast(level, "float32"), (ops.shape(level)[0], -1, numbers))
+            ops.reshape(ops.cast(level, "float32"), (ops.shape(level)[0], -1, depth))
             for level in logits
         ],
         axis=1,

@@ -112,16 +112,16 @@ def _candidates(logits: Sequence[Tensor], predictor: Tensor) -> Tensor:
 
     They are gathered level by level: the class logits of all predictors are never concatenated.
     """
-    batch, numbers = ops.shape(predictor)[0], logits[0].shape[-1]
+    batch, depth = ops.shape(predictor)[0], logits[0].shape[-1]
     image = ops.arange(batch, dtype="int32")[:, None, None]
     by_level = ops.reshape(predictor, (batch, -1, len(logits), logits[0].shape[-2]))
     first, parts = 0, []
     for level, (rows, columns) in enumerate(grids(logits)):
         count = rows * columns * logits[level].shape[-2]
         index = image * count + by_level[:, :, level] - first
-        parts.append(ops.take(ops.reshape(logits[level], (-1, numbers)), index, axis=0))
+        parts.append(ops.take(ops.reshape(logits[level], (-1, depth)), index, axis=0))
         first += count
-    return ops.cast(ops.reshape(ops.concatenate(parts, axis=2), (batch, -1, numbers)), "float32")
+    return ops.cast(ops.reshape(ops.concatenate(parts, axis=2), (batch, -1, depth)), "float32")
 
 
 class YOLOv4Loss:

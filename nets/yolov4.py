@@ -77,8 +77,8 @@ class YOLOv4(keras.Model):
 
     def convolutions(self) -> list[keras.layers.Conv2D]:
         """The convolutions in the order of the network's `.cfg`."""
-        found = [layer for layer in self.layers if isinstance(layer, keras.layers.Conv2D)]
-        return sorted(found, key=_number)
+        convolutions = [layer for layer in self.layers if isinstance(layer, keras.layers.Conv2D)]
+        return sorted(convolutions, key=_number)
 
     def freeze_backbone(self, frozen: bool) -> None:
         """Freeze the backbone, or make it trainable. Compile the model again afterwards."""

@@ -147,20 +147,20 @@ def _class_names(
     listed = [name for data_set in data_sets for name in data_set.class_names or ()]
     items = (item for checked in splits.values() for one in checked for item in one.objects)
     categories = {item.category for item in items}
-    numbers = {category for category in categories if isinstance(category, int)}
+    class_ids = {category for category in categories if isinstance(category, int)}
     names = {category for category in categories if isinstance(category, str)}
-    if numbers and (names or listed):
+    if class_ids and (names or listed):
         raise UserError(
             "one data set names its classes, another numbers them; give the class names, or put a"
             " classes.txt beside the numbered one"
         )
-    if numbers and max(numbers) > _MAX_CLASS_NUMBER:
+    if class_ids and max(class_ids) > _MAX_CLASS_NUMBER:
         raise UserError(
-            f"class number {max(numbers)} occurs; expected at most {_MAX_CLASS_NUMBER} unless the"
+            f"class number {max(class_ids)} occurs; expected at most {_MAX_CLASS_NUMBER} unless the"
             " class names are given"
         )
-    if numbers:
-        return tuple(map(str, range(max(numbers) + 1)))
+    if class_ids:
+        return tuple(map(str, range(max(class_ids) + 1)))
     return tuple(dict.fromkeys([*listed, *sorted(names)]))
 
 

@@ -110,11 +110,11 @@ def _measure(run: Run, images: _Images, options: EvaluateOptions) -> Metrics:
     )
     what = f"{run.folder} on {len(images.records)} images, split {images.split}"
     print(f"measuring {what}, with {detector.infer}")
-    found = detect_records(
+    detections = detect_records(
         detector.detect_batch, images.records, detector.batch_size, parallel=detector.parallel
     )
     return summary.evaluate(
-        found, images.records, images.class_names, options.iou_thresholds, coco=True
+        detections, images.records, images.class_names, options.iou_thresholds, coco=True
     )
 
 

@@ -16,7 +16,7 @@ from yolo4.inference.pipeline import Pace, finish_on_interrupt, in_batches, over
 from yolo4.inference.records import choose_records
 from yolo4.predict.frames import Frame, load_frame, read_frames
 from yolo4.predict.options import PredictOptions
-from yolo4.predict.recorder import Recorder, recording
+from yolo4.predict.recorder import Recorder, open_recorder
 from yolo4.predict.sources import Source, SourceKind, find_sources
 from yolo4.run import Run, open_run
 
@@ -69,7 +69,7 @@ def predict_with(detector: Detector, sources: Sequence[Source], options: Predict
         writing_to(Path(options.output)),
         finish_on_interrupt() as stop,
         tqdm(desc="predict", unit=" images", total=len(sources)) as bar,
-        recording(detector.class_names, options, stop) as recorder,
+        open_recorder(detector.class_names, options, stop) as recorder,
     ):
         _run(detector, sources, recorder, pace, bar)
     if options.count:
@@ -89,10 +89,10 @@ def _run(
 
     def detect(batch: list[Frame]) -> list[tuple[Frame, Detections | None, HeatMap | None]]:
         images = [frame.image for frame in batch if frame.image is not None]
-        found = iter(detector.detect_with_heat(images, heat=recorder.options.heatmap))
+        detected = iter(detector.detect_with_heat(images, heat=recorder.options.heatmap))
         pace.count(len(images))
         results: list[tuple[Detections | None, HeatMap | None]] = [
-            (None, None) if frame.image is None else next(found) for frame in batch
+            (None, None) if frame.image is None else next(detected) for frame in batch
         ]
         return [(frame, *result) for frame, result in zip(batch, results, strict=True)]
 

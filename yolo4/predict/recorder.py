@@ -44,7 +44,7 @@ class Result:
 
 
 @contextmanager
-def recording(
+def open_recorder(
     class_names: Sequence[str], options: PredictOptions, stop: threading.Event
 ) -> Iterator["Recorder"]:
     """A recorder whose files are finished when the block ends.

@@ -39,12 +39,12 @@ def measure_runs(plan: Plan, images: MeasuredImages) -> Measured:
     for arm, seed, run in plan.runs():
         if run.is_done:
             detections = load_detections(run.detections_file)
-            found = (detections, images.records, images.class_names)
+            evaluated = (detections, images.records, images.class_names)
             measured[arm.name][seed] = MeasuredRun(
                 run,
                 detections,
-                voc=evaluate_voc(*found),
-                coco=evaluate_coco(*found),
-                ece=calibration_curve(*found).ece,
+                voc=evaluate_voc(*evaluated),
+                coco=evaluate_coco(*evaluated),
+                ece=calibration_curve(*evaluated).ece,
             )
     return measured

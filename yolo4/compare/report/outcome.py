@@ -26,7 +26,7 @@ def write_outcome(plan: Plan) -> Report:
     report = summarize(plan, images, measured)
     add_pictures(report, images, measured)
     page = render(report, plan.study.folder)
-    numbers = without_pictures(report)
-    write_json(plan.study.report_file, numbers)
+    figures = without_pictures(report)
+    write_json(plan.study.report_file, figures)
     print("", *report["verdict"], f"\nreport: {page}", sep="\n")
-    return numbers
+    return figures

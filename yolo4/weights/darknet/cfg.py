@@ -49,10 +49,10 @@ def read_cfg(
             that differs from the most similar network, as Darknet counts sections, from 0 and
             without [net].
     """
-    found = read_cfg_sections(path)
-    if not found or found[0].name != "net":
+    sections = read_cfg_sections(path)
+    if not sections or sections[0].name != "net":
         raise UserError(f"{path}: not a Darknet network: its first section is not [net]")
-    net, *graph = found
+    net, *graph = sections
     refusals = []
     for network in networks:
         try:
@@ -84,7 +84,7 @@ def _read_as(
         _OtherNetworkError: they describe another network.
         UserError: a value is not one that any network could have.
     """
-    graph = _with_own_masks(graph, network)
+    graph = _with_masks_in_order(graph, network)
     detections = [section for section in graph if section.name == "yolo"]
     depth = depth_of(graph, network)
     described = DarknetNetwork(
@@ -101,7 +101,7 @@ def _read_as(
     return described
 
 
-def _with_own_masks(graph: Sequence[CfgSection], network: NetworkSpec) -> list[CfgSection]:
+def _with_masks_in_order(graph: Sequence[CfgSection], network: NetworkSpec) -> list[CfgSection]:
     """The sections, with the anchors of each level written out if the levels share some."""
     levels = head_levels(network)
     masks = [section.wholes("mask") for section in graph if section.name == "yolo"]

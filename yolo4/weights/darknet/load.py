@@ -56,31 +56,33 @@ def load_darknet(model: YOLOv4, path: Path, whole: bool = False) -> str:
     """
     _, numbers = read_weights(path)
     layers, settings = darknet_layers(model), model.arguments
-    wanted = settings["class_count"]
+    expected = settings["class_count"]
     size = (settings["width"], settings["depth"])
-    found = darknet_class_count(numbers.size, *size, model.network)
+    file_count = darknet_class_count(numbers.size, *size, model.network)
     first = layers[0].filters * layers[0].size_of_filter
     if numbers.size < first:
         raise UserError(
             f"{path}: {numbers.size:,} numbers, but the first layer alone has {first:,}"
         )
     if whole:
-        _insist_on_size(layers, numbers.size, found, wanted, path)
-    reading = _likeliest(layers, numbers, (found or wanted, wanted), () if whole else _COUNTS)
+        _require_size(layers, numbers.size, file_count, expected, path)
+    reading = _likeliest(
+        layers, numbers, (file_count or expected, expected), () if whole else _COUNTS
+    )
     has_backbone = not whole and reading.misfit == model.backbone_convolutions
     if reading.misfit is not None and not has_backbone:
-        _refuse(layers, numbers.size, reading.misfit, wanted, path)
+        _refuse(layers, numbers.size, reading.misfit, expected, path)
     pairs = list(zip(layers, reading.parts, strict=False))
-    foreign = [] if reading.class_count == wanted else [n for n, _ in pairs if n.norm is None]
+    skipped = [] if reading.class_count == expected else [n for n, _ in pairs if n.norm is None]
     for layer, part in pairs:
-        if layer not in foreign:
+        if layer not in skipped:
             layer.assign(part)
-    text = f"loaded {len(pairs) - len(foreign)} of {len(layers)} convolutions from {path}"
-    if foreign:
-        names = ", ".join(layer.name for layer in foreign)
-        text += f"\nnot loaded, as it is for {reading.class_count} classes, not {wanted}: {names}"
+    text = f"loaded {len(pairs) - len(skipped)} of {len(layers)} convolutions from {path}"
+    if skipped:
+        names = ", ".join(layer.name for layer in skipped)
+        text += f"\nnot loaded, as it is for {reading.class_count} classes, not {expected}: {names}"
     elif pairs[-1][0].norm is None and not reading.shows_count:
-        text += f"\nassumed to be for {wanted} classes: the file is too short to show the number"
+        text += f"\nassumed to be for {expected} classes: the file is too short to show the number"
     if missing := layers[len(pairs) :]:
         text += _where_it_ends(missing, reading)
     return text
@@ -162,10 +164,10 @@ def _read_as(layers: Sequence[DarknetLayer], numbers: np.ndarray, class_count: i
 
 
 def _refuse(
-    layers: Sequence[DarknetLayer], size: int, misfit: int, wanted: int, path: Path
+    layers: Sequence[DarknetLayer], size: int, misfit: int, expected: int, path: Path
 ) -> None:
     if misfit == len(layers):
-        _refuse_size(layers, size, wanted, path)
+        _refuse_size(layers, size, expected, path)
     raise UserError(
         f"{path}: not for this network: where the variances of {layers[misfit].name} "
         "should be are negative numbers; is it for another network, --width, --depth or class "
@@ -173,20 +175,20 @@ def _refuse(
     )
 
 
-def _insist_on_size(
-    layers: Sequence[DarknetLayer], size: int, found: int | None, wanted: int, path: Path
+def _require_size(
+    layers: Sequence[DarknetLayer], size: int, file_count: int | None, expected: int, path: Path
 ) -> None:
     """Refuse a file that does not fill the whole network."""
-    if found is None:
-        _refuse_size(layers, size, wanted, path)
-    if found != wanted:
-        raise UserError(f"{path} is for {found} classes, but this network for {wanted}")
+    if file_count is None:
+        _refuse_size(layers, size, expected, path)
+    if file_count != expected:
+        raise UserError(f"{path} is for {file_count} classes, but this network for {expected}")
 
 
-def _refuse_size(layers: Sequence[DarknetLayer], size: int, wanted: int, path: Path) -> None:
+def _refuse_size(layers: Sequence[DarknetLayer], size: int, expected: int, path: Path) -> None:
     total = sum(layer.filters * layer.size_of_filter for layer in layers)
     raise UserError(
-        f"{path}: {size:,} numbers, but this network for {wanted} classes has {total:,}; "
+        f"{path}: {size:,} numbers, but this network for {expected} classes has {total:,}; "
         "is it for another network, --width or --depth?"
     )
 
