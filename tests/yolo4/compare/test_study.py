@@ -1,4 +1,5 @@
 import dataclasses
+import json
 from concurrent.futures.process import BrokenProcessPool
 
 import pytest
@@ -134,8 +135,12 @@ def test_a_study_is_extended_but_not_changed(options):
     ids=str,
 )
 def test_what_changes_no_result_may_change(options, change):
-    continue_or_start(options)
-    continue_or_start(dataclasses.replace(options, **change))
+    started = continue_or_start(options)
+    resumed = continue_or_start(dataclasses.replace(options, **change))
+    assert [run.folder for *_, run in resumed.runs()] == [run.folder for *_, run in started.runs()]
+    ((name, value),) = change.items()
+    stored = json.loads(resumed.study.options_file.read_text(encoding="utf-8"))
+    assert stored[name] == value
 
 
 def test_a_study_of_a_relative_path_is_continued_with_the_absolute_one(

@@ -219,9 +219,12 @@ def test_averaging_copies_nothing_to_numpy(average, monkeypatch):
             pass
 
 
-def test_without_averages_nothing_is_assigned(monkeypatch):
-    model = compiled(network(), average=None)
+@pytest.mark.parametrize("average", [None, MOMENTUM])
+def test_weights_are_assigned_only_if_there_are_averages(average, monkeypatch):
+    model = compiled(network(), average=average)
     train(model, 0, 2)
-    monkeypatch.setattr(keras.Variable, "assign", lambda *_: pytest.fail("assigned"))
+    assigned = []
+    monkeypatch.setattr(keras.Variable, "assign", lambda variable, _: assigned.append(variable))
     with averaged_weights(model):
         pass
+    assert bool(assigned) == (average is not None)
