@@ -17,7 +17,7 @@ from utils.metrics.voc_map import VocScores
 _COLORS = {"precision": "#1f77b4", "recall": "#e07b00", "F1": "#2ca02c"}
 # Further entries go into a second column.
 _LEGEND_ROWS = 22
-# The largest number of classes with a panel of their own.
+# The largest number of classes with separate panels.
 _PANELS = 11
 # With more curves than this, filled areas would hide one another.
 _FILLED = 5

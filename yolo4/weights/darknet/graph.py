@@ -29,7 +29,7 @@ def sections(
     width: float = 1.0,
     depth: float = 1.0,
 ) -> list[Section]:
-    """The sections of a network; those of its own `.cfg` if width and depth are 1.
+    """The sections of a network; those of its `.cfg` if width and depth are 1.
 
     Args:
         network: the network.
