@@ -56,9 +56,9 @@ def assign(
     """Assign predictors to each object.
 
     An object is assigned to the predictors in the cell of its center whose anchor is the best of
-    all by shape IoU, or has a shape IoU above `match_threshold` (Darknet's iou_thresh). Of equal
-    anchors in several levels, the finest level's is the best one. A predictor is assigned to one
-    object at most: an object whose best anchor it has comes first, then the one with the higher
+    all by shape IoU, or has a shape IoU above `match_threshold` (Darknet's iou_thresh). If several
+    levels have the best anchor, the object is assigned in each of them. A predictor is assigned to
+    one object at most: an object whose best anchor it has comes first, then the one with the higher
     shape IoU, then the one listed first.
 
     Args:
@@ -72,7 +72,8 @@ def assign(
             best matches.
     """
     overlap = shape_iou(boxes[..., 2:] - boxes[..., :2], ops.cast(anchors, "float32"))
-    best = ops.one_hot(ops.argmax(overlap, axis=-1), len(anchors), dtype="bool")
+    equal = ops.cast([[tuple(a) == tuple(b) for b in anchors] for a in anchors], "bool")
+    best = ops.take(equal, ops.argmax(overlap, axis=-1), axis=0)
     matched = best if match_threshold is None else best | (overlap > match_threshold)
     matched = matched & present[..., None]
     hard = ops.broadcast_to(difficult[..., None], ops.shape(matched))

@@ -37,7 +37,8 @@ def examine(
 ) -> Examined:
     """Split the confidence term of a batch by predictors.
 
-    The sum of `loss` over all predictors, divided by the number of positives, is the term.
+    The sum of `loss` over all predictors, divided by the criterion's `positives_per_image` and the
+    number of images, is the term.
 
     Args:
         criterion: the loss.

@@ -127,15 +127,19 @@ def _candidates(logits: Sequence[Tensor], predictor: Tensor) -> Tensor:
 class YOLOv4Loss:
     """`box_gain * box + confidence_gain * confidence + class_gain * class`.
 
-    Each term is a sum over the batch divided by the number of positives in it, at least 1. The box
-    term is `1 - CIoU` (or DIoU, GIoU) and the class term is BCE, both of the predictors that are
-    assigned to an object. The confidence term is over all predictors but the ignored ones: those
-    that overlap an object, and those that would be assigned to a difficult one.
+    Each term is a sum over the batch divided by a constant, the number of positives that a batch
+    of as many images has on average. With the positives of the batch itself as the divisor, an
+    object would count the more, the fewer others are in its batch, and the gradient of a batch
+    without objects would be tens of times the usual one. The box term is `1 - CIoU` (or DIoU, GIoU)
+    and the class term is BCE, both of the predictors that are assigned to an object. The confidence
+    term is over all predictors but the ignored ones: those that overlap an object, and those that
+    would be assigned to a difficult one.
 
     Args:
         anchors: `[L * A, 2]`, width and height in input pixels, A for each of the L levels in turn.
         strides: input pixels per cell of each level.
         scale_x_y: grid sensitivity of each level.
+        positives_per_image: mean number of predictors that are assigned to an object.
         confidence: what `confidence_loss` returns.
         box_loss: "ciou", "diou" or "giou".
         box_gain: multiplier of the box term.
@@ -152,6 +156,7 @@ class YOLOv4Loss:
         anchors: Iterable[Iterable[float]],
         strides: Sequence[int],
         scale_x_y: Sequence[float],
+        positives_per_image: float,
         confidence: Callable[[Tensor, Tensor, Tensor], Tensor],
         box_loss: str,
         box_gain: float,
@@ -164,6 +169,7 @@ class YOLOv4Loss:
         self.anchors = [[float(side) for side in anchor] for anchor in anchors]
         self.strides = tuple(strides)
         self.scale_x_y = tuple(scale_x_y)
+        self.positives_per_image = positives_per_image
         self.confidence = confidence
         self.overlap = getattr(overlaps, box_loss)
         self.gains = {"box": box_gain, "confidence": confidence_gain, "class": class_gain}
@@ -248,8 +254,8 @@ class YOLOv4Loss:
             "confidence": ops.sum(self.confidence(flat[..., 4], positive, loss_mask)),
             "class": ops.sum(is_assigned * self._class_term(candidates[..., 5:], labels)),
         }
-        positives = ops.maximum(ops.sum(is_assigned), 1)
-        return tuple(self.gains[name] * terms[name] / positives for name in TERMS)
+        usual_positives = self.positives_per_image * ops.cast(ops.shape(boxes)[0], "float32")
+        return tuple(self.gains[name] * terms[name] / usual_positives for name in TERMS)
 
     def _box_term(
         self, candidates: Tensor, predictor: Tensor, grid: AnchorGrid, boxes: Tensor

@@ -58,11 +58,21 @@ def build_model(config: Config, class_count: int) -> YOLOv4:
 
 
 def build_criterion(config: Config, anchors: np.ndarray) -> YOLOv4Loss:
-    """The loss that the settings describe, for anchors `[L * A, 2]` in input pixels."""
+    """The loss that the settings describe, for anchors `[L * A, 2]` in input pixels.
+
+    Raises:
+        UserError: the settings have no `positives_per_image`.
+    """
+    if config.positives_per_image is None:
+        raise UserError(
+            "the settings have no positives_per_image, by which the loss is divided: the run "
+            "began with an older version, whose loss had another divisor; train it anew"
+        )
     return YOLOv4Loss(
         anchors=anchors,
         strides=config.network_spec.strides,
-        scale_x_y=config.scale_x_y,
+        scale_x_y=config.grid_sensitivity,
+        positives_per_image=config.positives_per_image,
         confidence=confidence_loss(
             config.confidence_loss, **{name: getattr(config, name) for name in _LOSS_SETTINGS}
         ),

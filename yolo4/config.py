@@ -4,9 +4,9 @@ import dataclasses
 import json
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from nets.networks import YOLOV4, NetworkSpec
+from nets.networks import NETWORKS, YOLOV4, NetworkSpec
 from utils.errors import UserError
 from yolo4.options import check_ranges, from_mapping, option
 
@@ -17,6 +17,10 @@ WITHOUT_INFLUENCE = frozenset({"workers", "cache", "run_dir"})
 _PATHS = {"data", "classes", "anchors", "weights"}
 
 ConfidenceLoss = Literal["focal", "bce", "balanced_bce", "focal_star", "ohem"]
+if TYPE_CHECKING:
+    NetworkName = str
+else:  # the registry is the only list of networks
+    NetworkName = Literal[tuple(NETWORKS)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,21 +45,35 @@ class Config:
         "none", "where decoded training images are cached; changes no pixel", "data"
     )
     # --- network
+    network: NetworkName = option(
+        YOLOV4.name,
+        "the graph with its levels and anchors; the tiny ones suit a CPU",
+        "network",
+    )
     input_size: int | tuple[int, int] = option(
         416, "pixels, multiples of 32: a side, or height and width", "network", low=32
     )
-    width: float = option(1.0, "channels, relative to YOLOv4", "network", low=0.05, high=4)
-    depth: float = option(1.0, "residual blocks, relative to YOLOv4", "network", low=0.05, high=4)
+    width: float = option(
+        1.0, "channels, relative to the network's own", "network", low=0.05, high=4
+    )
+    depth: float = option(
+        1.0, "residual blocks, relative to YOLOv4; tiny networks have none", "network", 0.05, 4
+    )
     anchors: str = option(
         "coco", "'coco', 'auto' (k-means on the training boxes) or a file", "network"
     )
     weights: str | None = option(
         None,
-        "initial weights: a run, a weights file (ours, Darknet's, Keras 2's) or 'yolov4'",
+        "initial weights: a run, a weights file (ours, Darknet's, Keras 2's) or a released one: "
+        + ", ".join(f"'{release.name}'" for spec in NETWORKS.values() for release in spec.releases),
         "network",
     )
-    scale_x_y: tuple[float, ...] = option(
-        YOLOV4.scale_x_y, "grid sensitivity of each level, finest first", "network", low=1, high=3
+    scale_x_y: tuple[float, ...] | None = option(
+        None,
+        "grid sensitivity of each level, finest first; None: the network's own",
+        "network",
+        low=1,
+        high=3,
     )
     batch_norm_epsilon: float = option(
         1e-5, "added to the variance in batch normalization", "network", low=1e-7, high=0.1
@@ -90,6 +108,13 @@ class Config:
         "loss",
         low=0,
         high=1,
+    )
+    positives_per_image: float | None = option(
+        None,
+        "mean number of assigned predictors, by which the loss is divided; None: counted at the "
+        "start and kept in the run",
+        "loss",
+        low=1e-6,
     )
     confidence_prior: float = option(
         0.01, "initial confidence of every predictor", "loss", low=1e-6, high=0.5
@@ -175,7 +200,7 @@ class Config:
         for side in self.input_shape:
             if side % (multiple := self.network_spec.input_multiple):
                 raise UserError(f"--input-size is {side}; it must be a multiple of {multiple}")
-        if len(self.scale_x_y) != (levels := self.network_spec.levels):
+        if len(self.grid_sensitivity) != (levels := self.network_spec.levels):
             raise UserError(
                 f"--scale-x-y is {self.scale_x_y}; it must be {levels} numbers, one for each level"
             )
@@ -191,7 +216,12 @@ class Config:
     @property
     def network_spec(self) -> NetworkSpec:
         """The network: its graph, its levels and their anchors."""
-        return YOLOV4
+        return NETWORKS[self.network]
+
+    @property
+    def grid_sensitivity(self) -> tuple[float, ...]:
+        """`scale_x_y` of each level: the setting, or else the network's own."""
+        return self.network_spec.scale_x_y if self.scale_x_y is None else self.scale_x_y
 
     @property
     def input_shape(self) -> tuple[int, int]:
@@ -242,12 +272,14 @@ def differing_settings(
         field.name
         for field in dataclasses.fields(Config)
         if field.name not in ignored
-        and _comparable(field.name, getattr(one, field.name))
-        != _comparable(field.name, getattr(other, field.name))
+        and _comparable(one, field.name) != _comparable(other, field.name)
     ]
 
 
-def _comparable(name: str, value: Any) -> Any:
+def _comparable(config: Config, name: str) -> Any:
+    if name == "scale_x_y":
+        return config.grid_sensitivity
+    value = getattr(config, name)
     if name not in _PATHS or value is None:
         return value
     return [Path(path).resolve() for path in ([value] if isinstance(value, str) else value)]

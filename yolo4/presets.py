@@ -4,10 +4,10 @@ import argparse
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-Preset = Literal["sample", "full"]
+Preset = Literal["sample", "full", "tiny"]
 PRESET_HELP = (
-    "settings to start from: sample (a slim network for a CPU) or full (YOLOv4); CONFIG and flags "
-    "override them"
+    "settings to start from: sample (a slim network for the sample data), full (YOLOv4) or tiny "
+    "(YOLOv4-tiny); CONFIG and flags override them"
 )
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
@@ -27,6 +27,8 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     },
     # YOLOv4 itself, best trained on a GPU: the defaults of `Config`.
     "full": {},
+    # YOLOv4-tiny, for training on a CPU and for small devices.
+    "tiny": {"network": "yolov4-tiny"},
 }
 
 

@@ -48,6 +48,7 @@ def training_step(way: str, options: StepOptions) -> tuple[Callable[[], object],
         input_size=options.input_size,
         batch_size=options.batch_size,
         precision="auto" if way == AUTO else "float32",
+        positives_per_image=10.0,
     )
     precision = set_precision(config)
     with plain_pieces(way == PLAIN):

@@ -123,7 +123,7 @@ def _loss(size: int, classes: int, plain: bool) -> Callable[[], object]:
         from yolo4.config import Config
 
     with plain_pieces(plain):
-        criterion = build_criterion(Config(), YOLOV4.anchors)
+        criterion = build_criterion(Config(positives_per_image=10.0), YOLOV4.anchors)
     targets = {k: tf.constant(v) for k, v in random_batch(size, LOSS_BATCH, classes)[1].items()}
     tf.random.set_seed(0)
     shape = YOLOV4.anchors_per_level, 5 + classes

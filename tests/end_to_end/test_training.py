@@ -233,6 +233,15 @@ class TestRefusals:
         with pytest.raises(UserError, match="5 training images now, 6 when the run began"):
             training.resume_run(copy.folder)
 
+    def test_resuming_what_an_older_version_began(self, finished, tmp_path):
+        copy = training.Run(tmp_path)
+        copy.state_file.write_bytes(finished.state_file.read_bytes())
+        config = dataclasses.replace(finished.config(), positives_per_image=None, epochs=9)
+        copy.config_file.write_text(config.to_json())
+        message = r"config\.json: found no positives_per_image, .* start a new one with --weights"
+        with pytest.raises(UserError, match=message):
+            training.resume_run(copy.folder)
+
     def test_data_without_training_images(self, settings, tmp_path):
         data = make_sample_data(tmp_path / "data", train=4, val=1, test=1, size=96)
         (data / "ImageSets/Main/train.txt").write_text("")

@@ -3,7 +3,6 @@
 import keras
 import numpy as np
 
-from tests.helpers.yolov4 import COCO_ANCHORS
 from utils.anchors import format_anchors
 from yolo4.build import build_model, save_weights
 from yolo4.config import Config
@@ -20,7 +19,9 @@ def write_run(folder, names=NAMES, seed=0, **settings) -> Run:
     config = Config(**{**chosen, **settings})
     (folder / "config.json").write_text(config.to_json(), encoding="utf-8")
     (folder / "classes.txt").write_text("".join(f"{n}\n" for n in names), encoding="utf-8")
-    (folder / "anchors.txt").write_text(format_anchors(COCO_ANCHORS), encoding="utf-8")
+    (folder / "anchors.txt").write_text(
+        format_anchors(np.array(config.network_spec.anchors)), encoding="utf-8"
+    )
     keras.utils.set_random_seed(seed)
     model = build_model(config, len(names))
     rng = np.random.default_rng(seed)

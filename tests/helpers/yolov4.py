@@ -11,6 +11,7 @@ STRIDES, SCALE_X_Y = LEVELS = YOLOV4.strides, YOLOV4.scale_x_y  # as `decode` ta
 _PLAIN = {
     "strides": STRIDES,
     "scale_x_y": SCALE_X_Y,
+    "positives_per_image": 1.0,
     "box_loss": "ciou",
     "box_gain": 1.0,
     "confidence_gain": 1.0,

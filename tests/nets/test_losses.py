@@ -184,17 +184,48 @@ def test_confidence_by_hand():
     assert found["class"] == pytest.approx(3 * np.log(2), rel=1e-6)
 
 
-def test_terms_are_divided_by_the_positives_of_the_batch():
+def test_terms_are_divided_by_images_and_positives_per_image():
     one = targets_of([[([16, 8, 24, 16], 0, False)]])
-    same_twice = {name: np.repeat(value, 2, axis=0) for name, value in one.items()}
     logits = [x[:1] for x in logits_of(1)]
-    twice = [np.repeat(x, 2, axis=0) for x in logits]
-    for name in ("bce", "focal"):
-        single, double = (
-            terms(loss_of(name), one, logits),
-            terms(loss_of(name), same_twice, twice),
-        )
-        assert single == pytest.approx(double, rel=1e-5)
+    sums = terms(loss_of("bce"), one, logits)
+    halves = terms(loss_of("bce", positives_per_image=2.0), one, logits)
+    assert halves == pytest.approx({name: value / 2 for name, value in sums.items()}, rel=1e-6)
+    twice = {name: np.repeat(value, 2, axis=0) for name, value in one.items()}
+    double = terms(loss_of("bce"), twice, [np.repeat(x, 2, axis=0) for x in logits])
+    assert double == pytest.approx(sums, rel=1e-5)
+
+
+def gradients(criterion, targets, logits):
+    """Gradient of the whole loss in the logits of each level."""
+    tensors = [tf.constant(x) for x in logits]
+    with tf.GradientTape() as tape:
+        tape.watch(tensors)
+        loss = sum(criterion(targets, tensors).values())
+    return [np.asarray(x) for x in tape.gradient(loss, tensors)]
+
+
+SIXTEEN = [[([4 * i, 8, 4 * i + 9, 30], i % 3, i % 5 == 4)] * (i % 3) for i in range(16)]
+
+
+@pytest.mark.parametrize("name", sorted({*ARMS} - {"ohem"}))  # it chooses within a batch
+def test_four_batches_of_four_make_the_gradient_of_one_of_sixteen(name):
+    criterion, logits = loss_of(name, positives_per_image=1.7), logits_of(4, batch=16)
+    whole = gradients(criterion, targets_of(SIXTEEN), logits)
+    for part in range(4):
+        rows = slice(4 * part, 4 * part + 4)
+        quarter = gradients(criterion, targets_of(SIXTEEN[rows]), [x[rows] for x in logits])
+        for ours, theirs in zip(quarter, whole, strict=True):
+            np.testing.assert_allclose(ours / 4, theirs[rows], rtol=1e-5, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", sorted({*ARMS} - {"ohem"}))
+def test_an_image_without_objects_has_the_same_gradient_in_any_batch(name):
+    logits = logits_of(5)
+    objects = [([16, 8, 24, 16], 0, False), ([30, 30, 60, 62], 1, False)]
+    without = gradients(loss_of(name), targets_of([[], []]), logits)
+    beside = gradients(loss_of(name), targets_of([objects, []]), logits)
+    for ours, theirs in zip(without, beside, strict=True):
+        np.testing.assert_array_equal(ours[1], theirs[1])
 
 
 def test_gains_multiply_their_own_term():

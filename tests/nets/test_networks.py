@@ -107,16 +107,16 @@ class TestModel:
 
 class TestTraining:
     @pytest.mark.quick
-    def test_of_equal_anchors_the_finest_level_has_the_best(self):
+    def test_an_object_is_assigned_in_each_level_that_has_its_best_anchor(self):
         width, height = TOY.cfg_anchors[3]
         boxes = np.array([[[40 - width / 2, 30 - height / 2, 40 + width / 2, 30 + height / 2]]])
         there = np.ones((1, 1), bool)
         fine, coarse = (1 * 6 + 2) * 3 + 2, (24 + 0 * 3 + 1) * 3
-        for threshold, expected in ((None, [fine]), (0.99, [fine, coarse])):
+        for threshold in (None, 0.99):
             found = assign(
                 boxes.astype(np.float32), there, ~there, ANCHORS, TOY.strides, GRIDS, threshold
             )
-            assert np.flatnonzero(found.positive[0]).tolist() == expected
+            assert np.flatnonzero(found.positive[0]).tolist() == [fine, coarse]
         grid = anchor_grid(GRIDS, ANCHORS, *LEVELS)
         assert grid.strides.shape == (TOY.predictors(SHAPE), 1)
         for predictor, stride in ((fine, 16), (coarse, 32)):
@@ -251,7 +251,7 @@ class TestDarknet:
     @needs_importer
     def test_an_export_is_checked_level_by_level(self, tmp_path):
         model = random_weights(toy(2), seed=3)
-        config = SimpleNamespace(scale_x_y=TOY.scale_x_y, input_shape=SHAPE)
+        config = SimpleNamespace(grid_sensitivity=TOY.scale_x_y, input_shape=SHAPE)
         run = SimpleNamespace(
             anchors=lambda: ANCHORS, config=lambda: config, class_names=lambda: ["a", "b"]
         )

@@ -24,7 +24,7 @@ from yolo4.build import (
 from yolo4.config import Config
 from yolo4.run import Run
 
-CONFIG = Config(width=0.05, depth=0.1, input_size=64)
+CONFIG = Config(width=0.05, depth=0.1, input_size=64, positives_per_image=2.0)
 
 
 def scrambled(model, seed):
@@ -207,15 +207,23 @@ def test_the_criterion_has_every_setting_of_the_loss():
         ignore_threshold=0.6,
         anchor_match_threshold=None,
         scale_x_y=(1.3, 1.2, 1.1),
+        positives_per_image=2.5,
     )
     criterion = build_criterion(config, COCO_ANCHORS)
     assert criterion.gains == {"box": 2, "confidence": 3, "class": 4}
     assert (criterion.label_smoothing, criterion.ignore_threshold) == (0.1, 0.6)
     assert criterion.anchor_match_threshold is None
     assert criterion.scale_x_y == (1.3, 1.2, 1.1)
+    assert criterion.positives_per_image == 2.5
     assert criterion.overlap.__name__ == "giou"
     np.testing.assert_allclose(criterion.anchors, COCO_ANCHORS)
     # A positive with logit 0, p = 1/2: alpha (1 - p)^gamma log 2; the ignored one counts nothing.
     logits, targets = np.zeros((1, 2), "float32"), np.ones((1, 2), "float32")
     found = criterion.confidence(logits, targets, np.array([[1.0, 0.0]], "float32"))
     np.testing.assert_allclose(found, [[0.4 * 0.5**1.5 * np.log(2), 0]], rtol=1e-5)
+
+
+@pytest.mark.quick
+def test_settings_without_the_number_of_positives_make_no_criterion():
+    with pytest.raises(UserError, match="no positives_per_image, by which the loss is divided"):
+        build_criterion(Config(), COCO_ANCHORS)

@@ -83,10 +83,12 @@ def _words(name):
     }
     choices |= {
         "cache": "disk",
+        "network": "yolov4-tiny",
         "data": "a b",
         "input_size": "64 96",
         "scale_x_y": "1.0 1.5 2.0",
         "epochs": "7",
+        "positives_per_image": "2.5",
         "seed": "5",
     }
     default = getattr(TrainOptions(), name)

@@ -57,7 +57,7 @@ def test_the_last_of_several_presets_counts():
 @pytest.mark.parametrize("defaults", [train_defaults, compare_defaults])
 def test_an_unknown_preset_is_refused_with_those_that_exist(defaults, capsys):
     with pytest.raises(
-        UserError, match=r"^CONFIG: --preset is 'slim'; it takes 'sample' \| 'full'"
+        UserError, match=r"^CONFIG: --preset is 'slim'; it takes 'sample' \| 'full' \| 'tiny'"
     ):
         defaults({"preset": "slim"}, [])
     for argv, message in ((["--preset", "slim"], "'sample'"), (["--preset"], "Missing value")):

@@ -127,7 +127,7 @@ class TrainingSet:
             ImageError: an image cannot be read.
         """
         indices = self.order(epoch, batch_size)[step]
-        return _stack([self.sample(int(index), epoch) for index in indices], self.max_objects)
+        return stack([self.sample(int(index), epoch) for index in indices], self.max_objects)
 
     def _plan(
         self, index: int, epoch: int, rng: np.random.Generator
@@ -218,7 +218,7 @@ class ValidationSet:
         start = step * batch_size
         indices = range(start, min(start + batch_size, len(self)))
         samples, letterboxes = zip(*map(self.sample, indices), strict=True)
-        return *_stack(samples, self.max_objects), list(letterboxes)
+        return *stack(samples, self.max_objects), list(letterboxes)
 
 
 def _checked(records: Sequence[Record], split: str) -> list[Record]:
@@ -256,8 +256,13 @@ def _load(record: Record, read: Reader) -> Sample:
     return Sample(read(record), record.boxes, record.labels, record.difficult)
 
 
-def _stack(samples: Sequence[Sample], max_objects: int) -> tuple[np.ndarray, Targets]:
-    """Stack samples; their objects are padded to `max_objects`."""
+def stack(samples: Sequence[Sample], max_objects: int) -> tuple[np.ndarray, Targets]:
+    """Stack samples of the same size to a batch, as `TrainingSet.batch` returns it.
+
+    Args:
+        samples: the images.
+        max_objects: objects per image that the batch can hold.
+    """
     boxes = np.zeros((len(samples), max_objects, 4), np.float32)
     labels = np.full((len(samples), max_objects), -1, np.int32)
     difficult = np.zeros((len(samples), max_objects), bool)

@@ -1,11 +1,11 @@
 """Makes a run folder of foreign weights, which all other commands take like a trained run."""
 
+import dataclasses
 import tempfile
 from pathlib import Path
 
 import numpy as np
 
-from nets.networks import YOLOV4
 from nets.yolov4 import YOLOv4
 from utils.anchors import format_anchors, read_anchors
 from utils.errors import UserError
@@ -14,11 +14,11 @@ from utils.text import read_class_names
 from yolo4.build import build_model, save_weights
 from yolo4.config import Config
 from yolo4.convert.options import ConvertOptions
-from yolo4.run import Run
+from yolo4.run import RUNS, Run
 from yolo4.weights.darknet.cfg import DarknetNetwork, read_cfg
 from yolo4.weights.darknet.load import DARKNET
 from yolo4.weights.keras3 import KERAS3
-from yolo4.weights.source import WeightsSource, find_weights
+from yolo4.weights.source import WeightsSource, find_weights, network_of
 
 # The 80 categories of COCO (https://cocodataset.org) in the order of their numbers there, which is
 # that of the classes of yolov4.weights.
@@ -32,15 +32,15 @@ def convert(options: ConvertOptions) -> None:
         UserError: the weights or one of the other files cannot be read, they do not fit together,
             or the folder is in use or cannot be written.
     """
-    run = Run(Path(options.output))
+    run = Run(Path(options.output or RUNS / Path(options.weights).stem))
     _require_unused(run.folder)
     # Read first, so that a mistake in these files is reported before a download.
     names_file = options.classes or COCO_CLASSES
     names = read_class_names(names_file)
     described = read_cfg(Path(options.cfg)) if options.cfg else None
-    network = described.network if described else YOLOV4
+    network = described.network if described else network_of(options.weights)
     anchors = read_anchors(options.anchors, len(network.anchors)) if options.anchors else None
-    source = find_weights(options.weights, network)
+    source = dataclasses.replace(find_weights(options.weights), network=network)
     _check_format(source, options.cfg)
     source.class_count()  # refuses a damaged file before the network is built
     class_count = described.class_count if described else _class_count(source)
@@ -51,17 +51,20 @@ def convert(options: ConvertOptions) -> None:
         )
     if anchors is None:
         anchors = np.array((described or network).anchors, np.float32)
-    config = _config(options, source, described)
+    config = _config(options, run, source, described)
     model = build_model(config, class_count)
     print(source.load_into(model, whole=True))
-    print(f"scale_x_y {config.scale_x_y}, batch norm's epsilon {config.batch_norm_epsilon:g}")
+    print(
+        f"{network.title}, scale_x_y {config.grid_sensitivity}, batch norm's epsilon "
+        f"{config.batch_norm_epsilon:g}"
+    )
     _write(run, config, names, anchors, model)
     print(_next_steps(run, config))
 
 
 def _require_unused(folder: Path) -> None:
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
-        raise UserError(f"--output {folder}: exists already; name a new folder")
+        raise UserError(f"{folder}: exists already; name a new folder with --output")
 
 
 def _check_format(source: WeightsSource, cfg: str | None) -> None:
@@ -89,7 +92,7 @@ def _class_count(source: WeightsSource) -> int:
 
 
 def _config(
-    options: ConvertOptions, source: WeightsSource, described: DarknetNetwork | None
+    options: ConvertOptions, run: Run, source: WeightsSource, described: DarknetNetwork | None
 ) -> Config:
     """The settings of the run, as a training with this network would have them."""
     settings = source.settings()
@@ -98,7 +101,6 @@ def _config(
         settings |= {name: getattr(described, name) for name in names}
     if options.input_size is not None:
         settings["input_size"] = options.input_size
-    run = Run(Path(options.output))
     return Config(
         **settings,
         weights=options.weights,

@@ -12,7 +12,8 @@ class ConvertOptions:
 
     weights: str = option(
         "yolov4",
-        "a .weights file of Darknet, an .h5 file of Keras 2, or yolov4: download the released file",
+        "a .weights file of Darknet, an .h5 file of Keras 2, or the name of a released file to "
+        "download: yolov4 or yolov4-tiny",
         "input",
         positional=True,
     )
@@ -31,7 +32,9 @@ class ConvertOptions:
         "input",
         low=32,
     )
-    output: str = option("logs/yolov4", "the run folder to make", "output")
+    output: str | None = option(
+        None, "the run folder to make; None: logs/<name of the weights>", "output"
+    )
 
     def __post_init__(self) -> None:
         check_ranges(self)

@@ -43,7 +43,7 @@ def describe(
         },
         "class_names": run.class_names(),
         "anchors": run.anchors().tolist(),
-        "scale_x_y": config.scale_x_y,
+        "scale_x_y": config.grid_sensitivity,
         "precision": options.precision,
     }
     text = json.dumps(description, indent=2, ensure_ascii=False) + "\n"

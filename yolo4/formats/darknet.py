@@ -43,7 +43,7 @@ def export_darknet(network: "YOLOv4", run: "Run", folder: Path, image: np.ndarra
         folder / DARKNET.file,
         network,
         run.anchors().tolist(),
-        config.scale_x_y,
+        config.grid_sensitivity,
         config.input_shape,
         run.class_names(),
     )
@@ -117,7 +117,7 @@ def _predict_with_keras(network: "YOLOv4", run: "Run", image: np.ndarray) -> np.
     from nets.decode import decode
 
     logits = network(image[None], training=False)
-    anchors, scale_x_y = run.anchors().tolist(), run.config().scale_x_y
+    anchors, scale_x_y = run.anchors().tolist(), run.config().grid_sensitivity
     decoded = decode(logits, anchors, network.network.strides, scale_x_y)
     boxes, confidence = (np.asarray(keras.ops.convert_to_numpy(part))[0] for part in decoded[:2])
     low, high = boxes[:, :2], boxes[:, 2:]

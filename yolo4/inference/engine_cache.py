@@ -59,7 +59,6 @@ def cache_key(run: Run) -> dict[str, Any]:
     names = {field.name for field in fields if field.metadata.get("group") == "network"}
     key = {
         "weights": weights,
-        "graph": run.network().name,
         "network": {name: getattr(config, name) for name in names - _REPLACED_BY_RESULTS},
         "anchors": run.anchors().tolist(),
         "classes": len(run.class_names()),

@@ -93,5 +93,5 @@ def image_input(
 
 def decode_layer(run: Run) -> Decode:
     """The layer that decodes the logits of a run's network."""
-    strides, scale_x_y = run.network().strides, run.config().scale_x_y
+    strides, scale_x_y = run.network().strides, run.config().grid_sensitivity
     return Decode(run.anchors().tolist(), strides, scale_x_y, name="decode")

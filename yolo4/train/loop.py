@@ -88,6 +88,11 @@ def resume_run(folder: str | Path, callbacks: MakeCallbacks = lambda setup: ()) 
     """
     run = open_run(folder)
     config, progress = run.config(), load_progress(run.state_file)
+    if config.positives_per_image is None:
+        raise UserError(
+            f"{run.config_file}: found no positives_per_image, by which the loss is divided: an "
+            f"older version began this run; start a new one with --weights {folder}"
+        )
     if progress.epoch >= config.epochs:
         raise UserError(f"{folder}: all its {config.epochs} epochs are done")
     if progress.stopped_early:

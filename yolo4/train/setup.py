@@ -25,6 +25,7 @@ from yolo4.config import Config
 from yolo4.options import flag
 from yolo4.run import RUNS, Run
 from yolo4.sample_data.make import SAMPLE_DATA, make_sample_data
+from yolo4.train.positives import blank_image, count_positives_per_image
 from yolo4.weights.source import WeightsSource, open_weights
 
 CACHE = RUNS / "cache"
@@ -70,16 +71,17 @@ def prepare(config: Config) -> TrainingSetup:
     data = config.data or (str(make_sample_data(SAMPLE_DATA)),)
     config = dataclasses.replace(config, data=data, run_dir=str(run.folder))
     names = read_class_names(config.classes) if config.classes else None
-    if config.anchors not in ("coco", "auto"):
-        # So that a mistake in it is reported before the data is read.
-        read_anchors(config.anchors, len(config.network_spec.anchors))
     weights = open_weights(config.weights, config.network_spec) if config.weights else None
     if weights:
         config = _fitted_to_weights(config, weights)
+    if config.anchors not in ("coco", "auto"):
+        # So that a mistake in it is reported before the data is read.
+        read_anchors(config.anchors, len(config.network_spec.anchors))
     dataset = load_dataset(config.data, names, config.on_bad_data, config.split_seed)
     train, val = _splits(dataset)
     _claim_cache(config, train)
     anchors = _choose_anchors(config, train)
+    config = _with_positives_per_image(config, train, anchors)
     if weights:
         for line in weights.remarks(anchors, len(dataset.class_names)):
             print(line)
@@ -104,15 +106,18 @@ def prepare_resume(run: Run) -> TrainingSetup:
 
 def training_set(setup: TrainingSetup) -> TrainingSet:
     """The training images of a run, augmented according to its settings."""
-    config = setup.config
+    return _training_set(setup.config, setup.train, _reader(setup.config))
+
+
+def _training_set(config: Config, records: list[Record], read: Reader) -> TrainingSet:
     names = [field.name for field in dataclasses.fields(Augmentation)]
     return TrainingSet(
-        setup.train,
+        records,
         config.input_shape,
         config.seed,
         Augmentation(**{name: getattr(config, name) for name in names}),
         composite_epochs=round(config.special_aug_ratio * config.epochs),
-        read=_reader(config),
+        read=read,
     )
 
 
@@ -144,6 +149,15 @@ def _fitted_to_weights(config: Config, weights: WeightsSource) -> Config:
     return dataclasses.replace(config, **changed)
 
 
+def _with_positives_per_image(config: Config, records: list[Record], anchors: np.ndarray) -> Config:
+    if config.positives_per_image is not None:
+        return config
+    dataset = _training_set(config, records, blank_image)
+    count = float(f"{count_positives_per_image(dataset, config, anchors):.4g}")
+    print(f"positives per image: {count:g} on average, by which the loss is divided")
+    return dataclasses.replace(config, positives_per_image=count)
+
+
 def _splits(dataset: DataSet) -> tuple[list[Record], list[Record]]:
     """Training and validation images; neither split may be empty or without usable objects."""
     for split in ("train", "val"):
@@ -165,8 +179,7 @@ def _choose_anchors(config: Config, records: list[Record]) -> np.ndarray:
         print(f"{fit} (COCO's; --anchors auto may fit better)")
         return coco
     if config.anchors == "auto":
-        numbered = kmeans_anchors(sizes, len(network.cfg_anchors), config.seed)
-        anchors = np.array(network.by_level(list(numbered)))
+        anchors = kmeans_anchors(sizes, len(coco), config.seed)
     else:
         anchors = read_anchors(config.anchors, len(coco))
     print(f"{fit} for COCO's, {mean_best_iou(sizes, anchors):.3f} for {config.anchors}:")

@@ -34,6 +34,10 @@ def _no_settings(path: Path, network: NetworkSpec) -> dict[str, Any]:
     return {}
 
 
+def _expected(path: Path, network: NetworkSpec) -> NetworkSpec:
+    return network
+
+
 def _no_anchors(path: Path) -> Path | None:
     return None
 
@@ -48,6 +52,7 @@ class WeightsFormat:
         class_count: the class count of the heads in a file for a network; None if the file does
             not determine it. Raises `UserError` if the file holds no weights of this format.
         load: fills a network from a file.
+        network: the network that a file is for; the given one if the file does not tell.
         settings: values of `Config` that the weights in a file for a network were trained with.
             The loss or the layers depend on them, but no shape shows them.
         anchors_file: the file of the anchors that the heads were trained with, if it is known.
@@ -57,6 +62,7 @@ class WeightsFormat:
     recognizes: Callable[[Path], bool]
     class_count: Callable[[Path, NetworkSpec], int | None]
     load: Load
+    network: Callable[[Path, NetworkSpec], NetworkSpec] = _expected
     settings: Callable[[Path, NetworkSpec], dict[str, Any]] = _no_settings
     anchors_file: Callable[[Path], Path | None] = _no_anchors
 

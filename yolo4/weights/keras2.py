@@ -123,7 +123,7 @@ def _settings(path: Path, network: NetworkSpec) -> dict[str, Any]:
     return keras2_settings(network)
 
 
-KERAS2 = WeightsFormat("Keras 2", is_keras2, keras2_class_count, load_keras2, _settings)
+KERAS2 = WeightsFormat("Keras 2", is_keras2, keras2_class_count, load_keras2, settings=_settings)
 
 
 def _matched(

@@ -16,7 +16,6 @@ from yolo4.weights import WeightsFormat, loading_report, require_whole
 
 _BOX_AND_CONFIDENCE = 5
 _SUFFIXES = (".h5", ".hdf5", ".keras")
-_SETTINGS = ("scale_x_y", "batch_norm_epsilon")  # of `Config`, that no shape shows
 _NOT_OURS = "{}: not a .weights.h5 file of this network"
 
 Shapes = list[tuple[int, ...]]
@@ -88,12 +87,21 @@ def _run_of(path: Path) -> Run | None:
     return run if run.config_file.is_file() else None
 
 
+def _network(path: Path, network: NetworkSpec) -> NetworkSpec:
+    run = _run_of(path)
+    return network if run is None else run.network()
+
+
 def _settings(path: Path, network: NetworkSpec) -> dict[str, Any]:
     run = _run_of(path)
     if run is None:
         return {}
     config = run.config()
-    return {name: getattr(config, name) for name in _SETTINGS}
+    own = config.grid_sensitivity == network.scale_x_y
+    return {
+        "scale_x_y": None if own else config.scale_x_y,
+        "batch_norm_epsilon": config.batch_norm_epsilon,
+    }
 
 
 def _anchors_file(path: Path) -> Path | None:
@@ -102,7 +110,7 @@ def _anchors_file(path: Path) -> Path | None:
 
 
 KERAS3 = WeightsFormat(
-    "Keras 3", _recognizes, keras3_class_count, load_keras3, _settings, _anchors_file
+    "Keras 3", _recognizes, keras3_class_count, load_keras3, _network, _settings, _anchors_file
 )
 
 

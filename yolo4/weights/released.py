@@ -17,6 +17,9 @@ _CHUNK = 1 << 18  # bytes
 
 
 RELEASED = {release.name: release for network in NETWORKS.values() for release in network.releases}
+NETWORK_OF_RELEASE = {
+    release.name: network for network in NETWORKS.values() for release in network.releases
+}
 
 
 def released_file(name: str) -> Path:

@@ -16,7 +16,7 @@ from yolo4.weights import WeightsFormat
 from yolo4.weights.darknet.load import DARKNET
 from yolo4.weights.keras2 import KERAS2
 from yolo4.weights.keras3 import KERAS3
-from yolo4.weights.released import RELEASED, released_file
+from yolo4.weights.released import NETWORK_OF_RELEASE, RELEASED, released_file
 
 # The first one that recognizes a file reads it. Darknet's files have no signature: it takes any.
 FORMATS = (KERAS2, KERAS3, DARKNET)
@@ -53,9 +53,12 @@ class WeightsSource:
     def settings(self) -> dict[str, Any]:
         """Values of `Config` that the weights were trained with, as far as they are known.
 
-        Only settings that no shape shows. Empty for Darknet's files, which need the defaults.
+        The network, and settings that no shape shows.
         """
-        return self.format.settings(self.path, self.network)
+        return {
+            "network": self.network.name,
+            **self.format.settings(self.path, self.network),
+        }
 
     def remarks(self, anchors: np.ndarray, class_count: int) -> tuple[str, ...]:
         """Lines for the log about what may surprise in a training that begins with these weights.
@@ -98,7 +101,7 @@ def open_weights(weights: str, network: NetworkSpec = YOLOV4) -> WeightsSource:
 
     Args:
         weights: as in `find_weights`.
-        network: the network that the weights are for.
+        network: the network that the weights are for, if they do not tell.
 
     Raises:
         UserError: as in `find_weights`, or the file holds no weights.
@@ -108,24 +111,35 @@ def open_weights(weights: str, network: NetworkSpec = YOLOV4) -> WeightsSource:
     return source
 
 
+def network_of(weights: str, network: NetworkSpec = YOLOV4) -> NetworkSpec:
+    """The network of initial weights, without a download; otherwise as `find_weights`."""
+    if _is_released(weights):
+        return NETWORK_OF_RELEASE[weights]
+    return find_weights(weights, network).network
+
+
+def _is_released(weights: str) -> bool:
+    return weights in RELEASED and not Path(weights).exists()
+
+
 def find_weights(weights: str, network: NetworkSpec = YOLOV4) -> WeightsSource:
     """Find the file of initial weights and its format.
 
     Args:
         weights: a file in any of `FORMATS`; a run folder, which stands for its best weights, else
             its last; or the name of a released file, which is downloaded if necessary.
-        network: the network that the weights are for.
+        network: the network that the weights are for, if they do not tell.
 
     Raises:
         UserError: the file does not exist, the folder is not a run or has no weights yet, or the
             download failed.
     """
     path = Path(weights)
-    if weights in RELEASED and not path.exists():
+    if _is_released(weights):
         path = released_file(weights)
     elif path.is_dir():
         path = open_run(path).weights()
     if not path.is_file():
         raise UserError(f"{path}: no such weights file")
     file_format = next(known for known in FORMATS if known.recognizes(path))
-    return WeightsSource(weights, path, file_format, network)
+    return WeightsSource(weights, path, file_format, file_format.network(path, network))

@@ -201,7 +201,7 @@ class TestMistakes:
     def test_a_folder_in_use(self, refused):
         Path("run").mkdir()
         Path("run/notes.txt").write_text("mine")
-        refused(output="run", match="--output run: exists already")
+        refused(output="run", match="run: exists already; name a new folder with --output")
         refused(output="run/notes.txt", match="exists already")
 
     @pytest.mark.quick

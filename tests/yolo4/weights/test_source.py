@@ -31,7 +31,7 @@ from yolo4.weights.darknet.files import write_weights
 from yolo4.weights.darknet.load import DARKNET
 from yolo4.weights.keras2 import KERAS2, keras2_settings
 from yolo4.weights.keras3 import KERAS3
-from yolo4.weights.source import open_weights
+from yolo4.weights.source import find_weights, open_weights
 
 CONFIG = Config(width=0.05, depth=0.1, input_size=64)
 
@@ -217,6 +217,7 @@ class TestSettings:
     def test_keras_2_files_have_its_usual_ones(self, trained, tmp_path):
         path = write_keras2(trained, tmp_path / "old.h5")
         assert open_weights(str(path)).settings() == {
+            "network": "yolov4",
             "scale_x_y": (1.0, 1.0, 1.0),
             "batch_norm_epsilon": 1e-3,
         }
@@ -224,14 +225,21 @@ class TestSettings:
     def test_a_run_has_its_own_whether_it_or_its_weights_are_named(self, run):
         own = {"scale_x_y": (1.1, 1.2, 1.3), "batch_norm_epsilon": 2e-3}
         run.config_file.write_text(dataclasses.replace(CONFIG, **own).to_json())
-        assert open_weights(str(run.folder)).settings() == own
-        assert open_weights(str(run.best_weights)).settings() == own
+        assert open_weights(str(run.folder)).settings() == {"network": "yolov4", **own}
+        assert open_weights(str(run.best_weights)).settings() == {"network": "yolov4", **own}
+
+    def test_a_run_tells_its_network(self, run):
+        settings = dataclasses.replace(CONFIG, network="yolov4-tiny-3l", scale_x_y=None)
+        run.config_file.write_text(settings.to_json())
+        found = find_weights(str(run.folder)).settings()
+        assert (found["network"], found["scale_x_y"]) == ("yolov4-tiny-3l", None)
 
     def test_other_files_have_none(self, weights, tmp_path):
-        assert open_weights(str(weights)).settings() == {}
+        assert open_weights(str(weights)).settings() == {"network": "yolov4"}
         (tmp_path / "config.json").write_text(CONFIG.to_json())
         write_weights(tmp_path / "some.weights", [])
-        assert open_weights(str(tmp_path / "some.weights")).settings() == {}, "not those beside it"
+        found = open_weights(str(tmp_path / "some.weights")).settings()
+        assert found == {"network": "yolov4"}, "not those beside it"
 
     def test_other_anchors_than_those_of_the_loaded_heads_are_remarked_on(self, run, weights):
         opened = open_weights(str(run.folder))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nets.networks import YOLOV4, NetworkSpec
+from nets.networks import NETWORKS, YOLOV4, NetworkSpec
 from nets.yolov4 import YOLOv4
 from utils.errors import UserError
 from yolo4.weights import WeightsFormat
@@ -215,4 +215,11 @@ def _class_count(path: Path, network: NetworkSpec) -> int | None:
     return darknet_class_count(numbers, network=network)
 
 
-DARKNET = WeightsFormat("Darknet", _recognizes, _class_count, load_darknet)
+def _network(path: Path, network: NetworkSpec) -> NetworkSpec:
+    """The network that has as many weights at full width and depth, else the given one."""
+    candidates = (network, *NETWORKS.values())
+    fitting = (known for known in candidates if _class_count(path, known) in _COUNTS)
+    return next(fitting, network)
+
+
+DARKNET = WeightsFormat("Darknet", _recognizes, _class_count, load_darknet, _network)
