@@ -71,7 +71,7 @@ def select_detections(
         settings: thresholds.
 
     Returns:
-        Boxes in pixels of the source, best score first.
+        Boxes in pixels of the source and clipped to it, best score first.
     """
     from utils.boxes import nms  # OpenCV, which a command's `--help` does not need
 
@@ -81,14 +81,14 @@ def select_detections(
     row, label = np.nonzero(scores >= settings.score_threshold)
     best = np.argsort(-scores[row, label], kind="stable")[:_MAX_CANDIDATES]
     row, label = row[best], label[best]
-    candidates = letterbox.invert(boxes[likely[row]])
-    # A box in the padding is empty once it is clipped to the source; NaN is dropped as well.
-    has_area = (candidates[:, 2:] > candidates[:, :2]).all(axis=1)
-    row, label, candidates = row[has_area], label[has_area], candidates[has_area]
-    score = scores[row, label]
-    kept = nms(
-        candidates, score, label, settings.nms_threshold, settings.max_detections, settings.nms
-    )
-    return Detections(
-        candidates[kept], score[kept].astype(np.float32), label[kept].astype(np.int32)
-    )
+    finite = np.isfinite(boxes[likely[row]]).all(axis=1)
+    row, label = row[finite], label[finite]
+    candidates, score = boxes[likely[row]], scores[row, label]
+    visible = letterbox.invert(candidates)
+    has_area = np.all(visible[:, 2:] > visible[:, :2], axis=1)
+    # Before the boxes are clipped, as Darknet and a model exported with NMS suppress. A box in the
+    # padding may suppress others, but does not count as a detection.
+    most = settings.max_detections + int(np.count_nonzero(~has_area))
+    kept = nms(candidates, score, label, settings.nms_threshold, most, settings.nms)
+    kept = kept[has_area[kept]][: settings.max_detections]
+    return Detections(visible[kept], score[kept].astype(np.float32), label[kept].astype(np.int32))

@@ -2,6 +2,7 @@ import json
 import re
 import subprocess
 import sys
+import warnings
 from dataclasses import replace
 
 import keras
@@ -12,12 +13,15 @@ from tests.helpers import ROOT
 from tests.helpers.made_run import NAMES, SIZE, some_images, write_run
 from utils.boxes import nms
 from utils.errors import UserError
+from utils.image import letterbox
+from utils.postprocess import PREDICTION
 from yolo4.export import command
 from yolo4.export.command import export
 from yolo4.export.model import exported_model
 from yolo4.export.options import ExportOptions
 from yolo4.formats import FORMATS
 from yolo4.formats.openvino import OPENVINO
+from yolo4.inference.detector import Detector
 from yolo4.inference.keras_network import engine_network
 from yolo4.sample_data.make import make_sample_data
 
@@ -81,15 +85,23 @@ def test_logits_of_a_fixed_batch_of_float_pixels(run, tmp_path):
         np.testing.assert_allclose(value, wanted[name], rtol=1e-3, atol=1e-3)
 
 
-@pytest.mark.filterwarnings("error:In the future")
-@pytest.mark.parametrize("form", ["onnx", pytest.param("openvino", marks=pytest.mark.slow)])
-def test_nms_inside_the_model_keeps_the_same_boxes(run, tmp_path, form):
-    options = ExportOptions(
-        str(run.folder), form, str(tmp_path), with_nms=True, score_threshold=0.4, max_detections=20
-    )
-    export(options)
+WITH_NMS = {"with_nms": True, "score_threshold": 0.4, "max_detections": 20}
+
+
+@pytest.fixture(scope="module", params=["onnx", pytest.param("openvino", marks=pytest.mark.slow)])
+def with_nms(run, tmp_path_factory, request):
+    """A format, and the folder of a model with NMS in it."""
+    folder = tmp_path_factory.mktemp("with_nms")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", "In the future")
+        export(ExportOptions(str(run.folder), request.param, str(folder), **WITH_NMS))
+    return FORMATS[request.param], folder
+
+
+def test_nms_inside_the_model_keeps_the_same_boxes(run, with_nms):
+    written, folder = with_nms
     images = some_images(2, seed=3)
-    found = FORMATS[form].open(tmp_path / FORMATS[form].file)(images)
+    found = written.open(folder / written.file)(images)
     decoded = engine_network(run)(images, training=False)
     for i in range(2):
         boxes, confidence, class_scores = (np.asarray(decoded[name])[i] for name in decoded)
@@ -102,7 +114,23 @@ def test_nms_inside_the_model_keeps_the_same_boxes(run, tmp_path, form):
             found["boxes"][i, :count], boxes[row[keep]], rtol=1e-3, atol=1e-2
         )
         np.testing.assert_array_equal(found["labels"][i, :count], label[keep])
-    assert described(tmp_path)["outputs"]["count"]["shape"] == [None]
+    assert described(folder)["outputs"]["count"]["shape"] == [None]
+
+
+def test_a_detector_finds_what_a_model_with_nms_finds_over_the_edge(run, with_nms):
+    written, folder = with_nms
+    picture = some_images(1, seed=5, size=(50, 150))[0]
+    pixels, fit = letterbox(picture, SIZE)
+    found = written.open(folder / written.file)(pixels[None])
+    count = int(found["count"][0])
+    boxes, scores, labels = (found[name][0, :count] for name in ("boxes", "scores", "labels"))
+    clipped = fit.invert(boxes)
+    assert (np.abs(fit.apply(clipped) - boxes).max(axis=1) > 1).sum() > 3
+    settings = replace(PREDICTION, score_threshold=0.4, max_detections=20)
+    wanted = Detector.from_run(run.folder, settings, backend="keras").detect(picture)
+    np.testing.assert_allclose(clipped, wanted.boxes, rtol=1e-3, atol=1e-2)
+    np.testing.assert_allclose(scores, wanted.scores, rtol=1e-3)
+    np.testing.assert_array_equal(labels, wanted.labels)
 
 
 def test_opencv_reads_darknets_files(run, tmp_path, capsys):
