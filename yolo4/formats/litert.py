@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from yolo4.formats.format import ModelFormat, Runtime
+from yolo4.formats.keras_export import export_with_keras
 from yolo4.formats.libraries import library
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 def write_litert(model: "keras.Model", path: Path) -> None:
     """Write a model as a `.tflite` file."""
-    model.export(str(path), format="litert", verbose=False)
+    export_with_keras(model, path, "litert")
 
 
 def open_litert(path: Path) -> Runtime:
@@ -53,7 +54,7 @@ def _write_quantized(model: "keras.Model", path: Path, **settings: Any) -> None:
     import tensorflow as tf
 
     optimizations = [tf.lite.Optimize.DEFAULT]
-    model.export(str(path), format="litert", verbose=False, optimizations=optimizations, **settings)
+    export_with_keras(model, path, "litert", optimizations=optimizations, **settings)
 
 
 LITERT = ModelFormat(

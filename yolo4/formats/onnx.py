@@ -2,11 +2,10 @@
 
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from yolo4.formats.format import ModelFormat, Runtime
+from yolo4.formats.keras_export import export_with_keras
 from yolo4.formats.libraries import library
 
 if TYPE_CHECKING:
@@ -21,13 +20,10 @@ def write_onnx(model: "keras.Model", path: Path) -> None:
     """
     library("onnx")
     library("tf2onnx")
-    # Keras exports to ONNX only a model that has been called.
-    images: Any = model.input
-    model(np.zeros([side or 1 for side in images.shape], images.dtype))
     with warnings.catch_warnings():
         # Keras tests whether NumPy has an "object", which NumPy warns about.
         warnings.filterwarnings("ignore", "In the future `np.object`", FutureWarning)
-        model.export(str(path), format="onnx", verbose=False)
+        export_with_keras(model, path, "onnx")
 
 
 def open_onnx(path: Path) -> Runtime:

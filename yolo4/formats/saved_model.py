@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from yolo4.formats.format import ModelFormat, Runtime
+from yolo4.formats.keras_export import export_with_keras
 from yolo4.formats.libraries import library
 
 if TYPE_CHECKING:
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
 def write_saved_model(model: "keras.Model", path: Path) -> None:
     """Write a model as a folder that TensorFlow loads."""
-    model.export(str(path), format="tf_saved_model", verbose=False)
+    export_with_keras(model, path, "tf_saved_model")
 
 
 def open_saved_model(path: Path) -> Runtime:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tests.helpers import ROOT
+from tests.helpers.exported_input import input_shape
 from tests.helpers.made_run import NAMES, SIZE, some_images, write_run
 from utils.boxes import nms
 from utils.errors import UserError
@@ -19,7 +20,7 @@ from yolo4.export import command
 from yolo4.export.command import export
 from yolo4.export.model import exported_model
 from yolo4.export.options import ExportOptions
-from yolo4.formats import FORMATS
+from yolo4.formats import FORMATS, MODEL_FORMATS
 from yolo4.formats.openvino import OPENVINO
 from yolo4.inference.detector import Detector
 from yolo4.inference.keras_network import engine_network
@@ -35,13 +36,20 @@ def described(folder):
     return json.loads((folder / "model.json").read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize(
-    "form", [*(pytest.param(f, marks=pytest.mark.slow) for f in ("onnx", "saved_model")), "keras"]
-)
+def slow_but(fast):
+    """All formats that store a model; tests with any but one are slow."""
+    return [
+        pytest.param(form, marks=[] if form == fast else pytest.mark.slow) for form in MODEL_FORMATS
+    ]
+
+
+@pytest.mark.parametrize("form", slow_but("keras"))
 def test_every_format_gives_what_keras_gives(run, tmp_path, form, capsys):
     export(ExportOptions(str(run.folder), form, str(tmp_path)))
     assert "difference from Keras on a drawn image: boxes" in capsys.readouterr().out
-    assert {file.name for file in tmp_path.iterdir()} == {FORMATS[form].file, "model.json"}
+    assert {file.name for file in tmp_path.iterdir()} == {*FORMATS[form].files, "model.json"}
+    free = input_shape(form, tmp_path / FORMATS[form].file)
+    assert free == described(tmp_path)["input"]["shape"] == [None, *SIZE, 3]
     found = FORMATS[form].open(tmp_path / FORMATS[form].file)(some_images(3))
     wanted = exported_model(run, ExportOptions())(some_images(3), training=False)
     assert list(described(tmp_path)["outputs"]) == ["boxes", "scores", "labels"]
@@ -61,21 +69,21 @@ def test_a_keras_file_is_opened_in_a_process_that_has_not_built_a_network(run, t
     subprocess.run(command, cwd=ROOT, check=True)
 
 
-def test_logits_of_a_fixed_batch_of_float_pixels(run, tmp_path):
+@pytest.mark.parametrize("form", slow_but("openvino"))
+def test_logits_of_a_fixed_batch_of_float_pixels(run, tmp_path, form):
     options = ExportOptions(
         str(run.folder),
-        "openvino",
+        form,
         str(tmp_path),
         outputs="logits",
         batch_size=2,
         input_type="float32",
     )
     export(options)
-    files = {file.name for file in tmp_path.iterdir()}
-    assert files == {"model.xml", "model.bin", "model.json"}
-    assert described(tmp_path)["input"]["shape"] == [2, *SIZE, 3]
+    path, shape = tmp_path / FORMATS[form].file, [2, *SIZE, 3]
+    assert input_shape(form, path) == described(tmp_path)["input"]["shape"] == shape
     images = some_images(2).astype(np.float32)
-    found = FORMATS["openvino"].open(tmp_path / "model.xml")(images)
+    found = FORMATS[form].open(path)(images)
     wanted = exported_model(run, options)(images, training=False)
     assert {name: value.shape for name, value in found.items()} == {
         f"p{level}": (2, SIZE[0] // stride, SIZE[1] // stride, 3, 5 + len(NAMES))
