@@ -1,7 +1,6 @@
 """A network is described once: the same description gives layers, `.cfg`, loss and decoding."""
 
 from dataclasses import replace
-from types import SimpleNamespace
 
 import cv2
 import keras
@@ -19,7 +18,6 @@ from tests.helpers.yolov4 import make_loss
 from tests.nets.toy_network import ANCHORS, TOY
 from utils.errors import UserError
 from yolo4.build import save_weights
-from yolo4.formats.darknet import export_darknet
 from yolo4.weights.darknet.cfg import read_cfg
 from yolo4.weights.darknet.files import format_cfg
 from yolo4.weights.darknet.graph import head_levels, sections, weight_count
@@ -247,17 +245,6 @@ class TestDarknet:
         assert weight_count(graph) == count
         assert darknet_class_count(count, 0.5, 1.0, TOY) == 5
         assert darknet_class_count(count - 1, 0.5, 1.0, TOY) is None
-
-    @needs_importer
-    def test_an_export_is_checked_level_by_level(self, tmp_path):
-        model = random_weights(toy(2), seed=3)
-        config = SimpleNamespace(grid_sensitivity=TOY.scale_x_y, input_shape=SHAPE)
-        run = SimpleNamespace(
-            anchors=lambda: ANCHORS, config=lambda: config, class_names=lambda: ["a", "b"]
-        )
-        image = np.random.default_rng(1).integers(0, 256, (*SHAPE, 3), np.uint8)
-        # It refuses files from which OpenCV computes other boxes.
-        assert "in OpenCV" in export_darknet(model, run, tmp_path, image)
 
     @needs_importer
     def test_opencv_computes_the_same_from_the_files(self, tmp_path):
