@@ -8,7 +8,9 @@ from keras import Variable, layers, ops
 from nets.batch_norm import BatchNorm
 from nets.yolov4 import YOLOv4
 
-EPSILON = 1e-5  # Darknet's, in every batch norm
+# Added to every variance by the Darknet that YOLOv4 was trained with. Other programs that read its
+# files add less, which changes a score by 1e-4 at most: docs/weights.md, "Batch norm's epsilon".
+EPSILON = 1e-5
 
 
 @dataclass(frozen=True)
