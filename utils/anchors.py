@@ -7,8 +7,8 @@ import numpy as np
 
 from utils.boxes import shape_iou
 from utils.errors import UserError
-from utils.image import Letterbox
 from utils.records import Record
+from utils.resize import Resize, fit_scale
 
 # Clustering uses at most this many boxes: more would not move an anchor by a pixel.
 _MOST_BOXES = 10_000
@@ -16,23 +16,26 @@ _RESTARTS = 4
 _MOST_UPDATES = 200
 
 
-def box_sizes(records: Sequence[Record], input_size: tuple[int, int]) -> np.ndarray:
-    """Measure the training boxes as the network sees them, that is after the letterbox.
+def box_sizes(
+    records: Sequence[Record], input_size: tuple[int, int], resize: Resize = "letterbox"
+) -> np.ndarray:
+    """Measure the training boxes as the network sees them, that is in its input.
 
     Difficult objects are left out, since no anchor is assigned to them.
 
     Args:
         records: the annotated images.
         input_size: height and width of the network's input in pixels.
+        resize: how images are fitted to the input.
 
     Returns:
         float32 `[N, 2]`, width and height in input pixels.
     """
     sizes = [np.zeros((0, 2), np.float32)]
     for record in records:
-        scale = Letterbox.fit(record.size, input_size).scale
+        scale = np.array(fit_scale(record.size, input_size, resize), np.float32)
         boxes = record.boxes[~record.difficult]
-        sizes.append((boxes[:, 2:] - boxes[:, :2]) * np.float32(scale))
+        sizes.append((boxes[:, 2:] - boxes[:, :2]) * scale)
     return np.concatenate(sizes).astype(np.float32)
 
 

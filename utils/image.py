@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from utils.errors import UserError
+from utils.resize import Resize, fit_scale
 
 IMAGE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm"}
@@ -169,25 +170,29 @@ class Letterbox:
     pad_y: int
 
     @classmethod
-    def fit(cls, source_size: tuple[int, int], input_size: tuple[int, int]) -> "Letterbox":
-        """Compute the largest fit that keeps the aspect ratio, to within a pixel.
+    def fit(
+        cls, source_size: tuple[int, int], input_size: tuple[int, int], resize: Resize = "letterbox"
+    ) -> "Letterbox":
+        """Compute the largest fit.
 
         Args:
             source_size: width and height of the source.
             input_size: height and width of the network's input.
+            resize: "letterbox" keeps the aspect ratio, to within a pixel; "stretch" fills the
+                input, so that there is no padding.
         """
-        width, height = source_size
-        input_height, input_width = input_size
-        scale = min(input_width / width, input_height / height)
-        resized = (max(1, round(width * scale)), max(1, round(height * scale)))
+        (width, height), (input_height, input_width) = source_size, input_size
+        scale_x, scale_y = fit_scale(source_size, input_size, resize)
+        resized = (max(1, round(width * scale_x)), max(1, round(height * scale_y)))
         pad_x, pad_y = (input_width - resized[0]) // 2, (input_height - resized[1]) // 2
         return cls((width, height), (input_height, input_width), resized, pad_x, pad_y)
 
-    @property
-    def scale(self) -> float:
-        """Input pixels per source pixel, before rounding to whole pixels."""
-        (width, height), (input_height, input_width) = self.source_size, self.input_size
-        return min(input_width / width, input_height / height)
+    def draw(self, image: np.ndarray) -> np.ndarray:
+        """Draw the source, uint8 `[H, W, 3]`, in the network's input, uint8 `[H, W, 3]`."""
+        canvas = np.full((*self.input_size, 3), GRAY, np.uint8)
+        left, top, (width, height) = self.pad_x, self.pad_y, self.resized
+        canvas[top : top + height, left : left + width] = _resized(image, self.resized)
+        return canvas
 
     def apply(self, boxes: np.ndarray) -> np.ndarray:
         """Transform boxes `[N, 4]` (xyxy) from source pixels to input pixels, float32."""
@@ -207,20 +212,32 @@ class Letterbox:
         return np.tile((self.pad_x, self.pad_y), 2)
 
 
-def letterbox(image: np.ndarray, input_size: tuple[int, int]) -> tuple[np.ndarray, Letterbox]:
-    """Resize an image to the network's input with its aspect ratio, centered on gray.
+def _resized(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resize an image to a width and height.
+
+    Pixels are averaged along an axis that shrinks, and interpolated along one that grows.
+    """
+    height, width = image.shape[:2]
+    shrunk = (min(width, size[0]), min(height, size[1]))
+    if shrunk != (width, height):
+        image = cv2.resize(image, shrunk, interpolation=cv2.INTER_AREA)
+    if shrunk != size:
+        image = cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)
+    return image
+
+
+def fit_image(
+    image: np.ndarray, input_size: tuple[int, int], resize: Resize = "letterbox"
+) -> tuple[np.ndarray, Letterbox]:
+    """Fit an image to the network's input.
 
     Args:
         image: uint8 `[H, W, 3]`.
         input_size: height and width of the result.
+        resize: as in `Letterbox.fit`.
 
     Returns:
         uint8 `[height, width, 3]`, and the Letterbox that transforms boxes.
     """
-    fit = Letterbox.fit((image.shape[1], image.shape[0]), input_size)
-    canvas = np.full((*input_size, 3), GRAY, np.uint8)
-    width, height = fit.resized
-    interpolation = cv2.INTER_AREA if width < image.shape[1] else cv2.INTER_LINEAR
-    resized = cv2.resize(image, fit.resized, interpolation=interpolation)
-    canvas[fit.pad_y : fit.pad_y + height, fit.pad_x : fit.pad_x + width] = resized
-    return canvas, fit
+    fit = Letterbox.fit((image.shape[1], image.shape[0]), input_size, resize)
+    return fit.draw(image), fit

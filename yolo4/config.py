@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from nets.networks import NETWORKS, YOLOV4, NetworkSpec
 from utils.errors import UserError
+from utils.resize import Resize
 from yolo4.options import check_ranges, from_mapping, option
 
 # Settings that change no result. A comparison may change them between runs. `on_bad_data` is not
@@ -43,6 +44,12 @@ class Config:
     )
     cache: Literal["none", "ram", "disk"] = option(
         "none", "where decoded training images are cached; changes no pixel", "data"
+    )
+    resize: Resize = option(
+        "letterbox",
+        "how an image is fitted to the input: letterbox keeps its shape and pads, stretch does "
+        "neither",
+        "data",
     )
     # --- network
     network: NetworkName = option(

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.machine import machine, untrained_run
-from utils.image import letterbox
+from utils.image import fit_image
 from utils.postprocess import select_detections
 from yolo4.cli import clean_exit, parse
 from yolo4.formats.format import Runtime
@@ -122,7 +122,7 @@ def _folder(engine: EngineDetectors, photos: list[np.ndarray]) -> float:
 
 def _outside_network(detector: Detector, photo: np.ndarray) -> float:
     """Milliseconds to fit an image to the input and to select among 200 likely boxes."""
-    pixels, fit = letterbox(photo, detector.input_size)
+    pixels, fit = fit_image(photo, detector.input_size)
     boxes, confidence, class_scores = (output[0] for output in detector.infer(pixels[None]))
     rng = np.random.default_rng(0)
     likely = rng.choice(len(boxes), 200, replace=False)
@@ -134,7 +134,7 @@ def _outside_network(detector: Detector, photo: np.ndarray) -> float:
     times = []
     for _ in range(20):
         start = time.perf_counter()
-        letterbox(photo, detector.input_size)
+        fit_image(photo, detector.input_size)
         select_detections(boxes, confidence, class_scores, fit, detector.settings)
         times.append(1000 * (time.perf_counter() - start))
     return statistics.median(times)

@@ -1,5 +1,8 @@
 """A run folder with an untrained network, for tests of what is done with trained ones."""
 
+import dataclasses
+import shutil
+
 import keras
 import numpy as np
 
@@ -30,6 +33,14 @@ def write_run(folder, names=NAMES, seed=0, **settings) -> Run:
             kernel = rng.normal(0, 1, layer.kernel.shape)
             layer.set_weights([kernel, rng.normal(0, 1, layer.bias.shape)])
     save_weights(model, folder / "best.weights.h5")
+    return open_run(folder)
+
+
+def write_copy(run, folder, **settings) -> Run:
+    """A copy of a run with other settings, which its weights need not fit."""
+    shutil.copytree(run.folder, folder, ignore=shutil.ignore_patterns("engines"))
+    config = dataclasses.replace(run.config(), **settings)
+    (folder / "config.json").write_text(config.to_json(), encoding="utf-8")
     return open_run(folder)
 
 

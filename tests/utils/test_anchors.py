@@ -18,7 +18,7 @@ from utils.anchors import (
 )
 from utils.boxes import shape_iou
 from utils.errors import UserError
-from utils.image import letterbox
+from utils.image import fit_image
 from utils.records import Record
 
 pytestmark = pytest.mark.quick
@@ -102,7 +102,7 @@ def test_kmeans_of_many_boxes_is_quick_and_good():
     assert own > 0.62 > drawn
 
 
-def test_box_sizes_are_those_of_the_letterbox():
+def test_box_sizes_are_those_in_the_input():
     records = [
         record((640, 480), [[10, 10, 110, 60], [0, 0, 50, 50]], [False, True]),
         record((100, 400), [[0, 0, 100, 400]]),
@@ -110,10 +110,12 @@ def test_box_sizes_are_those_of_the_letterbox():
     ]
     sizes = box_sizes(records, (416, 608))
     np.testing.assert_allclose(sizes, [[100 * 416 / 480, 50 * 416 / 480], [104, 416]], rtol=1e-6)
-    _, box = letterbox(np.zeros((400, 100, 3), np.uint8), (416, 608))
-    np.testing.assert_allclose(
-        np.diff(box.apply(records[1].boxes)[0].reshape(2, 2).T).T[0], sizes[1]
-    )
+    stretched = box_sizes(records, (416, 608), "stretch")
+    np.testing.assert_allclose(stretched, [[95, 50 * 416 / 480], [608, 416]], rtol=1e-6)
+    for resize, found in (("letterbox", sizes), ("stretch", stretched)):
+        _, box = fit_image(np.zeros((400, 100, 3), np.uint8), (416, 608), resize)
+        x1, y1, x2, y2 = box.apply(records[1].boxes)[0]
+        np.testing.assert_allclose(found[1], [x2 - x1, y2 - y1])
     assert sizes.dtype == np.float32
     assert box_sizes([], (416, 416)).shape == (0, 2)
 

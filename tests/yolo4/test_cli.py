@@ -80,6 +80,7 @@ def _words(name):
         "precision": "float32",
         "on_bad_data": "error",
         "preset": "sample",
+        "resize": "stretch",
     }
     choices |= {
         "cache": "disk",

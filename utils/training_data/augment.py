@@ -12,12 +12,13 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from utils.resize import Resize, fit_scale
 from utils.training_data.compose import Rectangle, Sample, image_size, place, render
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How strongly training images are varied; if all are 0, only the letterbox remains.
+    """How strongly training images are varied; if all are 0, they are only fitted to the input.
 
     Attributes:
         mosaic: probability of combining four images.
@@ -41,7 +42,11 @@ class Augmentation:
 
 
 def scale_translate(
-    source: Sample, size: tuple[int, int], augmentation: Augmentation, rng: np.random.Generator
+    source: Sample,
+    size: tuple[int, int],
+    augmentation: Augmentation,
+    rng: np.random.Generator,
+    resize: Resize = "letterbox",
 ) -> Sample:
     """Place one image in the input: fitted, zoomed, shifted and perhaps flipped.
 
@@ -50,13 +55,14 @@ def scale_translate(
         size: height and width of the input.
         augmentation: its `scale`, `translate` and `flip` are used.
         rng: the random numbers.
+        resize: how the image is fitted to the input before it is zoomed.
 
     Returns:
         The image of `size` and its objects. Objects entirely outside are dropped, objects of
         which little is visible are difficult.
     """
     tile = Rectangle(0, 0, size[1], size[0])
-    scale = _zoom(source.image, size, augmentation, rng)
+    scale = _zoom(source.image, size, augmentation, rng, resize)
     shift = rng.uniform(-augmentation.translate, augmentation.translate, 2).tolist()
     center = tuple(side * (0.5 + s) for side, s in zip(tile.size, shift, strict=True))
     return render(size, [place(source, tile, scale, center, rng.random() < augmentation.flip)])
@@ -67,6 +73,7 @@ def mosaic(
     size: tuple[int, int],
     augmentation: Augmentation,
     rng: np.random.Generator,
+    resize: Resize = "letterbox",
 ) -> Sample:
     """Combine four images in the input, each zoomed, perhaps flipped and cropped to its tile.
 
@@ -77,6 +84,7 @@ def mosaic(
         size: height and width of the input.
         augmentation: its `scale` and `flip` are used.
         rng: the random numbers.
+        resize: as in `scale_translate`.
 
     Returns:
         The image of `size` and the objects of all four, cropped as in `scale_translate`.
@@ -92,8 +100,11 @@ def mosaic(
     placements = []
     for source, tile in zip(sources, tiles, strict=True):
         # From about the size that fits its tile to the size it would have alone in the input.
-        scale = rng.uniform(0.5, 1) * _zoom(source.image, size, augmentation, rng)
-        width, height = (side * scale for side in image_size(source.image))
+        share = rng.uniform(0.5, 1)
+        scale_x, scale_y = _zoom(source.image, size, augmentation, rng, resize)
+        scale = (share * scale_x, share * scale_y)
+        sides = zip(image_size(source.image), scale, strict=True)
+        width, height = (pixels * factor for pixels, factor in sides)
         (tile_width, tile_height), (x_share, y_share) = tile.size, rng.random(2).tolist()
         center = (
             tile.left + width / 2 + x_share * (tile_width - width),
@@ -141,7 +152,9 @@ def _zoom(
     size: tuple[int, int],
     augmentation: Augmentation,
     rng: np.random.Generator,
-) -> float:
-    """Draw a random scale around the one that just fits the image into the input."""
-    fit = min(size[0] / image.shape[0], size[1] / image.shape[1])
-    return fit * rng.uniform(1 - augmentation.scale, 1 + augmentation.scale)
+    resize: Resize,
+) -> tuple[float, float]:
+    """Draw a random scale, along x and y, around the one that just fits the image in the input."""
+    zoom = rng.uniform(1 - augmentation.scale, 1 + augmentation.scale)
+    scale_x, scale_y = fit_scale(image_size(image), size, resize)
+    return scale_x * zoom, scale_y * zoom

@@ -81,24 +81,28 @@ class Placement:
 
 
 def place(
-    source: Sample, tile: Rectangle, scale: float, center: tuple[float, float], flip: bool
+    source: Sample,
+    tile: Rectangle,
+    scale: tuple[float, float],
+    center: tuple[float, float],
+    flip: bool,
 ) -> Placement:
     """Place an image in a tile of the input, cropped to the tile.
 
     Args:
         source: the image and its objects.
         tile: the part of the input in which the image may appear.
-        scale: pixels of the input per pixel of the image, exact up to rounding both edges to whole
-            pixels.
+        scale: pixels of the input per pixel of the image, along x and y, exact up to rounding both
+            edges to whole pixels.
         center: position of the image's center, xy in pixels of the input.
         flip: whether to mirror it left to right.
     """
     width, height = image_size(source.image)
     left, right, target_left, target_right = _crop_axis(
-        width, scale, center[0], tile.left, tile.right
+        width, scale[0], center[0], tile.left, tile.right
     )
     top, bottom, target_top, target_bottom = _crop_axis(
-        height, scale, center[1], tile.top, tile.bottom
+        height, scale[1], center[1], tile.top, tile.bottom
     )
     if flip:
         left, right = width - right, width - left

@@ -12,8 +12,9 @@ import cv2
 import numpy as np
 
 from utils.errors import UserError
-from utils.image import Letterbox, letterbox
+from utils.image import Letterbox, fit_image
 from utils.records import Record
+from utils.resize import Resize
 from utils.training_data.augment import Augmentation, mixup, mosaic, scale_translate, shift_colors
 from utils.training_data.compose import Sample
 from utils.training_data.image_cache import Reader, read_record
@@ -47,6 +48,7 @@ class TrainingSet:
         augmentation: Augmentation,
         composite_epochs: int,
         read: Reader = read_record,
+        resize: Resize = "letterbox",
     ) -> None:
         """Create the set; no image is read yet.
 
@@ -57,6 +59,7 @@ class TrainingSet:
             augmentation: how strongly images are varied.
             composite_epochs: mosaic and mixup are used in this many epochs, from the first one.
             read: reads the image of a record; a cache returns the same pixels faster.
+            resize: how images are fitted to the input.
 
         Raises:
             UserError: `records` is empty.
@@ -67,6 +70,7 @@ class TrainingSet:
         self._augmentation = augmentation
         self._composite_epochs = composite_epochs
         self._read = read
+        self._resize: Resize = resize
         self._counts = [len(record.labels) for record in self._records]
         composite = augmentation if composite_epochs > 0 else None
         self.max_objects = _capacity(self._counts, composite)
@@ -105,7 +109,8 @@ class TrainingSet:
         if len(tiles) == 1:
             sample = self._single(tiles[0], rng)
         else:
-            sample = mosaic([*map(self._load, tiles)], self.input_size, self._augmentation, rng)
+            sources = [*map(self._load, tiles)]
+            sample = mosaic(sources, self.input_size, self._augmentation, rng, self._resize)
         if overlay is not None:
             sample = mixup(sample, self._single(overlay, rng), rng)
         image = shift_colors(sample.image, self._augmentation, rng)
@@ -156,7 +161,8 @@ class TrainingSet:
 
     def _single(self, index: int, rng: np.random.Generator) -> Sample:
         """Make one image that has the input to itself."""
-        return scale_translate(self._load(index), self.input_size, self._augmentation, rng)
+        source = self._load(index)
+        return scale_translate(source, self.input_size, self._augmentation, rng, self._resize)
 
     def _load(self, index: int) -> Sample:
         """Read an image and its objects, not augmented."""
@@ -164,25 +170,32 @@ class TrainingSet:
 
 
 class ValidationSet:
-    """Letterboxed images, not augmented, in the order of the records.
+    """Images fitted to the input, not augmented, in the order of the records.
 
     Attributes:
         input_size: height and width of the network's input in pixels.
         max_objects: objects per image that a batch can hold, a multiple of 8.
     """
 
-    def __init__(self, records: Sequence[Record], input_size: tuple[int, int]) -> None:
+    def __init__(
+        self,
+        records: Sequence[Record],
+        input_size: tuple[int, int],
+        resize: Resize = "letterbox",
+    ) -> None:
         """Create the set; no image is read yet.
 
         Args:
             records: the annotated images.
             input_size: height and width of the network's input in pixels.
+            resize: how images are fitted to the input.
 
         Raises:
             UserError: `records` is empty.
         """
         self._records = _checked(records, "validation")
         self.input_size = input_size
+        self._resize: Resize = resize
         self.max_objects = _capacity([len(record.labels) for record in self._records], None)
 
     def __len__(self) -> int:
@@ -199,7 +212,7 @@ class ValidationSet:
             ImageError: the image cannot be read.
         """
         source = _load(self._records[index], read_record)
-        image, fit = letterbox(source.image, self.input_size)
+        image, fit = fit_image(source.image, self.input_size, self._resize)
         return Sample(image, fit.apply(source.boxes), source.labels, source.difficult), fit
 
     def batch(self, step: int, batch_size: int) -> tuple[np.ndarray, Targets, list[Letterbox]]:

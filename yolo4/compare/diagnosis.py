@@ -25,7 +25,7 @@ class LossAnalysisCallback(keras.callbacks.Callback):
 
     Args:
         run: its folder receives the results.
-        config: `eval_period`, `epochs`, `batch_size` and the input size are used.
+        config: `eval_period`, `epochs`, `batch_size`, `resize` and the input size are used.
         records: the validation split.
         class_names: names of the classes.
     """
@@ -87,7 +87,7 @@ def diagnose(run: Run, records: Sequence[Record]) -> dict[str, Any]:
 def _loss_analysis(
     config: Config, records: Sequence[Record], class_names: Sequence[str]
 ) -> LossAnalysis:
-    return LossAnalysis(records, class_names, config.input_shape, config.batch_size)
+    return LossAnalysis(records, class_names, config.input_shape, config.batch_size, config.resize)
 
 
 def _epochs_file(run: Run) -> Path:

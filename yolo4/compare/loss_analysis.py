@@ -17,6 +17,7 @@ from nets.losses import YOLOv4Loss
 from utils.boxes import iou, nms
 from utils.image import Letterbox
 from utils.records import Record
+from utils.resize import Resize
 from utils.training_data.dataset import ValidationSet
 
 PREDICTOR_GROUPS = ("positive", "easy_negative", "hard_negative", "ignored")
@@ -36,6 +37,7 @@ class LossAnalysis:
         class_names: names of the classes.
         input_size: height and width of the network's input in pixels.
         batch_size: images per batch, as in training: mining chooses among the negatives of a batch.
+        resize: how images are fitted to the input.
         batches: number of batches, or fewer if the split is smaller.
     """
 
@@ -45,12 +47,13 @@ class LossAnalysis:
         class_names: Sequence[str],
         input_size: tuple[int, int],
         batch_size: int,
+        resize: Resize = "letterbox",
         batches: int = 4,
     ) -> None:
         self.records = list(records[: batches * batch_size])
         self.class_names = tuple(class_names)
         self.batch_size = batch_size
-        self._images = ValidationSet(self.records, input_size)
+        self._images = ValidationSet(self.records, input_size, resize)
 
     def epoch(self, model: keras.Model, criterion: YOLOv4Loss) -> dict[str, Any]:
         """Loss, gradient and number of predictors by level and group.

@@ -107,6 +107,7 @@ def _measure(run: Run, images: _Images, options: EvaluateOptions) -> Metrics:
         batch_size=options.batch_size,
         backend=options.backend,
         throughput=True,
+        resize=options.resize,
     )
     what = f"{run.folder} on {len(images.records)} images, split {images.split}"
     print(f"measuring {what}, with {detector.infer}")

@@ -5,7 +5,8 @@ from typing import Literal
 
 from utils.errors import UserError
 from utils.postprocess import EVALUATION, PostprocessSettings
-from yolo4.inference import BACKEND_HELP, Backend
+from utils.resize import Resize
+from yolo4.inference import BACKEND_HELP, RESIZE_HELP, Backend
 from yolo4.options import check_ranges, option
 
 
@@ -49,6 +50,7 @@ class EvaluateOptions:
     max_detections: int = option(
         EVALUATION.max_detections, "most detections per image", "how", low=1
     )
+    resize: Resize | None = option(None, RESIZE_HELP, "how")
     batch_size: int = option(8, "images per call of the network", "how", low=1)
     backend: Backend = option("auto", BACKEND_HELP, "how")
 

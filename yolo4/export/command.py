@@ -10,7 +10,7 @@ import numpy as np
 from utils.annotations import load_dataset
 from utils.errors import UserError
 from utils.files import make_output
-from utils.image import letterbox, read_image
+from utils.image import fit_image, read_image
 from utils.records import Record
 from yolo4.export.check import compare, refuse_differences
 from yolo4.export.description import describe
@@ -140,11 +140,12 @@ def _choose_image(run: Run, image: str | None, splits: Splits) -> CheckImage:
     Raises:
         ImageError: the image cannot be read.
     """
-    size = run.config().input_shape
+    config = run.config()
+    size, resize = config.input_shape, config.resize
     path = Path(image) if image else None
     if path is None and splits:
         path = choose_records(splits, None)[1][0].image
     if path is not None:
-        return CheckImage(letterbox(read_image(path), size)[0], str(path))
+        return CheckImage(fit_image(read_image(path), size, resize)[0], str(path))
     scene, _ = draw_scene(np.random.default_rng(0), max(size))
-    return CheckImage(letterbox(scene, size)[0], "a drawn image")
+    return CheckImage(fit_image(scene, size, resize)[0], "a drawn image")

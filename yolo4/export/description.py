@@ -22,7 +22,7 @@ _MEANINGS = {
 def describe(
     run: Run, options: ExportOptions, outputs: Mapping[str, np.ndarray], folder: Path
 ) -> None:
-    """Write `model.json`: names, types, shapes and meanings, class names, input size, anchors."""
+    """Write `model.json`: names, types, shapes and meanings, resizing, class names, anchors."""
     config = run.config()
     batch = options.batch_size
     description = {
@@ -41,6 +41,7 @@ def describe(
             for name, meaning in _meanings(run.network()).items()
             if name in outputs
         },
+        "resize": config.resize,
         "class_names": run.class_names(),
         "anchors": run.anchors().tolist(),
         "scale_x_y": config.grid_sensitivity,

@@ -128,7 +128,8 @@ def _megabytes(export_format: ModelFormat, path: Path) -> float:
 
 
 def _read_images(records: list[Record], run: Run, options: ExportOptions) -> np.ndarray:
-    images = ValidationSet(records, run.config().input_shape)
+    config = run.config()
+    images = ValidationSet(records, config.input_shape, config.resize)
     pixels = [images.sample(index)[0].image for index in range(len(images))]
     return np.stack(pixels).astype(options.input_type)
 
@@ -147,12 +148,14 @@ def _milliseconds(runtimes: list[Runtime], batch: np.ndarray) -> list[float]:
 
 def _mean_ap(runtime: Runtime, run: Run, records: list[Record], options: ExportOptions) -> float:
     """mAP@0.5 of an exported model, measured as `get_map.py` does."""
+    config = run.config()
     detector = Detector(
         _as_infer(runtime, run, options),
         run.class_names(),
-        run.config().input_shape,
+        config.input_shape,
         EVALUATION,
         batch_size=options.batch_size or 1,
+        resize=config.resize,
     )
     detections = detect_records(detector.detect_batch, records, detector.batch_size)
     return float(evaluate(detections, records, run.class_names()).voc.main.map)

@@ -7,9 +7,10 @@ import numpy as np
 
 from nets.networks import YOLOV4, NetworkSpec
 from utils.errors import UserError
-from utils.image import Letterbox, letterbox, read_image
+from utils.image import Letterbox, fit_image, read_image
 from utils.postprocess import PREDICTION, PostprocessSettings, select_detections
 from utils.records import Detections
+from utils.resize import Resize
 from yolo4.inference import Backend
 from yolo4.inference.engine import Infer, open_engine
 from yolo4.inference.heatmap import HeatMap, confidence_grid
@@ -29,6 +30,7 @@ class Detector:
             network is compiled for each size.
         parallel: number of threads from which the detector is fastest to call.
         network: the network that `infer` runs.
+        resize: how images are fitted to the input.
 
     Raises:
         UserError: `batch_size` is below 1.
@@ -43,6 +45,7 @@ class Detector:
         batch_size: int = 8,
         parallel: int = 1,
         network: NetworkSpec = YOLOV4,
+        resize: Resize = "letterbox",
     ) -> None:
         if batch_size < 1:
             raise UserError(f"batch_size is {batch_size}; it must be at least 1")
@@ -53,6 +56,7 @@ class Detector:
         self.batch_size = batch_size
         self.parallel = parallel
         self.network = network
+        self.resize: Resize = resize
         self._calls_with_one = self._calls_with_more = 0
 
     @classmethod
@@ -63,6 +67,7 @@ class Detector:
         batch_size: int = 8,
         backend: Backend = "auto",
         throughput: bool = False,
+        resize: Resize | None = None,
     ) -> "Detector":
         """A detector with the best weights of a training run.
 
@@ -73,21 +78,24 @@ class Detector:
             backend: runs the network; "auto" is the fastest that is installed.
             throughput: optimize for many images in little time rather than for the latency of
                 each; call the detector from `parallel` threads then.
+            resize: how images are fitted to the input; None: as in the run's training.
 
         Raises:
             UserError: there is no such run, its files do not fit together, or the backend is not
                 installed.
         """
         opened = open_run(run)
+        config = opened.config()
         engine = open_engine(opened, backend, throughput)
         return cls(
             engine.infer,
             opened.class_names(),
-            opened.config().input_shape,
+            config.input_shape,
             settings,
             engine.batch_size or batch_size,
             engine.parallel,
-            opened.network(),
+            config.network_spec,
+            resize or config.resize,
         )
 
     def detect(self, image: str | Path | np.ndarray) -> Detections:
@@ -142,7 +150,7 @@ class Detector:
             raise ValueError(
                 f"image is {image.dtype} of shape {image.shape}; it must be uint8 [H, W, 3] RGB"
             )
-        return letterbox(image, self.input_size)
+        return fit_image(image, self.input_size, self.resize)
 
     def _stack(self, pixels: list[np.ndarray]) -> np.ndarray:
         """The batch, padded with black images to one of the two sizes that are compiled."""

@@ -44,6 +44,7 @@ def predict(options: PredictOptions) -> int:
         batch_size=options.batch_size,
         backend=options.backend,
         throughput=not _is_live(sources),
+        resize=options.resize,
     )
     print(f"computing with {detector.infer}")
     return predict_with(detector, sources, options)

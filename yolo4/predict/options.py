@@ -4,7 +4,8 @@ import dataclasses
 from typing import Literal
 
 from utils.postprocess import PREDICTION, PostprocessSettings
-from yolo4.inference import BACKEND_HELP, Backend
+from utils.resize import Resize
+from yolo4.inference import BACKEND_HELP, RESIZE_HELP, Backend
 from yolo4.options import check_ranges, option
 
 
@@ -41,6 +42,7 @@ class PredictOptions:
     max_detections: int = option(
         PREDICTION.max_detections, "most detections per image", "detection", low=1
     )
+    resize: Resize | None = option(None, RESIZE_HELP, "detection")
     batch_size: int = option(8, "images per call of the network", "detection", low=1, high=1024)
     backend: Backend = option("auto", BACKEND_HELP, "detection")
 

@@ -130,7 +130,9 @@ def _fit(
     config, run = setup.config, setup.run
     model.criterion = build_criterion(config, setup.anchors)
     dataset = training_set(setup)
-    evaluator = Evaluator(setup.val, setup.class_names, config.input_shape, config.batch_size)
+    evaluator = Evaluator(
+        setup.val, setup.class_names, config.input_shape, config.batch_size, config.resize
+    )
     phases = (
         (0, config.freeze_epochs, config.freeze_batch_size, True),
         (config.freeze_epochs, config.epochs, config.batch_size, False),

@@ -118,6 +118,7 @@ def _training_set(config: Config, records: list[Record], read: Reader) -> Traini
         Augmentation(**{name: getattr(config, name) for name in names}),
         composite_epochs=round(config.special_aug_ratio * config.epochs),
         read=read,
+        resize=config.resize,
     )
 
 
@@ -173,7 +174,7 @@ def _splits(dataset: DataSet) -> tuple[list[Record], list[Record]]:
 def _choose_anchors(config: Config, records: list[Record]) -> np.ndarray:
     network = config.network_spec
     coco = np.array(network.anchors, np.float32)
-    sizes = box_sizes(records, config.input_shape)
+    sizes = box_sizes(records, config.input_shape, config.resize)
     fit = f"anchors: mean best IoU with the training boxes {mean_best_iou(sizes, coco):.3f}"
     if config.anchors == "coco":
         print(f"{fit} (COCO's; --anchors auto may fit better)")

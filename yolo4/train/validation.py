@@ -12,6 +12,7 @@ from utils.image import Letterbox
 from utils.metrics.voc_map import VocResult, evaluate_voc
 from utils.postprocess import EVALUATION, select_detections
 from utils.records import Detections, Record
+from utils.resize import Resize
 from utils.training_data.dataset import ValidationSet
 
 
@@ -23,6 +24,7 @@ class Evaluator:
         class_names: names of the C classes.
         input_size: height and width of the network's input in pixels.
         batch_size: images per step.
+        resize: how images are fitted to the input.
     """
 
     def __init__(
@@ -31,11 +33,12 @@ class Evaluator:
         class_names: Sequence[str],
         input_size: tuple[int, int],
         batch_size: int,
+        resize: Resize = "letterbox",
     ) -> None:
         self.records = list(records)
         self.class_names = tuple(class_names)
         self.batch_size = batch_size
-        self._images = ValidationSet(records, input_size)
+        self._images = ValidationSet(records, input_size, resize)
 
     def measure(self, model: YOLOv4) -> tuple[dict[str, float], VocResult, list[Detections]]:
         """Measure a network with its current weights.

@@ -101,6 +101,7 @@ def _settings(path: Path, network: NetworkSpec) -> dict[str, Any]:
     return {
         "scale_x_y": None if own else config.scale_x_y,
         "batch_norm_epsilon": config.batch_norm_epsilon,
+        "resize": config.resize,
     }
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from utils.image import letterbox
+from utils.image import fit_image
 from utils.training_data.augment import Augmentation, mixup, mosaic, scale_translate, shift_colors
 from utils.training_data.compose import Rectangle, Sample, place, render
 
@@ -35,10 +35,11 @@ def smooth(height, width, seed=0):
 
 @pytest.mark.parametrize("shape", [(96, 128), (128, 96), (700, 900), (30, 40), (2000, 50)])
 @pytest.mark.parametrize("size", [(96, 96), (64, 160)])
-def test_without_chance_it_is_the_letterbox(shape, size):
+@pytest.mark.parametrize("resize", ["letterbox", "stretch"])
+def test_without_chance_it_is_only_fitted(shape, size, resize):
     picture = source(smooth(*shape), [[5, 6, 20, 25], [0, 0, shape[1], shape[0]]])
-    expected, box = letterbox(picture.image, size)
-    result = scale_translate(picture, size, OFF, np.random.default_rng(0))
+    expected, box = fit_image(picture.image, size, resize)
+    result = scale_translate(picture, size, OFF, np.random.default_rng(0), resize)
     assert result.image.shape == (*size, 3)
     # Where an odd number of pixels is left, the letterbox may round to the other side.
     np.testing.assert_allclose(result.boxes, box.apply(picture.boxes), atol=1)
@@ -84,7 +85,8 @@ def test_a_crop_by_hand():
         [96, 0, 100, 10],  # difficult already
     ]
     picture = source(smooth(100, 100), boxes, [False] * 6 + [True])
-    part = place(picture, Rectangle(20, 10, 60, 50), 1.0, (20 - 95 + 50.0, 10 + 50.0), flip=False)
+    tile, center = Rectangle(20, 10, 60, 50), (20 - 95 + 50.0, 10 + 50.0)
+    part = place(picture, tile, (1.0, 1.0), center, flip=False)
     result = render((50, 80), [part])
     assert result.labels.tolist() == [0, 1, 2, 5, 6]
     np.testing.assert_allclose(
@@ -106,7 +108,8 @@ def test_a_crop_by_hand():
 @settings(max_examples=60, deadline=None)
 @given(
     st.tuples(st.integers(40, 600), st.integers(40, 600)),
-    st.floats(0.15, 2.5),  # below 0.5 whole blocks of pixels are averaged
+    # Below 0.5 whole blocks of pixels are averaged.
+    st.tuples(st.floats(0.15, 2.5), st.floats(0.15, 2.5)),
     st.tuples(st.floats(-0.2, 1.2), st.floats(-0.2, 1.2)),
     st.booleans(),
 )
@@ -118,15 +121,15 @@ def test_pixels_and_boxes_are_where_an_affine_map_puts_them(shape, scale, center
     x, y = 160 * center[0], 96 * center[1]
     result = render((96, 160), [place(picture, Rectangle(0, 0, 160, 96), scale, (x, y), flip)])
 
-    along = -scale if flip else scale
-    shift = np.array([x - along * width / 2, y - scale * height / 2])
-    ends = np.sort(box.reshape(2, 2) * (along, scale) + shift, axis=0)
+    along, down = -scale[0] if flip else scale[0], scale[1]
+    shift = np.array([x - along * width / 2, y - down * height / 2])
+    ends = np.sort(box.reshape(2, 2) * (along, down) + shift, axis=0)
     seen = np.clip(ends, 0, (160, 96))
-    atol = scale + 1
+    atol = max(scale) + 1
     if (seen[1] - seen[0]).min() > 2 * atol:
         np.testing.assert_allclose(result.boxes, [seen.reshape(4)], atol=atol)
     # OpenCV counts from the centers of pixels.
-    matrix = np.array([[along, 0, shift[0]], [0, scale, shift[1]]])
+    matrix = np.array([[along, 0, shift[0]], [0, down, shift[1]]])
     matrix[:, 2] += matrix[:, :2].sum(axis=1) / 2 - 0.5
     expected = cv2.warpAffine(picture.image, matrix, (160, 96), borderValue=(128,) * 3)
     away = np.abs(result.image.astype(int) - expected).max(axis=2)
@@ -136,8 +139,9 @@ def test_pixels_and_boxes_are_where_an_affine_map_puts_them(shape, scale, center
 
 def test_what_lies_outside_or_is_too_thin_leaves_nothing():
     tile = Rectangle(0, 0, 40, 40)
-    outside = place(source(smooth(30, 30), [[5, 5, 20, 20]]), tile, 1.0, (80.0, 20.0), flip=False)
-    thin = place(source(smooth(30, 1), [[0, 0, 1, 30]]), tile, 0.2, (20.0, 20.0), flip=True)
+    box, strip = source(smooth(30, 30), [[5, 5, 20, 20]]), source(smooth(30, 1), [[0, 0, 1, 30]])
+    outside = place(box, tile, (1.0, 1.0), (80.0, 20.0), flip=False)
+    thin = place(strip, tile, (0.2, 0.2), (20.0, 20.0), flip=True)
     result = render((40, 40), [outside, thin])
     assert (result.image == 128).all()
     assert result.boxes.shape == (0, 4)
@@ -148,14 +152,15 @@ def test_what_lies_outside_or_is_too_thin_leaves_nothing():
     st.integers(0, 10_000),
     st.tuples(st.integers(20, 300), st.integers(20, 300)),
     st.sampled_from([(64, 64), (96, 160)]),
+    st.sampled_from(["letterbox", "stretch"]),
 )
-def test_boxes_stay_inside_and_their_number_never_grows(seed, shape, size):
+def test_boxes_stay_inside_and_their_number_never_grows(seed, shape, size, resize):
     rng = np.random.default_rng(seed)
     corners = np.sort(rng.random((4, 9, 2, 2)), axis=2) * (shape[1], shape[0])
     pictures = [source(np.zeros((*shape, 3), np.uint8), c) for c in corners.reshape(4, 9, 4)]
     for result, most in (
-        (scale_translate(pictures[0], size, Augmentation(), rng), 9),
-        (mosaic(pictures, size, Augmentation(), rng), 36),
+        (scale_translate(pictures[0], size, Augmentation(), rng, resize), 9),
+        (mosaic(pictures, size, Augmentation(), rng, resize), 36),
     ):
         boxes = result.boxes
         assert boxes.dtype == np.float32

@@ -88,11 +88,13 @@ def compare_painted(sample, tolerance=1.5) -> int:
         {"mosaic": 1.0, "flip": 0.5, "scale": 0.4},
         {"mosaic": 1.0},
     ],
-    ids=["letterbox", "flip", "scale-translate", "mosaic-all", "mosaic"],
+    ids=["fitted", "flip", "scale-translate", "mosaic-all", "mosaic"],
 )
 @pytest.mark.parametrize("size", [(192, 192), (128, 224)])
-def test_boxes_lie_on_the_painted_objects(painted, varied, size):
-    data = TrainingSet(painted, size, 7, replace(OFF, **varied), composite_epochs=99)
+@pytest.mark.parametrize("resize", ["letterbox", "stretch"])
+def test_boxes_lie_on_the_painted_objects(painted, varied, size, resize):
+    varied = replace(OFF, **varied)
+    data = TrainingSet(painted, size, 7, varied, composite_epochs=99, resize=resize)
     samples = [data.sample(index, epoch) for index in range(7) for epoch in range(8)]
     assert all(sample.image.shape == (*size, 3) for sample in samples)
     assert sum(map(compare_painted, samples)) > 50
@@ -118,12 +120,24 @@ def test_boxes_lie_on_the_painted_objects_under_mixup(tmp_path):
     assert compared > 20
 
 
-def test_validation_boxes_lie_on_the_painted_objects_and_go_back(painted):
-    data = ValidationSet(painted, (160, 224))
+@pytest.mark.parametrize("resize", ["letterbox", "stretch"])
+def test_validation_boxes_lie_on_the_painted_objects_and_go_back(painted, resize):
+    data = ValidationSet(painted, (160, 224), resize)
     for index, record in enumerate(painted):
         sample, box = data.sample(index)
         assert compare_painted(sample) == 1
         np.testing.assert_allclose(box.invert(sample.boxes), record.boxes, atol=0.01)
+
+
+def test_stretched_images_have_no_padding_and_letterboxed_ones_have(painted):
+    """Their ground is black, so that all gray is padding."""
+    size = (160, 224)
+    for resize, is_padded in (("stretch", False), ("letterbox", True)):
+        training = TrainingSet(painted, size, 0, OFF, 0, resize=resize)
+        validation = ValidationSet(painted, size, resize)
+        for sample in (training.sample(1, 0), validation.sample(1)[0]):
+            corner = sample.image[0, 0].tolist()
+            assert corner == ([128] * 3 if is_padded else [0] * 3)
 
 
 def test_a_file_is_the_same_whatever_the_workers_and_the_order(painted):

@@ -124,6 +124,16 @@ class TestEpoch:
             for name in ("loss", "gradient"):
                 assert level[name] == pytest.approx(alone[name], rel=1e-6)
 
+    def test_images_are_fitted_as_in_the_training(self, tmp_path):
+        # Stretched to half its width, the object is that of `records`.
+        wide = make_record(tmp_path, "wide", (128, 64), (1, 32, 8, 48, 16, False))
+        model = Fixed({ASSIGNED: 2.0})
+        for resize, logit in (("stretch", 2.0), ("letterbox", QUIET)):
+            config = Config(input_size=64, batch_size=1, resize=resize)
+            analysis = diagnosis._loss_analysis(config, [wide], NAMES)
+            loss = analysis.epoch(model, model.criterion)["levels"][0]["loss"]["positive"]
+            assert loss == pytest.approx(np.log1p(np.exp(-logit)))
+
     def test_the_first_batches_are_used_in_order_every_time(self, records):
         model = Fixed()
         analysis = LossAnalysis(records, NAMES, SIZE, batch_size=1, batches=2)

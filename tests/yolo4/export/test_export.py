@@ -8,16 +8,18 @@ from dataclasses import replace
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.helpers import ROOT
 from tests.helpers.exported_input import input_shape
-from tests.helpers.made_run import NAMES, SIZE, some_images, write_run
+from tests.helpers.made_run import NAMES, SIZE, some_images, write_copy, write_run
 from utils.boxes import nms
 from utils.errors import UserError
 from utils.image import letterbox
 from utils.postprocess import PREDICTION
 from yolo4.export import command
 from yolo4.export.command import export
+from yolo4.export.description import describe
 from yolo4.export.model import exported_model
 from yolo4.export.options import ExportOptions
 from yolo4.formats import FORMATS, MODEL_FORMATS
@@ -220,6 +222,18 @@ def test_the_image_is_one_of_the_data_set_if_there_is_one(run, tmp_path):
     assert command._load_splits(run, ExportOptions(image=other)) == {}
     assert command._load_splits(run, ExportOptions()) == {}
     assert command._choose_image(run, None, {})[1] == "a drawn image"
+
+
+@pytest.mark.parametrize("resize", ["letterbox", "stretch"])
+def test_it_is_fitted_as_in_the_training_and_the_description_says_how(run, tmp_path, resize):
+    own = write_copy(run, tmp_path / "run", resize=resize)
+    white = tmp_path / "white.png"
+    Image.new("RGB", (40, 10), "white").save(white)
+    image = command._choose_image(own, str(white), {}).pixels
+    assert image.shape == (*SIZE, 3)
+    assert (image[0] == (255 if resize == "stretch" else 128)).all()
+    describe(own, ExportOptions(), {}, tmp_path)
+    assert described(tmp_path)["resize"] == resize
 
 
 def test_a_precision_that_cannot_be_measured_is_refused_before_anything_is_written(run, tmp_path):

@@ -4,13 +4,22 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from nets.networks import YOLOV4
 from tests.helpers.yolov4 import COCO_ANCHORS
 from utils.errors import UserError
+from utils.records import Record
 from yolo4.config import Config
 from yolo4.export.options import ExportOptions
-from yolo4.export.precision import Measurement, _as_infer, _milliseconds, verdict
+from yolo4.export.precision import (
+    Measurement,
+    _as_infer,
+    _mean_ap,
+    _milliseconds,
+    _read_images,
+    verdict,
+)
 
 pytestmark = pytest.mark.quick
 
@@ -63,6 +72,27 @@ def test_times_are_per_image_and_without_the_first_turn(monkeypatch):
 
     batch = np.zeros((4, 2, 2, 3))
     assert _milliseconds([taking(9, 0.4), taking(9, 0.2)], batch) == pytest.approx([100, 50])
+
+
+def test_images_are_fitted_as_in_the_training(tmp_path):
+    path = tmp_path / "white.png"
+    Image.new("RGB", (128, 64), "white").save(path)
+    box = np.array([[32, 16, 64, 32]], np.float32)
+    record = Record(path, (128, 64), box, np.zeros(1, np.int32), np.zeros(1, bool))
+    run = SimpleNamespace(
+        anchors=lambda: COCO_ANCHORS,
+        config=lambda: Config(input_size=64, resize="stretch"),
+        network=lambda: YOLOV4,
+        class_names=lambda: ("apple", "key"),
+    )
+    options = ExportOptions()
+    assert (_read_images([record], run, options) == 255).all()
+
+    def runtime(images):
+        boxes = np.array([[[16, 16, 32, 32]]], np.float32)
+        return {"boxes": boxes, "scores": np.ones((1, 1)), "labels": np.zeros((1, 1), int)}
+
+    assert _mean_ap(runtime, run, [record], options) == 1
 
 
 @pytest.mark.parametrize(("batch_size", "seen"), [(None, 1), (4, 4)])

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,6 +9,8 @@ from hypothesis import strategies as st
 from utils.errors import UserError
 from utils.image import ImageError, Letterbox
 from utils.postprocess import PREDICTION, select_detections
+from yolo4.config import Config
+from yolo4.inference import detector as module
 from yolo4.inference.detector import Detector
 
 pytestmark = pytest.mark.quick
@@ -71,6 +74,30 @@ def test_the_network_sees_the_letterboxed_pixels():
     assert (batch[0, 14:50] == 200).all()
     assert (batch[0, :14] == 128).all()
     assert (batch[0, 50:] == 128).all()
+
+
+def test_a_stretched_image_fills_the_input_and_boxes_go_back_along_each_axis():
+    # A source of 48 x 128 becomes 64 x 96: 3/4 as wide and 4/3 as high.
+    infer = answer(((0, 16, 48, 32), 0.9, (1, 0, 0)), ((72, 48, 200, 70), 0.8, (0, 1, 0)))
+    found = Detector(infer, NAMES, SIZE, resize="stretch").detect(image(48, 128, value=200))
+    assert (infer.batches[0] == 200).all()
+    np.testing.assert_allclose(found.boxes, [[0, 12, 64, 24], [96, 36, 128, 48]], atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("asked", "used"), [(None, "stretch"), ("letterbox", "letterbox"), ("stretch", "stretch")]
+)
+def test_images_are_fitted_as_in_the_training_unless_another_way_is_asked_for(
+    tmp_path, monkeypatch, asked, used
+):
+    infer = answer(((0, 0, 9, 9), 0.9, (1, 0, 0)))
+    engine = SimpleNamespace(infer=infer, batch_size=None, parallel=1)
+    monkeypatch.setattr(module, "open_engine", lambda *_: engine)
+    config = Config(input_size=SIZE, resize="stretch")
+    (tmp_path / "config.json").write_text(config.to_json(), encoding="utf-8")
+    (tmp_path / "classes.txt").write_text("\n".join(NAMES), encoding="utf-8")
+    Detector.from_run(tmp_path, resize=asked).detect(image(48, 128, value=200))
+    assert (infer.batches[0][0, 0] == (200 if used == "stretch" else 128)).all()
 
 
 def test_overlapping_boxes_of_one_class_are_suppressed_and_of_two_are_not():

@@ -2,7 +2,6 @@ import dataclasses
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 
@@ -10,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.helpers import ROOT
-from tests.helpers.made_run import NAMES, some_images, write_run
+from tests.helpers.made_run import NAMES, some_images, write_copy, write_run
 from tests.yolo4.formats.test_float32_layers import marked
 from utils.anchors import format_anchors
 from utils.errors import UserError
@@ -25,20 +24,12 @@ from yolo4.inference.detector import Detector
 from yolo4.inference.engine import open_engine
 from yolo4.inference.engine_cache import cached_model
 from yolo4.options import option
-from yolo4.run import Run, open_run
+from yolo4.run import Run
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     return write_run(tmp_path_factory.mktemp("logs") / "run")
-
-
-def write_copy(run, folder, **settings):
-    """A copy of a run with other settings, which its weights need not fit."""
-    shutil.copytree(run.folder, folder, ignore=shutil.ignore_patterns("engines"))
-    config = dataclasses.replace(run.config(), **settings)
-    (folder / "config.json").write_text(config.to_json(), encoding="utf-8")
-    return open_run(folder)
 
 
 @pytest.fixture(scope="module")

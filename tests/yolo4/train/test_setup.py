@@ -1,8 +1,12 @@
 """What is settled before a training: the sample data set, the cache of decoded images."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
 from tests.helpers import ROOT
+from tests.helpers.annotation_files import write_image
 from utils.errors import UserError
 from utils.training_data import image_cache as cache
 from utils.training_data.image_cache import DiskCache, MemoryCache, read_record
@@ -39,6 +43,23 @@ def test_the_cache_is_reported_and_used(config, capsys, tmp_path, name, kind):
     assert isinstance(training._read, kind)
     assert (tmp_path / "cache").exists() == (name == "disk")
     assert len(list((tmp_path / "cache").glob("*"))) == (3 if name == "disk" else 0)
+
+
+def test_images_are_fitted_as_the_settings_say(config, tmp_path):
+    boxes = " ".join(f"0,0,{10 * k},{5 * k},0" for k in range(1, 10))
+    for split in ("train", "val"):
+        image = write_image(tmp_path / f"{split}.png", (200, 100))
+        (tmp_path / f"{split}.txt").write_text(f"{image} {boxes}\n")
+    (tmp_path / "classes.txt").write_text("cat\n")
+    data = (str(tmp_path / "train.txt"), str(tmp_path / "val.txt"))
+    options = {"classes": str(tmp_path / "classes.txt"), "anchors": "auto", "input_size": 64}
+    options |= {"mosaic": 0.0, "mixup": 0.0, "flip": 0.0, "scale": 0.0, "translate": 0.0}
+    for resize, last in (("letterbox", (28.8, 14.4)), ("stretch", (28.8, 28.8))):
+        setup = prepare(replace(config(resize=resize, **options), data=data))
+        # Nine boxes are their own nine anchors.
+        np.testing.assert_allclose(setup.anchors[8], last, rtol=1e-6)
+        x1, y1, x2, y2 = training_set(setup).sample(0, 0).boxes[8]
+        np.testing.assert_allclose((x2 - x1, y2 - y1), last, atol=1)  # crops are whole pixels
 
 
 def test_a_cache_that_cannot_fit_is_refused_before_anything_is_written(

@@ -76,6 +76,17 @@ def test_each_image_counts_once_whatever_the_batch_size(records, batch_size):
     assert voc.map == pytest.approx(0.2)
 
 
+def test_boxes_of_stretched_images_go_back_along_each_axis(tmp_path):
+    path = tmp_path / "wide.png"
+    cv2.imwrite(str(path), np.full((SIZE, 2 * SIZE, 3), 40, np.uint8))
+    box = np.array([[48, 8, 112, 40]], np.float32)
+    wide = Record(path, (2 * SIZE, SIZE), box, np.zeros(1, np.int32), np.zeros(1, bool))
+    evaluator = Evaluator([wide], ("cat",), (SIZE, SIZE), 1, "stretch")
+    _, voc, found = evaluator.measure(Network(40, 1))
+    np.testing.assert_allclose(found[0].boxes, box, atol=0.1)
+    assert voc.map == 1
+
+
 def test_boxes_are_decoded_with_the_grid_sensitivity_of_the_loss(records):
     network = Network(40, 5, center=np.log(3))  # a sigmoid of 3/4: a quarter cell to the right
     network.scale_x_y = (1, 2, 1)

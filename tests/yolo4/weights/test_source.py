@@ -223,7 +223,7 @@ class TestSettings:
         }
 
     def test_a_run_has_its_own_whether_it_or_its_weights_are_named(self, run):
-        own = {"scale_x_y": (1.1, 1.2, 1.3), "batch_norm_epsilon": 2e-3}
+        own = {"scale_x_y": (1.1, 1.2, 1.3), "batch_norm_epsilon": 2e-3, "resize": "stretch"}
         run.config_file.write_text(dataclasses.replace(CONFIG, **own).to_json())
         assert open_weights(str(run.folder)).settings() == {"network": "yolov4", **own}
         assert open_weights(str(run.best_weights)).settings() == {"network": "yolov4", **own}
@@ -274,6 +274,22 @@ class TestTraining:
         assert remark in capsys.readouterr().out
         prepare(dataclasses.replace(config, anchors=str(run.anchors_file)))
         assert remark not in capsys.readouterr().out
+
+    def test_it_fits_images_like_the_run_of_the_weights_but_not_like_darknet(
+        self, trained, config, tmp_path, capsys
+    ):
+        run = Run(tmp_path / "run")
+        save_weights(trained, run.best_weights)
+        run.config_file.write_text(dataclasses.replace(CONFIG, resize="stretch").to_json())
+        run.anchors_file.write_text(format_anchors(COCO_ANCHORS))
+        named = dataclasses.replace(config, weights=str(run.folder))
+        assert prepare(named).config.resize == "stretch"
+        said = f"--resize stretch: what {run.folder} was trained with"
+        assert said in capsys.readouterr().out.splitlines()
+        path = tmp_path / "my.weights"
+        path.write_bytes(darknet_reference.weights(trained))
+        assert prepare(dataclasses.replace(config, weights=str(path))).config.resize == "letterbox"
+        assert "--resize" not in capsys.readouterr().out
 
     def test_it_adopts_the_settings_of_the_weights_and_says_so(
         self, trained, config, tmp_path, capsys
