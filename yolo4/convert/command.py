@@ -58,6 +58,8 @@ def convert(options: ConvertOptions) -> None:
         f"{network.title}, scale_x_y {config.grid_sensitivity}, batch norm's epsilon "
         f"{config.batch_norm_epsilon:g}"
     )
+    if source.format is DARKNET:
+        print(f"resize {config.resize}: Darknet stretches images unless the .cfg has letter_box=1")
     _write(run, config, names, anchors, model)
     print(_next_steps(run, config))
 
@@ -96,8 +98,10 @@ def _config(
 ) -> Config:
     """The settings of the run, as a training with this network would have them."""
     settings = source.settings()
+    if source.format is DARKNET:
+        settings["resize"] = "stretch"  # as Darknet does by default
     if described is not None:
-        names = ("width", "depth", "scale_x_y", "input_size")
+        names = ("width", "depth", "scale_x_y", "input_size", "resize")
         settings |= {name: getattr(described, name) for name in names}
     if options.input_size is not None:
         settings["input_size"] = options.input_size

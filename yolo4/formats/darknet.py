@@ -57,6 +57,7 @@ def export_darknet(network: "YOLOv4", run: "Run", folder: Path, image: np.ndarra
         config.grid_sensitivity,
         config.input_shape,
         run.class_names(),
+        letter_box=config.resize == "letterbox",
     )
     expected = _predict_with_keras(network, run, image)
     read_back = _predict_with_keras(_reload(weights, network, EPSILON), run, image)

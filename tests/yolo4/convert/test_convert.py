@@ -69,8 +69,8 @@ def _class_count_of_slim(count, size, width=SLIM["width"], depth=SLIM["depth"], 
     return count(size, width, depth, network)
 
 
-def darknet_files(model, names=NAMES):
-    return write_darknet(Path("my.weights"), model, ANCHORS, SCALES, (64, 96), names)
+def darknet_files(model, names=NAMES, **options):
+    return write_darknet(Path("my.weights"), model, ANCHORS, SCALES, (64, 96), names, **options)
 
 
 def assert_same_network(found, wanted):
@@ -91,7 +91,7 @@ def test_darknet_files_become_a_run(three, folder, capsys):
     config = run.config()
     assert config.scale_x_y == SCALES
     assert config.batch_norm_epsilon == Config().batch_norm_epsilon
-    assert config.input_shape == (64, 96)
+    assert (config.input_shape, config.resize) == ((64, 96), "stretch")
     assert config.weights == "my.weights"
     assert run.class_names() == NAMES
     np.testing.assert_array_equal(run.anchors(), ANCHORS)
@@ -99,6 +99,7 @@ def test_darknet_files_become_a_run(three, folder, capsys):
     said = capsys.readouterr().out
     assert "loaded 74 of 74 convolutions from my.weights" in said
     assert "scale_x_y (1.1, 1.2, 1.3), batch norm's epsilon 1e-05" in said
+    assert "resize stretch: Darknet stretches images unless the .cfg has letter_box=1" in said
     assert f"python predict.py <images, folders or videos> --run {Path('logs/my')}" in said
     assert (
         "python train.py --weights logs/my --anchors logs/my/anchors.txt --width 0.05 --dep" in said
@@ -114,6 +115,13 @@ def test_options_win_over_the_cfg(three, folder):
     np.testing.assert_array_equal(run.anchors(), np.ones((9, 2)))
 
 
+def test_a_network_that_darknet_letterboxes_is_letterboxed(three, folder, capsys):
+    weights, cfg, names = map(str, darknet_files(three, letter_box=True))
+    convert(ConvertOptions(weights, cfg, names))
+    assert Run(Path("logs/yolov4")).config().resize == "letterbox"
+    assert "resize letterbox: Darknet stretches images unless the" in capsys.readouterr().out
+
+
 @pytest.mark.usefixtures("slim_is_usual")
 def test_keras_2_weights_become_a_run_with_the_settings_they_need(eighty, folder, capsys):
     write_keras2(eighty, "old.h5")
@@ -121,7 +129,7 @@ def test_keras_2_weights_become_a_run_with_the_settings_they_need(eighty, folder
     run = Run(Path("run"))
     config = run.config()
     assert (config.scale_x_y, config.batch_norm_epsilon) == ((1.0, 1.0, 1.0), 1e-3)
-    assert config.input_shape == (416, 416)
+    assert (config.input_shape, config.resize) == ((416, 416), "letterbox")
     assert run.class_names() == read_class_names(COCO_CLASSES)
     np.testing.assert_array_equal(run.anchors(), COCO_ANCHORS)
     model = load_run_model(run)
@@ -142,6 +150,7 @@ def test_released_weights_need_only_their_name(eighty, folder, monkeypatch):
     convert(ConvertOptions())
     run = Run(Path("logs/yolov4"))
     assert run.config().scale_x_y == (1.2, 1.1, 1.05)
+    assert run.config().resize == "stretch"
     assert run.class_names()[:2] == ("person", "bicycle")
     np.testing.assert_array_equal(run.anchors(), COCO_ANCHORS)
     assert_same_network(load_run_model(run), eighty)

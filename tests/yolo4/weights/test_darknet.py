@@ -388,6 +388,15 @@ class TestWriting:
         assert written.tobytes() == numbers.tobytes()
         assert files[2].read_text(encoding="utf-8") == "cat\ndog\nété\n"
 
+    @pytest.mark.parametrize("letter_box", [False, True])
+    def test_the_cfg_says_whether_images_are_letterboxed(self, trained, tmp_path, letter_box):
+        path, names = tmp_path / "x.weights", ["cat", "dog", "cow"]
+        _, cfg, _ = write_darknet(
+            path, trained, COCO_ANCHORS, SCALE_X_Y, SHAPE, names, letter_box=letter_box
+        )
+        (net, *_) = read_cfg_sections(cfg)
+        assert net.options.get("letter_box") == ("1" if letter_box else None)
+
     def test_another_epsilon_than_darknets_is_made_up_for(self, tmp_path):
         model = random_weights(YOLOv4(2, **SLIM, epsilon=1e-2), seed=5)
         path = tmp_path / "x.weights"

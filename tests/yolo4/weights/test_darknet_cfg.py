@@ -137,6 +137,14 @@ class TestNetwork:
         path.write_text(format_cfg(graph))
         assert str(read_cfg(path).width) in {str(size), f"{size:.1f}"}
 
+    @pytest.mark.parametrize(
+        ("line", "resize"),
+        [("", "stretch"), ("letter_box=0\n", "stretch"), ("letter_box=1\n", "letterbox")],
+    )
+    def test_images_are_stretched_unless_it_says_otherwise(self, cfg, line, resize):
+        cfg.write_text(cfg.read_text().replace("[net]\n", f"[net]\n{line}", 1))
+        assert read_cfg(cfg).resize == resize
+
     def test_scales_are_1_where_left_out(self, cfg):
         cfg.write_text(cfg.read_text().replace("scale_x_y", "other"))
         assert read_cfg(cfg).scale_x_y == (1, 1, 1)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from nets.networks import NETWORKS, NetworkSpec
 from utils.errors import UserError
+from utils.resize import Resize
 from yolo4.weights.darknet.files import CfgSection, format_cfg, parse_cfg, read_cfg_sections
 from yolo4.weights.darknet.graph import head_levels, sections
 from yolo4.weights.darknet.size import depth_of, width_of
@@ -22,6 +23,7 @@ class DarknetNetwork(NamedTuple):
         anchors: `[L * A]` of width and height in input pixels, A for each of the L levels in turn.
         input_size: height and width in pixels.
         scale_x_y: grid sensitivity of each level.
+        resize: how Darknet fits images to the input: "stretch" unless [net] has letter_box=1.
         width: channels relative to the network's own `.cfg`.
         depth: residual blocks relative to the network's own `.cfg`.
     """
@@ -31,6 +33,7 @@ class DarknetNetwork(NamedTuple):
     anchors: tuple[tuple[float, float], ...]
     input_size: tuple[int, int]
     scale_x_y: tuple[float, ...]
+    resize: Resize
     width: float
     depth: float
 
@@ -93,6 +96,7 @@ def _read_as(
         anchors=_anchors(detections, network),
         input_size=(net.whole("height", 0), net.whole("width", 0)),
         scale_x_y=_scales(detections, network),
+        resize="letterbox" if net.whole("letter_box", 0) else "stretch",
         width=width_of(graph, network, depth),
         depth=depth,
     )
@@ -170,7 +174,7 @@ def _check_input(net: CfgSection, network: NetworkSpec) -> None:
 
 def _compare(graph: Sequence[CfgSection], described: DarknetNetwork, path: Path) -> None:
     """Refuse a graph that is not that of the network with these settings."""
-    network, count, anchors, shape, scales, width, depth = described
+    network, count, anchors, shape, scales, _, width, depth = described
     title = network.title
     right_graph = sections(network, count, anchors, scales, shape, width, depth)[1:]
     texts = parse_cfg(format_cfg(right_graph), path)

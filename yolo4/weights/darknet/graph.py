@@ -28,6 +28,7 @@ def sections(
     input_shape: tuple[int, int],
     width: float = 1.0,
     depth: float = 1.0,
+    letter_box: bool = False,
 ) -> list[Section]:
     """The sections of a network; those of its `.cfg` if width and depth are 1.
 
@@ -39,14 +40,22 @@ def sections(
         input_shape: height and width in pixels.
         width: channels relative to the network's `.cfg`.
         depth: residual blocks relative to the network's `.cfg`.
+        letter_box: whether Darknet is to keep the aspect ratio of images; by default it does not.
 
     Returns:
         [net], then the sections that Darknet counts from 0.
     """
     graph = SectionGraph(network, class_count, anchors, scale_x_y)
     network.neck(graph, network.backbone(graph, _IMAGES, width, depth), width)
-    size = {"width": input_shape[1], "height": input_shape[0]}
-    return [Section("net", {"batch": 1, "subdivisions": 1, **size, "channels": 3}), *graph.sections]
+    net = {
+        "batch": 1,
+        "subdivisions": 1,
+        "width": input_shape[1],
+        "height": input_shape[0],
+        "channels": 3,
+        **({"letter_box": 1} if letter_box else {}),
+    }
+    return [Section("net", net), *graph.sections]
 
 
 def bare_sections(

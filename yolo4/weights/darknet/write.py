@@ -18,6 +18,7 @@ def write_darknet(
     input_shape: tuple[int, int],
     class_names: Sequence[str],
     seen: int = 0,
+    letter_box: bool = False,
 ) -> tuple[Path, Path, Path]:
     """Write a network for Darknet and everything else that reads its files.
 
@@ -29,6 +30,7 @@ def write_darknet(
         input_shape: height and width in pixels.
         class_names: names of the classes.
         seen: images that the network was trained on.
+        letter_box: whether Darknet is to keep the aspect ratio of images.
 
     Returns:
         The `.weights`, `.cfg` and `.names` files.
@@ -36,7 +38,7 @@ def write_darknet(
     settings = model.arguments
     size = (settings["width"], settings["depth"])
     count = settings["class_count"]
-    graph = sections(model.network, count, anchors, scale_x_y, input_shape, *size)
+    graph = sections(model.network, count, anchors, scale_x_y, input_shape, *size, letter_box)
     arrays = (array for layer in darknet_layers(model) for array in layer.arrays())
     cfg, names = path.with_suffix(".cfg"), path.with_suffix(".names")
     write_weights(path, arrays, seen)
