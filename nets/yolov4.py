@@ -80,11 +80,15 @@ class YOLOv4(keras.Model):
         convolutions = [layer for layer in self.layers if isinstance(layer, keras.layers.Conv2D)]
         return sorted(convolutions, key=_number)
 
+    def backbone_layers(self) -> list[keras.layers.Layer]:
+        """The layers of the backbone that have weights."""
+        last = self.backbone_convolutions
+        return [layer for layer in self.layers if layer.weights and _number(layer) <= last]
+
     def freeze_backbone(self, frozen: bool) -> None:
         """Freeze the backbone, or make it trainable. Compile the model again afterwards."""
-        for layer in self.layers:
-            if layer.weights and _number(layer) <= self.backbone_convolutions:
-                layer.trainable = not frozen
+        for layer in self.backbone_layers():
+            layer.trainable = not frozen
 
     def required_criterion(self) -> YOLOv4Loss:
         """The criterion.

@@ -143,6 +143,9 @@ class Config:
         0,
         10,
     )
+    backbone_lr_fraction: float = option(
+        1.0, "learning rate of the backbone, relative to the rest's", "optimization", 0, 1
+    )
     momentum: float = option(
         0.937, "momentum of sgd; beta 1 of adam and adamw", "optimization", low=0, high=0.9999
     )

@@ -82,7 +82,7 @@ def _plain_norm(activation: str = "linear", **options: object) -> Callable:
     return lambda x: keras.layers.Activation(activation)(norm(x))
 
 
-def _plain_optimizer(config: object, schedule: object) -> object:
+def _plain_optimizer(config: object, schedule: object, backbone: object) -> object:
     import keras
 
     made = keras.optimizers.AdamW(

@@ -93,7 +93,8 @@ def compile_for_phase(
         steps_per_epoch,
     )
     options: dict[str, Any] = {"jit_compile": jit_compile()}
-    model.compile(optimizer=build_optimizer(config, schedule), **options)
+    backbone = [variable for layer in model.backbone_layers() for variable in layer.variables]
+    model.compile(optimizer=build_optimizer(config, schedule, backbone), **options)
     model.optimizer.build(model.trainable_variables)
 
 
@@ -110,10 +111,20 @@ def jit_compile() -> bool | str:
     return "auto" if not tensorflow or keras.distribution.list_devices("gpu") else False
 
 
-def build_optimizer(config: Config, schedule: EpochSchedule) -> keras.optimizers.Optimizer:
-    """The optimizer that the settings describe; weight decay acts on kernels only."""
+def build_optimizer(
+    config: Config, schedule: EpochSchedule, backbone: Sequence[Variable] = ()
+) -> keras.optimizers.Optimizer:
+    """The optimizer that the settings describe; weight decay acts on kernels only.
+
+    Args:
+        config: the settings.
+        schedule: the learning rate.
+        backbone: variables whose learning rate is `backbone_lr_fraction` of it.
+    """
     shared = {
         "learning_rate": schedule,
+        "slowed": backbone,
+        "fraction": config.backbone_lr_fraction,
         "global_clipnorm": config.gradient_clip,
         # The average is updated at every step, including those that only accumulate.
         "average": None if config.ema is None else config.ema ** (1 / config.accumulate),
@@ -127,10 +138,10 @@ def build_optimizer(config: Config, schedule: EpochSchedule) -> keras.optimizers
 
 
 class _DecayAndAverage(keras.optimizers.Optimizer):
-    """Adds weight decay of kernels and an average of the weights to one of Keras's optimizers.
+    """Adds weight decay, an average of the weights and a second learning rate to an optimizer.
 
-    Keras has both, with the same results, but takes so many operations per variable that they
-    delay the start of a training by seconds.
+    Keras has the first two, with the same results, but takes so many operations per variable that
+    they delay the start of a training by seconds.
 
     The average covers the trainable variables. The moving statistics of batch normalization are not
     averaged a second time.
@@ -138,16 +149,29 @@ class _DecayAndAverage(keras.optimizers.Optimizer):
     Args:
         decay: fraction of a kernel that each update subtracts, times the learning rate.
         average: momentum of the average; None: no average.
+        slowed: variables with a lower learning rate, which also scales their weight decay.
+        fraction: their learning rate, relative to that of the others.
     """
 
-    def __init__(self, *, decay: float, average: float | None, **options: Any) -> None:
+    def __init__(
+        self,
+        *,
+        decay: float,
+        average: float | None,
+        slowed: Sequence[Variable] = (),
+        fraction: float = 1.0,
+        **options: Any,
+    ) -> None:
         super().__init__(**options)
         self.decay = decay
         self.average = average
+        self.fraction = fraction
+        self._slowed = {id(variable) for variable in slowed}
 
     def build(self, variables: Sequence[Variable]) -> None:
         """Create the optimizer's variables."""
         super().build(variables)
+        self._fractions = [self.fraction if id(v) in self._slowed else 1.0 for v in variables]
         self._averaged = list(variables) if self.average is not None else []
         self._averages = self.add_optimizer_variables(self._averaged, "average")
 
@@ -176,8 +200,11 @@ class _DecayAndAverage(keras.optimizers.Optimizer):
 
     def update_step(self, gradient: Tensor, variable: Variable, learning_rate: Tensor) -> None:
         """Apply weight decay to a kernel, then the gradient's update."""
+        shrinkage, fraction = self._shrinkage, self._fractions[self._get_variable_index(variable)]
+        if fraction != 1:
+            shrinkage, learning_rate = shrinkage * fraction, learning_rate * fraction
         if self.decay and len(variable.shape) > 1:
-            self.assign_sub(variable, variable * self._shrinkage)
+            self.assign_sub(variable, variable * shrinkage)
         super().update_step(gradient, variable, learning_rate)
 
     def finalize_variable_values(self, var_list: Sequence[Variable]) -> None:

@@ -25,7 +25,14 @@ def network(seed=0, width=3):
 
 def compiled(model, average=MOMENTUM, optimizer=Adam, **options):
     model.compile(
-        optimizer(learning_rate=0.05, decay=0.0, average=average, **options),
+        optimizer(
+            learning_rate=0.05,
+            decay=0.1,
+            average=average,
+            slowed=model.get_layer("first").variables,
+            fraction=0.2,
+            **options,
+        ),
         "mse",
         jit_compile=False,
         run_eagerly=True,

@@ -108,12 +108,22 @@ def test_it_can_be_made_again_from_what_it_says_of_itself():
     assert again.arguments == schedule("step", first_epoch=3).arguments
 
 
+class OneLayer(keras.Sequential):
+    """A layer with a kernel and a bias, as a network without a backbone."""
+
+    def __init__(self, **options):
+        super().__init__([keras.Input((1,)), keras.layers.Dense(1, **options)])
+
+    def backbone_layers(self):
+        return []
+
+
 @pytest.mark.parametrize(
     ("batch_size", "accumulate", "factor"), [(16, 1, 1), (8, 1, 0.5), (64, 1, 4), (4, 2, 0.5)]
 )
 def test_the_rate_of_a_training_is_scaled_by_the_images_per_update(batch_size, accumulate, factor):
     config = Config(epochs=EPOCHS, warmup_epochs=WARMUP, learning_rate=0.02, accumulate=accumulate)
-    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model = OneLayer()
     compile_for_phase(model, config, 0, 320 // batch_size, batch_size)
     calls = model.optimizer.variables[0]  # `iterations` counts updates instead
     calls.assign(WARMUP * 320 // batch_size - 1)
@@ -124,8 +134,8 @@ def test_the_rate_of_a_training_is_scaled_by_the_images_per_update(batch_size, a
 @pytest.mark.parametrize("decay", [0, 0.5])
 def test_weight_decay_acts_on_kernels_only_and_not_under_adam(name, decay):
     config = Config(optimizer=name, weight_decay=float(decay), warmup_epochs=0.0, ema=None)
-    layer = keras.layers.Dense(1, kernel_initializer="ones", bias_initializer="ones")
-    model = keras.Sequential([keras.Input((1,)), layer])
+    model = OneLayer(kernel_initializer="ones", bias_initializer="ones")
+    layer = model.layers[0]
     compile_for_phase(model, config, 0, 10, 16)
     still = [keras.ops.zeros_like(variable) for variable in model.trainable_variables]
     model.optimizer.apply(still, model.trainable_variables)
@@ -157,6 +167,7 @@ def test_the_step_is_compiled_whole_unless_tensorflow_has_only_a_cpu(
     model = SimpleNamespace(
         compile=lambda optimizer, jit_compile: setattr(model, "jit", jit_compile),
         optimizer=SimpleNamespace(build=lambda variables: None),
+        backbone_layers=list,
         trainable_variables=[],
     )
     compile_for_phase(model, Config(), 0, 10, 8)
