@@ -34,13 +34,13 @@ class Normalized(NamedTuple):
 
     Attributes:
         y: the normalized features, `[B, H, W, C]`.
-        moving: the new moving mean and moving variance, float32 `[C]`.
+        moving: the new moving mean and moving variance, float32 `[C]`; None if they are frozen.
         residuals: what the backward pass recomputes `y` from; None if the backend does not
             provide it, or compiles the whole step, which makes it useless.
     """
 
     y: Tensor
-    moving: tuple[Tensor, Tensor]
+    moving: tuple[Tensor, Tensor] | None
     residuals: BatchNormResiduals | None
 
 
@@ -51,6 +51,7 @@ def normalize_batch(
     moving: tuple[Tensor, Tensor],
     momentum: float,
     epsilon: float,
+    frozen: bool = False,
 ) -> Normalized:
     """Batch normalization of a training step; under TensorFlow one fused operation.
 
@@ -63,16 +64,19 @@ def normalize_batch(
         moving: moving mean and moving unbiased variance before the step, float32 `[C]`.
         momentum: weight of the old values in the moving averages.
         epsilon: added to the variance.
+        frozen: normalize by the moving statistics.
 
     Returns:
         The normalized features in the type of `x`, and the new statistics.
     """
     if keras.backend.backend() == "tensorflow":
-        return _fused(x, gamma, beta, moving, momentum, epsilon)
-    mean, variance = ops.moments(ops.cast(x, "float32"), axes=(0, 1, 2))
+        return _fused(x, gamma, beta, moving, momentum, epsilon, frozen)
+    mean, variance = moving if frozen else ops.moments(ops.cast(x, "float32"), axes=(0, 1, 2))
     y = ops.batch_normalization(
         ops.cast(x, "float32"), mean, variance, -1, offset=beta, scale=gamma, epsilon=epsilon
     )
+    if frozen:
+        return Normalized(ops.cast(y, x.dtype), None, None)
     count = ops.cast(ops.size(x) // x.shape[-1], "float32")
     unbiased = variance * count / ops.maximum(count - 1, 1)
     old_mean, old_variance = moving
@@ -90,26 +94,29 @@ def _fused(
     moving: tuple[Tensor, Tensor],
     momentum: float,
     epsilon: float,
+    frozen: bool,
 ) -> Normalized:
     import tensorflow as tf
 
-    gamma, beta = tf.convert_to_tensor(gamma), tf.convert_to_tensor(beta)
+    gamma, beta, mean, variance = map(tf.convert_to_tensor, (gamma, beta, *moving))
     fused = tf.raw_ops.FusedBatchNormV3(
         x=x,
         scale=gamma,
         offset=beta,
-        mean=moving[0],
-        variance=moving[1],
+        mean=mean,
+        variance=variance,
         epsilon=epsilon,
         exponential_avg_factor=1 - momentum,
-        is_training=True,
+        is_training=not frozen,
     )
     residuals = None
     # The reserve spaces hold mean and variance on a CPU; on a GPU the second is not the variance.
     if not keras.distribution.list_devices("gpu"):
-        mean, variance = fused.reserve_space_1, fused.reserve_space_2
+        if not frozen:
+            mean, variance = fused.reserve_space_1, fused.reserve_space_2
         residuals = BatchNormResiduals(x, mean, variance + epsilon, gamma, beta)
-    return Normalized(fused.y, (fused.batch_mean, fused.batch_variance), residuals)
+    averages = None if frozen else (fused.batch_mean, fused.batch_variance)
+    return Normalized(fused.y, averages, residuals)
 
 
 def _normalized_mish_gradient(
@@ -151,6 +158,10 @@ class BatchNorm(layers.BatchNormalization):
     Args:
         activation: "mish", or "linear" for none.
         options: of `keras.layers.BatchNormalization`.
+
+    Attributes:
+        frozen_statistics: whether training, too, normalizes by the moving statistics and leaves
+            them as they are. Gamma and beta are trained, other than with `trainable = False`.
     """
 
     moving_mean: Variable
@@ -159,22 +170,36 @@ class BatchNorm(layers.BatchNormalization):
     def __init__(self, activation: str = "linear", **options: Any) -> None:
         super().__init__(**options)
         self.activation = activation
+        self.frozen_statistics = False
+
+    @property
+    def has_statistics(self) -> bool:
+        """Whether the moving statistics are other than those of an untrained layer."""
+        mean, variance = map(ops.convert_to_numpy, (self.moving_mean, self.moving_variance))
+        return bool((mean != 0).any() or (variance != 1).any())
 
     # Without Keras's `mask`: no layer of the network has one.
     def call(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, inputs: Tensor, training: bool | None = None
     ) -> Tensor:
-        """Normalize by the batch in training, otherwise by the moving statistics."""
+        """Normalize by the batch in training, unless frozen, otherwise by the moving statistics."""
         has_mish = self.activation == "mish"
         if not (training and self.trainable):
             y = super().call(inputs, training=training)
             return mish(y) if has_mish else y
         moving = self.moving_mean, self.moving_variance
         y, averages, residuals = normalize_batch(
-            inputs, self.gamma, self.beta, moving, self.momentum, self.epsilon
+            inputs,
+            self.gamma,
+            self.beta,
+            moving,
+            self.momentum,
+            self.epsilon,
+            self.frozen_statistics,
         )
-        for variable, average in zip(moving, averages, strict=True):
-            variable.assign(average)
+        if averages is not None:
+            for variable, average in zip(moving, averages, strict=True):
+                variable.assign(average)
         if not has_mish:
             return y
         return mish(y) if residuals is None else _normalized_mish(y, residuals)

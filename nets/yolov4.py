@@ -68,9 +68,8 @@ class YOLOv4(keras.Model):
             "network": network,
         }
         # Set here, since every block would only pass it on.
-        for layer in self.layers:
-            if isinstance(layer, BatchNorm):
-                layer.epsilon = epsilon
+        for norm in self.batch_norms():
+            norm.epsilon = epsilon
         self.backbone_convolutions = backbone_convolutions
         self.criterion: YOLOv4Loss | None = None
         self.term_means = {term: keras.metrics.Mean(name=term) for term in TERMS}
@@ -79,6 +78,10 @@ class YOLOv4(keras.Model):
         """The convolutions in the order of the network's `.cfg`."""
         convolutions = [layer for layer in self.layers if isinstance(layer, keras.layers.Conv2D)]
         return sorted(convolutions, key=_number)
+
+    def batch_norms(self) -> list[BatchNorm]:
+        """All batch normalizations."""
+        return [layer for layer in self.layers if isinstance(layer, BatchNorm)]
 
     def backbone_layers(self) -> list[keras.layers.Layer]:
         """The layers of the backbone that have weights."""
@@ -89,6 +92,11 @@ class YOLOv4(keras.Model):
         """Freeze the backbone, or make it trainable. Compile the model again afterwards."""
         for layer in self.backbone_layers():
             layer.trainable = not frozen
+
+    def freeze_statistics(self) -> None:
+        """Keep the statistics of batch normalization in training; see `BatchNorm`."""
+        for norm in self.batch_norms():
+            norm.frozen_statistics = True
 
     def required_criterion(self) -> YOLOv4Loss:
         """The criterion.
@@ -107,8 +115,8 @@ class YOLOv4(keras.Model):
             max_objects: objects per image in the targets, M.
             batch_size: images per step.
         """
-        norms = [layer for layer in self.layers if isinstance(layer, BatchNorm)]
-        gradients = [layer.gradient_call() for layer in norms if layer.activation == "mish"]
+        norms = [norm for norm in self.batch_norms() if norm.activation == "mish"]
+        gradients = [norm.gradient_call() for norm in norms]
         distinct = {(call.arguments[0].shape, call.arguments[0].dtype): call for call in gradients}
         loss = self.required_criterion().gradient_call(self.outputs, max_objects)
         compile_ahead([loss, *distinct.values()], batch_size)

@@ -46,7 +46,7 @@ def _has_amx() -> bool:
 
 def build_model(config: Config, class_count: int) -> YOLOv4:
     """The untrained network that the settings describe, for their input size only."""
-    return YOLOv4(
+    model = YOLOv4(
         class_count,
         config.width,
         config.depth,
@@ -55,6 +55,9 @@ def build_model(config: Config, class_count: int) -> YOLOv4:
         config.batch_norm_epsilon,
         config.network_spec,
     )
+    if config.freeze_bn:
+        model.freeze_statistics()
+    return model
 
 
 def build_criterion(config: Config, anchors: np.ndarray) -> YOLOv4Loss:

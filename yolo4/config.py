@@ -133,6 +133,9 @@ class Config:
         0, "epochs with a frozen backbone, at the start", "optimization", low=0
     )
     freeze_batch_size: int = option(16, "images per step while frozen", "optimization", low=1)
+    freeze_bn: bool = option(
+        False, "keep the batch normalization statistics of --weights", "optimization"
+    )
     optimizer: Literal["sgd", "adam", "adamw"] = option(
         "adamw", "sgd: with Nesterov momentum; adam: without weight decay", "optimization"
     )
@@ -221,6 +224,11 @@ class Config:
         if self.freeze_epochs > self.epochs:
             raise UserError(
                 f"--freeze-epochs is {self.freeze_epochs}, more than --epochs {self.epochs}"
+            )
+
+        if self.freeze_bn and self.weights is None:
+            raise UserError(
+                "--freeze-bn needs --weights: an untrained network has no statistics to keep"
             )
 
     @property

@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 
+from tests.helpers import darknet_reference
 from utils.errors import UserError
 from yolo4.build import build_model
 from yolo4.cli import parse
@@ -143,12 +144,19 @@ def test_a_run_killed_in_its_first_epoch_keeps_the_weights_it_started_from(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("fine_tuned", [False, True])
 def test_a_run_killed_right_after_unfreezing_resumes_as_if_it_had_never_stopped(
-    folder, settings, monkeypatch
+    folder, settings, finished, monkeypatch, fine_tuned
 ):
     options = {**settings, "freeze_epochs": 1, "epochs": 2, "optimizer": "adamw"}
-    whole = training.train_model(Config(**options, run_dir=str(folder / "thawed")))
-    run, _ = train_until(options, folder / "thawed_killed", 1, monkeypatch)
+    if fine_tuned:
+        options |= {
+            "weights": str(finished.folder),
+            "freeze_bn": True,
+            "backbone_lr_fraction": 0.1,
+        }
+    whole = training.train_model(Config(**options, run_dir=str(folder / f"thawed_{fine_tuned}")))
+    run, _ = train_until(options, folder / f"thawed_killed_{fine_tuned}", 1, monkeypatch)
     parts = arrays(training.resume_run(run.folder))
     for name, value in arrays(whole).items():
         np.testing.assert_allclose(parts[name], value, rtol=1e-4, atol=1e-5, err_msg=name)
@@ -168,6 +176,30 @@ def test_the_frozen_backbone_does_not_move_and_the_rest_does(folder, settings, m
         moved[layer] = moved.get(layer, False) or not np.array_equal(state[f"weight_{i}"], start[i])
     for name, changed in moved.items():
         assert changed == (int(name.split("_")[1]) > model.backbone_convolutions), name
+
+
+def test_frozen_statistics_stay_those_of_the_initial_weights(folder, settings, finished):
+    options = {**settings, "weights": str(finished.folder), "freeze_bn": True, "epochs": 1}
+    run = training.train_model(Config(**options, run_dir=str(folder / "kept")))
+    model, state = build_model(run.config(), 4), arrays(run)
+    model.load_weights(finished.best_weights)
+    moved = {
+        weight.name
+        for i, weight in enumerate(model.weights)
+        if not np.array_equal(state[f"weight_{i}"], weight)
+    }
+    assert moved == {"kernel", "bias", "gamma", "beta"}
+
+
+def test_frozen_statistics_have_to_be_those_of_the_whole_network(settings, finished, tmp_path):
+    model = build_model(finished.config(), 4)
+    model.load_weights(finished.best_weights)
+    content = darknet_reference.weights(model)
+    (tmp_path / "half.weights").write_bytes(content[: len(content) // 2])
+    options = {**settings, "weights": str(tmp_path / "half.weights"), "freeze_bn": True}
+    with pytest.raises(UserError, match=r"^--freeze-bn: .*half\.weights has .* of \d+ of the \d+ "):
+        training.train_model(Config(**options, run_dir=str(tmp_path / "run")))
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_loss_that_is_not_finite_stops_and_keeps_good_weights(folder, settings):

@@ -49,16 +49,25 @@ def test_spp_is_three_maxima_side_by_side():
     np.testing.assert_array_equal(spp(ops.convert_to_tensor(x)), np.concatenate([*pooled, x], -1))
 
 
-def trained_batch_norm(layer, x):
-    """Output, input gradient, gamma and beta gradients, moving statistics after a training call."""
+def with_statistics(layer):
+    """The layer with 3 channels and other weights than an untrained one."""
+    if not layer.built:
+        layer.build((None, 6, 5, 3))
+    layer.set_weights(list(np.random.default_rng(1).uniform(0.5, 1.5, (4, 3))))
+    return layer
+
+
+def trained_batch_norm(layer, x, training=True):
+    """Output, input gradient, gamma and beta gradients, moving statistics after a call."""
     import tensorflow as tf
 
-    layer.build(x.shape)
+    if not layer.built:
+        layer.build(x.shape)
     layer.gamma.assign(np.linspace(0.5, 1.5, x.shape[-1]))
     x = tf.convert_to_tensor(x)
     with tf.GradientTape() as tape:
         tape.watch(x)
-        y = layer(x, training=True)
+        y = layer(x, training=training)
         loss = tf.reduce_sum(tf.cast(y, "float32") ** 3)
     gradients = tape.gradient(loss, [x, layer.gamma.value, layer.beta.value])
     return [y, *gradients, layer.moving_mean, layer.moving_variance]
@@ -98,6 +107,56 @@ def test_batch_norm_uses_moving_statistics_outside_training_and_when_frozen():
     np.testing.assert_allclose(layer(x, training=True), expected, rtol=1e-6)
     np.testing.assert_allclose(mishes(x, training=True), activated, rtol=1e-5)
     np.testing.assert_array_equal(layer.moving_mean, 0)
+
+
+@pytest.mark.parametrize("activation", ["linear", "mish"])
+@pytest.mark.parametrize(
+    # Some roundings of terms of up to 32 in float32; neighboring numbers in bfloat16.
+    ("policy", "rtol", "atol"),
+    [("float32", 0, 2.0**-16), ("mixed_bfloat16", 2.0**-6, 2.0**-16)],
+)
+def test_with_frozen_statistics_training_computes_what_inference_does(
+    precision_policy, activation, policy, rtol, atol
+):
+    precision_policy(policy)
+    layer = with_statistics(BatchNorm(activation, epsilon=1e-3))
+    x = ops.cast(np.random.default_rng(0).normal(1, 2, (4, 6, 5, 3)), layer.compute_dtype)
+    inference = ops.cast(layer(x, training=False), "float32")
+    assert not np.allclose(inference, ops.cast(layer(x, training=True), "float32"), atol=0.1)
+    layer = with_statistics(layer)
+    layer.frozen_statistics = True
+    training = ops.cast(layer(x, training=True), "float32")
+    np.testing.assert_allclose(training, inference, rtol, atol)
+
+
+@pytest.mark.parametrize(
+    ("activation", "plain"), [("linear", keras.layers.BatchNormalization), ("mish", ThenMish)]
+)
+@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
+def test_with_frozen_statistics_the_gradients_are_those_of_keras_in_inference(
+    monkeypatch, activation, plain, backend
+):
+    x = np.random.default_rng(0).normal(1, 2, (4, 6, 5, 3)).astype(np.float32)
+    results = []
+    for layer in (plain(epsilon=1e-3), BatchNorm(activation, epsilon=1e-3)):
+        layer = with_statistics(layer)
+        before = [np.array(layer.moving_mean), np.array(layer.moving_variance)]
+        if isinstance(layer, BatchNorm):
+            layer.frozen_statistics = True
+            monkeypatch.setattr(keras.backend, "backend", lambda: backend)
+        results.append(trained_batch_norm(layer, x, training=isinstance(layer, BatchNorm)))
+        for found, expected in zip(results[-1][-2:], before, strict=True):
+            np.testing.assert_array_equal(found, expected)
+    for ours, theirs in zip(*results, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4)
+
+
+def test_an_untrained_batch_norm_has_no_statistics():
+    layer = BatchNorm()
+    layer.build((None, 4, 4, 2))
+    assert not layer.has_statistics
+    layer.moving_variance.assign([1, 1.5])
+    assert layer.has_statistics
 
 
 def test_batch_norm_knows_its_type_and_is_made_again_as_it_was(precision_policy):

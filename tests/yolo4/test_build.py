@@ -161,6 +161,12 @@ def test_the_network_has_every_setting_of_the_network():
     }
 
 
+def test_statistics_are_frozen_if_the_settings_say_so():
+    config = dataclasses.replace(CONFIG, freeze_bn=True, weights="logs/x")
+    assert all(norm.frozen_statistics for norm in build_model(config, 2).batch_norms())
+    assert not any(norm.frozen_statistics for norm in build_model(CONFIG, 2).batch_norms())
+
+
 @pytest.mark.quick
 @pytest.mark.parametrize(
     ("precision", "width", "amx", "chosen"),

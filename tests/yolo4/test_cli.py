@@ -102,7 +102,11 @@ def _words(name):
     return ["3"]  # what is None or a text by default
 
 
-@pytest.mark.parametrize("name", [field.name for field in option_fields(TrainOptions)])
+SETTINGS = option_fields(TrainOptions)
+SWITCHES = [field.name for field in SETTINGS if isinstance(field.default, bool)]
+
+
+@pytest.mark.parametrize("name", [f.name for f in SETTINGS if f.name not in SWITCHES])
 def test_every_setting_of_a_training_has_its_flag(name):
     words = _words(name)
     found = parse(TrainOptions(epochs=50), "about", [flag(name), *words])
@@ -112,6 +116,14 @@ def test_every_setting_of_a_training_has_its_flag(name):
     assert dataclasses.replace(found, **{name: getattr(TrainOptions(epochs=50), name)}) == (
         TrainOptions(epochs=50)
     )
+
+
+@pytest.mark.parametrize("name", SWITCHES)
+def test_every_switch_of_a_training_has_its_two_flags(name):
+    default = TrainOptions(weights="logs/x")  # which some need
+    on = parse(default, "about", [flag(name)])
+    assert on == dataclasses.replace(default, **{name: True}) != default
+    assert parse(on, "about", [f"--no-{flag(name)[2:]}"]) == default
 
 
 def test_settings_without_a_value_can_be_switched_off():

@@ -88,6 +88,12 @@ def test_more_frozen_epochs_than_epochs_are_refused():
         Config(epochs=3, freeze_epochs=4)
 
 
+def test_statistics_are_kept_only_if_there_are_some():
+    assert Config(freeze_bn=True, weights="logs/x").freeze_bn
+    with pytest.raises(UserError, match=r"^--freeze-bn needs --weights: an untrained network "):
+        Config(freeze_bn=True)
+
+
 def test_a_data_set_that_is_no_tuple_is_refused_rather_than_read_letter_by_letter():
     with pytest.raises(UserError, match="--data is 'folder'"):
         Config(data="folder")

@@ -68,6 +68,8 @@ def start_run(setup: TrainingSetup, callbacks: MakeCallbacks = lambda setup: ())
     print(f"compiled by XLA: {compiled_by_xla()}")
     if setup.weights:
         print(setup.weights.load_into(model))
+    if config.freeze_bn:
+        _require_statistics(model, config)
     _create_folder(setup)
     progress = Progress(training_images=len(setup.train))
     _fit(setup, model, progress, callbacks(setup), resumed=False)
@@ -112,6 +114,17 @@ def resume_run(folder: str | Path, callbacks: MakeCallbacks = lambda setup: ()) 
     model = build_model(config, len(setup.class_names))
     _fit(setup, model, progress, callbacks(setup), resumed=True)
     return run
+
+
+def _require_statistics(model: YOLOv4, config: Config) -> None:
+    """Refuse initial weights that are only a part of the network's, such as a backbone's."""
+    norms = model.batch_norms()
+    filled = sum(norm.has_statistics for norm in norms)
+    if filled < len(norms):
+        raise UserError(
+            f"--freeze-bn: {config.weights} has the statistics of {filled} of the {len(norms)} "
+            "batch normalizations; it must have all of them"
+        )
 
 
 def _create_folder(setup: TrainingSetup) -> None:
