@@ -108,6 +108,16 @@ class TestKeras3Files:
             if layer.weights and layer not in heads:
                 assert equal(layer.get_weights(), trained.get_layer(layer.name).get_weights())
 
+    def test_heads_that_are_not_loaded_start_at_the_confidence_prior(self, weights):
+        """sigmoid(bias) is the prior, and with it the confidence of the new heads."""
+        model = build_model(dataclasses.replace(CONFIG, confidence_prior=0.03), 5)
+        open_weights(str(weights)).load_into(model)
+        for layer in model.convolutions():
+            if layer.use_bias:
+                biases = np.reshape(layer.bias, (3, 5 + 5))
+                np.testing.assert_allclose(1 / (1 + np.exp(-biases[:, 4])), 0.03, rtol=1e-5)
+                assert not np.delete(biases, 4, axis=1).any()
+
     def test_another_width_or_depth_is_refused_and_nothing_loaded(self, weights, other):
         before = other.get_weights()
         with pytest.raises(UserError, match="another --width or --depth"):
