@@ -15,7 +15,7 @@ from tests.helpers.exported_input import input_shape
 from tests.helpers.made_run import NAMES, SIZE, some_images, write_copy, write_run
 from utils.boxes import nms
 from utils.errors import UserError
-from utils.image import letterbox
+from utils.image import fit_image
 from utils.postprocess import PREDICTION
 from yolo4.export import command
 from yolo4.export.command import export
@@ -130,7 +130,7 @@ def test_nms_inside_the_model_keeps_the_same_boxes(run, with_nms):
 def test_a_detector_finds_what_a_model_with_nms_finds_over_the_edge(run, with_nms):
     written, folder = with_nms
     picture = some_images(1, seed=5, size=(50, 150))[0]
-    pixels, fit = letterbox(picture, SIZE)
+    pixels, fit = fit_image(picture, SIZE)
     found = written.open(folder / written.file)(pixels[None])
     count = int(found["count"][0])
     boxes, scores, labels = (found[name][0, :count] for name in ("boxes", "scores", "labels"))

@@ -28,9 +28,7 @@ def model():
 
 @pytest.fixture
 def export(model, tmp_path):
-    config = SimpleNamespace(
-        grid_sensitivity=TOY.scale_x_y, input_shape=SHAPE, resize="letterbox"
-    )
+    config = SimpleNamespace(grid_sensitivity=TOY.scale_x_y, input_shape=SHAPE, resize="letterbox")
     run = SimpleNamespace(
         anchors=lambda: ANCHORS, config=lambda: config, class_names=lambda: CLASSES
     )
