@@ -14,6 +14,7 @@ from utils.text import read_class_names
 from yolo4.build import build_model, save_weights
 from yolo4.config import Config
 from yolo4.convert.options import ConvertOptions
+from yolo4.presets import PRESETS
 from yolo4.run import RUNS, Run
 from yolo4.weights.darknet.cfg import DarknetNetwork, read_cfg
 from yolo4.weights.darknet.load import DARKNET
@@ -133,10 +134,11 @@ def _write(
 
 def _next_steps(run: Run, config: Config) -> str:
     class_count = len(run.class_names())
+    preset = "tiny" if config.network == PRESETS["tiny"]["network"] else "full"
     return (
         f"{run.folder} is a run of {class_count} classes; next:\n"
         f"  python predict.py <images, folders or videos> --run {run.folder}\n"
         f"  python get_map.py --run {run.folder} --data <data set>\n"
-        f"  python train.py --weights {run.folder} --anchors {run.anchors_file} "
+        f"  python train.py --preset {preset} --weights {run.folder} --anchors {run.anchors_file} "
         f"--width {config.width:g} --depth {config.depth:g} --data <data set>"
     )
