@@ -4,8 +4,9 @@ from yolo4.cli import run_command
 from yolo4.train.options import train_defaults
 
 CONFIG = dict(
-    # What to start from: "sample", a slim network that two cores train in minutes, or "full",
-    # YOLOv4 itself (yolo4/presets.py). The settings below override it, and flags override both.
+    # What to start from: "sample", a slim network that two cores train in minutes, "tiny",
+    # YOLOv4-tiny, or "full", YOLOv4 itself (yolo4/presets.py). The settings below override it, and
+    # flags override both.
     preset="sample",
     # Your data: VOC, LabelImg, COCO, YOLO or list files. () draws a small sample data set.
     data=(),
@@ -13,9 +14,9 @@ CONFIG = dict(
     confidence_loss="focal",
     focal_alpha=0.25,
     focal_gamma=2.0,
-    # Initial weights: a run, a weights file or "yolov4"; None: random.
+    # Initial weights: a run, a weights file, "yolov4" or "yolov4-tiny"; None: random.
     weights=None,
-    # The preset "sample" sets these; remove a "#" to set your own, for either preset.
+    # The preset "sample" sets these; remove a "#" to set your own, for any preset.
     # width=0.25,
     # depth=0.33,
     # input_size=192,
