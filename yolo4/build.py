@@ -13,7 +13,8 @@ from utils.errors import UserError
 from utils.files import atomic_path
 from yolo4.config import Config
 from yolo4.run import Run
-from yolo4.weights.keras3 import fits, keras3_class_count
+from yolo4.weights.keras3 import read_keras3
+from yolo4.weights.keras_graph import fill_own
 
 _POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
 _LEAST_WIDTH_FOR_BFLOAT16 = 0.75
@@ -103,16 +104,17 @@ def load_run_model(run: Run) -> YOLOv4:
     """
     config, class_count = run.config(), len(run.class_names())
     path = run.weights()
-    weights_count = keras3_class_count(path, config.network_spec)
+    stored = read_keras3(path)
+    weights_count = stored.class_count(config.network_spec)
     if weights_count != class_count:
         raise UserError(
             f"{path} is for {weights_count} classes, but {run.classes_file} names {class_count}"
         )
     model = build_model(config, class_count)
-    if not fits(model, path):
+    try:
+        fill_own(model, stored, whole=True)
+    except UserError as error:
         raise UserError(
-            f"{path} is not for a network of width {config.width} and depth {config.depth}, "
-            f"as {run.config_file} says"
-        )
-    keras.Model(model.inputs, model.outputs).load_weights(path)
+            f"{error} ({run.config_file} says width {config.width} and depth {config.depth})"
+        ) from None
     return model

@@ -24,7 +24,7 @@ from yolo4.weights.darknet.graph import head_levels, sections, weight_count
 from yolo4.weights.darknet.load import darknet_class_count, load_darknet
 from yolo4.weights.darknet.write import write_darknet
 from yolo4.weights.keras2 import KERAS2
-from yolo4.weights.keras3 import KERAS3
+from yolo4.weights.own import OWN
 from yolo4.weights.source import open_weights
 
 SHAPE = (64, 96)
@@ -145,16 +145,16 @@ class TestTraining:
 
 
 class TestWeights:
-    def test_keras_3_files_are_read_with_the_levels_of_the_network(self, tmp_path):
+    def test_our_own_files_are_read_with_the_levels_of_the_network(self, tmp_path):
         path, model = tmp_path / "toy.weights.h5", random_weights(toy(4))
         save_weights(model, path)
         opened = open_weights(str(path), TOY)
-        assert (opened.format, opened.class_count()) == (KERAS3, 4)
+        assert (opened.format, opened.class_count()) == (OWN, 4)
         again = toy(4)
         assert "not loaded" not in opened.load_into(again, whole=True)
         for ours, theirs in zip(again.get_weights(), model.get_weights(), strict=True):
             np.testing.assert_array_equal(ours, theirs)
-        with pytest.raises(UserError, match=r"not a \.weights\.h5 file of this network"):
+        with pytest.raises(UserError, match="not of YOLOv4, whose 3 convolutions"):
             open_weights(str(path), YOLOV4)
 
     def test_keras_2_files_are_read_with_the_levels_of_the_network(self, tmp_path):
@@ -167,7 +167,7 @@ class TestWeights:
         opened.load_into(again, whole=True)
         for ours, theirs in zip(again.get_weights(), model.get_weights(), strict=True):
             np.testing.assert_array_equal(ours, theirs)
-        with pytest.raises(UserError, match="not weights of YOLOv4, whose 3 convolutions"):
+        with pytest.raises(UserError, match="not of YOLOv4, whose 3 convolutions"):
             open_weights(str(path), YOLOV4)
 
     def test_darknet_files_are_read_with_the_levels_of_the_network(self, tmp_path):

@@ -106,8 +106,13 @@ class TestRunModel:
         changed, network = other
         monkeypatch.setattr(models, "build_model", lambda *_: network)
         run.config_file.write_text(json.dumps(json.loads(CONFIG.to_json()) | changed))
-        with pytest.raises(UserError, match=r"best\.weights\.h5 is not for a network of width"):
+        with pytest.raises(UserError, match=r"best\.weights\.h5: .* is it for another ") as caught:
             load_run_model(run)
+        config = CONFIG.width, CONFIG.depth
+        says = (
+            f"width {changed.get('width', config[0])} and depth {changed.get('depth', config[1])}"
+        )
+        assert str(caught.value).endswith(f"({run.config_file} says {says})")
 
     def test_a_run_without_weights_says_so(self, run):
         run.best_weights.unlink()
@@ -117,7 +122,23 @@ class TestRunModel:
     def test_damaged_weights_are_reported(self, run):
         data = run.best_weights.read_bytes()
         run.best_weights.write_bytes(data[: len(data) // 2])
-        with pytest.raises(UserError, match=r"best\.weights\.h5: not a \.weights\.h5 file"):
+        with pytest.raises(UserError, match=r"best\.weights\.h5: damaged, or not weights of Keras"):
+            load_run_model(run)
+
+    def test_a_missing_batch_norm_is_seen(self, run):
+        with h5py.File(run.best_weights, "a") as file:
+            del file["layers/batch_norm_5"]
+        with pytest.raises(UserError, match="has 74 convolutions and 70 batch norms, but"):
+            load_run_model(run)
+
+    def test_heads_in_another_order_are_seen(self, run):
+        swap = {"conv2d_72": "conv2d_73", "conv2d_73": "conv2d_72"}
+        with h5py.File(run.best_weights, "a") as file:
+            for old in swap:
+                file.move(f"layers/{old}", f"layers/{old} ")
+            for old, new in swap.items():
+                file.move(f"layers/{old} ", f"layers/{new}")
+        with pytest.raises(UserError, match="those of YOLOv4, but in an order that its graph"):
             load_run_model(run)
 
 

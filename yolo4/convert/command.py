@@ -18,7 +18,7 @@ from yolo4.presets import PRESETS
 from yolo4.run import RUNS, Run
 from yolo4.weights.darknet.cfg import DarknetNetwork, read_cfg
 from yolo4.weights.darknet.load import DARKNET
-from yolo4.weights.keras3 import KERAS3
+from yolo4.weights.own import OWN
 from yolo4.weights.source import WeightsSource, find_weights, network_of
 
 # The 80 categories of COCO (https://cocodataset.org) in the order of their numbers there, which is
@@ -72,9 +72,10 @@ def _require_unused(folder: Path) -> None:
 
 def _check_format(source: WeightsSource, cfg: str | None) -> None:
     """Refuse weights of a run, and a .cfg for weights that are not Darknet's."""
-    if source.format is KERAS3:
+    if source.format is OWN:
         raise UserError(
-            f"{source.path}: neither weights of Darknet nor of Keras 2; a run needs no conversion"
+            f"{source.path}: weights of this project need no conversion; predict.py and the other "
+            "commands take their run folder, --run"
         )
     if cfg is not None and source.format is not DARKNET:
         raise UserError(

@@ -1,13 +1,14 @@
 """What a weights format has to provide; `yolo4.weights.source.FORMATS` lists all formats."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import keras
+
 from nets.networks import NetworkSpec
 from nets.yolov4 import YOLOv4
-from utils.errors import UserError
 
 
 class Load(Protocol):
@@ -67,26 +68,20 @@ class WeightsFormat:
     anchors_file: Callable[[Path], Path | None] = _no_anchors
 
 
-def loading_report(path: Path, total: int, skipped: list[str]) -> str:
-    """Lines for the log: how many convolutions were loaded, and which were not.
+def loading_report(path: Path, model: YOLOv4, loaded: Iterable[keras.layers.Layer | None]) -> str:
+    """A line for the log: how many convolutions and batch norms of a network were loaded.
 
     Args:
         path: the file.
-        total: number of convolutions in the network.
-        skipped: names of those whose shapes differ.
+        model: the network.
+        loaded: the layers that were.
     """
-    text = f"loaded {total - len(skipped)} of {total} convolutions from {path}"
-    if skipped:
-        text += f"\nnot loaded, as their shapes differ: {', '.join(skipped)}"
-    return text
-
-
-def require_whole(path: Path, skipped: list[str]) -> None:
-    """Refuse a file that does not fill the whole network.
-
-    Raises:
-        UserError: names the convolutions that it does not fill.
-    """
-    if skipped:
-        names = ", ".join(skipped)
-        raise UserError(f"{path}: does not fill the whole network: the shapes of {names} differ")
+    layers, counts = list(loaded), []
+    kinds: dict[str, Any] = {
+        "convolutions": keras.layers.Conv2D,
+        "batch norms": keras.layers.BatchNormalization,
+    }
+    for name, kind in kinds.items():
+        total, there = (sum(isinstance(n, kind) for n in some) for some in (model.layers, layers))
+        counts.append(f"{there} of {total} {name}")
+    return f"loaded {' and '.join(counts)} from {path}"

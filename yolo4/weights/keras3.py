@@ -1,145 +1,164 @@
-"""Reads the `.weights.h5` files of Keras 3, which the project writes."""
+"""Reads the `.weights.h5` of Keras 3, which late versions of Keras 2 write too.
 
+A layer is a group that is named after its class and numbered in the order of the model's layers:
+`layers/conv2d_3/vars` with the arrays `0`, `1`, ... A `.keras` file is an archive with such a file.
+"""
+
+import io
 import re
-import warnings
+import zipfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import h5py
-import keras
+import numpy as np
 
 from nets.networks import NetworkSpec
 from nets.yolov4 import YOLOv4
 from utils.errors import UserError
-from yolo4.run import Run
-from yolo4.weights import WeightsFormat, loading_report, require_whole
+from yolo4.weights import WeightsFormat
+from yolo4.weights.keras2 import keras2_settings
+from yolo4.weights.keras_file import (
+    CONVOLUTION,
+    DAMAGE_ERRORS,
+    NORM,
+    StoredLayer,
+    StoredNetwork,
+    array_in,
+    creation_index,
+    shortened,
+    stored_network,
+)
+from yolo4.weights.keras_graph import fill_by_graph
 
-_BOX_AND_CONFIDENCE = 5
 _SUFFIXES = (".h5", ".hdf5", ".keras")
-_NOT_OURS = "{}: not a .weights.h5 file of this network"
+_IN_ARCHIVE = "model.weights.h5"
+# The model, the layer in its list of layers, which has had two names, and a part of the layer.
+_PLACE = re.compile(r"(?:(.*)/)?(?:layers|_layer_checkpoint_dependencies)/([^/]+)(?:/(.+))?")
+_NUMBERED = re.compile(r"(.*?)(?:_(\d+))?")
 
-Shapes = list[tuple[int, ...]]
+
+def read_keras3(path: Path) -> StoredNetwork:
+    """Read the layers of a file.
+
+    Raises:
+        UserError: the file is damaged, is not of Keras 3, or does not show the order of its layers.
+    """
+    try:
+        with _opened(path) as file:
+            layers = [_stored(file, *layer) for layer in _layers(file).items()]
+    except DAMAGE_ERRORS as error:
+        raise UserError(f"{path}: damaged, or not weights of Keras: {error}") from None
+    if not layers:
+        raise UserError(f"{path}: not weights of Keras: it lists no layers with arrays")
+    network = stored_network(path, "Keras 3", layers)
+    for kind in (network.convolutions, network.norms):
+        classes = {_numbered(layer.name)[0] for layer in kind}
+        if len(classes) > 1:
+            raise UserError(
+                f"{path}: does not show the order of its layers, since it numbers the layers of "
+                f"each class by themselves: {shortened(sorted(classes))}; expected one class of "
+                "convolutions and one of batch norms"
+            )
+    return network
+
+
+def layer_classes(path: Path) -> set[str]:
+    """The classes of the layers in a file, in the spelling of the file: `conv2d`.
+
+    Raises:
+        OSError, or another of `DAMAGE_ERRORS`: it is not such a file.
+    """
+    with _opened(path) as file:
+        return {_numbered(layer)[0].rpartition("/")[2] for layer in _layers(file)}
 
 
 def keras3_class_count(path: Path, network: NetworkSpec) -> int:
     """The class count of the heads in a file for a network.
 
     Raises:
-        UserError: the file does not exist or does not hold weights of this network.
+        UserError: the file is damaged, or not for this network.
     """
-    # Only the convolutions of the heads have a bias.
-    biases = [shapes[1] for shapes in _stored_shapes(path) if len(shapes) == 2]
-    if len(biases) != network.levels:
-        raise UserError(_NOT_OURS.format(path))
-    return biases[0][0] // network.anchors_per_level - _BOX_AND_CONFIDENCE
-
-
-def fits(model: YOLOv4, path: Path) -> bool:
-    """Whether a file is for a network of the same width, depth and class count.
-
-    Raises:
-        UserError: as `keras3_class_count`.
-    """
-    return _stored_shapes(path) == _shapes(_convolutions(model))
+    return read_keras3(path).class_count(network)
 
 
 def load_keras3(model: YOLOv4, path: Path, whole: bool = False) -> str:
-    """Fill a network; the heads keep their values if the file's are for another class count.
-
-    Args:
-        model: the network.
-        path: the file.
-        whole: refuse a file that does not fill the whole network.
-
-    Returns:
-        One or two lines for the log.
-
-    Raises:
-        UserError: the file does not exist, holds no weights, or is for another width or depth;
-            nothing was loaded.
-    """
-    keras3_class_count(path, model.network)
-    layers, stored = _convolutions(model), _stored_shapes(path)
-    triples = zip(layers, _shapes(layers), stored, strict=False)
-    skipped = [layer for layer, shapes, found in triples if found != shapes]
-    # Only the heads, the convolutions with a bias, depend on the class count.
-    if len(stored) != len(layers) or not all(layer.use_bias for layer in skipped):
-        raise UserError(f"{path}: for a network of another --width or --depth than this one")
-    names = [layer.name for layer in skipped]
-    if whole:
-        require_whole(path, names)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the returned text names what does not fit
-            keras.Model(model.inputs, model.outputs).load_weights(path, skip_mismatch=True)
-    except ValueError:
-        raise UserError(f"{path}: Keras requires a name that ends in .weights.h5") from None
-    return loading_report(path, len(layers), names)
+    """Fill a network from a file of another program; as `yolo4.weights.keras2.load_keras2`."""
+    return fill_by_graph(model, read_keras3(path), whole)
 
 
 def _recognizes(path: Path) -> bool:
     return path.suffix in _SUFFIXES or h5py.is_hdf5(path)
 
 
-def _run_of(path: Path) -> Run | None:
-    """The run that a file belongs to."""
-    run = Run(path.parent)
-    return run if run.config_file.is_file() else None
-
-
 def _network(path: Path, network: NetworkSpec) -> NetworkSpec:
-    run = _run_of(path)
-    return network if run is None else run.network()
+    return read_keras3(path).network(network)
 
 
 def _settings(path: Path, network: NetworkSpec) -> dict[str, Any]:
-    run = _run_of(path)
-    if run is None:
-        return {}
-    config = run.config()
-    own = config.grid_sensitivity == network.scale_x_y
+    return keras2_settings(network)
+
+
+KERAS3 = WeightsFormat("Keras 3", _recognizes, keras3_class_count, load_keras3, _network, _settings)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[h5py.File]:
+    """An HDF5 file, or the one in a `.keras` archive."""
+    source: Any = path
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            source = io.BytesIO(archive.read(_IN_ARCHIVE))
+    with h5py.File(source) as file:
+        yield file
+
+
+def _layers(file: h5py.File) -> dict[str, list[str]]:
+    """The names of the arrays of each layer; the layers of a class in the order of the model's."""
+    names: list[str] = []
+    file.visit(names.append)
+    arrays: dict[str, dict[int, str]] = {}
+    for name in names:
+        # Early versions wrote backslashes on Windows.
+        layer, separator, number = name.replace("\\", "/").rpartition("/vars/")
+        if separator:
+            arrays.setdefault(layer, {})[int(number)] = name
+    places = {layer: place for layer in arrays if (place := _PLACE.fullmatch(layer))}
+    models = {place[1] for place in places.values()}
+
+    def is_layer(layer: str) -> bool:
+        """Whether these are weights, not the state of an optimizer or of random numbers."""
+        part = places[layer][3]
+        of_model = layer.removesuffix(f"/{part}") in models
+        return part is None or not (of_model or part.endswith("seed_generator"))
+
     return {
-        "scale_x_y": None if own else config.scale_x_y,
-        "batch_norm_epsilon": config.batch_norm_epsilon,
-        "resize": config.resize,
+        layer: [name for _, name in sorted(arrays[layer].items())]
+        for layer in sorted(filter(is_layer, places), key=_numbered)
     }
 
 
-def _anchors_file(path: Path) -> Path | None:
-    run = _run_of(path)
-    return None if run is None else run.anchors_file
+def _numbered(layer: str) -> tuple[str, int]:
+    """A layer's name without its number, and the number."""
+    match = _NUMBERED.fullmatch(layer)
+    assert match
+    return match[1], int(match[2] or 0)
 
 
-KERAS3 = WeightsFormat(
-    "Keras 3", _recognizes, keras3_class_count, load_keras3, _network, _settings, _anchors_file
-)
+def _stored(file: h5py.File, layer: str, names: Sequence[str]) -> StoredLayer:
+    arrays = [array_in(file, name) for name in names]
+    given: Any = file[names[0]].parent.attrs.get("name")
+    index = creation_index(given) if isinstance(given, str) else None
+    return StoredLayer(layer, dict(zip(_variables(arrays), arrays, strict=False)), index)
 
 
-def _convolutions(model: YOLOv4) -> list[keras.layers.Conv2D]:
-    """The convolutions in the order in which a weights file numbers them."""
-    return [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
-
-
-def _shapes(layers: list[keras.layers.Conv2D]) -> list[Shapes]:
-    return [[tuple(weight.shape) for weight in layer.weights] for layer in layers]
-
-
-def _stored_shapes(path: Path) -> list[Shapes]:
-    """Shapes of the kernel, and of the bias if any, of each convolution, in the layers' order."""
-    if not path.is_file():
-        raise UserError(f"{path}: no such weights file")
-    try:
-        with h5py.File(path) as file:
-            layers = _group(file, "layers")
-            names = [name for name in map(str, layers) if re.fullmatch(r"conv2d(_\d+)?", name)]
-            names.sort(key=lambda name: int(name.removeprefix("conv2d").strip("_") or 0))
-            variables = [_group(layers, f"{name}/vars").values() for name in names]
-            return [[tuple(variable.shape) for variable in of_layer] for of_layer in variables]
-    except (OSError, KeyError):
-        raise UserError(_NOT_OURS.format(path)) from None
-
-
-def _group(parent: h5py.Group, name: str) -> h5py.Group:
-    if not isinstance(member := parent[name], h5py.Group):
-        raise KeyError(name)
-    return member
+def _variables(arrays: Sequence[np.ndarray]) -> Sequence[str]:
+    """The names of a layer's variables, which their number and their ranks show."""
+    ranks = [array.ndim for array in arrays]
+    if ranks == [1] * len(NORM):
+        return NORM
+    if ranks[0] > 1 and len(ranks) <= len(CONVOLUTION):
+        return CONVOLUTION
+    return [str(place) for place in range(len(arrays))]

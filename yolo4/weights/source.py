@@ -16,10 +16,11 @@ from yolo4.weights import WeightsFormat
 from yolo4.weights.darknet.load import DARKNET
 from yolo4.weights.keras2 import KERAS2
 from yolo4.weights.keras3 import KERAS3
+from yolo4.weights.own import OWN
 from yolo4.weights.released import NETWORK_OF_RELEASE, RELEASED, released_file
 
 # The first one that recognizes a file reads it. Darknet's files have no signature: it takes any.
-FORMATS = (KERAS2, KERAS3, DARKNET)
+FORMATS = (KERAS2, OWN, KERAS3, DARKNET)
 
 
 @dataclass(frozen=True, eq=False)

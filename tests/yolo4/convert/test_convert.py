@@ -11,6 +11,7 @@ import pytest
 from nets.networks import YOLOV4
 from nets.networks.spec import Release
 from tests.helpers.keras2_file import write_keras2
+from tests.helpers.keras3_file import write_keras3
 from tests.helpers.yolov4 import COCO_ANCHORS
 from utils.errors import UserError
 from utils.text import read_class_names
@@ -97,7 +98,7 @@ def test_darknet_files_become_a_run(three, folder, capsys):
     np.testing.assert_array_equal(run.anchors(), ANCHORS)
     assert_same_network(load_run_model(run), three)
     said = capsys.readouterr().out
-    assert "loaded 74 of 74 convolutions from my.weights" in said
+    assert "loaded 74 of 74 convolutions and 71 of 71 batch norms from my.weights" in said
     assert "scale_x_y (1.1, 1.2, 1.3), batch norm's epsilon 1e-05" in said
     assert "resize stretch: Darknet stretches images unless the .cfg has letter_box=1" in said
     assert f"python predict.py <images, folders or videos> --run {Path('logs/my')}" in said
@@ -123,9 +124,10 @@ def test_a_network_that_darknet_letterboxes_is_letterboxed(three, folder, capsys
 
 
 @pytest.mark.usefixtures("slim_is_usual")
-def test_keras_2_weights_become_a_run_with_the_settings_they_need(eighty, folder, capsys):
-    write_keras2(eighty, "old.h5")
-    convert(ConvertOptions("old.h5", output="run"))
+@pytest.mark.parametrize("write", [write_keras2, write_keras3])
+def test_keras_weights_become_a_run_with_the_settings_they_need(eighty, folder, capsys, write):
+    write(eighty, "other.weights.h5")
+    convert(ConvertOptions("other.weights.h5", output="run"))
     run = Run(Path("run"))
     config = run.config()
     assert (config.scale_x_y, config.batch_norm_epsilon) == ((1.0, 1.0, 1.0), 1e-3)
@@ -198,10 +200,10 @@ class TestMistakes:
     def test_files_of_another_kind(self, three, refused):
         refused("none.weights", match=r"none\.weights: no such weights file")
         save_weights(three, Path("ours.weights.h5"))
-        refused("ours.weights.h5", match=r"neither weights of Darknet nor of Keras 2")
+        refused("ours.weights.h5", match=r"ours\.weights\.h5: weights of this project need no conv")
         with h5py.File("other.h5", "w") as file:
             file["numbers"] = np.arange(3)
-        refused("other.h5", match=r"neither weights of Darknet nor of Keras 2")
+        refused("other.h5", match=r"other\.h5: not weights of Keras: it lists no layers")
         write_keras2(three, "old.h5")
         cfg = str(darknet_files(three)[1])
         refused("old.h5", cfg, match=r"--cfg my\.cfg describes weights of Darknet, but old\.h5")

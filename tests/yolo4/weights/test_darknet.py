@@ -79,6 +79,17 @@ def layers_of(model):
     return found
 
 
+def loaded(model, count, path, without_heads=False):
+    """The line for the log if the first `count` layers of a file are loaded."""
+    layers = darknet_layers(model)
+    heads = sum(layer.norm is None for layer in layers[:count])
+    norms = sum(layer.norm is not None for layer in layers)
+    return (
+        f"loaded {count - heads * without_heads} of {len(layers)} convolutions and "
+        f"{count - heads} of {norms} batch norms from {path}"
+    )
+
+
 def assert_loaded(model, trained, before, names):
     """The layers of these names are as trained, the others as before."""
     for name, arrays in layers_of(model).items():
@@ -212,8 +223,7 @@ class TestGraph:
 class TestLoading:
     def test_a_whole_file_fills_the_network(self, model, trained, whole):
         text = load_darknet(model, whole, whole=True)
-        count = len(model.convolutions())
-        assert text == f"loaded {count} of {count} convolutions from {whole}"
+        assert text == loaded(model, len(model.convolutions()), whole)
         assert_loaded(model, layers_of(trained), {}, layers_of(trained))
 
     @pytest.mark.parametrize(
@@ -229,7 +239,7 @@ class TestLoading:
         path = write(tmp_path / "cut", numbers[: sum(sizes[:last]) + inside])
         before, names = layers_of(model), [layer.name for layer in layers]
         first, second = load_darknet(model, path).splitlines()
-        assert first == f"loaded {last} of {count} convolutions from {path}"
+        assert first == loaded(model, last, path)
         place = f" {inside:,} numbers into {names[last]}" if rest else " there"
         left = names[last] if last == count - 1 else f"{names[last]} to {names[-1]}"
         assert second == f"the file ends{place}; not loaded: {left}"
@@ -240,8 +250,7 @@ class TestLoading:
         before = layers_of(model)
         heads = [layer.name for layer in model.convolutions() if layer.use_bias]
         first, second = load_darknet(model, whole).splitlines()
-        count = len(model.convolutions())
-        assert first == f"loaded {count - 3} of {count} convolutions from {whole}"
+        assert first == loaded(model, len(model.convolutions()), whole, without_heads=True)
         assert second == f"not loaded, as it is for 3 classes, not 5: {', '.join(heads)}"
         assert_loaded(model, layers_of(trained), before, before.keys() - set(heads))
 
@@ -329,7 +338,7 @@ class TestLoading:
         path = write(tmp_path / "x", np.append(numbers[: sum(sizes)], rest.astype("<f4")))
         before = layers_of(model)
         first, second = load_darknet(model, path).splitlines()
-        assert first == f"loaded {count} of {len(layers)} convolutions from {path}"
+        assert first == loaded(model, count, path)
         assert second == (
             "the rest is for another network, such as a classifier; "
             f"not loaded: conv_{count + 1} to conv_{len(layers)}"

@@ -1,38 +1,43 @@
 """Weights of Keras 2, as tf_keras writes them, give the logits that they give there."""
 
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 
+from nets.networks import YOLOV4, YOLOV4_TINY
 from nets.yolov4 import YOLOv4
-from tests.helpers import ROOT
+from tests.helpers.foreign_files import assert_same_logits, scrambled, unchanged
 from utils.errors import UserError
 from yolo4.build import build_model
 from yolo4.config import Config
-from yolo4.weights.keras2 import is_keras2, keras2_class_count, keras2_settings, load_keras2
+from yolo4.weights.keras2 import (
+    is_keras2,
+    keras2_class_count,
+    keras2_settings,
+    load_keras2,
+    read_keras2,
+)
 from yolo4.weights.source import open_weights
 
 CONFIG = Config(width=0.125, depth=0.1, input_size=64, **keras2_settings())
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """The folder with the files of `keras2_network.py`."""
-    folder = tmp_path_factory.mktemp("keras2")
-    script = ROOT / "tests" / "helpers" / "keras2_network.py"
-    done = subprocess.run([sys.executable, script, folder], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return folder
+def made(of_keras2):
+    return of_keras2
 
 
 @pytest.fixture(scope="module")
 def network():
     return build_model(CONFIG, 3)
+
+
+@pytest.fixture(scope="module")
+def tiny():
+    return YOLOv4(3, 0.125, 1.0, (64, 64), epsilon=1e-3, network=YOLOV4_TINY)
 
 
 @pytest.fixture
@@ -41,30 +46,69 @@ def file(made, tmp_path):
     return Path(shutil.copy(made / "first.h5", tmp_path / "changed.h5"))
 
 
-def scrambled(model):
-    rng = np.random.default_rng(9)
-    model.set_weights([rng.uniform(0.1, 0.5, value.shape) for value in model.get_weights()])
-    return [value.copy() for value in model.get_weights()]
+ALL = "loaded 74 of 74 convolutions and 71 of 71 batch norms from"
 
 
-def unchanged(model, before):
-    return all(np.array_equal(a, b) for a, b in zip(model.get_weights(), before, strict=True))
-
-
-def assert_same_logits(model, made, name):
-    wanted = np.load(made / "logits.npz")
-    for logits in model(wanted["image"].astype("float32")):
-        there = wanted[f"{name}_{64 // logits.shape[1]}"]
-        assert there.std() > 0.1
-        np.testing.assert_allclose(np.reshape(logits, there.shape), there, atol=1e-4)
-
-
-@pytest.mark.parametrize("name", ["first", "first_model", "second", "nested", "stride8first"])
+@pytest.mark.parametrize(
+    "name", ["first", "first_model", "second", "nested", "stride8first", "stride16first"]
+)
 def test_logits_are_those_of_keras_2(made, network, name):
     scrambled(network)
     path = made / f"{name}.h5"
-    assert load_keras2(network, path) == f"loaded 74 of 74 convolutions from {path}"
+    assert load_keras2(network, path) == f"{ALL} {path}"
     assert_same_logits(network, made, name.removesuffix("_model"))
+
+
+def test_whole_models_that_keras_3_writes_in_this_format_are_read(of_keras3, network):
+    scrambled(network)
+    path = of_keras3 / "first_model.h5"
+    assert is_keras2(path)
+    assert load_keras2(network, path) == f"{ALL} {path}"
+    assert_same_logits(network, of_keras3, "first")
+
+
+@pytest.mark.parametrize("name", ["tiny", "tiny_stride16first"])
+def test_logits_of_yolov4_tiny_are_those_of_keras_2(made, tiny, name):
+    scrambled(tiny)
+    path = made / f"{name}.h5"
+    assert load_keras2(tiny, path) == (
+        f"loaded 21 of 21 convolutions and 19 of 19 batch norms from {path}"
+    )
+    assert_same_logits(tiny, made, name)
+
+
+@pytest.mark.parametrize(
+    ("name", "blocks"),
+    [("se", "squeeze-and-excitation blocks"), ("cbam", "CBAM blocks"), ("eca", "ECA blocks")],
+)
+def test_attention_blocks_are_named(made, tiny, name, blocks):
+    before = scrambled(tiny)
+    message = rf"{name}\.h5: has {blocks} .*, which YOLOv4-tiny does not have; .*without attention"
+    with pytest.raises(UserError, match=message):
+        load_keras2(tiny, made / f"{name}.h5")
+    assert unchanged(tiny, before)
+
+
+def test_the_network_is_known_by_the_number_of_its_layers(made):
+    for name, network in (("first_model", None), ("tiny", YOLOV4_TINY), ("se", YOLOV4_TINY)):
+        stored = read_keras2(made / f"{name}.h5")
+        for expected in (YOLOV4, YOLOV4_TINY):
+            assert stored.network(expected) is (network or expected)
+    with pytest.raises(UserError, match=r"Keras 2 for YOLOv4-tiny, 3 classes, not YOLOv4$"):
+        keras2_class_count(made / "tiny.h5", YOLOV4)
+
+
+def test_a_layer_that_the_network_does_not_have_is_named(file, network):
+    before = scrambled(network)
+    with h5py.File(file, "a") as opened:
+        names = list(opened.attrs["layer_names"])
+        opened.attrs["layer_names"] = [*names, "dense"]
+        opened["dense/dense/kernel:0"] = np.zeros((8, 2), "f4")
+        opened["dense"].attrs["weight_names"] = ["dense/kernel:0"]
+    message = r"has layers that YOLOv4 does not have: dense \(kernel \(8, 2\)\)$"
+    with pytest.raises(UserError, match=message):
+        load_keras2(network, file)
+    assert unchanged(network, before)
 
 
 def test_the_files_have_the_layouts_that_they_stand_for(made):
@@ -119,7 +163,7 @@ def test_for_another_class_count_the_heads_stay_as_they_are(made):
     heads = [layer for layer in model.convolutions() if layer.use_bias]
     before = [value for head in heads for value in head.get_weights()]
     text = load_keras2(model, made / "first.h5").splitlines()
-    assert text[0].startswith("loaded 71 of 74 convolutions")
+    assert text[0].startswith("loaded 71 of 74 convolutions and 71 of 71 batch norms from ")
     assert text[1].startswith("not loaded, as their shapes differ: ")
     assert sorted(text[1].split(": ")[1].split(", ")) == sorted(head.name for head in heads)
     after = [value for head in heads for value in head.get_weights()]
@@ -142,14 +186,12 @@ def test_another_network_is_refused_with_both_shapes_or_counts(made):
     with pytest.raises(UserError) as caught:
         load_keras2(slim, made / "first.h5")
     assert str(caught.value) == (
-        f"{made / 'first.h5'}: for another network: its conv2d_1 has kernel (3, 3, 8, 8), "
-        "but conv_2 of this network has kernel (3, 3, 8, 16); "
-        "does it have another --width or --depth?"
+        f"{made / 'first.h5'}: its conv2d_1 has kernel (3, 3, 8, 8), "
+        "but conv_2 of this network has kernel (3, 3, 8, 16); is it for another --width?"
     )
     assert unchanged(slim, before)
-    with pytest.raises(
-        UserError, match=r"74 convolutions and 71 batch norms, but this network 78 and 75"
-    ):
+    message = "has 74 convolutions and 71 batch norms, but this network has 78 and 75; .* --depth"
+    with pytest.raises(UserError, match=message):
         load_keras2(YOLOv4(3, width=0.125, depth=0.25), made / "first.h5")
 
 
@@ -220,7 +262,12 @@ def test_heads_that_are_not_three_alike_are_refused(tmp_path, sizes, found):
         file.attrs["layer_names"] = names
         for name, size in zip(names, sizes, strict=True):
             group = file.create_group(name)
+            group[f"{name}/kernel:0"] = np.zeros((1, 1, 8, size), "f4")
             group[f"{name}/bias:0"] = np.zeros(size, "f4")
-            group.attrs["weight_names"] = [f"{name}/bias:0"]
-    with pytest.raises(UserError, match=rf"3 convolutions with a bias .*; found: {found}$"):
+            group.attrs["weight_names"] = [f"{name}/kernel:0", f"{name}/bias:0"]
+    message = (
+        rf"weights of Keras 2 with {len(sizes)} convolutions and 0 batch norms, not of YOLOv4, "
+        rf"whose 3 convolutions with a bias have 3 \* \(5 \+ classes\) filters; found: {found}$"
+    )
+    with pytest.raises(UserError, match=message):
         keras2_class_count(path)

@@ -10,7 +10,7 @@ import numpy as np
 from nets.networks import NETWORKS, YOLOV4, NetworkSpec
 from nets.yolov4 import YOLOv4
 from utils.errors import UserError
-from yolo4.weights import WeightsFormat
+from yolo4.weights import WeightsFormat, loading_report
 from yolo4.weights.darknet.files import read_header, read_weights
 from yolo4.weights.darknet.graph import bare_sections, weight_count
 from yolo4.weights.darknet.layers import DarknetLayer, darknet_layers
@@ -77,7 +77,8 @@ def load_darknet(model: YOLOv4, path: Path, whole: bool = False) -> str:
     for layer, part in pairs:
         if layer not in skipped:
             layer.assign(part)
-    text = f"loaded {len(pairs) - len(skipped)} of {len(layers)} convolutions from {path}"
+    loaded = [layer for layer, _ in pairs if layer not in skipped]
+    text = loading_report(path, model, [part for n in loaded for part in (n.convolution, n.norm)])
     if skipped:
         names = ", ".join(layer.name for layer in skipped)
         text += f"\nnot loaded, as it is for {reading.class_count} classes, not {expected}: {names}"

@@ -1,0 +1,74 @@
+"""The weights of a run, which `yolo4.build.save_weights` writes in the format of Keras 3."""
+
+from pathlib import Path
+from typing import Any
+
+from nets.networks import NetworkSpec
+from nets.yolov4 import YOLOv4
+from yolo4.run import Run
+from yolo4.weights import WeightsFormat
+from yolo4.weights.keras3 import keras3_class_count, layer_classes, read_keras3
+from yolo4.weights.keras_file import DAMAGE_ERRORS
+from yolo4.weights.keras_graph import fill_own
+
+_NORM_CLASS = "batch_norm"  # `nets.batch_norm.BatchNorm`; Keras's own is `batch_normalization`
+
+
+def is_own(path: Path) -> bool:
+    """Whether a file holds the layers of this project, in a run or elsewhere."""
+    try:
+        return _NORM_CLASS in layer_classes(path)
+    except DAMAGE_ERRORS:
+        return False
+
+
+def load_own(model: YOLOv4, path: Path, whole: bool = False) -> str:
+    """Fill a network; the heads keep their values if the file's are for another class count.
+
+    Args:
+        model: the network.
+        path: the file.
+        whole: refuse a file that does not fill the whole network.
+
+    Returns:
+        One or two lines for the log.
+
+    Raises:
+        UserError: the file is damaged or is for another network, width or depth; nothing was
+            loaded.
+    """
+    return fill_own(model, read_keras3(path), whole)
+
+
+def _run_of(path: Path) -> Run | None:
+    """The run that a file belongs to."""
+    run = Run(path.parent)
+    return run if run.config_file.is_file() else None
+
+
+def _network(path: Path, network: NetworkSpec) -> NetworkSpec:
+    run = _run_of(path)
+    return read_keras3(path).network(network) if run is None else run.network()
+
+
+def _settings(path: Path, network: NetworkSpec) -> dict[str, Any]:
+    run = _run_of(path)
+    if run is None:
+        return {}
+    config = run.config()
+    own = config.grid_sensitivity == network.scale_x_y
+    return {
+        "scale_x_y": None if own else config.scale_x_y,
+        "batch_norm_epsilon": config.batch_norm_epsilon,
+        "resize": config.resize,
+    }
+
+
+def _anchors_file(path: Path) -> Path | None:
+    run = _run_of(path)
+    return None if run is None else run.anchors_file
+
+
+OWN = WeightsFormat(
+    "this project", is_own, keras3_class_count, load_own, _network, _settings, _anchors_file
+)
