@@ -1,6 +1,8 @@
 """Reads the `.h5` weights of Keras 2, which store the layers' names, order and shapes, no graph."""
 
 import itertools
+import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +58,37 @@ def keras2_settings(network: NetworkSpec = YOLOV4) -> dict[str, Any]:
     return {"scale_x_y": (1.0,) * network.levels, "batch_norm_epsilon": 1e-3}
 
 
+def settings_of_model(
+    path: Path, network: NetworkSpec, model_config: str | bytes | None
+) -> dict[str, Any]:
+    """As `keras2_settings`, but with the epsilon of the model's own batch norms if it is known.
+
+    Args:
+        path: the file.
+        network: the network.
+        model_config: the description of the model in a file of a whole model, JSON.
+
+    Raises:
+        UserError: the description is damaged, or the batch norms have several epsilons.
+    """
+    settings = keras2_settings(network)
+    if model_config is None:
+        return settings
+    try:
+        epsilons = set(_epsilons(json.loads(model_config)))
+    except DAMAGE_ERRORS as error:
+        raise UserError(f"{path}: its description of the model is damaged: {error}") from None
+    if len(epsilons) > 1:
+        found = ", ".join(map(str, sorted(epsilons)))
+        raise UserError(
+            f"{path}: its batch norms have the epsilons {found}, but those of {network.title} have "
+            "one in common"
+        )
+    if epsilons:
+        settings["batch_norm_epsilon"] = epsilons.pop()
+    return settings
+
+
 def keras2_class_count(path: Path, network: NetworkSpec = YOLOV4) -> int:
     """The class count of the heads in a file for a network.
 
@@ -87,7 +120,19 @@ def _network(path: Path, network: NetworkSpec) -> NetworkSpec:
 
 
 def _settings(path: Path, network: NetworkSpec) -> dict[str, Any]:
-    return keras2_settings(network)
+    with h5py.File(path) as file:
+        return settings_of_model(path, network, file.attrs.get("model_config"))
+
+
+def _epsilons(config: Any) -> Iterator[float]:
+    """The epsilon of each batch norm in the description of a model."""
+    if isinstance(config, dict):
+        if config.get("class_name") == "BatchNormalization":
+            yield float(config["config"]["epsilon"])
+        config = list(config.values())
+    if isinstance(config, list):
+        for part in config:
+            yield from _epsilons(part)
 
 
 KERAS2 = WeightsFormat("Keras 2", is_keras2, keras2_class_count, load_keras2, _network, _settings)

@@ -19,7 +19,7 @@ from nets.networks import NetworkSpec
 from nets.yolov4 import YOLOv4
 from utils.errors import UserError
 from yolo4.weights import WeightsFormat
-from yolo4.weights.keras2 import keras2_settings
+from yolo4.weights.keras2 import settings_of_model
 from yolo4.weights.keras_file import (
     CONVOLUTION,
     DAMAGE_ERRORS,
@@ -98,7 +98,11 @@ def _network(path: Path, network: NetworkSpec) -> NetworkSpec:
 
 
 def _settings(path: Path, network: NetworkSpec) -> dict[str, Any]:
-    return keras2_settings(network)
+    config = None
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            config = archive.read("config.json")
+    return settings_of_model(path, network, config)
 
 
 KERAS3 = WeightsFormat("Keras 3", _recognizes, keras3_class_count, load_keras3, _network, _settings)

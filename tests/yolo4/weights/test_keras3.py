@@ -116,6 +116,45 @@ def test_for_another_class_count_the_heads_stay_as_they_are(of_keras3):
         load_keras3(model, path, whole=True)
 
 
+class TestEpsilon:
+    """A file of a whole model has its description, which tells the epsilon of its batch norms."""
+
+    OLD = '"epsilon": 0.001'
+
+    @pytest.fixture
+    def with_description(self, made, tmp_path):
+        """Copies the two files of a whole model and changes the description of the model."""
+
+        def changed(change):
+            archive, file = tmp_path / "changed.keras", tmp_path / "changed.h5"
+            with zipfile.ZipFile(made / "first.keras") as old, zipfile.ZipFile(archive, "w") as new:
+                for name in old.namelist():
+                    data = old.read(name)
+                    is_config = name == "config.json"
+                    new.writestr(name, change(data.decode()) if is_config else data)
+            shutil.copy(made / "first_model.h5", file)
+            with h5py.File(file, "a") as opened:
+                opened.attrs["model_config"] = change(opened.attrs["model_config"])
+            return [open_weights(str(path)) for path in (archive, file)]
+
+        return changed
+
+    def test_it_is_the_models_own(self, with_description):
+        for opened in with_description(lambda text: text.replace(self.OLD, '"epsilon": 2e-05')):
+            assert opened.settings()["batch_norm_epsilon"] == 2e-5
+            assert opened.settings()["scale_x_y"] == (1.0, 1.0, 1.0)
+
+    def test_several_are_refused(self, with_description):
+        for opened in with_description(lambda text: text.replace(self.OLD, '"epsilon": 0.01', 1)):
+            with pytest.raises(UserError, match=r"its batch norms have the epsilons 0\.001, 0\.01"):
+                opened.settings()
+
+    def test_a_damaged_description_is_reported(self, with_description):
+        for opened in with_description(lambda text: text[:-9]):
+            with pytest.raises(UserError, match="its description of the model is damaged: "):
+                opened.settings()
+
+
 class TestOtherLayouts:
     def test_names_of_windows(self, file, network, of_keras3):
         with h5py.File(file, "a") as opened:
