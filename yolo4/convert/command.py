@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from nets.networks import NETWORKS
 from nets.yolov4 import YOLOv4
 from utils.anchors import format_anchors, read_anchors
 from utils.errors import UserError
@@ -87,10 +88,11 @@ def _check_format(source: WeightsSource, cfg: str | None) -> None:
 def _class_count(source: WeightsSource) -> int:
     class_count = source.class_count()
     if class_count is None:
+        *others, last = (network.title for network in NETWORKS.values())
         raise UserError(
-            f"{source.path}: its size, {source.path.stat().st_size:,} bytes, fits no class count "
-            f"of {source.network.title}; is it incomplete, or for another network, which --cfg "
-            "describes?"
+            f"{source.path}: weights of {source.format.name}, whose size, "
+            f"{source.path.stat().st_size:,} bytes, fits no class count of {', '.join(others)} or "
+            f"{last}; is it incomplete, or for another network, which --cfg describes?"
         )
     return class_count
 

@@ -377,6 +377,16 @@ class TestLoading:
         assert "\n" not in str(caught.value)
         assert_loaded(model, {}, before, ())
 
+    @pytest.mark.parametrize("negative", [True, False])
+    def test_another_network_is_known_by_its_size(self, model, tmp_path, negative):
+        """YOLOv4-tiny has 21 convolutions: 24,251,276 bytes as released for 80 classes."""
+        values = np.full((24_251_276 - 20) // 4, -1.0 if negative else 1.0, "<f4")
+        before = layers_of(model)
+        message = r"; its size is that of YOLOv4-tiny with --width 1 and --depth 1 for 80 classes$"
+        with pytest.raises(UserError, match=message):
+            load_darknet(model, write(tmp_path / "x.weights", values))
+        assert_loaded(model, {}, before, ())
+
     def test_a_shorter_network_is_not_taken_for_a_cut_file(self, tmp_path):
         """As yolov3.weights, whose first layers have YOLOv4's shapes and which has fewer."""
         path = tmp_path / "x.weights"

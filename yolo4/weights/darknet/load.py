@@ -169,10 +169,10 @@ def _refuse(
 ) -> None:
     if misfit == len(layers):
         _refuse_size(layers, size, expected, path)
+    likely = _known_by_size(size) or "is it for another network, --width, --depth or class count?"
     raise UserError(
         f"{path}: not for this network: where the variances of {layers[misfit].name} "
-        "should be are negative numbers; is it for another network, --width, --depth or class "
-        "count?"
+        f"should be are negative numbers; {likely}"
     )
 
 
@@ -188,10 +188,22 @@ def _require_size(
 
 def _refuse_size(layers: Sequence[DarknetLayer], size: int, expected: int, path: Path) -> None:
     total = sum(layer.filters * layer.size_of_filter for layer in layers)
+    likely = _known_by_size(size) or "is it for another network, --width or --depth?"
     raise UserError(
-        f"{path}: {size:,} numbers, but this network for {expected} classes has {total:,}; "
-        "is it for another network, --width or --depth?"
+        f"{path}: {size:,} numbers, but this network for {expected} classes has {total:,}; {likely}"
     )
+
+
+def _known_by_size(size: int) -> str | None:
+    """The network of full width and depth that has as many weights, for messages."""
+    for network in NETWORKS.values():
+        class_count = darknet_class_count(size, network=network)
+        if class_count in _COUNTS:
+            return (
+                f"its size is that of {network.title} with --width 1 and --depth 1 for "
+                f"{class_count} classes"
+            )
+    return None
 
 
 def _where_it_ends(missing: Sequence[DarknetLayer], reading: _Reading) -> str:
