@@ -71,7 +71,7 @@ class Config:
     )
     weights: str | None = option(
         None,
-        "initial weights: a run, a weights file (ours, Darknet's, Keras 2's) or a released one: "
+        "initial weights: a run, a weights file (ours, Darknet's, Keras's) or a released one: "
         + ", ".join(f"'{release.name}'" for spec in NETWORKS.values() for release in spec.releases),
         "network",
     )

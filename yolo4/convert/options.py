@@ -12,8 +12,8 @@ class ConvertOptions:
 
     weights: str = option(
         "yolov4",
-        "a .weights file of Darknet, an .h5 file of Keras 2, or the name of a released file to "
-        "download: yolov4 or yolov4-tiny",
+        "a .weights file of Darknet, a Keras file of another program, or the name of a released "
+        "file to download: yolov4 or yolov4-tiny",
         "input",
         positional=True,
     )
