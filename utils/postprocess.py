@@ -9,7 +9,7 @@ from utils.errors import UserError
 from utils.records import Detections
 
 if TYPE_CHECKING:
-    from utils.image import Letterbox
+    from utils.letterbox import Letterbox
 
 # NMS compares pairs of boxes: more candidates cost time, and none of them would be kept.
 _MAX_CANDIDATES = 4096

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.machine import machine, untrained_run
-from utils.image import fit_image
+from utils.letterbox import fit_image
 from utils.postprocess import select_detections
 from yolo4.cli import clean_exit, parse
 from yolo4.formats.format import Runtime

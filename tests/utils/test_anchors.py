@@ -18,7 +18,7 @@ from utils.anchors import (
 )
 from utils.boxes import shape_iou
 from utils.errors import UserError
-from utils.image import fit_image
+from utils.letterbox import fit_image
 from utils.records import Record
 
 pytestmark = pytest.mark.quick

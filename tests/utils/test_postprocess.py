@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from utils.boxes import distance_iou, iou
-from utils.image import Letterbox
+from utils.letterbox import Letterbox
 from utils.postprocess import PREDICTION, select_detections
 
 pytestmark = pytest.mark.quick

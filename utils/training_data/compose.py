@@ -13,7 +13,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from utils.image import GRAY
+from utils.letterbox import GRAY
 
 # An object of whose area the crop leaves a smaller fraction is difficult.
 MIN_VISIBLE = 0.2

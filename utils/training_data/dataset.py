@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from utils.errors import UserError
-from utils.image import Letterbox, fit_image
+from utils.letterbox import Letterbox, fit_image
 from utils.records import Record
 from utils.resize import Resize
 from utils.training_data.augment import Augmentation, mixup, mosaic, scale_translate, shift_colors

@@ -15,7 +15,7 @@ import numpy as np
 from nets.diagnostics import Examined, confidence_curve, examine
 from nets.losses import YOLOv4Loss
 from utils.boxes import iou, nms
-from utils.image import Letterbox
+from utils.letterbox import Letterbox
 from utils.records import Record
 from utils.resize import Resize
 from utils.training_data.dataset import ValidationSet

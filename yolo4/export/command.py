@@ -10,7 +10,8 @@ import numpy as np
 from utils.annotations import load_dataset
 from utils.errors import UserError
 from utils.files import make_output
-from utils.image import fit_image, read_image
+from utils.image import read_image
+from utils.letterbox import fit_image
 from utils.records import Record
 from yolo4.export.check import compare, refuse_differences
 from yolo4.export.description import describe

@@ -7,7 +7,8 @@ import numpy as np
 
 from nets.networks import YOLOV4, NetworkSpec
 from utils.errors import UserError
-from utils.image import Letterbox, fit_image, read_image
+from utils.image import read_image
+from utils.letterbox import Letterbox, fit_image
 from utils.postprocess import PREDICTION, PostprocessSettings, select_detections
 from utils.records import Detections
 from utils.resize import Resize

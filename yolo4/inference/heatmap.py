@@ -6,7 +6,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from utils.image import Letterbox
+from utils.letterbox import Letterbox
 
 
 class HeatMap(NamedTuple):

@@ -8,7 +8,7 @@ import numpy as np
 from nets.decode import decode
 from nets.losses import TERMS, YOLOv4Loss
 from nets.yolov4 import YOLOv4
-from utils.image import Letterbox
+from utils.letterbox import Letterbox
 from utils.metrics.voc_map import VocResult, evaluate_voc
 from utils.postprocess import EVALUATION, select_detections
 from utils.records import Detections, Record

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from utils.image import fit_image
+from utils.letterbox import fit_image
 from utils.training_data.augment import Augmentation, mixup, mosaic, scale_translate, shift_colors
 from utils.training_data.compose import Rectangle, Sample, place, render
 

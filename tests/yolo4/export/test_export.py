@@ -15,7 +15,7 @@ from tests.helpers.exported_input import input_shape
 from tests.helpers.made_run import NAMES, SIZE, some_images, write_copy, write_run
 from utils.boxes import nms
 from utils.errors import UserError
-from utils.image import fit_image
+from utils.letterbox import fit_image
 from utils.postprocess import PREDICTION
 from yolo4.export import command
 from yolo4.export.command import export

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from utils.errors import UserError
-from utils.image import ImageError, Letterbox
+from utils.image import ImageError
+from utils.letterbox import Letterbox
 from utils.postprocess import PREDICTION, select_detections
 from yolo4.config import Config
 from yolo4.inference import detector as module

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from utils.image import Letterbox
+from utils.letterbox import Letterbox
 from yolo4.inference.heatmap import HeatMap, confidence_grid, draw_heat
 
 pytestmark = pytest.mark.quick
