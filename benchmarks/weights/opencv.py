@@ -18,7 +18,8 @@ from tqdm import tqdm
 
 from benchmarks.machine import machine
 from utils.annotations import load_dataset
-from utils.image import Letterbox, fit_image, read_image
+from utils.image import read_image
+from utils.letterbox import Letterbox, fit_image
 from utils.metrics.summary import evaluate
 from utils.metrics.text_boxes import read_text_boxes
 from utils.postprocess import EVALUATION

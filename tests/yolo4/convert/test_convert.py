@@ -102,9 +102,8 @@ def test_darknet_files_become_a_run(three, folder, capsys):
     assert "scale_x_y (1.1, 1.2, 1.3), batch norm's epsilon 1e-05" in said
     assert "resize stretch: Darknet stretches images unless the .cfg has letter_box=1" in said
     assert f"python predict.py <images, folders or videos> --run {Path('logs/my')}" in said
-    assert (
-        "python train.py --weights logs/my --anchors logs/my/anchors.txt --width 0.05 --dep" in said
-    )
+    assert "python train.py --preset full --weights logs/my --anchors logs/my/anchors.txt" in said
+    assert "--width 0.05 --depth 0.1 --data" in said
 
 
 def test_options_win_over_the_cfg(three, folder):
