@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 import pytest
 
-from nets.networks import YOLOV4
+from nets.networks import YOLOV4, YOLOV4_TINY
 from nets.networks.spec import Release
 from tests.helpers.keras2_file import write_keras2
 from tests.helpers.keras3_file import write_keras3
@@ -110,7 +110,7 @@ def test_options_win_over_the_cfg(three, folder):
     weights, cfg, names = map(str, darknet_files(three))
     Path("anchors.txt").write_text("1,1 " * 9)
     convert(ConvertOptions(weights, cfg, names, anchors="anchors.txt", input_size=128))
-    run = Run(Path("logs/yolov4"))
+    run = Run(Path("logs/my"))
     assert run.config().input_shape == (128, 128)
     np.testing.assert_array_equal(run.anchors(), np.ones((9, 2)))
 
@@ -118,7 +118,7 @@ def test_options_win_over_the_cfg(three, folder):
 def test_a_network_that_darknet_letterboxes_is_letterboxed(three, folder, capsys):
     weights, cfg, names = map(str, darknet_files(three, letter_box=True))
     convert(ConvertOptions(weights, cfg, names))
-    assert Run(Path("logs/yolov4")).config().resize == "letterbox"
+    assert Run(Path("logs/my")).config().resize == "letterbox"
     assert "resize letterbox: Darknet stretches images unless the" in capsys.readouterr().out
 
 
@@ -140,6 +140,19 @@ def test_keras_weights_become_a_run_with_the_settings_they_need(eighty, folder, 
 
 
 @pytest.mark.usefixtures("slim_is_usual")
+@pytest.mark.parametrize("write", [write_keras2, write_keras3])
+def test_keras_weights_of_yolov4_tiny_become_a_run_of_it(folder, capsys, write):
+    tiny = random_network(80, network="yolov4-tiny")
+    write(tiny, "tiny.weights.h5")
+    convert(ConvertOptions("tiny.weights.h5", output="run"))
+    run = Run(Path("run"))
+    assert (run.config().network, run.config().scale_x_y) == ("yolov4-tiny", (1.0, 1.0))
+    np.testing.assert_array_equal(run.anchors(), YOLOV4_TINY.anchors)
+    assert_same_network(load_run_model(run), tiny)
+    assert "YOLOv4-tiny, scale_x_y (1.0, 1.0), batch norm's" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("slim_is_usual")
 def test_released_weights_need_only_their_name(eighty, folder, monkeypatch):
     made = darknet_files(eighty, [str(number) for number in range(80)])[0]
     monkeypatch.setattr(released, "MODEL_DATA", folder / "model_data")
@@ -150,7 +163,7 @@ def test_released_weights_need_only_their_name(eighty, folder, monkeypatch):
     monkeypatch.setitem(released.RELEASED, "yolov4", release)
     convert(ConvertOptions())
     run = Run(Path("logs/yolov4"))
-    assert run.config().scale_x_y == (1.2, 1.1, 1.05)
+    assert run.config().grid_sensitivity == (1.2, 1.1, 1.05)
     assert run.config().resize == "stretch"
     assert run.class_names()[:2] == ("person", "bicycle")
     np.testing.assert_array_equal(run.anchors(), COCO_ANCHORS)

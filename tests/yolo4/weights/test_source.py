@@ -182,6 +182,14 @@ def test_a_file_that_has_to_fill_the_whole_network_but_does_not_is_refused(
     assert equal(model.get_weights(), before)
 
 
+@pytest.mark.parametrize("write", [save_weights, write_keras2, write_keras3])
+def test_the_layers_of_a_keras_file_tell_its_network(tmp_path, write):
+    tiny = build_model(dataclasses.replace(CONFIG, network="yolov4-tiny"), 2)
+    write(tiny, tmp_path / "tiny.weights.h5")
+    opened = open_weights(str(tmp_path / "tiny.weights.h5"))
+    assert (opened.settings()["network"], opened.class_count()) == ("yolov4-tiny", 2)
+
+
 class TestFormats:
     @pytest.mark.parametrize("name", ["yolov4.weights", "yolov4.conv.137", "csdarknet53", "x.y"])
     def test_any_file_but_hdf5_is_darknets_whatever_its_name(self, two, trained, tmp_path, name):
@@ -225,7 +233,7 @@ class TestFormats:
         monkeypatch.setattr(source, "FORMATS", (added, *source.FORMATS))
         (tmp_path / "some.made").write_bytes(b"some")
         opened = open_weights(str(tmp_path / "some.made"))
-        assert (opened.class_count(), opened.settings()) == (7, {})
+        assert (opened.class_count(), opened.settings()) == (7, {"network": "yolov4"})
         assert opened.remarks(COCO_ANCHORS, 7) == ()
         assert opened.load_into(two) == "some.made into yolov4"
 
