@@ -1,5 +1,6 @@
 """Builds the network and the loss of a run, in its precision and with its weights."""
 
+import dataclasses
 import inspect
 import re
 from pathlib import Path
@@ -46,12 +47,15 @@ def _has_amx() -> bool:
 
 
 def build_model(config: Config, class_count: int) -> YOLOv4:
-    """The untrained network that the settings describe, for their input size only."""
+    """The untrained network that the settings describe.
+
+    It takes images of the input size only, or of any size for a multi-scale training.
+    """
     model = YOLOv4(
         class_count,
         config.width,
         config.depth,
-        config.input_shape,
+        (None, None) if config.multi_scale else config.input_shape,
         config.confidence_prior,
         config.batch_norm_epsilon,
         config.network_spec,
@@ -99,6 +103,8 @@ def save_weights(model: YOLOv4, path: Path) -> None:
 def load_run_model(run: Run) -> YOLOv4:
     """The network of a run with its best weights, or the last if none have been measured yet.
 
+    It takes images of the input size only.
+
     Raises:
         UserError: there are no weights yet, or they are for another network or class count.
     """
@@ -110,7 +116,7 @@ def load_run_model(run: Run) -> YOLOv4:
         raise UserError(
             f"{path} is for {weights_count} classes, but {run.classes_file} names {class_count}"
         )
-    model = build_model(config, class_count)
+    model = build_model(dataclasses.replace(config, multi_scale=None), class_count)
     try:
         fill_own(model, stored, whole=True)
     except UserError as error:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from nets.networks import NETWORKS, YOLOV4, NetworkSpec
 from utils.errors import UserError
 from utils.resize import Resize
+from utils.training_data.sizes import sizes_between
 from yolo4.options import check_ranges, from_mapping, option
 
 # Settings that change no result. A comparison may change them between runs. `on_bad_data` is not
@@ -178,6 +179,11 @@ class Config:
     # --- augmentation
     mosaic: float = option(0.5, "probability of combining four images", "augmentation", 0, 1)
     mixup: float = option(0.15, "probability of blending two images", "augmentation", 0, 1)
+    multi_scale: tuple[float, float] | None = option(
+        None,
+        "smallest and largest size of training batches, relative to the input size; None: one size",
+        "augmentation",
+    )
     special_aug_ratio: float = option(
         0.7,
         "fraction of the epochs that use mosaic and mixup, at the start",
@@ -225,10 +231,25 @@ class Config:
             raise UserError(
                 f"--freeze-epochs is {self.freeze_epochs}, more than --epochs {self.epochs}"
             )
-
+        self._check_multi_scale()
         if self.freeze_bn and self.weights is None:
             raise UserError(
                 "--freeze-bn needs --weights: an untrained network has no statistics to keep"
+            )
+
+    def _check_multi_scale(self) -> None:
+        if self.multi_scale is None:
+            return
+        low, high = self.multi_scale
+        if not 0.25 <= low <= 1 <= high <= 4:
+            raise UserError(
+                f"--multi-scale is {low:g} {high:g}; it must be two numbers, from 0.25 to 1 and "
+                "from 1 to 4"
+            )
+        if len(self.training_sizes) == 1:
+            raise UserError(
+                f"--multi-scale {low:g} {high:g} holds one size alone: sides are multiples of "
+                f"{self.network_spec.input_multiple}"
             )
 
     @property
@@ -246,6 +267,14 @@ class Config:
         """Height and width of the network's input in pixels."""
         size = self.input_size
         return size if isinstance(size, tuple) else (size, size)
+
+    @property
+    def training_sizes(self) -> tuple[tuple[int, int], ...]:
+        """Height and width that training batches can have: of `multi_scale`, or the input's."""
+        if self.multi_scale is None:
+            return (self.input_shape,)
+        multiple = self.network_spec.input_multiple
+        return sizes_between(self.input_shape, *self.multi_scale, multiple)
 
     def settings(self) -> "Config":
         """The settings alone, without the other options of a command."""

@@ -7,9 +7,10 @@ import json
 import numpy as np
 import pytest
 
+from nets.yolov4 import YOLOv4
 from tests.helpers import darknet_reference
 from utils.errors import UserError
-from yolo4.build import build_model
+from yolo4.build import build_model, load_run_model
 from yolo4.cli import parse
 from yolo4.config import Config
 from yolo4.sample_data.make import make_sample_data
@@ -160,6 +161,30 @@ def test_a_run_killed_right_after_unfreezing_resumes_as_if_it_had_never_stopped(
     parts = arrays(training.resume_run(run.folder))
     for name, value in arrays(whole).items():
         np.testing.assert_allclose(parts[name], value, rtol=1e-4, atol=1e-5, err_msg=name)
+
+
+@pytest.mark.slow
+def test_a_multi_scale_run_traces_once_and_resumes_as_if_it_had_never_stopped(
+    folder, settings, monkeypatch
+):
+    traces, compute_loss = [], YOLOv4.compute_loss
+
+    def counted(self, x, *arguments, **named):
+        traces.append(tuple(x.shape[1:3]))
+        return compute_loss(self, x, *arguments, **named)
+
+    monkeypatch.setattr(YOLOv4, "compute_loss", counted)
+    options = {**settings, "multi_scale": (0.5, 1.5), "batch_size": 2, "epochs": 2}
+    config = Config(**options, run_dir=str(folder / "scaled"))
+    assert config.training_sizes == ((32, 32), (64, 64), (96, 96))
+    whole = training.train_model(config)
+    assert traces == [(None, None)]
+    run, _ = train_until(options, folder / "scaled_killed", 1, monkeypatch)
+    parts = arrays(training.resume_run(run.folder))
+    for name, value in arrays(whole).items():
+        np.testing.assert_allclose(parts[name], value, rtol=1e-5, atol=1e-6, err_msg=name)
+    found = load_run_model(whole)
+    assert found.input_shape == (None, 64, 64, 3)
 
 
 def test_the_frozen_backbone_does_not_move_and_the_rest_does(folder, settings, monkeypatch):

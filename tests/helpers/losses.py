@@ -15,9 +15,9 @@ def arm(name, alpha=0.25, gamma=2.0):
     )
 
 
-def logits_of(seed, classes=3, batch=2):
+def logits_of(seed, classes=3, batch=2, height=64, width=64):
     rng = np.random.default_rng(seed)
-    shapes = [(batch, 64 // s, 64 // s, 3, 5 + classes) for s in (8, 16, 32)]
+    shapes = [(batch, height // s, width // s, 3, 5 + classes) for s in (8, 16, 32)]
     return [rng.normal(0, 1, shape).astype(np.float32) for shape in shapes]
 
 

@@ -30,6 +30,38 @@ def test_the_compiled_loss_is_the_plain_one_in_value_and_gradient(compiled, monk
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.parametrize(
+    ("name", "is_compiled"), [("focal", False), ("ohem", False), ("focal", True)]
+)
+def test_a_step_traced_for_any_size_has_the_loss_of_each_size(
+    compiled, monkeypatch, name, is_compiled
+):
+    if is_compiled:
+        monkeypatch.setattr(losses, "compiled", compiled)
+    criterion = loss_of(name, anchor_match_threshold=0.2)
+    traces = []
+
+    @tf.function(input_signature=[[tf.TensorSpec((None, None, None, 3, 8))] * 3])
+    def step(logits):
+        traces.append(logits)
+        with tf.GradientTape() as tape:
+            tape.watch(logits)
+            values = criterion(targets_of(IMAGES), logits)
+            total = sum(values.values())
+        return [*values.values(), *tape.gradient(total, logits)]
+
+    for height, width in ((64, 128), (96, 64)):
+        logits = [tf.constant(x) for x in logits_of(9, height=height, width=width)]
+        with tf.GradientTape() as tape:
+            tape.watch(logits)
+            values = loss_of(name, anchor_match_threshold=0.2)(targets_of(IMAGES), logits)
+            total = sum(values.values())
+        expected = [*values.values(), *tape.gradient(total, logits)]
+        for a, b in zip(step(logits), expected, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)
+    assert len(traces) == 1
+
+
 @pytest.mark.parametrize("extreme", [1e4, -1e4])
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16", "mixed_float16"])
 def test_finite_at_extreme_logits_under_every_policy(policy, extreme, precision_policy):

@@ -87,6 +87,7 @@ def _words(name):
         "network": "yolov4-tiny",
         "data": "a b",
         "input_size": "64 96",
+        "multi_scale": "0.5 1.5",
         "scale_x_y": "1.0 1.5 2.0",
         "epochs": "7",
         "positives_per_image": "2.5",

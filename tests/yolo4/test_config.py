@@ -74,6 +74,30 @@ def test_other_input_sizes_are_refused(size, message):
     assert message in str(caught.value)
 
 
+def test_sizes_of_a_multi_scale_training_are_around_the_input_size():
+    assert Config(input_size=(64, 96)).training_sizes == ((64, 96),)
+    config = Config(input_size=(64, 96), multi_scale=(0.5, 1.5))
+    assert config.training_sizes == ((32, 64), (64, 96), (96, 160))
+    assert config.input_shape == (64, 96)
+
+
+@pytest.mark.parametrize(
+    ("scales", "message"),
+    [
+        ((1.5, 0.5), "it must be two numbers, from 0.25 to 1 and from 1 to 4"),
+        ((0.1, 1.5), "it must be two numbers"),
+        ((0.5, 5.0), "it must be two numbers"),
+        ((0.5, math.nan), "--multi-scale is"),
+        ((0.5,), "it takes"),
+        ((0.99, 1.01), "--multi-scale 0.99 1.01 holds one size alone: sides are multiples of 32"),
+    ],
+)
+def test_other_scales_are_refused(scales, message):
+    with pytest.raises(UserError) as caught:
+        Config(multi_scale=scales)
+    assert message in str(caught.value)
+
+
 @pytest.mark.parametrize("sensitivity", [(1.1,), (1.2, 1.1, 1.05, 1.0), ()])
 def test_a_grid_sensitivity_that_is_not_one_number_for_each_level_is_refused(sensitivity):
     with pytest.raises(UserError) as caught:

@@ -18,6 +18,7 @@ from utils.resize import Resize
 from utils.training_data.augment import Augmentation, mixup, mosaic, scale_translate, shift_colors
 from utils.training_data.compose import Sample
 from utils.training_data.image_cache import Reader, read_record
+from utils.training_data.sizes import Size
 
 # Images are already made in parallel, so OpenCV's own threads would only compete for the cores.
 # Set at import, so that it applies in every process that unpickles a set.
@@ -36,6 +37,7 @@ class TrainingSet:
 
     Attributes:
         input_size: height and width of the network's input in pixels.
+        sizes: sizes that batches can have.
         max_objects: objects per image that a batch can hold, a multiple of 8 and at least the
             number of objects of any image.
     """
@@ -43,12 +45,13 @@ class TrainingSet:
     def __init__(
         self,
         records: Sequence[Record],
-        input_size: tuple[int, int],
+        input_size: Size,
         seed: int,
         augmentation: Augmentation,
         composite_epochs: int,
         read: Reader = read_record,
         resize: Resize = "letterbox",
+        sizes: Sequence[Size] = (),
     ) -> None:
         """Create the set; no image is read yet.
 
@@ -60,12 +63,14 @@ class TrainingSet:
             composite_epochs: mosaic and mixup are used in this many epochs, from the first one.
             read: reads the image of a record; a cache returns the same pixels faster.
             resize: how images are fitted to the input.
+            sizes: heights and widths of batches, if not all have the input size.
 
         Raises:
             UserError: `records` is empty.
         """
         self._records = _checked(records, "training")
         self.input_size = input_size
+        self.sizes = tuple(sizes) or (input_size,)
         self._seed = seed
         self._augmentation = augmentation
         self._composite_epochs = composite_epochs
@@ -91,28 +96,42 @@ class TrainingSet:
         """
         return _order(self._seed, epoch, len(self), self.steps(batch_size), batch_size)
 
-    def sample(self, index: int, epoch: int) -> Sample:
+    def size(self, step: int, epoch: int) -> Size:
+        """Draw the size of a batch. In an epoch, each size comes once before any comes again.
+
+        Args:
+            step: the batch in the epoch.
+            epoch: counted from 0.
+        """
+        turn, place = divmod(step, len(self.sizes))
+        # Samples and the order use (seed, epoch, number), up to the number of images.
+        rng = np.random.default_rng((self._seed, epoch, len(self) + 1, turn))
+        return self.sizes[rng.permutation(len(self.sizes))[place]]
+
+    def sample(self, index: int, epoch: int, size: Size | None = None) -> Sample:
         """Make one augmented image.
 
         Args:
             index: of the image, in the order of the records.
             epoch: counted from 0.
+            size: its height and width; None: the input size. The random choices are the same.
 
         Returns:
-            The image in the input size and its objects.
+            The image and its objects.
 
         Raises:
             ImageError: one of its source images cannot be read.
         """
         rng = np.random.default_rng((self._seed, epoch, index))
         tiles, overlay = self._plan(index, epoch, rng)
+        size = size or self.input_size
         if len(tiles) == 1:
-            sample = self._single(tiles[0], rng)
+            sample = self._single(tiles[0], size, rng)
         else:
             sources = [*map(self._load, tiles)]
-            sample = mosaic(sources, self.input_size, self._augmentation, rng, self._resize)
+            sample = mosaic(sources, size, self._augmentation, rng, self._resize)
         if overlay is not None:
-            sample = mixup(sample, self._single(overlay, rng), rng)
+            sample = mixup(sample, self._single(overlay, size, rng), rng)
         image = shift_colors(sample.image, self._augmentation, rng)
         return Sample(image, sample.boxes, sample.labels, sample.difficult)
 
@@ -125,14 +144,15 @@ class TrainingSet:
             batch_size: images per batch, in the last batch too.
 
         Returns:
-            Images uint8 `[B, H, W, 3]`, and `boxes` float32 `[B, M, 4]` xyxy in input pixels,
-            `labels` int32 `[B, M]`, padded with -1, `difficult` bool `[B, M]`.
+            Images uint8 `[B, H, W, 3]`, all of the size that `size` returns, and `boxes` float32
+            `[B, M, 4]` xyxy in their pixels, `labels` int32 `[B, M]`, padded with -1, `difficult`
+            bool `[B, M]`.
 
         Raises:
             ImageError: an image cannot be read.
         """
-        indices = self.order(epoch, batch_size)[step]
-        return stack([self.sample(int(index), epoch) for index in indices], self.max_objects)
+        indices, size = self.order(epoch, batch_size)[step], self.size(step, epoch)
+        return stack([self.sample(int(index), epoch, size) for index in indices], self.max_objects)
 
     def _plan(
         self, index: int, epoch: int, rng: np.random.Generator
@@ -159,10 +179,10 @@ class TrainingSet:
         """The number of objects of several images together."""
         return sum(self._counts[index] for index in indices)
 
-    def _single(self, index: int, rng: np.random.Generator) -> Sample:
+    def _single(self, index: int, size: Size, rng: np.random.Generator) -> Sample:
         """Make one image that has the input to itself."""
         source = self._load(index)
-        return scale_translate(source, self.input_size, self._augmentation, rng, self._resize)
+        return scale_translate(source, size, self._augmentation, rng, self._resize)
 
     def _load(self, index: int) -> Sample:
         """Read an image and its objects, not augmented."""

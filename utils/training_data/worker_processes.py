@@ -4,6 +4,7 @@ Making a batch holds Python's global interpreter lock for a fifth to a quarter o
 hardly slows down a few threads, but sixteen would be no faster than four.
 """
 
+import math
 import pickle
 import signal
 import threading
@@ -65,9 +66,9 @@ class ProcessBatchMaker:
             workers: number of processes.
         """
         self._training = training
-        shape = (batch_size, *training.input_size, 3)
+        pixels = batch_size * max(height * width for height, width in training.sizes)
         with _without_interrupts():
-            self._workers = [_Worker(shape) for _ in range(workers)]
+            self._workers = [_Worker(3 * pixels) for _ in range(workers)]
         self._idle: SimpleQueue[_Worker | None] = SimpleQueue()
         pickled = pickle.dumps(training)  # once, since a large set takes a while
         for worker in self._workers:
@@ -110,12 +111,13 @@ class ProcessBatchMaker:
 class _Worker:
     """A process that makes batches, and this end of the connection to it."""
 
-    def __init__(self, shape: tuple[int, ...]) -> None:
+    def __init__(self, largest: int) -> None:
+        """Start the process; `largest` is the number of bytes of the images of a batch."""
         # Images are returned in shared memory: a pipe would be the slowest part.
-        shared = _CONTEXT.RawArray("B", int(np.prod(shape)))
-        self._images = np.frombuffer(shared, np.uint8).reshape(shape)
+        shared = _CONTEXT.RawArray("B", largest)
+        self._images = np.frombuffer(shared, np.uint8)
         self._connection, other_end = _CONTEXT.Pipe()
-        arguments = (other_end, shared, shape)
+        arguments = (other_end, shared)
         self._process = _CONTEXT.Process(target=_make_batches, args=arguments, daemon=True)
         self._process.start()
         other_end.close()  # so that each side notices when the other ends
@@ -132,7 +134,8 @@ class _Worker:
             raise result
         if isinstance(result, str):
             raise RuntimeError(f"in a worker process:\n{result}")
-        return self._images.copy(), result
+        shape, targets = result
+        return self._images[: math.prod(shape)].reshape(shape).copy(), targets
 
     def end(self) -> None:
         self._connection.close()
@@ -164,20 +167,23 @@ def _connection_errors() -> Iterator[None]:
         ) from None
 
 
-def _make_batches(connection: Connection, shared: Array, shape: tuple[int, ...]) -> None:
+def _make_batches(connection: Connection, shared: Array) -> None:
     """What a worker process does, until the other end of the connection is closed."""
     # Ctrl-C reaches all processes of a terminal, but the parent decides when to stop.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    images = np.frombuffer(memoryview(shared), np.uint8).reshape(shape)
+    buffer = np.frombuffer(memoryview(shared), np.uint8)
 
-    def make(step: int, epoch: int, batch_size: int) -> Targets | UserError | str:
+    def make(
+        step: int, epoch: int, batch_size: int
+    ) -> tuple[tuple[int, ...], Targets] | UserError | str:
         try:
-            images[:], targets = training.batch(step, epoch, batch_size)
+            images, targets = training.batch(step, epoch, batch_size)
+            buffer[: images.size] = images.ravel()
         except UserError as error:
             return error
         except Exception:  # any other failure has to be reported to the parent too
             return traceback.format_exc()
-        return targets
+        return images.shape, targets
 
     try:
         training = connection.recv()

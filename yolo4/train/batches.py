@@ -15,6 +15,10 @@ from utils.training_data.worker_processes import ProcessBatchMaker
 class TrainingBatches(keras.utils.PyDataset):
     """The batches of a training set, epoch after epoch, made ahead of time by worker threads.
 
+    Under TensorFlow, Keras learns from the first two batches which dimensions vary, and traces the
+    training step once for all sizes if both sides do. In a multi-scale training they do:
+    `TrainingSet.size` uses each size once before any comes again, and no two sizes share a side.
+
     Args:
         maker: makes the batches.
         batch_size: images per step.

@@ -63,8 +63,8 @@ def start_run(setup: TrainingSetup, callbacks: MakeCallbacks = lambda setup: ())
     setup = dataclasses.replace(setup, config=config)
     keras.utils.set_random_seed(config.seed)
     model = build_model(config, len(setup.class_names))
-    height, width = config.input_shape
-    print(f"network: {model.count_params():,} weights, {config.precision}, {width}x{height}")
+    sizes = ", ".join(f"{width}x{height}" for height, width in config.training_sizes)
+    print(f"network: {model.count_params():,} weights, {config.precision}, {sizes}")
     print(f"compiled by XLA: {compiled_by_xla()}")
     if setup.weights:
         print(setup.weights.load_into(model))
@@ -153,7 +153,9 @@ def _fit(
     for first, last, batch_size, frozen in phases:
         if not first <= progress.epoch < last:
             continue
-        if not jit_compile():
+        # Each of several sizes is compiled when it first comes: ahead, all would compete with the
+        # first steps for the processor.
+        if not jit_compile() and len(dataset.sizes) == 1:
             model.compile_ahead(dataset.max_objects, batch_size)
         model.freeze_backbone(frozen)
         compile_for_phase(model, config, first, dataset.steps(batch_size), batch_size)

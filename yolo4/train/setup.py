@@ -79,6 +79,7 @@ def prepare(config: Config) -> TrainingSetup:
         read_anchors(config.anchors, len(config.network_spec.anchors))
     dataset = load_dataset(config.data, names, config.on_bad_data, config.split_seed)
     train, val = _splits(dataset)
+    _check_batches(config, train)
     _claim_cache(config, train)
     anchors = _choose_anchors(config, train)
     config = _with_positives_per_image(config, train, anchors)
@@ -119,6 +120,7 @@ def _training_set(config: Config, records: list[Record], read: Reader) -> Traini
         composite_epochs=round(config.special_aug_ratio * config.epochs),
         read=read,
         resize=config.resize,
+        sizes=config.training_sizes,
     )
 
 
@@ -169,6 +171,16 @@ def _splits(dataset: DataSet) -> tuple[list[Record], list[Record]]:
         if all(record.difficult.all() for record in dataset.splits[split]):
             raise UserError(f"the images for {split} hold no object that is not difficult")
     return dataset.splits["train"], dataset.splits["val"]
+
+
+def _check_batches(config: Config, records: list[Record]) -> None:
+    """Refuse a multi-scale training with a single batch per epoch; see `TrainingBatches`."""
+    sizes = [config.batch_size, config.freeze_batch_size][: 2 if config.freeze_epochs else 1]
+    if config.multi_scale and max(sizes) >= len(records):
+        raise UserError(
+            f"--multi-scale needs at least two batches in an epoch, but the {len(records)} "
+            f"training images are one batch of {max(sizes)}"
+        )
 
 
 def _choose_anchors(config: Config, records: list[Record]) -> np.ndarray:

@@ -1,5 +1,6 @@
 """The sets end to end, from image files: boxes against painted pixels, determinism, batches."""
 
+import itertools
 import pickle
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -13,6 +14,7 @@ from utils.errors import UserError
 from utils.image import ImageError
 from utils.records import Record
 from utils.training_data.augment import Augmentation
+from utils.training_data.compose import Sample
 from utils.training_data.dataset import TrainingSet, ValidationSet
 
 OFF = Augmentation(
@@ -233,6 +235,57 @@ def test_an_epoch_shows_each_image_once_and_fills_the_last_batch(painted):
     assert targets["labels"][:, 0].tolist() == orders[1][2].tolist()
     for image, index in zip(images, orders[1][2], strict=True):
         np.testing.assert_array_equal(image, data.sample(int(index), 1).image)
+
+
+SCALES = ((64, 96), (96, 160), (128, 192))
+
+
+def test_every_size_comes_once_before_any_comes_again(painted):
+    data = TrainingSet(painted, (96, 160), 5, OFF, 0, sizes=SCALES)
+    drawn = [[data.size(step, epoch) for step in range(9)] for epoch in range(20)]
+    for sizes in drawn:
+        for turn in (sizes[:3], sizes[3:6], sizes[6:]):
+            assert sorted(turn) == sorted(SCALES)
+    assert {tuple(sizes[:3]) for sizes in drawn} == set(itertools.permutations(SCALES))
+    assert any(sizes[:3] != sizes[3:6] for sizes in drawn)
+    other = TrainingSet(painted, (96, 160), 6, OFF, 0, sizes=SCALES)
+    assert drawn != [[other.size(step, epoch) for step in range(9)] for epoch in range(20)]
+    copy = pickle.loads(pickle.dumps(data))
+    assert copy.size(4, 7) == drawn[7][4]
+
+
+def test_the_images_of_a_batch_have_its_size_and_the_boxes_lie_on_the_objects(painted):
+    data = TrainingSet(painted, (96, 160), 5, replace(OFF, mosaic=0.5, flip=0.5), 9, sizes=SCALES)
+    compared = 0
+    for step in range(data.steps(2)):
+        for epoch in range(6):
+            images, targets = data.batch(step, epoch, 2)
+            assert images.shape == (2, *data.size(step, epoch), 3)
+            for row, image in enumerate(images):
+                there = targets["labels"][row] >= 0
+                parts = (targets[name][row][there] for name in ("boxes", "labels", "difficult"))
+                compared += compare_painted(Sample(image, *parts))
+    assert compared > 30
+
+
+def test_a_sample_of_another_size_is_the_same_picture(painted):
+    """The draws are those of the input size, so all positions scale, but for whole pixels."""
+    data = TrainingSet(painted, (128, 128), 5, Augmentation(), 9)
+    for index in range(7):
+        for epoch in range(4):
+            small, large = data.sample(index, epoch), data.sample(index, epoch, (384, 384))
+            same = data.sample(index, epoch, (128, 128))
+            np.testing.assert_array_equal(small.image, same.image)
+            np.testing.assert_array_equal(small.boxes, same.boxes)
+            assert large.image.shape == (384, 384, 3)
+            if small.labels.tolist() == large.labels.tolist():
+                np.testing.assert_allclose(small.boxes, large.boxes / 3, atol=3)
+
+
+def test_without_sizes_every_batch_has_the_input_size(painted):
+    data = TrainingSet(painted, (96, 160), 5, OFF, 0)
+    assert data.sizes == ((96, 160),)
+    assert {data.size(step, epoch) for step in range(5) for epoch in range(5)} == {(96, 160)}
 
 
 def test_a_set_smaller_than_a_batch(painted):

@@ -40,7 +40,8 @@ def training(tmp_path):
         cv2.imwrite(str(path), rng.integers(0, 256, (40, 40, 3), dtype=np.uint8))
         boxes = np.array([[4, 4, 20 + i, 30]], np.float32)
         records.append(Record(path, (40, 40), boxes, np.array([i], np.int32), np.zeros(1, bool)))
-    return TrainingSet(records, (32, 64), 3, Augmentation(), composite_epochs=10)
+    sizes = ((32, 64), (64, 128), (96, 192))
+    return TrainingSet(records, (64, 128), 3, Augmentation(), composite_epochs=10, sizes=sizes)
 
 
 def children():

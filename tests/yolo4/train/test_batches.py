@@ -36,9 +36,12 @@ def records(tmp_path_factory):
     return found
 
 
-def training_set(records):
+SIZES = ((32, 32), (64, 64), (96, 96))
+
+
+def training_set(records, sizes=()):
     """Mosaic and mixup in the first two epochs only, so that a wrong epoch number shows."""
-    return TrainingSet(records, SIZE, 3, Augmentation(), composite_epochs=2)
+    return TrainingSet(records, SIZE, 3, Augmentation(), composite_epochs=2, sizes=sizes)
 
 
 class RecordingModel(keras.Model):
@@ -51,7 +54,7 @@ class RecordingModel(keras.Model):
 
 def fit(batches, first, last):
     """What `fit` sees from epoch `first` to before `last`."""
-    images = keras.Input((*SIZE, 3))
+    images = keras.Input((None, None, 3))
     model = RecordingModel(images, keras.layers.Dense(1)(images))
     model.seen = []
     model.compile("sgd", run_eagerly=True)
@@ -62,8 +65,9 @@ def fit(batches, first, last):
 
 @pytest.mark.parametrize("workers", [1, 3, MAX_THREADS + 1])
 @pytest.mark.parametrize("first", [0, 2])
-def test_fit_sees_each_batch_of_each_epoch_in_order(records, workers, first):
-    dataset = training_set(records)
+@pytest.mark.parametrize("sizes", [(), SIZES])
+def test_fit_sees_each_batch_of_each_epoch_in_order(records, workers, first, sizes):
+    dataset = training_set(records, sizes)
     with batch_maker(dataset, BATCH, workers) as maker:
         seen = fit(TrainingBatches(maker, BATCH, first, workers), first, first + 3)
     steps = dataset.steps(BATCH)
@@ -81,6 +85,35 @@ def test_a_resumed_training_sees_what_an_uninterrupted_one_sees(records):
     parts += fit(TrainingBatches(training_set(records), BATCH, 1, 3), 1, 4)
     for (images, _), (others, _) in zip(whole, parts, strict=True):
         np.testing.assert_array_equal(images, others)
+
+
+class TracedModel(keras.Model):
+    """Counts how often its step is traced; its loss is the number of pixels of an image."""
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        self.traces += 1
+        shape = keras.ops.shape(y_pred)
+        pixels = keras.ops.cast(shape[1] * shape[2], "float32")
+        self.pixels.update_state(pixels)
+        return pixels + keras.ops.sum(y_pred) * 0.0
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("first", range(4))
+def test_a_step_is_traced_once_for_all_sizes(records, workers, first):
+    """Whichever two sizes come first: those of four epochs differ."""
+    dataset = training_set(records, SIZES)
+    batches = TrainingBatches(dataset, BATCH, first, workers)
+    images = keras.Input((None, None, 3))
+    model = TracedModel(images, keras.layers.Dense(1)(images))
+    model.traces, model.pixels = 0, keras.metrics.Mean(name="pixels")
+    model.compile("sgd", jit_compile=False)
+    logs = model.fit(batches, initial_epoch=first, epochs=first + 3, shuffle=False, verbose=0)
+    assert model.traces == 1
+    sizes = [[dataset.size(step, first + k) for step in range(4)] for k in range(3)]
+    expected = [np.mean([height * width for height, width in epoch]) for epoch in sizes]
+    np.testing.assert_allclose(logs.history["pixels"], expected)
 
 
 @pytest.mark.quick

@@ -71,6 +71,25 @@ def test_a_cache_that_cannot_fit_is_refused_before_anything_is_written(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(
+    ("settings", "refused"),
+    [
+        ({"batch_size": 2}, False),
+        ({"batch_size": 3}, True),
+        ({"batch_size": 2, "freeze_batch_size": 3, "freeze_epochs": 1}, True),
+        ({"batch_size": 3, "multi_scale": None}, False),
+    ],
+)
+def test_a_multi_scale_training_needs_two_batches_in_an_epoch(config, tmp_path, settings, refused):
+    settings = {"input_size": 64, "multi_scale": (0.5, 1.5), **settings}
+    if not refused:
+        assert training_set(prepare(config(**settings))).sizes == config(**settings).training_sizes
+        return
+    with pytest.raises(UserError, match=r"the 3 training images are one batch of 3$"):
+        prepare(config(**settings))
+    assert not (tmp_path / "run").exists()
+
+
 def test_resuming_where_the_cache_does_not_fit_says_where_to_change_it(config, monkeypatch):
     setup = prepare(config(cache="ram"))
     setup.run.folder.mkdir()
