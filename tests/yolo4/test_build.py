@@ -136,7 +136,7 @@ class TestRunModel:
     def test_a_missing_batch_norm_is_seen(self, run):
         with h5py.File(run.best_weights, "a") as file:
             del file["layers/batch_norm_5"]
-        with pytest.raises(UserError, match="has 74 convolutions and 70 batch norms, but"):
+        with pytest.raises(UserError, match="classes with 74 convolutions and 70 batch norms, but"):
             load_run_model(run)
 
     def test_heads_in_another_order_are_seen(self, run):

@@ -76,11 +76,10 @@ def _matched(
     """
     fitting: dict[tuple[str, ...], list[Pair]] = {}
     misfits: list[tuple[int, Pair]] = []
-    stored.class_count(model.network)  # refuses another network
+    _require_counts(model, stored)
     for outputs in orders:
-        layers = _layers(model, outputs)
-        _require_counts(stored, layers)
-        pairs = list(zip(itertools.chain(*layers), stored.convolutions + stored.norms, strict=True))
+        layers = itertools.chain(*_layers(model, outputs))
+        pairs = list(zip(layers, stored.convolutions + stored.norms, strict=True))
         misfit = next((n for n, pair in enumerate(pairs) if not _fits(*pair)), None)
         if misfit is None:
             fitting[tuple(layer.name for layer, _ in pairs)] = pairs
@@ -107,12 +106,14 @@ def _layers(
     return convolutions, norms
 
 
-def _require_counts(stored: StoredNetwork, layers: tuple[list, list]) -> None:
-    convolutions, norms = map(len, layers)
+def _require_counts(model: YOLOv4, stored: StoredNetwork) -> None:
+    class_count = stored.class_count(model.network)
+    convolutions, norms = map(len, _layers(model, model.outputs))
     if stored.counts != (convolutions, norms):
         raise UserError(
-            f"{stored.path}: has {stored.contents}, but this network has {convolutions} and "
-            f"{norms}; is it for another network or --depth?"
+            f"{stored.path}: weights of {stored.program} for {class_count} classes with "
+            f"{stored.contents}, but this network has {convolutions} and {norms}; is it for "
+            "another network or --depth?"
         )
 
 

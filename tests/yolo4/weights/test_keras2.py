@@ -190,7 +190,9 @@ def test_another_network_is_refused_with_both_shapes_or_counts(made):
         "but conv_2 of this network has kernel (3, 3, 8, 16); is it for another --width?"
     )
     assert unchanged(slim, before)
-    message = "has 74 convolutions and 71 batch norms, but this network has 78 and 75; .* --depth"
+    message = (
+        r"for 3 classes with 74 convolutions and 71 batch norms, but .* has 78 and 75; .* --depth\?"
+    )
     with pytest.raises(UserError, match=message):
         load_keras2(YOLOv4(3, width=0.125, depth=0.25), made / "first.h5")
 

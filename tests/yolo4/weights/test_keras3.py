@@ -183,7 +183,9 @@ class TestRefusals:
         with h5py.File(file, "a") as opened:
             for name in [name for name in opened["layers"] if name.startswith("batch_norm")]:
                 del opened[f"layers/{name}"]
-        refused(network, file, "has 74 convolutions and 0 batch norms, but .* has 74 and 71")
+        refused(
+            network, file, "classes with 74 convolutions and 0 batch norms, but .* has 74 and 71"
+        )
 
     def test_a_batch_norm_without_one_of_its_arrays(self, file, network):
         with h5py.File(file, "a") as opened:
@@ -218,7 +220,9 @@ class TestRefusals:
 
     def test_another_depth(self, of_keras2):
         model = YOLOv4(3, width=0.125, depth=0.25)
-        message = "has 74 convolutions and 71 batch norms, but .* has 78 and 75; .* --depth"
+        message = (
+            "classes with 74 convolutions and 71 batch norms, but .* has 78 and 75; .* --depth"
+        )
         refused(model, of_keras2 / "first.weights.h5", message)
 
     def test_another_network_is_named(self, of_keras2, network, tiny):

@@ -128,7 +128,7 @@ class TestOwnFiles:
 
     def test_another_width_or_depth_is_refused_and_nothing_loaded(self, weights, other):
         before = other.get_weights()
-        with pytest.raises(UserError, match=r"is it for another (--width|network or --depth)\?$"):
+        with pytest.raises(UserError, match=r"another (--width|network or --depth)\?$"):
             open_weights(str(weights)).load_into(other)
         assert equal(other.get_weights(), before)
 
@@ -150,7 +150,10 @@ class TestOwnFiles:
     @pytest.mark.parametrize(
         ("missing", "message"),
         [
-            ("batch_norm_5", "has 74 convolutions and 70 batch norms, but .* has 74 and 71"),
+            (
+                "batch_norm_5",
+                "classes with 74 convolutions and 70 batch norms, but .* has 74 and 71",
+            ),
             ("batch_norm_5/vars/2", r"does not have: layers/batch_norm_5 \(0 \(\d+,\), "),
         ],
     )

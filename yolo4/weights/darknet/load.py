@@ -1,11 +1,7 @@
 """Darknet's `.weights` as a format of initial weights."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from operator import itemgetter
+from collections.abc import Sequence
 from pathlib import Path
-
-import numpy as np
 
 from nets.networks import NETWORKS, YOLOV4, NetworkSpec
 from nets.yolov4 import YOLOv4
@@ -14,8 +10,7 @@ from yolo4.weights import WeightsFormat, loading_report
 from yolo4.weights.darknet.files import read_header, read_weights
 from yolo4.weights.darknet.graph import bare_sections, weight_count
 from yolo4.weights.darknet.layers import DarknetLayer, darknet_layers
-
-_COUNTS = range(1, 1001)  # class counts to try
+from yolo4.weights.darknet.reading import CLASS_COUNTS, Reading, likeliest_reading
 
 
 def darknet_class_count(
@@ -66,8 +61,8 @@ def load_darknet(model: YOLOv4, path: Path, whole: bool = False) -> str:
         )
     if whole:
         _require_size(layers, numbers.size, file_count, expected, path)
-    reading = _likeliest(
-        layers, numbers, (file_count or expected, expected), () if whole else _COUNTS
+    reading = likeliest_reading(
+        layers, numbers, (file_count or expected, expected), () if whole else CLASS_COUNTS
     )
     has_backbone = not whole and reading.misfit == model.backbone_convolutions
     if reading.misfit is not None and not has_backbone:
@@ -87,81 +82,6 @@ def load_darknet(model: YOLOv4, path: Path, whole: bool = False) -> str:
     if missing := layers[len(pairs) :]:
         text += _where_it_ends(missing, reading)
     return text
-
-
-@dataclass(frozen=True)
-class _Reading:
-    """The numbers of a file, read as those of a network with some class count.
-
-    Attributes:
-        class_count: the number of classes.
-        parts: the numbers of each layer, up to the last complete and plausible one.
-        rest: how many numbers follow.
-        shows_count: whether all variances of a layer after a head were read, and are plausible.
-        misfit: the first implausible layer, counted from 0; None if there is none.
-    """
-
-    class_count: int
-    parts: list[np.ndarray]
-    rest: int
-    shows_count: bool
-    misfit: int | None
-
-
-def _likeliest(
-    layers: Sequence[DarknetLayer],
-    numbers: np.ndarray,
-    likely: Iterable[int],
-    others: Iterable[int],
-) -> _Reading:
-    """The most plausible reading of a file, whose length need not determine the class count.
-
-    Args:
-        layers: layers of the network.
-        numbers: numbers of the file.
-        likely: class counts that are accepted if there is no evidence against them.
-        others: class counts that are accepted only if there is evidence for them.
-
-    Returns:
-        The reading with the first accepted count. If there is none: the layers before the first
-        head if the file ends in it or shortly after it, else the reading that goes furthest.
-    """
-    first_head = next(place for place, layer in enumerate(layers) if layer.norm is None)
-    hidden: _Reading | None = None
-    implausible: list[tuple[int, _Reading]] = []
-    for count in dict.fromkeys((*likely, *others)):
-        reading = _read_as(layers, numbers, count)
-        if reading.misfit is None:
-            if count in likely or reading.shows_count:
-                return reading
-            hidden = reading
-        elif reading.misfit < first_head:
-            return reading  # no head comes before it, so other counts would give the same
-        else:
-            implausible.append((reading.misfit, reading))
-    if hidden is None:
-        return max(implausible, key=itemgetter(0))[1]
-    parts = hidden.parts[:first_head]
-    rest = numbers.size - sum(part.size for part in parts)
-    return _Reading(hidden.class_count, parts, rest, False, None)
-
-
-def _read_as(layers: Sequence[DarknetLayer], numbers: np.ndarray, class_count: int) -> _Reading:
-    parts, first, shows_count, has_head = [], 0, False, False
-    for place, layer in enumerate(layers):
-        is_head, filters = layer.norm is None, layer.filters_for(class_count)
-        size = filters * layer.size_of_filter
-        part = numbers[first : first + size]
-        # The layer in which the file ends is checked as far as its variances are there.
-        misfit = None if layer.could_be(part) else place
-        shows_count |= has_head and not is_head and part.size >= 4 * filters
-        if misfit is not None or part.size < size:
-            return _Reading(class_count, parts, numbers.size - first, shows_count, misfit)
-        has_head |= is_head
-        parts.append(part)
-        first += size
-    rest = numbers.size - first
-    return _Reading(class_count, parts, rest, shows_count, len(layers) if rest else None)
 
 
 def _refuse(
@@ -198,7 +118,7 @@ def _known_by_size(size: int) -> str | None:
     """The network of full width and depth that has as many weights, for messages."""
     for network in NETWORKS.values():
         class_count = darknet_class_count(size, network=network)
-        if class_count in _COUNTS:
+        if class_count in CLASS_COUNTS:
             return (
                 f"its size is that of {network.title} with --width 1 and --depth 1 for "
                 f"{class_count} classes"
@@ -206,7 +126,7 @@ def _known_by_size(size: int) -> str | None:
     return None
 
 
-def _where_it_ends(missing: Sequence[DarknetLayer], reading: _Reading) -> str:
+def _where_it_ends(missing: Sequence[DarknetLayer], reading: Reading) -> str:
     names = " to ".join(dict.fromkeys((missing[0].name, missing[-1].name)))
     if reading.misfit is not None:
         return f"\nthe rest is for another network, such as a classifier; not loaded: {names}"
@@ -231,7 +151,7 @@ def _class_count(path: Path, network: NetworkSpec) -> int | None:
 def _network(path: Path, network: NetworkSpec) -> NetworkSpec:
     """The network that has as many weights at full width and depth, else the given one."""
     candidates = (network, *NETWORKS.values())
-    fitting = (known for known in candidates if _class_count(path, known) in _COUNTS)
+    fitting = (known for known in candidates if _class_count(path, known) in CLASS_COUNTS)
     return next(fitting, network)
 
 
