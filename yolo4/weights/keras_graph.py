@@ -113,7 +113,7 @@ def _require_counts(model: YOLOv4, stored: StoredNetwork) -> None:
         raise UserError(
             f"{stored.path}: weights of {stored.program} for {class_count} classes with "
             f"{stored.contents}, but this network has {convolutions} and {norms}; is it for "
-            "another network or --depth?"
+            "another network or depth?"
         )
 
 
@@ -132,7 +132,7 @@ def _refuse(model: YOLOv4, stored: StoredNetwork, misfit: Pair) -> None:
             f"{stored.path}: its layers are those of {model.network.title}, but in an order that "
             f"its graph does not give them, whatever the order of the outputs: {difference}"
         )
-    raise UserError(f"{stored.path}: {difference}; is it for another --width?")
+    raise UserError(f"{stored.path}: {difference}; is it for another width?")
 
 
 def _fits(layer: keras.layers.Layer, found: StoredLayer) -> bool:

@@ -187,11 +187,11 @@ def test_another_network_is_refused_with_both_shapes_or_counts(made):
         load_keras2(slim, made / "first.h5")
     assert str(caught.value) == (
         f"{made / 'first.h5'}: its conv2d_1 has kernel (3, 3, 8, 8), "
-        "but conv_2 of this network has kernel (3, 3, 8, 16); is it for another --width?"
+        "but conv_2 of this network has kernel (3, 3, 8, 16); is it for another width?"
     )
     assert unchanged(slim, before)
     message = (
-        r"for 3 classes with 74 convolutions and 71 batch norms, but .* has 78 and 75; .* --depth\?"
+        r"for 3 classes with 74 convolutions and 71 batch norms, but .* has 78 and 75; .* depth\?"
     )
     with pytest.raises(UserError, match=message):
         load_keras2(YOLOv4(3, width=0.125, depth=0.25), made / "first.h5")

@@ -215,14 +215,12 @@ class TestRefusals:
 
     def test_another_width(self, of_keras2):
         model = YOLOv4(3, width=0.25, depth=0.1)
-        message = r"layers/conv2d_1 has kernel \(3, 3, 8, 8\), but conv_2 .* another --width\?$"
+        message = r"layers/conv2d_1 has kernel \(3, 3, 8, 8\), but conv_2 .* another width\?$"
         refused(model, of_keras2 / "first.weights.h5", message)
 
     def test_another_depth(self, of_keras2):
         model = YOLOv4(3, width=0.125, depth=0.25)
-        message = (
-            "classes with 74 convolutions and 71 batch norms, but .* has 78 and 75; .* --depth"
-        )
+        message = "classes with 74 convolutions and 71 batch norms, but .* has 78 and 75; .* depth"
         refused(model, of_keras2 / "first.weights.h5", message)
 
     def test_another_network_is_named(self, of_keras2, network, tiny):

@@ -128,7 +128,7 @@ class TestOwnFiles:
 
     def test_another_width_or_depth_is_refused_and_nothing_loaded(self, weights, other):
         before = other.get_weights()
-        with pytest.raises(UserError, match=r"another (--width|network or --depth)\?$"):
+        with pytest.raises(UserError, match=r"another (width|network or depth)\?$"):
             open_weights(str(weights)).load_into(other)
         assert equal(other.get_weights(), before)
 
