@@ -1,5 +1,6 @@
 """Fits images to the network's input, and boxes with them."""
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -46,6 +47,16 @@ class Letterbox:
         resized = (max(1, round(width * scale_x)), max(1, round(height * scale_y)))
         pad_x, pad_y = (input_width - resized[0]) // 2, (input_height - resized[1]) // 2
         return cls((width, height), (input_height, input_width), resized, pad_x, pad_y)
+
+    def trimmed(self, multiple: int) -> "Letterbox":
+        """The image, of the same size, in the smallest input whose sides are multiples of a number.
+
+        Args:
+            multiple: pixels; height and width of this input are multiples of it too.
+        """
+        width, height = (math.ceil(side / multiple) * multiple for side in self.resized)
+        pad_x, pad_y = (width - self.resized[0]) // 2, (height - self.resized[1]) // 2
+        return Letterbox(self.source_size, (height, width), self.resized, pad_x, pad_y)
 
     def draw(self, image: np.ndarray) -> np.ndarray:
         """Draw the source, uint8 `[H, W, 3]`, in the network's input, uint8 `[H, W, 3]`."""

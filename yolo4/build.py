@@ -1,6 +1,5 @@
 """Builds the network and the loss of a run, in its precision and with its weights."""
 
-import dataclasses
 import inspect
 import re
 from pathlib import Path
@@ -46,16 +45,17 @@ def _has_amx() -> bool:
     return cpuinfo.is_file() and re.search(r"\bamx_bf16\b", cpuinfo.read_text()) is not None
 
 
-def build_model(config: Config, class_count: int) -> YOLOv4:
+def build_model(config: Config, class_count: int, any_size: bool = False) -> YOLOv4:
     """The untrained network that the settings describe.
 
-    It takes images of the input size only, or of any size for a multi-scale training.
+    It takes images of the input size only, or of any size if `any_size` is set or the training is
+    multi-scale.
     """
     model = YOLOv4(
         class_count,
         config.width,
         config.depth,
-        (None, None) if config.multi_scale else config.input_shape,
+        (None, None) if any_size or config.multi_scale else config.input_shape,
         config.confidence_prior,
         config.batch_norm_epsilon,
         config.network_spec,
@@ -103,7 +103,7 @@ def save_weights(model: YOLOv4, path: Path) -> None:
 def load_run_model(run: Run) -> YOLOv4:
     """The network of a run with its best weights, or the last if none have been measured yet.
 
-    It takes images of the input size only.
+    It takes images of any size that is a multiple of its largest stride.
 
     Raises:
         UserError: there are no weights yet, or they are for another network or class count.
@@ -116,7 +116,7 @@ def load_run_model(run: Run) -> YOLOv4:
         raise UserError(
             f"{path} is for {weights_count} classes, but {run.classes_file} names {class_count}"
         )
-    model = build_model(dataclasses.replace(config, multi_scale=None), class_count)
+    model = build_model(config, class_count, any_size=True)
     try:
         fill_own(model, stored, whole=True)
     except UserError as error:

@@ -50,7 +50,7 @@ def engine(stretched):
 @pytest.fixture
 def detectors(stretched, engine, monkeypatch):
     """Detectors of the run, by how images are fitted; all commands share their network."""
-    monkeypatch.setattr(detector_module, "open_engine", lambda *_: engine)
+    monkeypatch.setattr(detector_module, "open_engine", lambda *_, **__: engine)
     return {
         resize: Detector.from_run(stretched.folder, EVALUATION, resize=resize)
         for resize in ("letterbox", "stretch")

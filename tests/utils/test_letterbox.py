@@ -101,6 +101,55 @@ def test_an_axis_that_shrinks_is_averaged_and_one_that_grows_is_interpolated(sha
     np.testing.assert_allclose(result, expected, atol=1.5)
 
 
+@pytest.mark.parametrize(
+    ("source", "square", "trimmed", "pads"),
+    [
+        ((640, 480), (416, 416), (320, 416), (0, 4)),  # 416 x 312
+        ((480, 640), (416, 416), (416, 320), (4, 0)),
+        ((1000, 10), (416, 416), (32, 416), (0, 14)),  # 416 x 4
+        ((640, 480), (320, 640), (320, 448), (10, 0)),  # 427 x 320
+        ((300, 300), (320, 640), (320, 320), (0, 0)),
+        ((416, 385), (416, 416), (416, 416), (0, 15)),  # one row more than 12 * 32
+    ],
+)
+def test_trimming_by_hand(source, square, trimmed, pads):
+    whole = Letterbox.fit(source, square)
+    fit = whole.trimmed(32)
+    assert (fit.input_size, fit.resized) == (trimmed, whole.resized)
+    assert (fit.pad_x, fit.pad_y) == pads
+
+
+@given(sides, sides, inputs, inputs)
+def test_trimming_leaves_less_than_a_multiple_of_padding(width, height, rows, columns):
+    whole = Letterbox.fit((width, height), (rows, columns))
+    fit = whole.trimmed(32)
+    for side, whole_side, resized in zip(
+        fit.input_size[::-1], whole.input_size[::-1], fit.resized, strict=True
+    ):
+        assert side % 32 == 0
+        assert resized <= side < resized + 32
+        assert side <= whole_side
+    corners = np.array([[0, 0, width, height]])
+    np.testing.assert_allclose(fit.invert(fit.apply(corners)), corners, rtol=1e-5)
+
+
+def test_trimming_an_image_without_padding_changes_nothing():
+    whole = Letterbox.fit((833, 833), (416, 416))
+    assert whole.trimmed(32) == whole
+
+
+@pytest.mark.parametrize("shape", [(90, 140), (140, 90), (31, 200)])
+def test_the_pixels_of_a_trimmed_image_are_those_of_the_whole_one(shape):
+    image = np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8)
+    whole, fit = fit_image(image, (128, 128))
+    trimmed = fit.trimmed(32)
+    drawn = trimmed.draw(image)
+    assert drawn.shape == (*trimmed.input_size, 3)
+    row, column = fit.pad_y - trimmed.pad_y, fit.pad_x - trimmed.pad_x
+    rows, columns = trimmed.input_size
+    np.testing.assert_array_equal(drawn, whole[row : row + rows, column : column + columns])
+
+
 def test_invert_clips_padding_to_the_source():
     fit = Letterbox.fit((200, 100), (64, 64))
     np.testing.assert_array_equal(fit.invert(np.array([[0, 0, 64, 64]])), [[0, 0, 200, 100]])

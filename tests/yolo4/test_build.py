@@ -79,7 +79,7 @@ class TestRunModel:
     def test_a_run_gives_back_its_weights(self, run, trained):
         found = load_run_model(run)
         assert equal(found.get_weights(), trained.get_weights())
-        assert found.input_shape == (None, 64, 64, 3)
+        assert found.input_shape == (None, None, None, 3)
         image = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 3)).astype("float32")
         for logits, wanted in zip(found(image), trained(image), strict=True):
             np.testing.assert_array_equal(logits, wanted)
@@ -94,7 +94,7 @@ class TestRunModel:
 
     @pytest.mark.parametrize("last", [None, b"not looked at"])
     def test_best_weights_come_first_then_the_last(self, run, trained, two, monkeypatch, last):
-        monkeypatch.setattr(models, "build_model", lambda *_: scrambled(two, seed=5))
+        monkeypatch.setattr(models, "build_model", lambda *_, **__: scrambled(two, seed=5))
         if last is None:
             run.best_weights.rename(run.last_weights)
         else:
@@ -112,7 +112,7 @@ class TestRunModel:
     @pytest.mark.filterwarnings("error")  # Keras would add its own lines
     def test_weights_of_another_network_are_one_clear_line(self, run, other, monkeypatch):
         changed, network = other
-        monkeypatch.setattr(models, "build_model", lambda *_: network)
+        monkeypatch.setattr(models, "build_model", lambda *_, **__: network)
         run.config_file.write_text(json.dumps(json.loads(CONFIG.to_json()) | changed))
         with pytest.raises(UserError, match=r"best\.weights\.h5: .* is it for another ") as caught:
             load_run_model(run)

@@ -108,11 +108,16 @@ def _measure(run: Run, images: _Images, options: EvaluateOptions) -> Metrics:
         backend=options.backend,
         throughput=True,
         resize=options.resize,
+        rect=options.rect,
     )
     what = f"{run.folder} on {len(images.records)} images, split {images.split}"
     print(f"measuring {what}, with {detector.infer}")
     detections = detect_records(
-        detector.detect_batch, images.records, detector.batch_size, parallel=detector.parallel
+        detector.detect_batch,
+        images.records,
+        detector.batch_size,
+        parallel=detector.parallel,
+        shape=(lambda record: detector.fit(record.size).input_size) if options.rect else None,
     )
     return summary.evaluate(
         detections, images.records, images.class_names, options.iou_thresholds, coco=True

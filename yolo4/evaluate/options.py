@@ -6,7 +6,7 @@ from typing import Literal
 from utils.errors import UserError
 from utils.postprocess import EVALUATION, PostprocessSettings
 from utils.resize import Resize
-from yolo4.inference import BACKEND_HELP, RESIZE_HELP, Backend
+from yolo4.inference import BACKEND_HELP, RECT_HELP, RESIZE_HELP, Backend
 from yolo4.options import check_ranges, option
 
 
@@ -51,6 +51,7 @@ class EvaluateOptions:
         EVALUATION.max_detections, "most detections per image", "how", low=1
     )
     resize: Resize | None = option(None, RESIZE_HELP, "how")
+    rect: bool = option(False, RECT_HELP, "how")
     batch_size: int = option(8, "images per call of the network", "how", low=1)
     backend: Backend = option("auto", BACKEND_HELP, "how")
 

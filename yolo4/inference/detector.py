@@ -1,6 +1,6 @@
 """Finds objects in images with a trained network."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,13 +8,14 @@ import numpy as np
 from nets.networks import YOLOV4, NetworkSpec
 from utils.errors import UserError
 from utils.image import read_image
-from utils.letterbox import Letterbox, fit_image
+from utils.letterbox import Letterbox
 from utils.postprocess import PREDICTION, PostprocessSettings, select_detections
 from utils.records import Detections
 from utils.resize import Resize
 from yolo4.inference import Backend
 from yolo4.inference.engine import Infer, open_engine
 from yolo4.inference.heatmap import HeatMap, confidence_grid
+from yolo4.inference.pipeline import in_batches
 from yolo4.run import open_run
 
 
@@ -32,9 +33,11 @@ class Detector:
         parallel: number of threads from which the detector is fastest to call.
         network: the network that `infer` runs.
         resize: how images are fitted to the input.
+        rect: whether each image is fitted to the smallest input that holds it, whose sides are
+            multiples of the network's largest stride, rather than padded to `input_size`.
 
     Raises:
-        UserError: `batch_size` is below 1.
+        UserError: `batch_size` is below 1, or `rect` is set and images are stretched.
     """
 
     def __init__(
@@ -47,7 +50,9 @@ class Detector:
         parallel: int = 1,
         network: NetworkSpec = YOLOV4,
         resize: Resize = "letterbox",
+        rect: bool = False,
     ) -> None:
+        _check_rect(rect, resize)
         if batch_size < 1:
             raise UserError(f"batch_size is {batch_size}; it must be at least 1")
         self.infer = infer
@@ -58,6 +63,7 @@ class Detector:
         self.parallel = parallel
         self.network = network
         self.resize: Resize = resize
+        self.rect = rect
         self._calls_with_one = self._calls_with_more = 0
 
     @classmethod
@@ -69,6 +75,7 @@ class Detector:
         backend: Backend = "auto",
         throughput: bool = False,
         resize: Resize | None = None,
+        rect: bool = False,
     ) -> "Detector":
         """A detector with the best weights of a training run.
 
@@ -80,14 +87,16 @@ class Detector:
             throughput: optimize for many images in little time rather than for the latency of
                 each; call the detector from `parallel` threads then.
             resize: how images are fitted to the input; None: as in the run's training.
+            rect: as for `Detector`.
 
         Raises:
-            UserError: there is no such run, its files do not fit together, or the backend is not
-                installed.
+            UserError: there is no such run, its files do not fit together, the backend is not
+                installed, or `rect` is set and images are stretched or the backend cannot do it.
         """
         opened = open_run(run)
         config = opened.config()
-        engine = open_engine(opened, backend, throughput)
+        _check_rect(rect, resize or config.resize)  # before the network starts
+        engine = open_engine(opened, backend, throughput, any_size=rect)
         return cls(
             engine.infer,
             opened.class_names(),
@@ -97,6 +106,7 @@ class Detector:
             engine.parallel,
             config.network_spec,
             resize or config.resize,
+            rect,
         )
 
     def detect(self, image: str | Path | np.ndarray) -> Detections:
@@ -134,24 +144,39 @@ class Detector:
             images: each uint8 `[H, W, 3]` RGB.
             heat: whether to compute the maps; they are None otherwise.
         """
-        results = []
-        grids = self.network.grids(self.input_size)
-        for start in range(0, len(images), self.batch_size):
-            fitted = [self._fit(image) for image in images[start : start + self.batch_size]]
-            outputs = self.infer(self._stack([pixels for pixels, _ in fitted]))
+        fits = [self._fit(image) for image in images]
+        results = {}
+        for numbers in self._calls(fits):
+            outputs = self.infer(self._stack([fits[n].draw(images[n]) for n in numbers]))
             self._check_class_count(outputs[2].shape[-1])
-            for (_, fit), boxes, confidence, scores in zip(fitted, *outputs, strict=False):
+            for number, boxes, confidence, scores in zip(numbers, *outputs, strict=False):
+                fit = fits[number]
                 detections = select_detections(boxes, confidence, scores, fit, self.settings)
-                grid = confidence_grid(confidence, grids) if heat else None
-                results.append((detections, None if grid is None else HeatMap(grid, fit)))
-        return results
+                results[number] = detections, self._heat_map(confidence, fit) if heat else None
+        return [results[number] for number in range(len(images))]
 
-    def _fit(self, image: np.ndarray) -> tuple[np.ndarray, Letterbox]:
+    def fit(self, source_size: tuple[int, int]) -> Letterbox:
+        """Where an image of this width and height is in the network's input."""
+        fit = Letterbox.fit(source_size, self.input_size, self.resize)
+        return fit.trimmed(self.network.input_multiple) if self.rect else fit
+
+    def _fit(self, image: np.ndarray) -> Letterbox:
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
             raise ValueError(
                 f"image is {image.dtype} of shape {image.shape}; it must be uint8 [H, W, 3] RGB"
             )
-        return fit_image(image, self.input_size, self.resize)
+        return self.fit((image.shape[1], image.shape[0]))
+
+    def _calls(self, fits: Sequence[Letterbox]) -> Iterator[list[int]]:
+        """Numbers of the images of each call of the network, in which all have the same shape."""
+        by_shape: dict[tuple[int, int], list[int]] = {}
+        for number, fit in enumerate(fits):
+            by_shape.setdefault(fit.input_size, []).append(number)
+        for numbers in by_shape.values():
+            yield from in_batches(numbers, self.batch_size)
+
+    def _heat_map(self, confidence: np.ndarray, fit: Letterbox) -> HeatMap:
+        return HeatMap(confidence_grid(confidence, self.network.grids(fit.input_size)), fit)
 
     def _stack(self, pixels: list[np.ndarray]) -> np.ndarray:
         """The batch, padded with black images to one of the two sizes that are compiled."""
@@ -162,7 +187,7 @@ class Detector:
         # does when a second single image comes.
         is_remainder = self._calls_with_more > 0 and self._calls_with_one == 1
         size = 1 if is_single and not is_remainder else self.batch_size
-        batch = np.zeros((size, *self.input_size, 3), np.uint8)
+        batch = np.zeros((size, *pixels[0].shape), np.uint8)
         batch[: len(pixels)] = pixels
         return batch
 
@@ -172,3 +197,10 @@ class Detector:
                 f"the network has {count} classes, but there are {len(self.class_names)} class "
                 f"names: {', '.join(self.class_names[:5])}"
             )
+
+
+def _check_rect(rect: bool, resize: Resize) -> None:
+    if rect and resize == "stretch":
+        raise UserError(
+            "--rect leaves out padding, but stretched images have none; it needs --resize letterbox"
+        )

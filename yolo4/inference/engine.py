@@ -69,7 +69,9 @@ class Engine:
     parallel: int = 1
 
 
-def open_engine(run: Run, backend: Backend = "auto", throughput: bool = False) -> Engine:
+def open_engine(
+    run: Run, backend: Backend = "auto", throughput: bool = False, any_size: bool = False
+) -> Engine:
     """Open the network of a run with a backend.
 
     Args:
@@ -77,20 +79,21 @@ def open_engine(run: Run, backend: Backend = "auto", throughput: bool = False) -
         backend: the backend; "auto" is OpenVINO if it is installed, there is no GPU and it can
             run the network, else Keras.
         throughput: optimize for many images in little time rather than for the latency of each.
+        any_size: whether images may have another size than the run's input.
 
     Raises:
         UserError: there are no weights or they do not fit the run, or the named backend is not
-            installed or cannot run the network.
+            installed, cannot run the network or runs images of one size only.
     """
     chosen = _choose(backend)
     try:
-        return _OPEN[chosen](run, throughput)
+        return _OPEN[chosen](run, throughput, any_size)
     except UserError as error:
         if chosen in (backend, "keras"):
             if isinstance(error.__cause__, RuntimeError):  # the traceback of an export that failed
                 sys.stderr.write(f"{error.__cause__}\n")
             raise
-        engine = _open_keras(run, throughput)  # reports a mistake in the run itself
+        engine = _open_keras(run, throughput, any_size)  # reports a mistake in the run itself
         print(f"OpenVINO cannot run this network ({error}): using Keras")
         return engine
 
@@ -103,7 +106,7 @@ def _choose(backend: Backend) -> str:
     return "openvino" if has_openvino and not has_gpu else "keras"
 
 
-def _open_keras(run: Run, throughput: bool) -> Engine:
+def _open_keras(run: Run, throughput: bool, any_size: bool) -> Engine:
     from yolo4.quiet import quiet_start
 
     with quiet_start():
@@ -113,9 +116,11 @@ def _open_keras(run: Run, throughput: bool) -> Engine:
     return Engine(BackendNetwork("Keras", network.infer, network.precision))
 
 
-def _open_openvino(run: Run, throughput: bool) -> Engine:
+def _open_openvino(run: Run, throughput: bool, any_size: bool) -> Engine:
     library("openvino")
-    path = cached_model(run, OPENVINO)
+    # One compiled model for images of any size: one for each size would be a few percent faster,
+    # but each of YOLOv4 takes seconds to compile and 0.3 GB of memory.
+    path = cached_model(run, OPENVINO, any_size)
     streams = os.cpu_count() or 1 if throughput else 1
 
     def open_in(precision: str) -> Infer:
@@ -132,14 +137,16 @@ def _open_openvino(run: Run, throughput: bool) -> Engine:
     return Engine(BackendNetwork("OpenVINO", infer), batch_size=1, parallel=streams)
 
 
-def _open_onnxruntime(run: Run, throughput: bool) -> Engine:
+def _open_onnxruntime(run: Run, throughput: bool, any_size: bool) -> Engine:
     library("onnxruntime")
-    infer = as_infer(ONNX.open(cached_model(run, ONNX)))
+    infer = as_infer(ONNX.open(cached_model(run, ONNX, any_size)))
     return Engine(BackendNetwork("ONNX Runtime", infer))
 
 
-def _open_litert(run: Run, throughput: bool) -> Engine:
+def _open_litert(run: Run, throughput: bool, any_size: bool) -> Engine:
     library("ai_edge_litert")
+    if any_size:
+        raise UserError("--rect: LiteRT runs images of one size only; name another --backend")
     infer = as_infer(LITERT.open(cached_model(run, LITERT)))
     return Engine(BackendNetwork("LiteRT", infer), batch_size=1)
 
@@ -154,7 +161,7 @@ def as_infer(runtime: Runtime) -> Infer:
     return infer
 
 
-_OPEN: dict[str, Callable[[Run, bool], Engine]] = {
+_OPEN: dict[str, Callable[[Run, bool, bool], Engine]] = {
     "keras": _open_keras,
     "openvino": _open_openvino,
     "onnxruntime": _open_onnxruntime,

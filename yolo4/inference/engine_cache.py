@@ -21,12 +21,13 @@ _REPLACED_BY_RESULTS = {"weights", "anchors"}
 _EXPORT_VERSION = 2  # to be raised if the network of the same run is exported differently
 
 
-def cached_model(run: Run, model_format: ModelFormat) -> Path:
+def cached_model(run: Run, model_format: ModelFormat, any_size: bool = False) -> Path:
     """The exported network of a run; it is written if it is missing or the run has changed.
 
     Args:
         run: a run with weights.
         model_format: the format to export to.
+        any_size: whether images may have another size than the run's input.
 
     Returns:
         The model's file, in `engines/` in the run.
@@ -35,7 +36,8 @@ def cached_model(run: Run, model_format: ModelFormat) -> Path:
         UserError: the run has no weights, they do not fit its settings, its folder cannot be
             written, or the export failed.
     """
-    folder, key = run.folder / "engines" / model_format.name, cache_key(run)
+    name = model_format.name + ("_any_size" if any_size else "")
+    folder, key = run.folder / "engines" / name, cache_key(run, any_size)
     if _stored_key(folder) != key:
         try:
             _write(run, model_format, folder, key)
@@ -46,7 +48,7 @@ def cached_model(run: Run, model_format: ModelFormat) -> Path:
     return folder / model_format.file
 
 
-def cache_key(run: Run) -> dict[str, Any]:
+def cache_key(run: Run, any_size: bool = False) -> dict[str, Any]:
     """What the exported network depends on, in JSON's types.
 
     It contains every setting of the group "network", so that a new one is part of it without a
@@ -62,6 +64,7 @@ def cache_key(run: Run) -> dict[str, Any]:
         "network": {name: getattr(config, name) for name in names - _REPLACED_BY_RESULTS},
         "anchors": run.anchors().tolist(),
         "classes": len(run.class_names()),
+        "any_size": any_size,
         "keras": module_version("keras"),
         "export": _EXPORT_VERSION,
     }
@@ -76,7 +79,7 @@ def _write(run: Run, model_format: ModelFormat, folder: Path, key: dict[str, Any
         written = Path(temporary) / model_format.name
         written.mkdir()
         print(f"writing the network for {model_format.name}, once, to {folder}")
-        _export_in_subprocess(run, model_format, written)
+        _export_in_subprocess(run, model_format, written, key["any_size"])
         write_atomically(written / "key.json", json.dumps(key, indent=2) + "\n")
         if _stored_key(folder) == key:
             return  # another process was faster, and may be reading its files
@@ -84,12 +87,15 @@ def _write(run: Run, model_format: ModelFormat, folder: Path, key: dict[str, Any
         written.replace(folder)
 
 
-def _export_in_subprocess(run: Run, model_format: ModelFormat, folder: Path) -> None:
+def _export_in_subprocess(
+    run: Run, model_format: ModelFormat, folder: Path, any_size: bool
+) -> None:
     """Export without importing TensorFlow here, which takes seconds and starts threads."""
     root = str(Path(__file__).parents[2])
     python_path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
+    arguments = [str(run.folder), model_format.name, str(folder), *(["any size"] * any_size)]
     done = subprocess.run(
-        [sys.executable, "-m", __name__, str(run.folder), model_format.name, str(folder)],
+        [sys.executable, "-m", __name__, *arguments],
         env={**os.environ, "PYTHONPATH": python_path},
         stderr=subprocess.PIPE,
         text=True,
@@ -105,14 +111,15 @@ def _export_in_subprocess(run: Run, model_format: ModelFormat, folder: Path) -> 
         raise UserError(status + reason) from RuntimeError(done.stderr)
 
 
-def _export(run_folder: str, format_name: str, folder: str) -> None:
+def _export(run_folder: str, format_name: str, folder: str, any_size: str = "") -> None:
     from yolo4.quiet import quiet_start
 
     with quiet_start():
         from yolo4.inference.keras_network import engine_network
 
     model_format = MODEL_FORMATS[format_name]
-    model_format.write(engine_network(open_run(run_folder)), Path(folder) / model_format.file)
+    network = engine_network(open_run(run_folder), bool(any_size))
+    model_format.write(network, Path(folder) / model_format.file)
 
 
 def _stored_key(folder: Path) -> Any:

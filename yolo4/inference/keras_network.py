@@ -65,13 +65,17 @@ def decoded_network(run: Run) -> DecodedNetwork:
     return DecodedNetwork(load_network(run), decode_layer(run))
 
 
-def engine_network(run: Run) -> keras.Model:
+def engine_network(run: Run, any_size: bool = False) -> keras.Model:
     """The model that backends run: from `images` to boxes, confidence and class scores.
+
+    Args:
+        run: a run with weights.
+        any_size: whether images may have another size than the run's input.
 
     Raises:
         UserError: there are no weights, or they do not fit the run's settings or class names.
     """
-    images = image_input(run, None, "uint8")
+    images = image_input(run, None, "uint8", any_size)
     return keras.Model(images, decode_layer(run)(load_network(run, "float32")(images)))
 
 
@@ -83,11 +87,14 @@ def to_arrays(outputs: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
 
 
 def image_input(
-    run: Run, batch_size: int | None, input_type: Literal["uint8", "float32"]
+    run: Run,
+    batch_size: int | None,
+    input_type: Literal["uint8", "float32"],
+    any_size: bool = False,
 ) -> Tensor:
     """The input `images` of a model to export, `[B, H, W, 3]`; `batch_size` None: any."""
-    shape = (batch_size, *run.config().input_shape, 3)
-    images: Any = keras.Input(batch_shape=shape, dtype=input_type, name="images")
+    size = (None, None) if any_size else run.config().input_shape
+    images: Any = keras.Input(batch_shape=(batch_size, *size, 3), dtype=input_type, name="images")
     return images
 
 

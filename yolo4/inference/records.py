@@ -19,6 +19,7 @@ def detect_records(
     batch_size: int = 8,
     progress: bool = True,
     parallel: int = 1,
+    shape: Callable[[Record], tuple[int, int]] | None = None,
 ) -> list[Detections]:
     """Run a detector over the images of records; the next images are read while it runs.
 
@@ -28,12 +29,20 @@ def detect_records(
         batch_size: images per call.
         progress: show a progress bar.
         parallel: threads that call the detector; with one, it is called on the caller's thread.
+        shape: height and width of a record in the network's input. Records of like shape are
+            passed to `detect` one after another; None: all records in their order.
+
+    Returns:
+        The detections in each image, in the order of the records.
 
     Raises:
         ImageError: an image cannot be read.
     """
+    order = list(range(len(records)))
+    if shape is not None:
+        order.sort(key=lambda number: shape(records[number]))
     found: list[Detections] = []
-    images = overlapped(lambda record: read_image(record.image), records, 2, 2 * batch_size)
+    images = overlapped(lambda number: read_image(records[number].image), order, 2, 2 * batch_size)
     with tqdm(total=len(records), desc="detecting", unit="image", disable=not progress) as bar:
         batches = in_batches(images, batch_size)
         if parallel == 1:
@@ -43,7 +52,8 @@ def detect_records(
         for detections in results:
             found += detections
             bar.update(len(detections))
-    return found
+    by_number = dict(zip(order, found, strict=True))
+    return [by_number[number] for number in range(len(records))]
 
 
 def choose_records(splits: dict[str, list[Record]], split: str | None) -> tuple[str, list[Record]]:

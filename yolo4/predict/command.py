@@ -45,6 +45,7 @@ def predict(options: PredictOptions) -> int:
         backend=options.backend,
         throughput=not _is_live(sources),
         resize=options.resize,
+        rect=options.rect,
     )
     print(f"computing with {detector.infer}")
     return predict_with(detector, sources, options)

@@ -5,7 +5,7 @@ from typing import Literal
 
 from utils.postprocess import PREDICTION, PostprocessSettings
 from utils.resize import Resize
-from yolo4.inference import BACKEND_HELP, RESIZE_HELP, Backend
+from yolo4.inference import BACKEND_HELP, RECT_HELP, RESIZE_HELP, Backend
 from yolo4.options import check_ranges, option
 
 
@@ -43,6 +43,7 @@ class PredictOptions:
         PREDICTION.max_detections, "most detections per image", "detection", low=1
     )
     resize: Resize | None = option(None, RESIZE_HELP, "detection")
+    rect: bool = option(False, RECT_HELP, "detection")
     batch_size: int = option(8, "images per call of the network", "detection", low=1, high=1024)
     backend: Backend = option("auto", BACKEND_HELP, "detection")
 

@@ -143,6 +143,19 @@ class TestDetectRecords:
         assert sizes == [3, 3, 1]
         assert [round(10 * float(d.scores[0])) for d in found] == list(range(7))
 
+    def test_records_of_like_shape_go_together_and_results_keep_their_order(self, tmp_path):
+        batches = []
+
+        def detect(images):
+            batches.append([int(image[0, 0, 0]) for image in images])
+            return [detections((0, image[0, 0, 0] / 10, 0, 0, 1, 1)) for image in images]
+
+        records = self.images(tmp_path, 7)
+        shapes = dict(zip((id(each) for each in records), "baabcab", strict=True))
+        found = detect_records(detect, records, 3, False, shape=lambda each: shapes[id(each)])
+        assert batches == [[1, 2, 5], [0, 3, 6], [4]]
+        assert [round(10 * float(d.scores[0])) for d in found] == list(range(7))
+
     def test_an_unreadable_image_is_named(self, tmp_path):
         records = self.images(tmp_path, 2)
         (tmp_path / "1.png").write_bytes(b"not an image")

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nets.networks import YOLOV4
 from utils.errors import UserError
 from utils.image import ImageError
 from utils.letterbox import Letterbox
@@ -93,7 +94,7 @@ def test_images_are_fitted_as_in_the_training_unless_another_way_is_asked_for(
 ):
     infer = answer(((0, 0, 9, 9), 0.9, (1, 0, 0)))
     engine = SimpleNamespace(infer=infer, batch_size=None, parallel=1)
-    monkeypatch.setattr(module, "open_engine", lambda *_: engine)
+    monkeypatch.setattr(module, "open_engine", lambda *_, **__: engine)
     config = Config(input_size=SIZE, resize="stretch")
     (tmp_path / "config.json").write_text(config.to_json(), encoding="utf-8")
     (tmp_path / "classes.txt").write_text("\n".join(NAMES), encoding="utf-8")
@@ -180,6 +181,104 @@ def test_one_image_behind_full_batches_fills_a_batch_but_later_ones_go_alone():
     alone.detect(image())
     alone.detect(image())
     assert [len(batch) for batch in infer.batches] == [1, 1]
+
+
+class Finder:
+    """A network that finds the white rectangle in each image, whatever the image's size."""
+
+    def __init__(self):
+        self.shapes = []
+
+    def __call__(self, images):
+        self.shapes.append(images.shape[:3])
+        boxes = np.zeros((len(images), 1, 4), np.float32)
+        for box, pixels in zip(boxes[:, 0], images, strict=True):
+            rows, columns = np.nonzero((pixels > 200).all(axis=2))
+            if len(rows):
+                box[:] = columns.min(), rows.min(), columns.max() + 1, rows.max() + 1
+        confidence = np.full((len(images), 1), 0.9, np.float32)
+        return boxes, confidence, np.tile(np.float32([1, 0, 0]), (len(images), 1, 1))
+
+
+def marked_images(sizes):
+    """Black images of these widths and heights, each with a white rectangle; and its box."""
+    images, boxes = [], []
+    for number, (width, height) in enumerate(sizes):
+        pixels = np.zeros((height, width, 3), np.uint8)
+        x, y = width // 4 + number, height // 5
+        pixels[y : y + height // 2, x : x + width // 3] = 255
+        images.append(pixels)
+        boxes.append([x, y, x + width // 3, y + height // 2])
+    return images, boxes
+
+
+# They become 96 x 48, 32 x 64, 64 x 64, 96 x 24, 96 x 48, 32 x 64 and 96 x 43 pixels.
+MIXED = ((192, 96), (96, 192), (128, 128), (192, 48), (192, 96), (64, 128), (200, 90))
+
+
+class TestRect:
+    @pytest.mark.parametrize("batch_size", [1, 2, 8])
+    def test_boxes_go_back_and_results_keep_the_order_of_images(self, batch_size):
+        images, boxes = marked_images(MIXED)
+        finder = Finder()
+        detector = Detector(finder, NAMES, SIZE, batch_size=batch_size, rect=True)
+        found = detector.detect_batch(images)
+        for detections, box, (width, height) in zip(found, boxes, MIXED, strict=True):
+            pixel = max(width / 96, height / 64)  # of the input, in pixels of the source
+            np.testing.assert_allclose(detections.boxes, [box], atol=pixel + 1)
+        assert {shape[1:] for shape in finder.shapes} == {(64, 96), (64, 32), (64, 64), (32, 96)}
+
+    def test_images_of_like_shape_go_together(self):
+        # Seven wide images, one narrow one between them, and three of the input's own shape.
+        sizes = [(192, 48)] * 3 + [(64, 128)] + [(192, 48)] * 4 + [(96, 64)] * 3 + [(64, 128)]
+        finder = Finder()
+        Detector(finder, NAMES, SIZE, batch_size=4, rect=True).detect_batch(marked_images(sizes)[0])
+        assert finder.shapes == [(4, 32, 96), (4, 32, 96), (4, 64, 32), (4, 64, 96)]
+
+    def test_an_image_of_the_inputs_shape_is_seen_as_without_it(self):
+        pixels = np.random.default_rng(0).integers(0, 256, (128, 192, 3), np.uint8)
+        infer = answer(((10, 20, 40, 60), 0.9, (1, 0, 0)))
+        square, rect = (
+            Detector(infer, NAMES, SIZE, rect=rect).detect(pixels) for rect in (False, True)
+        )
+        np.testing.assert_array_equal(*infer.batches)
+        np.testing.assert_array_equal(square.boxes, rect.boxes)
+
+    def test_its_inputs_are_multiples_of_the_largest_stride(self):
+        network = replace(YOLOV4, strides=(16, 32, 64))
+        finder = Finder()
+        detector = Detector(finder, NAMES, (128, 192), network=network, rect=True)
+        detector.detect_batch(marked_images([(192, 48), (192, 65)])[0])
+        assert finder.shapes == [(1, 64, 192), (1, 128, 192)]
+
+    def test_a_heat_map_is_over_the_source(self):
+        confidence = np.zeros((1, 3 * (4 * 12 + 2 * 6 + 3)), np.float32)
+        confidence[0, 3 * (1 * 12 + 9)] = 1  # row 1, column 9 of the 4 x 12 finest cells
+
+        def infer(images):
+            assert images.shape == (1, 32, 96, 3)
+            boxes = np.zeros((*confidence.shape, 4), np.float32)
+            return boxes, confidence, np.ones((*confidence.shape, 3), np.float32)
+
+        # 192 x 48 becomes 96 x 24, from row 4 on.
+        detector = Detector(infer, NAMES, SIZE, rect=True)
+        ((_, heat),) = detector.detect_with_heat([image(48, 192)])
+        over = heat.over_source()
+        row, column = np.unravel_index(over.argmax(), over.shape)
+        assert over.shape == (48, 192)
+        assert 2 * (8 - 4) <= row < 2 * (16 - 4)
+        assert 2 * 72 <= column < 2 * 80
+
+    def test_stretched_images_are_refused_before_the_network_starts(self, tmp_path, monkeypatch):
+        with pytest.raises(UserError, match=r"--rect leaves out padding, .* --resize letterbox$"):
+            Detector(Finder(), NAMES, SIZE, resize="stretch", rect=True)
+        monkeypatch.setattr(module, "open_engine", lambda *_, **__: pytest.fail("it started"))
+        (tmp_path / "config.json").write_text(Config(resize="stretch").to_json(), encoding="utf-8")
+        with pytest.raises(UserError, match="--rect leaves out padding"):
+            Detector.from_run(tmp_path, rect=True)
+        (tmp_path / "config.json").write_text(Config().to_json(), encoding="utf-8")
+        with pytest.raises(UserError, match="--rect leaves out padding"):
+            Detector.from_run(tmp_path, resize="stretch", rect=True)
 
 
 def test_a_file_is_read(tmp_path):

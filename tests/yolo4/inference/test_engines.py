@@ -23,6 +23,7 @@ from yolo4.inference import engine_cache as cache
 from yolo4.inference.detector import Detector
 from yolo4.inference.engine import open_engine
 from yolo4.inference.engine_cache import cached_model
+from yolo4.inference.keras_network import decode_layer, load_network
 from yolo4.options import option
 from yolo4.run import Run
 
@@ -52,6 +53,29 @@ def test_every_backend_computes_what_keras_computes(run, wanted, backend, monkey
         np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.parametrize(
+    "backend", ["keras", "openvino", pytest.param("onnxruntime", marks=pytest.mark.slow)]
+)
+def test_images_of_any_size_give_what_a_network_for_their_size_gives(run, backend, monkeypatch):
+    monkeypatch.setattr(engine, "fast_precision", lambda: "float32")
+    network = open_engine(run, backend, any_size=True).infer
+    trained = load_network(run, "float32")
+    for size in ((96, 32), (64, 128), (64, 96), (96, 32)):
+        config = dataclasses.replace(run.config(), input_size=size)
+        fixed = build_model(config, len(NAMES))
+        fixed.set_weights(trained.get_weights())
+        images = some_images(2, size=size)
+        wanted = decode_layer(run)(fixed(images, training=False))
+        found = network(images)
+        for ours, name in zip(found, ("boxes", "confidence", "class_scores"), strict=True):
+            np.testing.assert_allclose(ours, wanted[name], rtol=1e-3, atol=1e-3)
+
+
+def test_litert_runs_images_of_one_size_only(run):
+    with pytest.raises(UserError, match=r"^--rect: LiteRT runs images of one size only; name anot"):
+        open_engine(run, "litert", any_size=True)
+
+
 def test_calls_from_several_threads_do_not_mix(run):
     detector = Detector.from_run(run.folder, backend="openvino", throughput=True)
     images = list(some_images(12))
@@ -67,7 +91,7 @@ def test_calls_from_several_threads_do_not_mix(run):
 def test_the_network_is_written_once_and_again_when_something_changes(run, tmp_path, monkeypatch):
     made = []
 
-    def write(run, model_format, folder):
+    def write(run, model_format, folder, any_size):
         made.append(run.config().scale_x_y)
         (folder / "model.onnx").write_text("a model")
 
@@ -83,6 +107,21 @@ def test_the_network_is_written_once_and_again_when_something_changes(run, tmp_p
     cached_model(own, ONNX)
     assert made[1:] == [(1.2, 1.1, 1.05), (1.0, 1.0, 1.0)]
     assert sorted(file.name for file in (own.folder / "engines").iterdir()) == ["onnx"]
+
+
+def test_networks_for_one_and_for_any_size_are_kept_apart(tmp_path, monkeypatch):
+    made = []
+
+    def write(run, model_format, folder, any_size):
+        made.append(any_size)
+        (folder / "model.onnx").write_text(str(any_size))
+
+    monkeypatch.setattr(cache, "_export_in_subprocess", write)
+    own = write_run(tmp_path / "run")
+    for any_size in (False, True, False, True):
+        assert cached_model(own, ONNX, any_size).read_text() == str(any_size)
+    assert made == [False, True]
+    assert cache.cache_key(own, True) != cache.cache_key(own)
 
 
 OTHER_VALUES = {
@@ -153,7 +192,7 @@ def test_the_network_is_built_of_settings_that_are_in_the_key(run):
 def test_what_another_process_wrote_meanwhile_is_left_as_it_is(run, tmp_path, monkeypatch):
     own = write_run(tmp_path / "run")
 
-    def write(run, model_format, folder):
+    def write(run, model_format, folder, any_size):
         (folder / "model.onnx").write_text("ours")
         theirs = own.folder / "engines" / "onnx"
         theirs.mkdir(parents=True)
@@ -234,7 +273,7 @@ def test_auto_is_keras_if_the_network_cannot_be_written(failing_export, tmp_path
 
 
 def test_auto_is_keras_if_the_network_cannot_be_opened(tmp_path, monkeypatch, capsys):
-    def write(run, model_format, folder):
+    def write(run, model_format, folder, any_size):
         (folder / "model.xml").write_text("no model")
 
     monkeypatch.setattr(cache, "_export_in_subprocess", write)
@@ -261,8 +300,9 @@ def test_a_backend_that_is_not_installed(run, monkeypatch):
         open_engine(run, "onnxruntime")
 
 
-def test_the_convolution_that_sees_pixels_and_those_that_make_logits_stay_exact(run):
-    exported = cached_model(run, OPENVINO)
+@pytest.mark.parametrize("any_size", [False, True])
+def test_the_convolution_that_sees_pixels_and_those_that_make_logits_stay_exact(run, any_size):
+    exported = cached_model(run, OPENVINO, any_size)
     is_marked = marked(exported)
     model = openvino_core().read_model(exported)
     shapes = {
