@@ -1,6 +1,6 @@
-"""Training and validation images with their boxes, in batches of fixed shape.
+"""Training images with their boxes, in batches of fixed shape.
 
-Both sets are picklable objects whose methods are pure functions, safe to call from any number of
+A set is a picklable object whose methods are pure functions, safe to call from any number of
 threads or processes.
 """
 
@@ -12,7 +12,6 @@ import cv2
 import numpy as np
 
 from utils.errors import UserError
-from utils.letterbox import Letterbox, fit_image
 from utils.records import Record
 from utils.resize import Resize
 from utils.training_data.augment import Augmentation, mixup, mosaic, scale_translate, shift_colors
@@ -68,7 +67,7 @@ class TrainingSet:
         Raises:
             UserError: `records` is empty.
         """
-        self._records = _checked(records, "training")
+        self._records = checked(records, "training")
         self.input_size = input_size
         self.sizes = tuple(sizes) or (input_size,)
         self._seed = seed
@@ -78,7 +77,7 @@ class TrainingSet:
         self._resize: Resize = resize
         self._counts = [len(record.labels) for record in self._records]
         composite = augmentation if composite_epochs > 0 else None
-        self.max_objects = _capacity(self._counts, composite)
+        self.max_objects = capacity(self._counts, composite)
 
     def __len__(self) -> int:
         return len(self._records)
@@ -186,82 +185,21 @@ class TrainingSet:
 
     def _load(self, index: int) -> Sample:
         """Read an image and its objects, not augmented."""
-        return _load(self._records[index], self._read)
+        return load_sample(self._records[index], self._read)
 
 
-class ValidationSet:
-    """Images fitted to the input, not augmented, in the order of the records.
+def checked(records: Sequence[Record], split: str) -> list[Record]:
+    """Copy the records of a split.
 
-    Attributes:
-        input_size: height and width of the network's input in pixels.
-        max_objects: objects per image that a batch can hold, a multiple of 8.
+    Raises:
+        UserError: there is none.
     """
-
-    def __init__(
-        self,
-        records: Sequence[Record],
-        input_size: tuple[int, int],
-        resize: Resize = "letterbox",
-    ) -> None:
-        """Create the set; no image is read yet.
-
-        Args:
-            records: the annotated images.
-            input_size: height and width of the network's input in pixels.
-            resize: how images are fitted to the input.
-
-        Raises:
-            UserError: `records` is empty.
-        """
-        self._records = _checked(records, "validation")
-        self.input_size = input_size
-        self._resize: Resize = resize
-        self.max_objects = _capacity([len(record.labels) for record in self._records], None)
-
-    def __len__(self) -> int:
-        return len(self._records)
-
-    def steps(self, batch_size: int) -> int:
-        """Count the batches."""
-        return math.ceil(len(self) / batch_size)
-
-    def sample(self, index: int) -> tuple[Sample, Letterbox]:
-        """Make one image in the input size, and its letterbox, which maps boxes back to the source.
-
-        Raises:
-            ImageError: the image cannot be read.
-        """
-        source = _load(self._records[index], read_record)
-        image, fit = fit_image(source.image, self.input_size, self._resize)
-        return Sample(image, fit.apply(source.boxes), source.labels, source.difficult), fit
-
-    def batch(self, step: int, batch_size: int) -> tuple[np.ndarray, Targets, list[Letterbox]]:
-        """Make one batch; the last one may be smaller.
-
-        Args:
-            step: the batch, `0 <= step < steps(batch_size)`.
-            batch_size: images per batch.
-
-        Returns:
-            Images and targets as in `TrainingSet.batch`, and the letterbox of each image.
-
-        Raises:
-            ImageError: an image cannot be read.
-        """
-        start = step * batch_size
-        indices = range(start, min(start + batch_size, len(self)))
-        samples, letterboxes = zip(*map(self.sample, indices), strict=True)
-        return *stack(samples, self.max_objects), list(letterboxes)
-
-
-def _checked(records: Sequence[Record], split: str) -> list[Record]:
-    """Copy the records; there has to be at least one."""
     if not records:
         raise UserError(f"the {split} split holds no image")
     return list(records)
 
 
-def _capacity(counts: Sequence[int], composite: Augmentation | None) -> int:
+def capacity(counts: Sequence[int], composite: Augmentation | None) -> int:
     """Decide how many objects an image of a batch can hold.
 
     Args:
@@ -285,7 +223,8 @@ def _order(seed: int, epoch: int, count: int, steps: int, batch_size: int) -> np
     return order
 
 
-def _load(record: Record, read: Reader) -> Sample:
+def load_sample(record: Record, read: Reader) -> Sample:
+    """Read an image and its objects, not augmented."""
     return Sample(read(record), record.boxes, record.labels, record.difficult)
 
 

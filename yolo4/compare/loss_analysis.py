@@ -18,7 +18,7 @@ from utils.boxes import iou, nms
 from utils.letterbox import Letterbox
 from utils.records import Record
 from utils.resize import Resize
-from utils.training_data.dataset import ValidationSet
+from utils.training_data.validation_set import ValidationSet
 
 PREDICTOR_GROUPS = ("positive", "easy_negative", "hard_negative", "ignored")
 _GRID = np.linspace(0, 1, 101)

@@ -14,7 +14,7 @@ from utils.errors import UserError
 from utils.metrics.summary import evaluate
 from utils.postprocess import EVALUATION
 from utils.records import Record
-from utils.training_data.dataset import ValidationSet
+from utils.training_data.validation_set import ValidationSet
 from yolo4.export.options import ExportOptions
 from yolo4.formats import MODEL_FORMATS
 from yolo4.formats.format import ModelFormat, Runtime

@@ -13,7 +13,7 @@ from utils.metrics.voc_map import VocResult, evaluate_voc
 from utils.postprocess import EVALUATION, select_detections
 from utils.records import Detections, Record
 from utils.resize import Resize
-from utils.training_data.dataset import ValidationSet
+from utils.training_data.validation_set import ValidationSet
 
 
 class Evaluator:

@@ -15,7 +15,8 @@ from utils.image import ImageError
 from utils.records import Record
 from utils.training_data.augment import Augmentation
 from utils.training_data.compose import Sample
-from utils.training_data.dataset import TrainingSet, ValidationSet
+from utils.training_data.dataset import TrainingSet
+from utils.training_data.validation_set import ValidationSet
 
 OFF = Augmentation(
     mosaic=0, mixup=0, flip=0, scale=0, translate=0, hue=0, saturation=0, value=0

@@ -42,5 +42,7 @@ def test_no_two_sizes_share_a_side_and_the_base_is_one_of_them(counts, low, high
         assert height % multiple == width % multiple == 0
         factor = min(height, width) / min(base)
         assert low - 1e-6 <= factor <= high + 1e-6
-        assert abs(max(height, width) - factor * max(base)) <= multiple / 2
+        # Half a multiple at most from the proportions of the base, in whole numbers.
+        off = max(height, width) * min(base) - min(height, width) * max(base)
+        assert 2 * abs(off) <= multiple * min(base)
     assert sizes_between(base[::-1], low, high, multiple) == tuple(size[::-1] for size in sizes)
