@@ -46,11 +46,11 @@ def exchange_classes(model):
             layer.set_weights([kernel[..., channels.ravel()], bias[channels.ravel()]])
 
 
-def write_exchanged(path, model, *rest, write_darknet=write.write_darknet):
+def write_exchanged(path, model, *rest, write_darknet=write.write_darknet, **options):
     other = YOLOv4(**model.arguments)
     other.set_weights(model.get_weights())
     exchange_classes(other)
-    return write_darknet(path, other, *rest)
+    return write_darknet(path, other, *rest, **options)
 
 
 def load_exchanged(model, path, whole, load_darknet=load.load_darknet):
@@ -58,8 +58,10 @@ def load_exchanged(model, path, whole, load_darknet=load.load_darknet):
     exchange_classes(model)
 
 
-def write_with_other_anchors(path, model, anchors, *rest, write_darknet=write.write_darknet):
-    return write_darknet(path, model, anchors[::-1], *rest)
+def write_with_other_anchors(
+    path, model, anchors, *rest, write_darknet=write.write_darknet, **options
+):
+    return write_darknet(path, model, anchors[::-1], *rest, **options)
 
 
 def refusal(export):
