@@ -73,6 +73,11 @@ class Study:
         """The run of an arm with a seed."""
         return StudyRun(self.folder / "runs" / f"{arm_folder}_seed{seed}")
 
+    def positives_per_image(self, seed: int) -> float | None:
+        """The divisor of the loss that all runs with a seed share; None before the first one."""
+        started = sorted(self.folder.glob(f"runs/*_seed{seed}/config.json"))
+        return Run(started[0].parent).config().positives_per_image if started else None
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class MeasuredImages:

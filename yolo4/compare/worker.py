@@ -35,11 +35,21 @@ def train_and_measure(folder: Path, arm: Arm, shared: Config, seed: int) -> None
     with quiet_start():
         from yolo4.train.callbacks import NonFiniteLossError
     try:
-        _train(run, arm, dataclasses.replace(shared, run_dir=str(run.folder)), seed)
+        _train(run, arm, _shared_settings(study, shared, run, seed), seed)
     except NonFiniteLossError as error:
         write_json(run.failure_file, {"reason": str(error)})
         return
     _measure(run, images)
+
+
+def _shared_settings(study: Study, shared: Config, run: StudyRun, seed: int) -> Config:
+    """The settings of all runs with a seed.
+
+    The first run counts the positives. The others divide their loss by the same number, even if an
+    arm changes which predictors are assigned.
+    """
+    count = shared.positives_per_image or study.positives_per_image(seed)
+    return dataclasses.replace(shared, run_dir=str(run.folder), positives_per_image=count)
 
 
 def _train(run: StudyRun, arm: Arm, shared: Config, seed: int) -> None:

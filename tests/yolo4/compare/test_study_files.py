@@ -15,6 +15,7 @@ from yolo4.compare.study_files import (
     save_detections,
     write_json,
 )
+from yolo4.config import Config
 
 pytestmark = pytest.mark.quick
 
@@ -93,3 +94,15 @@ def test_a_broken_folder_is_reported(tmp_path, content, message):
         study.images_file.write_text(content)
     with pytest.raises(UserError, match=message):
         MeasuredImages.load(study.images_file)
+
+
+def test_runs_with_a_seed_share_the_positives_that_the_first_one_counted(tmp_path):
+    study = Study(tmp_path)
+    assert study.positives_per_image(1) is None
+    for arm, seed, count in (("focal", 1, 3.5), ("bce", 11, 7.0)):
+        run = study.run(arm, seed)
+        run.folder.mkdir(parents=True)
+        run.config_file.write_text(Config(positives_per_image=count).to_json())
+    assert study.positives_per_image(1) == 3.5
+    assert study.positives_per_image(11) == 7.0
+    assert study.positives_per_image(2) is None
