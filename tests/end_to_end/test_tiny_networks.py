@@ -96,6 +96,7 @@ def test_evaluation_and_prediction(run, data, backend, tmp_path):
     assert found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("untrained", ONE_NETWORK, indirect=True)
 def test_backends_find_the_same(untrained, monkeypatch):
     monkeypatch.setattr("yolo4.inference.engine.fast_precision", lambda: "float32")
@@ -111,6 +112,7 @@ def test_backends_find_the_same(untrained, monkeypatch):
         np.testing.assert_allclose(found.scores[:10], expected.scores[:10], rtol=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", sorted(set(FORMATS) - {"darknet"}))
 @pytest.mark.parametrize("untrained", ONE_NETWORK, indirect=True)
 def test_every_format_holds_the_network(untrained, form, tmp_path):
@@ -144,6 +146,7 @@ def test_the_size_of_a_darknet_file_tells_the_network(tmp_path, monkeypatch):
     assert (config["network"], config["scale_x_y"]) == ("yolov4-tiny", None)
 
 
+@pytest.mark.slow
 def test_a_comparison_with_its_diagnosis(data, tmp_path):
     compare(
         CompareOptions(
