@@ -8,7 +8,7 @@ from utils.records import Record
 from utils.training_data.dataset import TrainingSet, stack
 from yolo4.config import Config
 
-_IMAGES = 1024
+_IMAGES = 512
 _BATCH = 64
 # With few objects, more images are counted, so that chance changes the mean by less than a tenth.
 _POSITIVES = 200

@@ -155,7 +155,9 @@ def _fitted_to_weights(config: Config, weights: WeightsSource) -> Config:
 def _with_positives_per_image(config: Config, records: list[Record], anchors: np.ndarray) -> Config:
     if config.positives_per_image is not None:
         return config
-    dataset = _training_set(config, records, blank_image)
+    # Neither pixels nor colors matter, and they would take most of the time.
+    colorless = dataclasses.replace(config, hue=0.0, saturation=0.0, value=0.0)
+    dataset = _training_set(colorless, records, blank_image)
     count = float(f"{count_positives_per_image(dataset, config, anchors):.4g}")
     print(f"positives per image: {count:g} on average, by which the loss is divided")
     return dataclasses.replace(config, positives_per_image=count)
