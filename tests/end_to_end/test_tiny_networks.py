@@ -8,7 +8,7 @@ import pytest
 
 from nets.networks import NETWORKS
 from nets.yolov4 import YOLOv4
-from tests.helpers.made_run import write_run
+from tests.helpers.made_run import some_images, write_run
 from utils.anchors import box_sizes, kmeans_anchors
 from utils.annotations import load_dataset
 from utils.image import read_image
@@ -21,8 +21,9 @@ from yolo4.convert.options import ConvertOptions
 from yolo4.evaluate.command import evaluate_run
 from yolo4.export.command import export
 from yolo4.export.options import ExportOptions
-from yolo4.formats import FORMATS
+from yolo4.formats import MODEL_FORMATS
 from yolo4.inference.detector import Detector
+from yolo4.inference.keras_network import load_network
 from yolo4.predict.command import predict
 from yolo4.predict.options import PredictOptions
 from yolo4.sample_data.make import make_sample_data
@@ -113,11 +114,16 @@ def test_backends_find_the_same(untrained, monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("form", sorted(set(FORMATS) - {"darknet"}))
+@pytest.mark.parametrize("form", sorted(MODEL_FORMATS))
 @pytest.mark.parametrize("untrained", ONE_NETWORK, indirect=True)
-def test_every_format_holds_the_network(untrained, form, tmp_path):
-    # Each export is compared with Keras before it is kept.
-    export(ExportOptions(str(untrained.folder), form, str(tmp_path)))
+def test_every_format_computes_the_logits_of_both_levels(untrained, form, tmp_path):
+    export(ExportOptions(str(untrained.folder), form, str(tmp_path), outputs="logits"))
+    images = some_images(1, size=(64, 96))
+    found = MODEL_FORMATS[form].open(tmp_path / MODEL_FORMATS[form].file)(images)
+    expected = load_network(untrained, "float32")(images, training=False)
+    assert found.keys() == {"p4", "p5"}
+    for name, level in zip(("p4", "p5"), map(np.asarray, expected), strict=True):
+        np.testing.assert_allclose(found[name], level, rtol=0, atol=1e-3 * np.abs(level).max())
 
 
 def test_darknets_files_come_back_as_the_same_run(untrained, tmp_path):
