@@ -23,20 +23,7 @@ def is_own(path: Path) -> bool:
 
 
 def load_own(model: YOLOv4, path: Path, whole: bool = False) -> str:
-    """Fill a network; the heads keep their values if the file's are for another class count.
-
-    Args:
-        model: the network.
-        path: the file.
-        whole: refuse a file that does not fill the whole network.
-
-    Returns:
-        One or two lines for the log.
-
-    Raises:
-        UserError: the file is damaged or is for another network, width or depth; nothing was
-            loaded.
-    """
+    """Fill a network, as `yolo4.weights.Load` describes."""
     return fill_own(model, read_keras3(path), whole)
 
 

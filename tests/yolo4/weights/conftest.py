@@ -2,7 +2,12 @@
 
 import pytest
 
+from nets.networks import YOLOV4_TINY
+from nets.yolov4 import YOLOv4
 from tests.helpers.foreign_files import make_foreign_files
+from yolo4.build import build_model
+from yolo4.config import Config
+from yolo4.weights.keras2 import keras2_settings
 
 
 @pytest.fixture(scope="session")
@@ -13,3 +18,15 @@ def of_keras2(tmp_path_factory):
 @pytest.fixture(scope="session")
 def of_keras3(tmp_path_factory):
     return make_foreign_files(tmp_path_factory.mktemp("keras3"), "keras")
+
+
+@pytest.fixture(scope="module")
+def network():
+    """YOLOv4 in the size of these files."""
+    return build_model(Config(width=0.125, depth=0.1, input_size=64, **keras2_settings()), 3)
+
+
+@pytest.fixture(scope="module")
+def tiny():
+    """YOLOv4-tiny in the size of these files."""
+    return YOLOv4(3, 0.125, 1.0, (64, 64), epsilon=1e-3, network=YOLOV4_TINY)

@@ -30,16 +30,6 @@ def made(of_keras2):
     return of_keras2
 
 
-@pytest.fixture(scope="module")
-def network():
-    return build_model(CONFIG, 3)
-
-
-@pytest.fixture(scope="module")
-def tiny():
-    return YOLOv4(3, 0.125, 1.0, (64, 64), epsilon=1e-3, network=YOLOV4_TINY)
-
-
 @pytest.fixture
 def file(made, tmp_path):
     """A copy of `first.h5` to change."""

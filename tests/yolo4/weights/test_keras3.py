@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 import pytest
 
-from nets.networks import YOLOV4, YOLOV4_TINY
+from nets.networks import YOLOV4
 from nets.yolov4 import YOLOv4
 from tests.helpers.foreign_files import assert_same_logits, scrambled, unchanged
 from tests.helpers.keras3_file import rename, write_keras3
@@ -30,16 +30,6 @@ FILES = ["first.weights.h5", "first.keras", "nested.weights.h5", "stride16first.
 def made(request):
     """The folder of the files of each library."""
     return request.getfixturevalue(request.param)
-
-
-@pytest.fixture(scope="module")
-def network():
-    return build_model(CONFIG, 3)
-
-
-@pytest.fixture(scope="module")
-def tiny():
-    return YOLOv4(3, 0.125, 1.0, (64, 64), epsilon=1e-3, network=YOLOV4_TINY)
 
 
 @pytest.fixture
