@@ -14,7 +14,7 @@ import numpy as np
 from matplotlib import font_manager, ft2font
 from PIL import Image, ImageDraw, ImageFont
 
-from utils.files import MODEL_DATA, write_atomically
+from utils.files.writing import MODEL_DATA, write_atomically
 
 if TYPE_CHECKING:  # drawing boxes starts sooner without them
     from matplotlib.axes import Axes

@@ -10,7 +10,7 @@ import numpy as np
 from nets.losses import YOLOv4Loss, confidence_loss
 from nets.yolov4 import YOLOv4
 from utils.errors import UserError
-from utils.files import atomic_path
+from utils.files.writing import atomic_path
 from yolo4.config import Config
 from yolo4.run import Run
 from yolo4.weights.keras3 import read_keras3

@@ -18,7 +18,7 @@ import PIL
 
 import utils.image
 from utils.annotations.raw import Annotation, Entry, Finding, Problem, RawObject
-from utils.files import write_atomically
+from utils.files.writing import write_atomically
 from utils.image import decode_image, exif_orientation, read_bytes
 
 # A file that changes twice within one tick of the file system's clock keeps its times, and the

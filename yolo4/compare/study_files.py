@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from utils.errors import UserError
-from utils.files import atomic_path, write_atomically
+from utils.files.writing import atomic_path, write_atomically
 from utils.records import Detections, Record
 from yolo4.run import Run
 

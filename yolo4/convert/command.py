@@ -10,7 +10,7 @@ from nets.networks import NETWORKS
 from nets.yolov4 import YOLOv4
 from utils.anchors import format_anchors, read_anchors
 from utils.errors import UserError
-from utils.files import MODEL_DATA, write_atomically, writing_to
+from utils.files.writing import MODEL_DATA, write_atomically, writing_to
 from utils.text import read_class_names
 from yolo4.build import build_model, save_weights
 from yolo4.config import Config

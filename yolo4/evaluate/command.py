@@ -6,7 +6,7 @@ from pathlib import Path
 
 from utils.annotations import load_dataset
 from utils.errors import UserError
-from utils.files import make_output, write_atomically, writing_to
+from utils.files.writing import make_output, write_atomically, writing_to
 from utils.metrics import summary
 from utils.metrics.plots import (
     plot_average_precision,

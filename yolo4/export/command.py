@@ -9,7 +9,7 @@ import numpy as np
 
 from utils.annotations import load_dataset
 from utils.errors import UserError
-from utils.files import make_output
+from utils.files.writing import make_output
 from utils.image import read_image
 from utils.letterbox import fit_image
 from utils.records import Record

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from nets.networks import NetworkSpec
-from utils.files import write_atomically
+from utils.files.writing import write_atomically
 from yolo4.export.options import ExportOptions
 from yolo4.run import Run
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from utils.errors import UserError, module_version
-from utils.files import write_atomically
+from utils.files.writing import write_atomically
 from yolo4.formats import MODEL_FORMATS, ModelFormat
 from yolo4.run import Run, open_run
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from utils.files import write_atomically
+from utils.files.writing import write_atomically
 from yolo4.inference.agreement import Infer, Outputs, agree
 
 # Both precisions run on each of them; a long video without objects must not run both to its end.

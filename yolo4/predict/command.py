@@ -8,7 +8,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from utils.errors import UserError
-from utils.files import make_output, writing_to
+from utils.files.writing import make_output, writing_to
 from utils.records import Detections
 from yolo4.inference.detector import Detector
 from yolo4.inference.heatmap import HeatMap

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from utils.errors import UserError
-from utils.files import atomic_path, write_atomically
+from utils.files.writing import atomic_path, write_atomically
 from utils.records import Detections
 
 _CODECS = {".webm": "VP80", ".flv": "FLV1", ".wmv": "WMV2", ".mpg": "PIM1", ".mpeg": "PIM1"}

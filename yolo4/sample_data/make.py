@@ -12,7 +12,7 @@ import numpy as np
 from tqdm import tqdm
 
 from utils.errors import UserError
-from utils.files import MODEL_DATA
+from utils.files.writing import MODEL_DATA
 from yolo4.sample_data.scene import SceneObject, draw_scene
 
 SAMPLE_DATA = MODEL_DATA / "sample"

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from nets.losses import TERMS
 from utils.errors import UserError
-from utils.files import write_atomically
+from utils.files.writing import write_atomically
 from utils.metrics.history import plot_history
 from yolo4.build import save_weights
 from yolo4.config import Config

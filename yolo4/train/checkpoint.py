@@ -13,7 +13,7 @@ import numpy as np
 
 from nets.yolov4 import YOLOv4
 from utils.errors import UserError
-from utils.files import atomic_path
+from utils.files.writing import atomic_path
 from utils.training_data.dataset import TrainingSet
 
 _FINGERPRINT_BATCHES = 3

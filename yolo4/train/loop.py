@@ -11,7 +11,7 @@ import keras
 from nets.yolov4 import YOLOv4
 from utils.anchors import format_anchors
 from utils.errors import UserError
-from utils.files import write_atomically
+from utils.files.writing import write_atomically
 from utils.training_data.dataset import TrainingSet
 from utils.training_data.worker_processes import batch_maker
 from yolo4.build import build_criterion, build_model, set_precision

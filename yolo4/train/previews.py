@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from utils.draw import draw_boxes
-from utils.files import write_atomically
+from utils.files.writing import write_atomically
 from utils.image import read_image
 from utils.records import Detections, Record
 from utils.training_data.dataset import Targets

@@ -10,7 +10,7 @@ from tqdm import tqdm
 from nets.networks import NETWORKS
 from nets.networks.spec import Release
 from utils.errors import UserError
-from utils.files import MODEL_DATA
+from utils.files.writing import MODEL_DATA
 
 _TIMEOUT = 60  # seconds without data
 _CHUNK = 1 << 18  # bytes

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from utils.files import write_atomically
+from utils.files.writing import write_atomically
 from utils.page.html import clean, render_html
 from yolo4.compare.report import (
     detection_figures,

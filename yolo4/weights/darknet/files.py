@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 
 from utils.errors import UserError
-from utils.files import atomic_path
+from utils.files.writing import atomic_path
 
 _VERSION = np.dtype("<i4")
 _NUMBER = np.dtype("<f4")

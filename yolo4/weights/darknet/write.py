@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nets.yolov4 import YOLOv4
-from utils.files import write_atomically
+from utils.files.writing import write_atomically
 from yolo4.weights.darknet.files import format_cfg, write_weights
 from yolo4.weights.darknet.graph import sections
 from yolo4.weights.darknet.layers import darknet_layers

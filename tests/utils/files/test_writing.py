@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from utils.files import atomic_path, write_atomically
+from utils.files.writing import atomic_path, write_atomically
 
 pytestmark = pytest.mark.quick
 
@@ -49,7 +49,7 @@ def test_what_a_killed_program_left_is_overwritten_by_the_next_write(tmp_path, n
 def test_model_data_is_in_the_checkout_whatever_the_current_folder_is(tmp_path):
     root = Path(__file__).parents[2]
     code = (
-        "from utils.files import MODEL_DATA\n"
+        "from utils.files.writing import MODEL_DATA\n"
         "from yolo4.sample_data.make import SAMPLE_DATA\n"
         "print(MODEL_DATA, SAMPLE_DATA, sep='\\n')"
     )

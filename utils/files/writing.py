@@ -7,7 +7,7 @@ from pathlib import Path
 
 from utils.errors import UserError
 
-MODEL_DATA = Path(__file__).parents[1] / "model_data"
+MODEL_DATA = Path(__file__).parents[2] / "model_data"
 
 
 @contextmanager
