@@ -18,7 +18,7 @@ import PIL
 
 import utils.image
 from utils.annotations.raw import Annotation, Entry, Finding, Problem, RawObject
-from utils.files.writing import write_atomically
+from utils.files.writing import remove_leftovers, write_atomically
 from utils.image import decode_image, exif_orientation, read_bytes
 
 # A file that changes twice within one tick of the file system's clock keeps its times, and the
@@ -96,11 +96,9 @@ class ScanCache:
         """Write what this scan read, and drop files that it did not use."""
         if self._current == self._previous:
             return
-        # Several processes may save at once, so each writes to a separate file first.
-        temporary = self._file.with_suffix(f".{os.getpid()}")
         with suppress(OSError):
-            write_atomically(temporary, json.dumps({"code": _code(), "files": self._current}))
-            temporary.replace(self._file)
+            write_atomically(self._file, json.dumps({"code": _code(), "files": self._current}))
+            remove_leftovers(self._file.parent, shared=True)
 
     def _get(self, file: Path, read: Callable[[], list]) -> list:
         path, stamp = str(file.absolute()), _stamp(file)

@@ -1,31 +1,92 @@
 """Atomic writes, output folders, and the project's own data files."""
 
+import os
+import re
+import secrets
+import shutil
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from utils.errors import UserError
 
 MODEL_DATA = Path(__file__).parents[2] / "model_data"
 
+_TEMPORARY = re.compile(r"\.yolov4-[0-9a-f]{16}\.tmp.*", re.DOTALL)
+_LONGEST_SUFFIX = 100  # bytes
+_DAY = 24 * 60 * 60
+
 
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
-    """A hidden temporary path beside `path`; it replaces `path` at the end of the block.
+    """A temporary path beside `path`; it replaces `path` at the end of the block.
 
     Folders on the way are made. After an exception the old file stays and the new one is removed.
-    The hidden name is always the same and keeps the suffixes, so what a killed program left behind
-    is overwritten by the next write.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}")
+    temporary = make_temporary(path)
     try:
         yield temporary
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def make_temporary(path: Path) -> Path:
+    """Make an empty hidden file beside `path`, with a random name and the last suffixes of `path`.
+
+    Nobody can foresee the name, and a file or symbolic link that has it is not opened.
+    """
+    temporary = path.with_name(_temporary_name(_suffixes(path)))
+    temporary.touch(exist_ok=False)
+    return temporary
+
+
+@contextmanager
+def temporary_folder(parent: Path) -> Iterator[Path]:
+    """Within the block, a new hidden folder in `parent`, with a random name."""
+    folder = parent / _temporary_name()
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_leftovers(folder: Path, shared: bool = False) -> None:
+    """Remove temporary files and folders of killed programs from a folder, not from subfolders.
+
+    Args:
+        folder: where they are.
+        shared: whether running programs may have temporary files there too. Then only what has not
+            changed for a day is removed.
+    """
+    newest = time.time() - (_DAY if shared else 0)
+    for path in folder.iterdir():
+        if _TEMPORARY.fullmatch(path.name):
+            with suppress(OSError):  # another program has removed it, or it belongs to another user
+                if path.lstat().st_mtime <= newest:
+                    _remove(path)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+
+
+def _temporary_name(suffixes: str = "") -> str:
+    return f".yolov4-{secrets.token_hex(8)}.tmp{suffixes}"
+
+
+def _suffixes(path: Path) -> str:
+    """The last two suffixes, which name the format; fewer if the name would become too long."""
+    choices = ("".join(path.suffixes[-2:]), path.suffix)
+    return next((text for text in choices if len(os.fsencode(text)) <= _LONGEST_SUFFIX), "")
 
 
 def write_atomically(path: str | Path, data: bytes | str) -> None:

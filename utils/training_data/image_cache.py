@@ -7,8 +7,6 @@ from smaller ones.
 import hashlib
 import os
 import shutil
-import threading
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -16,6 +14,7 @@ import numpy as np
 import psutil
 
 from utils.errors import UserError
+from utils.files.writing import make_temporary, remove_leftovers
 from utils.image import ImageError, read_image
 from utils.records import Record
 
@@ -29,7 +28,6 @@ MAX_FRACTION = 0.8
 _CGROUP = Path("/sys/fs/cgroup")
 
 _STAMP_BYTES = 16
-_DAY = 24 * 60 * 60
 
 
 def read_record(record: Record) -> np.ndarray:
@@ -114,7 +112,7 @@ class DiskCache:
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            self._remove_unfinished()
+            remove_leftovers(self.folder, shared=True)
             missing = [record for record in _distinct(records) if not self._has(record)]
             free = shutil.disk_usage(self.folder).free
         except OSError as error:
@@ -129,12 +127,6 @@ class DiskCache:
     def _has(self, record: Record) -> bool:
         file = self._file(record)
         return file.is_file() and file.stat().st_size == _pixel_bytes(record) + _STAMP_BYTES
-
-    def _remove_unfinished(self) -> None:
-        """Remove old temporary files that killed programs left behind."""
-        for temporary in self.folder.glob(".*"):
-            if time.time() - temporary.stat().st_mtime > _DAY:
-                temporary.unlink(missing_ok=True)
 
 
 def available_memory() -> int:
@@ -200,12 +192,15 @@ def _load(file: Path, record: Record, stamp: bytes) -> np.ndarray | None:
 
 
 def _store(file: Path, image: np.ndarray, stamp: bytes) -> None:
-    # A unique name: other threads and programs may store the same image at the same time.
-    temporary = file.with_name(f".{file.name}.{os.getpid()}.{threading.get_ident()}")
+    # Not `atomic_path`: a cache may lose its files in a power cut, and need not wait for the disk.
+    try:
+        temporary = make_temporary(file)
+    except OSError:  # on a full disk the image is decoded again, which is no reason to stop
+        return
     try:
         with temporary.open("wb") as output:
             output.write(np.ascontiguousarray(image).data)
             output.write(stamp)
         temporary.replace(file)
-    except OSError:  # on a full disk the image is decoded again, which is no reason to stop
+    except OSError:
         temporary.unlink(missing_ok=True)

@@ -3,11 +3,18 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from utils.files.writing import atomic_path, write_atomically
+from utils.files.writing import (
+    atomic_path,
+    make_temporary,
+    remove_leftovers,
+    temporary_folder,
+    write_atomically,
+)
 
 pytestmark = pytest.mark.quick
 
@@ -34,20 +41,81 @@ def test_an_interruption_keeps_the_old_file_and_no_other(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.mark.parametrize("name", ["state.npz", "best.weights.h5", "film.mp4"])
-def test_what_a_killed_program_left_is_overwritten_by_the_next_write(tmp_path, name):
-    killed = atomic_path(tmp_path / name)
-    killed.__enter__().write_text("half of i")
-    assert not (tmp_path / name).exists()
-    with atomic_path(tmp_path / name) as temporary:
-        assert [p.name for p in tmp_path.iterdir()] == [temporary.name] == [f".{name}"]
+@pytest.mark.parametrize("name", ["state.npz", "best.weights.h5", "film.mp4", "no_suffix"])
+def test_a_temporary_file_is_hidden_and_has_the_suffixes(tmp_path, name):
+    with atomic_path(tmp_path / name) as temporary, atomic_path(tmp_path / name) as other:
+        assert temporary != other
+        assert temporary.parent == tmp_path
+        assert temporary.name.startswith(".")
+        assert temporary.name.endswith(name[name.index(".") :] if "." in name else ".tmp")
+        assert not (tmp_path / name).exists()
         temporary.write_text("whole")
+        other.write_text("whole too")
     assert [p.name for p in tmp_path.iterdir()] == [name]
     assert (tmp_path / name).read_text() == "whole"
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["n" * 255, "n" * 251 + ".npz", "n." + "s" * 253, "é" * 127, "a. b. " + "c" * 240 + ".h5"],
+)
+def test_names_of_255_bytes_are_written(tmp_path, name):
+    write_atomically(tmp_path / name, "whole")
+    assert (tmp_path / name).read_text() == "whole"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="symbolic links need a privilege")
+def test_a_symbolic_link_at_the_temporary_name_is_not_followed(tmp_path, monkeypatch):
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    monkeypatch.setattr("secrets.token_hex", lambda count: "0" * 2 * count)
+    with atomic_path(tmp_path / "a.txt") as temporary:
+        pass
+    temporary.symlink_to(victim)
+    with pytest.raises(FileExistsError):
+        write_atomically(tmp_path / "a.txt", "overwritten")
+    assert victim.read_text() == "precious"
+
+
+def left_by_a_killed_program(folder):
+    """A temporary file, and a temporary folder with a file."""
+    file, made = make_temporary(folder / "state.npz"), temporary_folder(folder)
+    subfolder = made.__enter__()
+    (subfolder / "model.onnx").write_text("half of i")
+    return [file, subfolder], made
+
+
+def test_leftovers_are_removed_and_nothing_else(tmp_path):
+    _left, _program = left_by_a_killed_program(tmp_path)
+    names = [".hidden", ".yolov4-notes.tmp", "state.npz", f".yolov4-{'g' * 16}.tmp.npz"]
+    for name in names:
+        (tmp_path / name).touch()
+    (tmp_path / "folder").mkdir()
+    inside = make_temporary(tmp_path / "folder" / "state.npz")
+    remove_leftovers(tmp_path)
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted([*names, "folder"])
+    assert inside.exists()
+
+
+def test_in_a_shared_folder_leftovers_are_removed_after_a_day(tmp_path):
+    young, _program = left_by_a_killed_program(tmp_path)
+    old, _other = left_by_a_killed_program(tmp_path)
+    for path in old:
+        os.utime(path, (time.time() - 90_000,) * 2)
+    remove_leftovers(tmp_path, shared=True)
+    assert sorted(tmp_path.iterdir()) == sorted(young)
+
+
+def test_a_temporary_folder_is_gone_after_the_block(tmp_path):
+    with temporary_folder(tmp_path) as folder:
+        (folder / "deep").mkdir()
+        assert list(tmp_path.iterdir()) == [folder]
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_model_data_is_in_the_checkout_whatever_the_current_folder_is(tmp_path):
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     code = (
         "from utils.files.writing import MODEL_DATA\n"
         "from yolo4.sample_data.make import SAMPLE_DATA\n"

@@ -4,6 +4,7 @@ import errno
 import os
 import pickle
 import re
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 
 from utils.errors import UserError
+from utils.files.writing import make_temporary
 from utils.image import ImageError
 from utils.records import Record
 from utils.training_data import image_cache as cache
@@ -207,11 +209,13 @@ def test_a_folder_that_cannot_be_written_is_reported(tmp_path):
 
 
 def test_unfinished_files_of_killed_programs_are_removed_after_a_day(folder):
-    for name, age in ((".old", 90_000), (".young", 60), ("kept.rgb", 90_000)):
-        (folder / name).touch()
-        os.utime(folder / name, (cache.time.time() - age,) * 2)
+    kept = [make_temporary(folder / "young.rgb"), folder / "old.rgb"]
+    old = [make_temporary(folder / "old.rgb"), kept[1]]
+    for file in old:
+        file.touch()
+        os.utime(file, (time.time() - 90_000,) * 2)
     DiskCache(folder).claim(of_size((9, 9)))
-    assert sorted(file.name for file in folder.iterdir()) == [".young", "kept.rgb"]
+    assert sorted(folder.iterdir()) == sorted(kept)
 
 
 def test_available_memory_respects_the_limit_of_a_container(tmp_path, monkeypatch):
