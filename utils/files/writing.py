@@ -20,17 +20,28 @@ _DAY = 24 * 60 * 60
 
 
 @contextmanager
-def atomic_path(path: str | Path) -> Iterator[Path]:
+def atomic_path(path: str | Path, durable: bool = True) -> Iterator[Path]:
     """A temporary path beside `path`; it replaces `path` at the end of the block.
 
     Folders on the way are made. After an exception the old file stays and the new one is removed.
+
+    Args:
+        path: the file.
+        durable: wait until the disk has the file, so that a power cut leaves the old or the new
+            one. Not worth the time for many files that are easily made again.
     """
     path = Path(path)
+    new_folders = [folder for folder in path.parents if not folder.exists()]
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = make_temporary(path)
     try:
         yield temporary
+        if durable:
+            _flush_file(temporary)
         temporary.replace(path)
+        if durable:
+            for changed in (path, *new_folders):
+                _flush_folder(changed.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -89,10 +100,26 @@ def _suffixes(path: Path) -> str:
     return next((text for text in choices if len(os.fsencode(text)) <= _LONGEST_SUFFIX), "")
 
 
-def write_atomically(path: str | Path, data: bytes | str) -> None:
-    """Write a file under a temporary name, then rename it; text is written as UTF-8."""
-    with atomic_path(path) as temporary:
+def write_atomically(path: str | Path, data: bytes | str, durable: bool = True) -> None:
+    """Write a file as `atomic_path` does; text is written as UTF-8."""
+    with atomic_path(path, durable) as temporary:
         temporary.write_bytes(data.encode("utf-8") if isinstance(data, str) else data)
+
+
+def _flush_file(path: Path) -> None:
+    """Wait until the disk has a file's bytes: before its new name, which would lead to nothing."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def _flush_folder(folder: Path) -> None:
+    """Wait until the disk has the names in a folder, where the system can do that."""
+    with suppress(OSError):  # Windows does not open folders, some file systems do not flush them
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def make_output(folder: Path) -> Path:

@@ -27,7 +27,7 @@ def write_image(path: Path, image: np.ndarray) -> None:
     file_format = Image.registered_extensions()[path.suffix.lower()]
     options = {"quality": _QUALITY} if file_format in ("JPEG", "WEBP") else {}
     Image.fromarray(image).save(encoded, file_format, **options)
-    write_atomically(path, encoded.getvalue())
+    write_atomically(path, encoded.getvalue(), durable=False)
 
 
 def write_crops(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers import ROOT
 from utils.files.writing import (
     atomic_path,
     make_temporary,
@@ -39,6 +40,69 @@ def test_an_interruption_keeps_the_old_file_and_no_other(tmp_path, monkeypatch):
         write_atomically(path, "new")
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def path_of(descriptor):
+    return Path(f"/proc/self/fd/{descriptor}").readlink()
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """The calls that matter in a power cut, in order: what reaches the disk, and renames."""
+    seen, fsync, replace = [], os.fsync, Path.replace
+
+    def traced_fsync(descriptor):
+        path = path_of(descriptor)
+        seen.append(("fsync", str(path), None if path.is_dir() else path.read_bytes()))
+        fsync(descriptor)
+
+    def traced_replace(self, target):
+        seen.append(("rename", str(self), str(target)))
+        return replace(self, target)
+
+    monkeypatch.setattr(os, "fsync", traced_fsync)
+    monkeypatch.setattr(Path, "replace", traced_replace)
+    return seen
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="descriptors have names in /proc")
+class TestPowerCut:
+    def test_the_bytes_reach_the_disk_before_the_name_and_the_name_before_the_return(
+        self, tmp_path, calls
+    ):
+        path = tmp_path / "state.npz"
+        write_atomically(path, "whole")
+        (_, hidden, content), (_, old, new), (_, folder, _) = calls
+        assert [name for name, *_ in calls] == ["fsync", "rename", "fsync"]
+        assert (hidden, content, new) == (old, b"whole", str(path))
+        assert folder == str(tmp_path)
+
+    def test_the_names_of_new_folders_reach_the_disk_too(self, tmp_path, calls):
+        write_atomically(tmp_path / "logs" / "run" / "state.npz", "whole")
+        flushed = [path for name, path, content in calls if name == "fsync" and content is None]
+        assert flushed == [str(tmp_path / "logs/run"), str(tmp_path / "logs"), str(tmp_path)]
+
+    def test_a_failed_write_renames_nothing(self, tmp_path, calls):
+        with pytest.raises(TypeError):
+            write_atomically(tmp_path / "file", 5)
+        assert calls == []
+
+    def test_files_that_are_easily_made_again_do_not_wait(self, tmp_path, calls):
+        write_atomically(tmp_path / "picture.png", b"pixels", durable=False)
+        assert [name for name, *_ in calls] == ["rename"]
+        assert (tmp_path / "picture.png").read_bytes() == b"pixels"
+
+    def test_a_folder_that_cannot_be_flushed_is_no_obstacle(self, tmp_path, monkeypatch):
+        fsync = os.fsync
+
+        def files_only(descriptor):
+            if path_of(descriptor).is_dir():
+                raise OSError(22, "Invalid argument")
+            fsync(descriptor)
+
+        monkeypatch.setattr(os, "fsync", files_only)
+        write_atomically(tmp_path / "file", "whole")
+        assert (tmp_path / "file").read_text() == "whole"
 
 
 @pytest.mark.parametrize("name", ["state.npz", "best.weights.h5", "film.mp4", "no_suffix"])
@@ -115,7 +179,6 @@ def test_a_temporary_folder_is_gone_after_the_block(tmp_path):
 
 
 def test_model_data_is_in_the_checkout_whatever_the_current_folder_is(tmp_path):
-    root = Path(__file__).parents[3]
     code = (
         "from utils.files.writing import MODEL_DATA\n"
         "from yolo4.sample_data.make import SAMPLE_DATA\n"
@@ -124,9 +187,9 @@ def test_model_data_is_in_the_checkout_whatever_the_current_folder_is(tmp_path):
     printed = subprocess.run(
         [sys.executable, "-c", code],
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(root)},
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         check=True,
     ).stdout
-    assert printed.splitlines() == [str(root / "model_data"), str(root / "model_data" / "sample")]
+    assert printed.splitlines() == [str(ROOT / "model_data"), str(ROOT / "model_data" / "sample")]
