@@ -10,6 +10,7 @@ import numpy as np
 from nets.losses import YOLOv4Loss, confidence_loss
 from nets.yolov4 import YOLOv4
 from utils.errors import UserError
+from utils.files.intact import append_checksum, require_intact
 from utils.files.writing import atomic_path
 from yolo4.config import Config
 from yolo4.run import Run
@@ -95,9 +96,10 @@ def build_criterion(config: Config, anchors: np.ndarray) -> YOLOv4Loss:
 
 
 def save_weights(model: YOLOv4, path: Path) -> None:
-    """Write the network's weights, without the optimizer's, atomically."""
+    """Write the network's weights, without the optimizer's, atomically and with a checksum."""
     with atomic_path(path) as temporary:
         keras.Model(model.inputs, model.outputs).save_weights(temporary)
+        append_checksum(temporary)
 
 
 def load_run_model(run: Run) -> YOLOv4:
@@ -106,10 +108,12 @@ def load_run_model(run: Run) -> YOLOv4:
     It takes images of any size that is a multiple of its largest stride.
 
     Raises:
-        UserError: there are no weights yet, or they are for another network or class count.
+        UserError: there are no weights yet, they are damaged, or they are for another network or
+            class count.
     """
     config, class_count = run.config(), len(run.class_names())
     path = run.weights()
+    require_intact(path)
     stored = read_keras3(path)
     weights_count = stored.class_count(config.network_spec)
     if weights_count != class_count:

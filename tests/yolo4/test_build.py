@@ -129,6 +129,13 @@ class TestRunModel:
         with pytest.raises(UserError, match=r"best\.weights\.h5: damaged, or not weights of Keras"):
             load_run_model(run)
 
+    def test_flipped_bytes_are_reported(self, run):
+        data = bytearray(run.best_weights.read_bytes())
+        data[len(data) // 2] ^= 1
+        run.best_weights.write_bytes(data)
+        with pytest.raises(UserError, match=r"best\.weights\.h5: damaged: its bytes are not those"):
+            load_run_model(run)
+
     def test_a_missing_batch_norm_is_seen(self, run):
         with h5py.File(run.best_weights, "a") as file:
             del file["layers/batch_norm_5"]

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import keras
+import numpy as np
 
 from nets.networks import NetworkSpec
 from nets.yolov4 import YOLOv4
+from utils.errors import UserError
 
 
 class Load(Protocol):
@@ -66,6 +68,22 @@ class WeightsFormat:
     network: Callable[[Path, NetworkSpec], NetworkSpec] = _expected
     settings: Callable[[Path, NetworkSpec], dict[str, Any]] = _no_settings
     anchors_file: Callable[[Path], Path | None] = _no_anchors
+
+
+def require_finite(array: np.ndarray, path: Path, place: str) -> None:
+    """Refuse an array of weights that no training makes.
+
+    Args:
+        array: the weights of one variable.
+        path: their file.
+        place: the variable, for the message.
+
+    Raises:
+        UserError: a number is NaN or infinite.
+    """
+    bad = array.size - np.count_nonzero(np.isfinite(array))
+    if bad:
+        raise UserError(f"{path}: {place} has {bad:,} of {array.size:,} numbers NaN or infinite")
 
 
 def loading_report(path: Path, model: YOLOv4, loaded: Iterable[keras.layers.Layer | None]) -> str:

@@ -17,7 +17,6 @@ from yolo4.weights.keras_file import (
     StoredLayer,
     StoredNetwork,
     array_in,
-    creation_index,
     group_in,
     stored_network,
 )
@@ -156,7 +155,7 @@ def _stored_layers(group: h5py.Group | None) -> list[StoredLayer]:
         for path in _texts(member, "weight_names"):
             layer, _, array = path.rpartition("/")
             name = layer or outer
-            stored = StoredLayer(name, {}, creation_index(name))
+            stored = StoredLayer(name, {}, name)
             stored = layers.setdefault(f"{outer}/{layer}", stored)
             stored.arrays[array.removesuffix(":0")] = array_in(member, path)
     return list(layers.values())

@@ -27,7 +27,6 @@ from yolo4.weights.keras_file import (
     StoredLayer,
     StoredNetwork,
     array_in,
-    creation_index,
     shortened,
     stored_network,
 )
@@ -154,8 +153,8 @@ def _numbered(layer: str) -> tuple[str, int]:
 def _stored(file: h5py.File, layer: str, names: Sequence[str]) -> StoredLayer:
     arrays = [array_in(file, name) for name in names]
     given: Any = file[names[0]].parent.attrs.get("name")
-    index = creation_index(given) if isinstance(given, str) else None
-    return StoredLayer(layer, dict(zip(_variables(arrays), arrays, strict=False)), index)
+    given = given if isinstance(given, str) else None
+    return StoredLayer(layer, dict(zip(_variables(arrays), arrays, strict=False)), given)
 
 
 def _variables(arrays: Sequence[np.ndarray]) -> Sequence[str]:

@@ -36,13 +36,18 @@ class StoredLayer:
         name: for messages, such as `conv2d_12`.
         arrays: by the names of Keras's variables: those of `CONVOLUTION` or `NORM`, if it is such a
             layer.
-        creation_index: its place among the layers of its type as created; None if the file does
-            not show it.
+        given_name: what the layer was called in the network; None if the file does not tell.
     """
 
     name: str
     arrays: dict[str, np.ndarray]
-    creation_index: int | None = None
+    given_name: str | None = None
+
+    @property
+    def creation_index(self) -> int | None:
+        """Its place among the layers of its type as created; None if the file does not show it."""
+        match = _DEFAULT_NAME.search(self.given_name or "")
+        return int(match[1] or 0) if match else None
 
     @property
     def shapes(self) -> dict[str, Shape]:
@@ -169,12 +174,6 @@ def describe(shapes: Mapping[str, Shape]) -> str:
 def shortened(names: Sequence[str]) -> str:
     """The first of several names, for messages."""
     return ", ".join([*names[:_SHOWN], *(["..."] if len(names) > _SHOWN else [])])
-
-
-def creation_index(name: str) -> int | None:
-    """The place of a layer among those of its type as created; None if a person named it."""
-    match = _DEFAULT_NAME.search(name)
-    return int(match[1] or 0) if match else None
 
 
 def group_in(parent: h5py.Group, name: str) -> h5py.Group:

@@ -15,7 +15,7 @@ import keras
 from nets import Tensor
 from nets.yolov4 import YOLOv4
 from utils.errors import UserError
-from yolo4.weights import loading_report
+from yolo4.weights import loading_report, require_finite
 from yolo4.weights.keras_file import Shape, StoredLayer, StoredNetwork, describe
 
 Pair = tuple[keras.layers.Layer, StoredLayer]
@@ -44,7 +44,14 @@ def fill_by_graph(model: YOLOv4, stored: StoredNetwork, whole: bool = False) -> 
 
 def fill_own(model: YOLOv4, stored: StoredNetwork, whole: bool = False) -> str:
     """Fill a network from a file that `yolo4.build.save_weights` wrote; as `fill_by_graph`."""
-    return _fill(model, stored, _matched(model, stored, [model.outputs]), whole)
+    pairs = _matched(model, stored, [model.outputs])
+    for layer, found in pairs:
+        if found.given_name not in (layer.name, None):
+            raise UserError(
+                f"{stored.path}: its {found.name} is {found.given_name}, but this network has "
+                f"{layer.name} in this place"
+            )
+    return _fill(model, stored, pairs, whole)
 
 
 def _fill(model: YOLOv4, stored: StoredNetwork, pairs: list[Pair], whole: bool) -> str:
@@ -55,6 +62,10 @@ def _fill(model: YOLOv4, stored: StoredNetwork, pairs: list[Pair], whole: bool) 
             "differ"
         )
     loaded = [(layer, found) for layer, found in pairs if layer.name not in skipped]
+    for layer, found in loaded:
+        for name, array in found.arrays.items():
+            place = f"the {name} of its {found.name}, {layer.name} of this network,"
+            require_finite(array, stored.path, place)
     for layer, found in loaded:
         for variable in layer.variables:
             variable.assign(found.arrays[variable.name])

@@ -362,7 +362,12 @@ class TestLoading:
             (
                 lambda n: np.full_like(n, np.nan),
                 False,
-                "not for this network: where the variances of conv_1 ",
+                "the beta of conv_1 has 8 of 8 numbers NaN or infinite$",
+            ),
+            (  # the last number is of the last kernel
+                lambda n: np.append(n[:-1], np.float32(np.inf)),
+                True,
+                r"the kernel of conv_\d+ has 1 of [\d,]+ numbers NaN or infinite$",
             ),
         ],
     )

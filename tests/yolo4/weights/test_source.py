@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import shutil
+from pathlib import Path
 
 import h5py
 import keras
@@ -166,6 +167,56 @@ class TestOwnFiles:
             open_weights(str(path)).load_into(two)
         assert equal(two.get_weights(), before)
 
+    @pytest.mark.parametrize("kind", ["whole numbers", "text", "group"])
+    def test_an_unreadable_kernel_is_seen(self, two, weights, tmp_path, kind):
+        path = Path(shutil.copy(weights, tmp_path / "part.weights.h5"))
+        with h5py.File(path, "a") as file:
+            shape = file["layers/conv2d_5/vars/0"].shape
+            del file["layers/conv2d_5/vars/0"]
+            values = {"whole numbers": np.zeros(shape, int), "text": "kernel"}
+            if kind == "group":
+                file.create_group("layers/conv2d_5/vars/0")
+            else:
+                file["layers/conv2d_5/vars/0"] = values[kind]
+        self.refused(two, path, "damaged, or not weights of Keras: layers/conv2d_5/vars/0 is not")
+
+    def test_layers_that_changed_places_are_seen(self, two, weights, tmp_path):
+        """Two of one shape, which their order alone would not tell apart."""
+        path = Path(shutil.copy(weights, tmp_path / "swapped.weights.h5"))
+        first, second = "layers/batch_norm/vars", "layers/batch_norm_1/vars"
+        with h5py.File(path, "a") as file:
+            assert file[first]["0"].shape == file[second]["0"].shape
+            file.move(first, "first")
+            file.move(second, first)
+            file.move("first", second)
+        self.refused(
+            two,
+            path,
+            r"its layers/batch_norm is conv_2_norm, but this network has conv_1_norm in this place",
+        )
+
+    def test_flipped_bytes_are_seen_wherever_they_are(self, two, weights, tmp_path):
+        path, content = tmp_path / "flipped.weights.h5", weights.read_bytes()
+        for place in np.random.default_rng(0).integers(0, len(content) - 73, 100):
+            changed = bytearray(content)
+            changed[place] ^= 0xFF
+            path.write_bytes(changed)
+            self.refused(two, path, "damaged: its bytes are not those that were written")
+
+    def refused(self, model, path, message):
+        before = model.get_weights()
+        with pytest.raises(UserError, match=f"^{path}: {message}") as caught:
+            open_weights(str(path)).load_into(model)
+        assert "\n" not in str(caught.value)
+        assert equal(model.get_weights(), before)
+
+    def test_weights_of_older_versions_have_no_checksum(self, two, trained, tmp_path):
+        random_weights(two, seed=2)
+        path = tmp_path / "older.weights.h5"
+        keras.Model(trained.inputs, trained.outputs).save_weights(path)
+        assert open_weights(str(path)).load_into(two) == f"{ALL} {path}"
+        assert equal(two.get_weights(), trained.get_weights())
+
     def test_the_class_count_is_read_from_the_file(self, weights):
         assert open_weights(str(weights)).class_count() == 2
 
@@ -183,6 +234,35 @@ def test_a_file_that_has_to_fill_the_whole_network_but_does_not_is_refused(
     ):
         open_weights(str(path)).load_into(model, whole=True)
     assert equal(model.get_weights(), before)
+
+
+def write_darknet(model, path):
+    path.write_bytes(darknet_reference.weights(model))
+
+
+@pytest.mark.parametrize("write", [save_weights, write_keras2, write_keras3, write_darknet])
+@pytest.mark.parametrize(
+    ("variable", "value"), [("kernel", np.nan), ("moving_variance", np.inf), ("bias", -np.inf)]
+)
+def test_numbers_that_are_not_finite_are_refused(two, tmp_path, write, variable, value):
+    """The last of the network's variables of a name, so that others would be loaded before it."""
+    suffix = ".weights" if write is write_darknet else ".weights.h5"
+    path, sick = tmp_path / f"sick{suffix}", random_weights(two, seed=3)
+    spoilt = [weight for weight in sick.weights if weight.name == variable][-1]
+    whole = spoilt.numpy()
+    spoilt.assign(np.where(np.arange(whole.size).reshape(whole.shape) == 1, value, whole))
+    write(sick, path)
+    spoilt.assign(whole)
+    before = two.get_weights()
+    layer = spoilt.path.split("/")[0]
+    if write is write_darknet:  # in which a batch norm is a part of its convolution
+        place = rf"the {variable} of {layer.removesuffix('_norm')} has 1 of "
+    else:
+        place = rf"the {variable} of its [\w/]+, {layer} of this network, has 1 of "
+    with pytest.raises(UserError, match=rf"^{path}: {place}[\d,]+ numbers NaN or inf") as caught:
+        open_weights(str(path)).load_into(two)
+    assert "\n" not in str(caught.value)
+    assert equal(two.get_weights(), before)
 
 
 @pytest.mark.parametrize("write", [save_weights, write_keras2, write_keras3])

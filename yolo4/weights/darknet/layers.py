@@ -70,21 +70,22 @@ class DarknetLayer:
     def could_be(self, values: np.ndarray) -> bool:
         """Whether part of a file may be this layer: none of its variances is negative.
 
+        NaN may be the damage of a file for this network.
+
         Args:
             values: flat array of `filters * size_of_filter` values.
         """
         if self.norm is None:
             return True
         variances = values[3 * self.filters : 4 * self.filters]
-        return bool((variances >= 0).all())  # false for NaN, too
+        return not (variances < 0).any()
 
-    def assign(self, values: np.ndarray) -> None:
-        """Take the weights from part of a file, as `could_be` does."""
+    def split(self, values: np.ndarray) -> list[tuple[Variable, np.ndarray]]:
+        """Each variable with its weights in part of a file, given as to `could_be`."""
         height, width, inputs, filters = self.convolution.kernel.shape
-        for place, variable in enumerate(self.vectors):
-            variable.assign(values[place * filters : (place + 1) * filters])
-        kernel = values[len(self.vectors) * filters :].reshape(filters, inputs, height, width)
-        self.convolution.kernel.assign(kernel.transpose(2, 3, 1, 0))
+        *vectors, kernel = np.split(values, filters * np.arange(1, len(self.vectors) + 1))
+        kernel = kernel.reshape(filters, inputs, height, width).transpose(2, 3, 1, 0)
+        return list(zip([*self.vectors, self.convolution.kernel], [*vectors, kernel], strict=True))
 
 
 def darknet_layers(model: YOLOv4) -> list[DarknetLayer]:

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from nets.networks import NETWORKS, YOLOV4, NetworkSpec
 from nets.yolov4 import YOLOv4
 from utils.errors import UserError
-from yolo4.weights import WeightsFormat, loading_report
+from yolo4.weights import WeightsFormat, loading_report, require_finite
 from yolo4.weights.darknet.files import read_header, read_weights
 from yolo4.weights.darknet.graph import bare_sections, weight_count
 from yolo4.weights.darknet.layers import DarknetLayer, darknet_layers
@@ -69,9 +71,7 @@ def load_darknet(model: YOLOv4, path: Path, whole: bool = False) -> str:
         _refuse(layers, numbers.size, reading.misfit, expected, path)
     pairs = list(zip(layers, reading.parts, strict=False))
     skipped = [] if reading.class_count == expected else [n for n, _ in pairs if n.norm is None]
-    for layer, part in pairs:
-        if layer not in skipped:
-            layer.assign(part)
+    _assign([pair for pair in pairs if pair[0] not in skipped], path)
     loaded = [layer for layer, _ in pairs if layer not in skipped]
     text = loading_report(path, model, [part for n in loaded for part in (n.convolution, n.norm)])
     if skipped:
@@ -82,6 +82,15 @@ def load_darknet(model: YOLOv4, path: Path, whole: bool = False) -> str:
     if missing := layers[len(pairs) :]:
         text += _where_it_ends(missing, reading)
     return text
+
+
+def _assign(pairs: Sequence[tuple[DarknetLayer, np.ndarray]], path: Path) -> None:
+    """Give each layer its part of the file, unless a number of any part is not finite."""
+    weights = [(layer, *pair) for layer, part in pairs for pair in layer.split(part)]
+    for layer, variable, values in weights:
+        require_finite(values, path, f"the {variable.name} of {layer.name}")
+    for _, variable, values in weights:
+        variable.assign(values)
 
 
 def _refuse(

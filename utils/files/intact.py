@@ -1,0 +1,71 @@
+"""Files that show whether their bytes are those that were written, and what came before them.
+
+The checksum is a last line of text behind the content: `sha256 <64 digits>`. HDF5 and ZIP (`.npz`)
+files end where they say that they end, so their readers pass over it. A program that changes an
+HDF5 file cuts the line off, which leaves a file without a checksum.
+"""
+
+import hashlib
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import IO
+
+from utils.errors import UserError
+from utils.files.writing import atomic_path
+
+_LINE = re.compile(rb"\nsha256 ([0-9a-f]{64})\n")
+_LINE_SIZE = len("\nsha256 \n") + 64
+_CHUNK = 2**20
+
+
+def append_checksum(path: Path) -> None:
+    """Append the SHA-256 of a file's bytes to the file."""
+    with path.open("rb+") as file:
+        digest = _sha256(file, path.stat().st_size)
+        file.write(f"\nsha256 {digest}\n".encode())
+
+
+def require_intact(path: Path) -> None:
+    """Compare a file with its checksum. A file without one, as older versions wrote, passes.
+
+    Raises:
+        UserError: the file has changed since it was written.
+    """
+    size = path.stat().st_size - _LINE_SIZE
+    if size < 0:
+        return
+    with path.open("rb") as file:
+        file.seek(size)
+        line = _LINE.fullmatch(file.read())
+        file.seek(0)
+        if line is not None and _sha256(file, size) != line[1].decode():
+            raise UserError(
+                f"{path}: damaged: its bytes are not those that were written, by its SHA-256; "
+                "restore it from a copy"
+            )
+
+
+def _sha256(file: IO[bytes], size: int) -> str:
+    """The digest of the next bytes of a file."""
+    digest = hashlib.sha256()
+    while size > 0 and (chunk := file.read(min(size, _CHUNK))):
+        digest.update(chunk)
+        size -= len(chunk)
+    return digest.hexdigest()
+
+
+def previous_path(path: Path) -> Path:
+    """Where `keep_previous` keeps a file: `state.previous.npz` beside `state.npz`."""
+    return path.with_name(f"{path.stem}.previous{path.suffix}")
+
+
+def keep_previous(path: Path) -> None:
+    """Keep a file that is about to be replaced. It stays where it is, and takes no more space."""
+    with atomic_path(previous_path(path)) as temporary:
+        temporary.unlink(missing_ok=True)
+        try:
+            os.link(path, temporary)
+        except OSError:  # no hard links, as on FAT
+            shutil.copyfile(path, temporary)
