@@ -3,6 +3,7 @@
 import contextlib
 import importlib
 import re
+from pathlib import Path
 
 
 class UserError(Exception):
@@ -11,6 +12,20 @@ class UserError(Exception):
     The message has the form `<file>[, line N|, object N]: <what was found>; <what is expected>`.
     The command-line scripts print it without a traceback and exit with status 2.
     """
+
+
+class FileError(UserError):
+    """A file cannot be read, or does not hold what it should.
+
+    Attributes:
+        detail: what was found, and what is expected.
+        where: the place in the file ("line 3"), empty for the whole file.
+    """
+
+    def __init__(self, path: str | Path, detail: str, where: str = "") -> None:
+        super().__init__(f"{path}, {where}: {detail}" if where else f"{path}: {detail}")
+        self.detail = detail
+        self.where = where
 
 
 def metadata_version(module: str) -> str | None:

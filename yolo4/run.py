@@ -8,7 +8,8 @@ import numpy as np
 from nets.networks import NetworkSpec
 from utils.anchors import read_anchors
 from utils.errors import UserError
-from utils.text import read_class_names, read_utf8
+from utils.files.reading import read_utf8
+from utils.text import read_class_names
 from yolo4.config import Config
 
 RUNS = Path("logs")

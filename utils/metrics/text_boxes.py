@@ -14,8 +14,8 @@ from typing import TypeVar
 import numpy as np
 
 from utils.errors import UserError
+from utils.files.reading import read_text
 from utils.records import Detections, Record
-from utils.text import read_text
 
 _FLAGS = {"difficult": True, "1": True, "0": False}
 

@@ -274,11 +274,13 @@ def test_evaluation_data_needs_no_train_split(tmp_path):
 
 
 def test_read_class_names(tmp_path):
-    path = write_text(tmp_path / "c.txt", "\ufeffcat\n traffic light \n\n猫\n")
+    path = write_text(tmp_path / "c.txt", "\ufeffcat\n traffic light \n猫\n\n \n")
     assert read_class_names(path) == ("cat", "traffic light", "猫")
     with pytest.raises(UserError, match="'cat' occurs twice"):
         read_class_names(write_text(path, "cat\ndog\ncat\n"))
     with pytest.raises(UserError, match=r"c\.txt: no class names; expected one per line"):
         read_class_names(write_text(path, "\n"))
+    with pytest.raises(UserError, match=r"c\.txt, line 2: the name of class 1 is empty"):
+        read_class_names(write_text(path, "cat\n\ndog\n"))
     with pytest.raises(UserError, match=r"gone\.txt"):
         read_class_names(tmp_path / "gone.txt")

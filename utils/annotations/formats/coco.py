@@ -1,6 +1,5 @@
 """COCO JSON: boxes as x, y, width, height in pixels from 0; crowds count as difficult."""
 
-import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -19,7 +18,8 @@ from utils.annotations.raw import (
     RawObject,
 )
 from utils.errors import UserError
-from utils.text import class_name, decode_text
+from utils.files.reading import read_json, read_text
+from utils.text import class_name
 
 _KEYS = ("images", "annotations", "categories")
 # A broken JSON file with such a name is an error; any other one is ignored.
@@ -83,13 +83,11 @@ def read_coco(files: Sequence[Path], root: Path, required: bool = False) -> list
 def _load(path: Path, required: bool) -> object:
     """The content of a JSON file, None if it is broken and not required."""
     try:
-        return json.loads(decode_text(path.read_bytes()))
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}") from error
-    except json.JSONDecodeError as error:
+        return read_json(path, read_text)
+    except UserError:
         if not required:
             return None
-        raise UserError(f"{path}, line {error.lineno}: bad JSON, {error.msg}") from error
+        raise
 
 
 def _is_coco(content: object) -> TypeGuard[dict]:

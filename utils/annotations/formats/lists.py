@@ -22,8 +22,9 @@ from utils.annotations.raw import (
     RawObject,
 )
 from utils.errors import UserError
+from utils.files.reading import MOST_BYTES_OF_DATA_SET, read_text
 from utils.image import IMAGE_SUFFIXES
-from utils.text import read_class_names, read_text
+from utils.text import read_class_names
 
 _SUFFIXES = "|".join(re.escape(suffix) for suffix in sorted(IMAGE_SUFFIXES))
 # Greedy: the last of several suffixes in a line ends the path, since boxes contain no letters.
@@ -55,7 +56,7 @@ LIST_FILES = DataFormat(
 
 def is_list_file(path: Path) -> bool:
     """Whether one of the first lines contains the path of an image and a box."""
-    lines = read_text(path).splitlines()[:100]
+    lines = read_text(path, MOST_BYTES_OF_DATA_SET).splitlines()[:100]
     return any(_LINE.fullmatch(line.strip()) and _BOX.search(line) for line in lines)
 
 
@@ -69,7 +70,8 @@ def read_list_files(files: Sequence[Path]) -> list[RawDataSet]:
     data_set = RawDataSet("list files (path x1,y1,x2,y2,class)", class_names=class_names)
     for path in files:
         entries = data_set.splits[split_of([path.stem])]
-        for number, line in enumerate(read_text(path).splitlines(), start=1):
+        lines = read_text(path, MOST_BYTES_OF_DATA_SET).splitlines()
+        for number, line in enumerate(lines, start=1):
             if line.strip():
                 entry = _make_entry(data_set, path, f"line {number}", line.strip())
                 entries += [entry] if entry else []

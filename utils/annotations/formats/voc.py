@@ -9,10 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
-from xml.etree.ElementTree import Element, ParseError, fromstring
-
-from defusedxml import DefusedXmlException
-from defusedxml.ElementTree import fromstring as safe_fromstring
+from xml.etree.ElementTree import Element
 
 from utils.annotations.image_files import ImageIndex, files_below, nfc, split_of_folder
 from utils.annotations.raw import (
@@ -26,8 +23,10 @@ from utils.annotations.raw import (
     RawDataSet,
     RawObject,
 )
-from utils.errors import UserError
-from utils.text import class_name, read_text
+from utils.errors import FileError
+from utils.files.markup import parse_xml
+from utils.files.reading import MOST_BYTES_OF_DATA_SET, read_text
+from utils.text import class_name
 
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
 _SPLITS = ("train", "val", "test", "trainval")
@@ -107,30 +106,16 @@ def read_xml(path: Path) -> Annotation:
 
 def _parse(path: Path) -> Element:
     """Return the root element of a VOC XML file."""
-    finding = partial(Finding, Problem.BAD_ANNOTATION, path)
     try:
         text = read_text(path)
-    except UserError as error:
-        raise AnnotationError(finding("", str(error).removeprefix(f"{path}: "))) from error
-    if not text.strip():
-        raise AnnotationError(finding("", "the file is empty; expected <annotation>"))
-    try:
-        # Only a document type can do harm; text without one goes to the C parser, which takes a
-        # tenth of the time.
-        root = (safe_fromstring if "<!DOCTYPE" in text else fromstring)(text)
-    except ParseError as error:
-        line, column = error.position
-        detail = f"bad XML, {str(error).split(':')[0]} (column {column})"
-        raise AnnotationError(finding(f"line {line}", detail)) from None
-    except DefusedXmlException:
-        line = text[: text.find("<!ENTITY")].count("\n") + 1
-        detail = "defines XML entities, which are not allowed"
-        raise AnnotationError(finding(f"line {line}", detail)) from None
-    except ValueError as error:
-        raise AnnotationError(finding("", f"bad XML, {error}")) from None
-    if root.tag != "annotation":
-        detail = f"the root element is <{root.tag}>; expected <annotation>"
-        raise AnnotationError(finding("", detail))
+        if not text.strip():
+            raise FileError(path, "the file is empty; expected <annotation>")
+        root = parse_xml(text, path)
+        if root.tag != "annotation":
+            raise FileError(path, f"the root element is <{root.tag}>; expected <annotation>")
+    except FileError as error:
+        finding = Finding(Problem.BAD_ANNOTATION, path, error.where, error.detail)
+        raise AnnotationError(finding) from None
     return root
 
 
@@ -173,7 +158,8 @@ def _read_lists(
     """Fill the splits from ImageSets/Main, one image per line; each XML file gives one entry."""
     entries: dict[str, Entry | None] = {}
     for split, path in lists:
-        for number, line in enumerate(read_text(path).splitlines(), start=1):
+        lines = read_text(path, MOST_BYTES_OF_DATA_SET).splitlines()
+        for number, line in enumerate(lines, start=1):
             if not line.strip():
                 continue
             stem = _listed_stem(nfc(line.strip()), xml_files)

@@ -10,22 +10,24 @@ from functools import partial
 from pathlib import Path
 from typing import TypeGuard
 
-import yaml
-
 from utils.annotations.formats.yolo_labels import has_objects, image_stems, label_file, read_labels
 from utils.annotations.image_files import files_below, split_in_name, split_of, split_of_folder
 from utils.annotations.raw import UNSPLIT, DataFormat, Entry, Finding, Problem, RawDataSet
 from utils.errors import UserError
+from utils.files.markup import read_yaml as load_yaml
+from utils.files.reading import MOST_BYTES_OF_DATA_SET, read_text
 from utils.image import is_image_name
-from utils.text import class_name, read_class_names, read_text, require_distinct
+from utils.printable import brief
+from utils.text import class_name, read_class_names, require_distinct
 
+_NO_VALUE = ("null", "~")
 _SPLIT_KEYS = {"train": "train", "val": "val", "valid": "val", "test": "test"}
 
 
 def find_yaml(root: Path) -> list[RawDataSet]:
     """Read the data set that a YAML file in a folder describes."""
     for path in sorted([*root.glob("*.yaml"), *root.glob("*.yml")]):
-        if "names" in read_text(path) and _is_data_yaml(_load_yaml(path)):
+        if "names" in read_text(path) and _is_data_yaml(load_yaml(path)):
             return read_yaml(path)
     return []
 
@@ -38,7 +40,7 @@ def read_yaml(path: Path) -> list[RawDataSet]:
     """
     if path.suffix.lower() not in (".yaml", ".yml"):
         return []
-    content = _load_yaml(path)
+    content = load_yaml(path)
     if not _is_data_yaml(content):
         raise UserError(
             f"{path}: not a YOLO data set; expected 'names' and one of 'train', 'val', 'test'"
@@ -47,10 +49,8 @@ def read_yaml(path: Path) -> list[RawDataSet]:
     data_set = RawDataSet("YOLO txt (data.yaml)", class_names=_names(content, path))
     for key, split in _SPLIT_KEYS.items():
         value = content.get(key)
-        if not value:
-            continue
-        for item in value if isinstance(value, list) else [value]:
-            location = _locate(str(item), content, path)
+        for item in filter(None, map(_path, value if isinstance(value, list) else [value])):
+            location = _locate(item, content, path)
             if location is None and split == "test":
                 data_set.notes.append(f"{path} names test images {item}, which do not exist")
             elif location is None:
@@ -126,14 +126,6 @@ def _has_image_path(path: Path) -> bool:
     return any(is_image_name(Path(line).name) for line in _lines(path))
 
 
-def _load_yaml(path: Path) -> object:
-    try:
-        return yaml.safe_load(read_text(path))
-    except yaml.YAMLError as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"{path}: bad YAML, {reason}") from error
-
-
 def _is_data_yaml(content: object) -> TypeGuard[dict]:
     return isinstance(content, dict) and "names" in content and bool(_SPLIT_KEYS.keys() & content)
 
@@ -141,14 +133,16 @@ def _is_data_yaml(content: object) -> TypeGuard[dict]:
 def _names(content: dict, path: Path) -> tuple[str, ...]:
     """The class names in a data.yaml: a list, or a mapping from the numbers from 0."""
     names = content["names"]
-    if isinstance(names, dict) and sorted(names, key=str) == sorted(range(len(names)), key=str):
-        names = [names[number] for number in range(len(names))]
+    if isinstance(names, dict):
+        numbers = [str(number) for number in range(len(names))]
+        names = [names[number] for number in numbers] if names.keys() == {*numbers} else names
     if not isinstance(names, list) or not names:
         raise UserError(
-            f"{path}: 'names' is {str(names)[:60]}; expected a list, or a mapping numbered from 0"
+            f"{path}: 'names' is {brief(names)}; expected a list, or a mapping numbered from 0"
         )
-    if str(content.get("nc", len(names))) != str(len(names)):
-        raise UserError(f"{path}: nc is {content['nc']}; expected {len(names)}, as in 'names'")
+    if content.get("nc", str(len(names))) != str(len(names)):
+        found = brief(content["nc"])
+        raise UserError(f"{path}: nc is {found}; expected {len(names)}, as in 'names'")
     names = tuple(map(class_name, names))
     if "" in names:
         raise UserError(f"{path}: the name of class {names.index('')} is empty; expected a name")
@@ -161,10 +155,16 @@ def _locate(item: str, content: dict, path: Path) -> Path | None:
 
     Roboflow writes `../train/images` for what is beside the YAML file.
     """
-    bases = [path.parent / str(content.get("path") or ""), Path(str(content.get("path") or ""))]
+    below = _path(content.get("path"))
+    bases = [path.parent / below, Path(below)]
     candidates = [base / item for base in (*bases, path.parent)]
     candidates.append(path.parent / item.removeprefix("../"))
     return next(filter(os.path.exists, candidates), None)
+
+
+def _path(value: object) -> str:
+    """A path in a data.yaml; empty if there is none."""
+    return value if isinstance(value, str) and value not in _NO_VALUE else ""
 
 
 def _images_in(location: Path, data_set: RawDataSet) -> list[Path]:
@@ -189,7 +189,7 @@ def _listed_image(file: Path, line: str) -> Path | None:
 
 
 def _lines(path: Path) -> list[str]:
-    return [line.strip() for line in read_text(path).splitlines()]
+    return [line.strip() for line in read_text(path, MOST_BYTES_OF_DATA_SET).splitlines()]
 
 
 def _names_beside(root: Path, images: Sequence[Path]) -> tuple[str, ...] | None:

@@ -8,8 +8,8 @@ which becomes its bounding box.
 from pathlib import Path
 
 from utils.annotations.raw import Annotation, Finding, Problem, RawObject
+from utils.files.reading import read_text
 from utils.image import is_image_name
-from utils.text import read_text
 
 _IMAGE_FOLDERS = ("images", "jpegimages")
 

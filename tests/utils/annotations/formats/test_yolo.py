@@ -80,11 +80,11 @@ def test_data_yaml_with_lists_of_images(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("train: images\nnames: [a]\nnc: 2", "nc is 2; expected 1"),
+        ("train: images\nnames: [a]\nnc: 2", "nc is '2'; expected 1"),
         ("train: images\nnames: 7", "'names' is .*; expected a list"),
         ("train: images\nnames: {1: a}", "'names' is .*; expected a list"),
         ("train: nowhere\nnames: [a]", "train: nowhere: no such folder"),
-        ("train: images\nnames: [a, ~]", "the name of class 1 is empty"),
+        ("train: images\nnames: [a, '']", "the name of class 1 is empty"),
         ("train: images\nnames: [' ', a]", "the name of class 0 is empty"),
         ("train: " + 5000 * "x" + "\nnames: [a]", "no such folder"),
         ("train: images\nnames: [a, a]", "'a' occurs twice"),
