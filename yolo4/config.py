@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from nets.networks import NETWORKS, YOLOV4, NetworkSpec
-from utils.errors import UserError
+from utils.errors import FileError, UserError
+from utils.files.reading import MOST_BYTES, read_json
 from utils.resize import Resize
 from utils.training_data.sizes import sizes_between
 from yolo4.options import check_ranges, from_mapping, option
@@ -174,7 +175,7 @@ class Config:
         "optimization",
     )
     seed: int = option(
-        0, "seed of initial weights, data order and augmentation", "optimization", low=0
+        0, "seed of initial weights, data order and augmentation", "optimization", 0, 10**9
     )
     # --- augmentation
     mosaic: float = option(0.5, "probability of combining four images", "augmentation", 0, 1)
@@ -291,14 +292,11 @@ class Config:
         Raises:
             UserError: the file is missing, is not JSON, or has an unknown or bad setting.
         """
-        try:
-            values = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise UserError(f"{path}: no such file; is {path.parent} a run folder?") from None
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise UserError(f"{path}: not JSON: {error}") from None
+        if not path.exists():
+            raise FileError(path, f"no such file; is {path.parent} a run folder?")
+        values = read_json(path, most=MOST_BYTES)
         if not isinstance(values, dict):
-            raise UserError(f"{path}: found a {type(values).__name__}, expected a JSON object")
+            raise FileError(path, f"found a {type(values).__name__}, expected a JSON object")
         return from_mapping(cls, values, where=str(path))
 
 

@@ -2,13 +2,14 @@
 
 import dataclasses
 import difflib
-import math
+import sys
 import types
 import typing
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from utils.errors import UserError
+from utils.printable import brief
 
 # Former names of options. Each is refused with a line that names its new name.
 RENAMED = {"iou_threshold": "nms_threshold"}
@@ -64,7 +65,7 @@ def check_ranges(options: Any) -> None:
     for field in option_fields(options):
         value, hint = getattr(options, field.name), hints[field.name]
         if not _fits(value, hint):
-            raise UserError(f"{flag(field.name)} is {value!r}; it takes {_describe(hint)}")
+            raise UserError(f"{flag(field.name)} is {brief(value)}; it takes {_describe(hint)}")
         for part in value if isinstance(value, tuple) else (value,):
             if isinstance(part, int | float):
                 _check_range(field, part)
@@ -104,11 +105,12 @@ def _check_range(field: dataclasses.Field, number: float) -> None:
     low, high = field.metadata["low"], field.metadata["high"]
     # In this form NaN, whose comparisons are all false, is refused too.
     is_inside = (low is None or number >= low) and (high is None or number <= high)
-    if not (is_inside and math.isfinite(number)):
+    # A whole number that no float holds is beyond every setting.
+    if not (is_inside and abs(number) <= sys.float_info.max):
         bounds = (("at least", low), ("at most", high))
         limits = [f"{words} {bound}" for words, bound in bounds if bound is not None]
         raise UserError(
-            f"{flag(field.name)} is {number!r}; "
+            f"{flag(field.name)} is {brief(number)}; "
             f"it must be a number, {' and '.join(limits) or 'not infinite'}"
         )
 
@@ -131,7 +133,7 @@ def check_names(names: Iterable[str], known: Iterable[str], where: str) -> None:
                 raise UserError(f"{where}: {name!r} has been renamed: use {RENAMED[name]!r}")
             near = difflib.get_close_matches(name, known, n=1)
             hint = f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(known)}"
-            raise UserError(f"{where}: unknown setting {name!r}{hint}")
+            raise UserError(f"{where}: unknown setting {brief(name)}{hint}")
 
 
 def from_mapping(options_type: type, values: Mapping[str, Any], where: str) -> Any:

@@ -141,9 +141,14 @@ def test_settings_are_restored_from_their_file(tmp_path):
         ('{"data": "folder"}', "--data is 'folder'"),
         ('{"hue": NaN}', "--hue is nan"),
         ("[1, 2]", "found a list, expected a JSON object"),
-        ('{"epochs": 3', "not JSON"),
-        ("", "not JSON"),
-        (b"\xff\xfe\x00", "not JSON"),
+        ('{"epochs": 3', "bad JSON"),
+        ("", "bad JSON"),
+        (b"\xff\xfe\x00", "not UTF-8, from byte 0 on"),
+        ("[" * 100_000, "nested too deeply"),
+        ('{"box_gain": 1' + "0" * 400 + "}", "--box-gain is 1000"),
+        ('{"seed": 1' + "0" * 400 + "}", "--seed is 1000"),
+        ('{"epochs": ' + "1" * 5000 + "}", "5000 digits"),
+        ('{"data": ' + "[" * 500 + "]" * 500 + "}", "--data is "),
     ],
 )
 def test_a_bad_file_is_reported_by_name_in_one_line(tmp_path, text, message):
@@ -151,7 +156,7 @@ def test_a_bad_file_is_reported_by_name_in_one_line(tmp_path, text, message):
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(UserError) as caught:
         Config.load(path)
-    assert str(caught.value).startswith(f"{path}: ")
+    assert str(caught.value).startswith(str(path))
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 

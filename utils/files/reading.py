@@ -15,8 +15,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import numpy as np
-
 from utils.errors import FileError, UserError
 from utils.files.encodings import decode_text
 from utils.printable import one_line
@@ -180,6 +178,8 @@ def open_npz(path: str | Path, expected: str) -> Iterator[Any]:
     Raises:
         FileError: as `open_regular` and `reading`, or its arrays together are too large.
     """
+    import numpy as np  # commands that only print their help read no arrays
+
     with open_regular(path) as file, reading(path, expected):
         size = sum(member.file_size for member in zipfile.ZipFile(file).infolist())
         file.seek(0)

@@ -117,5 +117,5 @@ def _value(text: str) -> Any:
     """A number, None, True or False in Python's notation; anything else is text."""
     try:
         return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
+    except Exception:  # Python's parser raises several types for what is not a value
         return text
