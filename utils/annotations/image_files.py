@@ -32,8 +32,13 @@ def split_of_folder(folder: Path, root: Path) -> str:
     return split_of(reversed(folder.relative_to(root).parts))
 
 
-def files_below(folder: Path) -> list[Path]:
-    """All files below a folder, sorted; follows links, and skips hidden files and folders."""
+def files_below(folder: Path, suffix: str = "") -> list[Path]:
+    """All files below a folder, sorted; follows links, and skips hidden files and folders.
+
+    Args:
+        folder: the folder.
+        suffix: return only files with this suffix, in lower case and with its dot.
+    """
     files_found, visited = [], set()
     for parent, folders, files in os.walk(folder, followlinks=True):
         real = os.path.realpath(parent)
@@ -42,7 +47,11 @@ def files_below(folder: Path) -> list[Path]:
             continue
         visited.add(real)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        files_found += [Path(parent, name) for name in files if not name.startswith(".")]
+        files_found += [
+            Path(parent, name)
+            for name in files
+            if not name.startswith(".") and name.lower().endswith(suffix)
+        ]
     return sorted(files_found)
 
 
@@ -87,7 +96,8 @@ class ImagesBelow:
         """Find an image by its path, or else by its file name anywhere below the root.
 
         Of several images with this file name, the one with the most matching parent folders is
-        chosen, then one below a folder named after the split that `listed_in` is named after.
+        chosen, then one below a folder named after the split that `listed_in` or a folder of it is
+        named after, then the one with the most folders in common with `listed_in`.
 
         Args:
             name: the path as written.
@@ -105,7 +115,9 @@ class ImagesBelow:
             for path in files_below(self.root):
                 if is_image_name(path.name):
                     self._by_name[nfc(path.name)].append(path)
-        split = split_in_name(listed_in.stem)
+        folder = listed_in.parent
+        folders = folder.relative_to(self.root).parts if folder.is_relative_to(self.root) else ()
+        split = split_of([listed_in.stem, *reversed(folders)])
         parts = path_parts(name)
 
         def matching_parts(path: Path) -> int:
@@ -114,7 +126,9 @@ class ImagesBelow:
 
         def rank(path: Path) -> tuple:
             splits = {split_in_name(part) for part in path.relative_to(self.root).parts[:-1]}
-            return (-matching_parts(path), split not in splits, path)
+            pairs = zip(path.parts, listed_in.parts, strict=False)
+            common = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+            return (-matching_parts(path), split not in splits, -common, path)
 
         required = 1 if is_unique or len(parts) == 1 else 2
         named = self._by_name.get(parts[-1], [])

@@ -7,7 +7,7 @@ has to change: detection and the error messages use this list.
 from collections.abc import Iterable
 from pathlib import Path
 
-from utils.annotations.formats import coco, lists, voc, yolo
+from utils.annotations.formats import coco, createml, cvat, labelme, lists, tf_csv, via, voc, yolo
 from utils.annotations.raw import DataFormat, RawDataSet
 from utils.errors import UserError
 
@@ -15,12 +15,18 @@ from utils.errors import UserError
 FORMATS: tuple[DataFormat, ...] = (
     voc.VOC_FOLDERS,
     yolo.DATA_YAML,
+    cvat.CVAT_XML,
     coco.COCO_JSON,
     voc.NESTED_VOC_FOLDERS,
     voc.LABELIMG,
     yolo.IMAGES_WITH_LABELS,
     lists.LIST_FILES,
     yolo.IMAGE_LISTS,
+    labelme.LABELME_JSON,
+    createml.CREATEML_JSON,
+    via.VIA_JSON,
+    via.VIA_CSV,
+    tf_csv.TF_CSV,
 )
 
 

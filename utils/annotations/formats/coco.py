@@ -67,7 +67,7 @@ def read_coco(files: Sequence[Path], root: Path, required: bool = False) -> list
     for path in files:
         content = _load(path, required or _ANNOTATION_NAME.search(path.name) is not None)
         if not _is_coco(content):
-            if required:
+            if required and _mentions_coco(content):
                 raise UserError(f"{path}: not COCO; expected lists {', '.join(map(repr, _KEYS))}")
             data_set.notes.append(f"{path} has no COCO objects and was ignored")
             continue
@@ -95,6 +95,10 @@ def _is_coco(content: object) -> TypeGuard[dict]:
     return all(
         isinstance(items, list) and all(isinstance(item, dict) for item in items) for items in lists
     )
+
+
+def _mentions_coco(content: object) -> bool:
+    return isinstance(content, dict) and any(key in content for key in _KEYS)
 
 
 def _is_id(value: object) -> bool:
