@@ -1,6 +1,7 @@
 """Builds the network and the loss of a run, in its precision and with its weights."""
 
 import inspect
+import io
 import re
 from pathlib import Path
 
@@ -36,6 +37,7 @@ def set_precision(config: Config) -> str:
     if precision == "auto":
         wide = config.width >= _LEAST_WIDTH_FOR_BFLOAT16
         precision = "bfloat16" if wide and _has_amx() else "float32"
+    keras.config.set_floatx("float32")  # of numbers that have no policy; Keras's file may differ
     keras.mixed_precision.set_global_policy(_POLICIES[precision])
     return precision
 
@@ -52,6 +54,7 @@ def build_model(config: Config, class_count: int, any_size: bool = False) -> YOL
     It takes images of the input size only, or of any size if `any_size` is set or the training is
     multi-scale.
     """
+    keras.config.set_image_data_format("channels_last")  # Keras's file may name the other order
     model = YOLOv4(
         class_count,
         config.width,
@@ -97,9 +100,22 @@ def build_criterion(config: Config, anchors: np.ndarray) -> YOLOv4Loss:
 
 def save_weights(model: YOLOv4, path: Path) -> None:
     """Write the network's weights, without the optimizer's, atomically and with a checksum."""
+    content = _WeightsInMemory()
+    keras.Model(model.inputs, model.outputs).save_weights(content)
     with atomic_path(path) as temporary:
-        keras.Model(model.inputs, model.outputs).save_weights(temporary)
+        temporary.write_bytes(content.getvalue())
         append_checksum(temporary)
+
+
+class _WeightsInMemory(io.BytesIO):
+    """A file in memory that Keras writes weights to.
+
+    On a full disk, HDF5 would keep the file open, try to write the rest when Python exits, and
+    crash. In memory it takes as much as the network's weights.
+    """
+
+    def __str__(self) -> str:
+        return "in memory.weights.h5"  # Keras checks the ending
 
 
 def load_run_model(run: Run) -> YOLOv4:

@@ -2,17 +2,18 @@
 
 import contextlib
 import dataclasses
-import io
-import os
 import pkgutil
 import sys
 import typing
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
 import tyro
 
-from utils.errors import UserError, missing_system_library
+from utils.errors import UserError
+from yolo4.environment.failures import describe_failure
+from yolo4.environment.streams import discard_unwritable, prepare_streams
 from yolo4.options import RENAMED, flag, option_fields
 from yolo4.quiet import quiet_start
 
@@ -43,8 +44,8 @@ def run_command(
         argv: the arguments; `sys.argv[1:]` if None.
         program: how a person calls the command, for `--help`; the script's name if None.
     """
+    prepare_streams()
     with clean_exit():
-        buffer_lines()
         options = parse(default() if callable(default) else default, description, argv, program)
         with quiet_start():
             # First, so that the error for a missing system library does not wait for TensorFlow.
@@ -76,7 +77,9 @@ def parse(
         UserError: a flag has been renamed, or a value is not allowed.
     """
     argv = sys.argv[1:] if argv is None else argv
-    names = _named(argv)
+    named = _named(argv)
+    _refuse_repeated(named)
+    names = {*named, *map(_without_no, named)}
     _refuse_renamed(names, default)
     grouped = tyro.cli(
         _grouped_type(default),
@@ -91,13 +94,35 @@ def parse(
     for group in dataclasses.fields(grouped):
         part = getattr(grouped, group.name)
         values |= {f.name: getattr(part, f.name) for f in dataclasses.fields(part)}
-    return type(default)(**values)
+    options = type(default)(**values)
+    _refuse_no_values(options, names)
+    return options
 
 
-def _named(argv: Sequence[str]) -> set[str]:
-    """The options whose flags are in `argv`: `--a-b 1`, `--a-b=1` and `--no-a-b` name `a_b`."""
-    flags = [word[2:].partition("=")[0].replace("-", "_") for word in argv if word[:2] == "--"]
-    return {*flags, *(name.removeprefix("no_") for name in flags)}
+def _named(argv: Sequence[str]) -> list[str]:
+    """What flags are in `argv`: `--a-b 1` and `--a-b=1` are `a_b`, `--no-a-b` is `no_a_b`."""
+    return [word[2:].partition("=")[0].replace("-", "_") for word in argv if word[:2] == "--"]
+
+
+def _without_no(name: str) -> str:
+    return name.removeprefix("no_")
+
+
+def _refuse_repeated(named: Sequence[str]) -> None:
+    """Refuse a flag that is given twice, since the first would be forgotten without a word."""
+    for name, count in Counter(map(_without_no, named)).items():
+        if count > 1:
+            raise UserError(
+                f"{flag(name)} is given {count} times; expected it once, with all its values "
+                "after it"
+            )
+
+
+def _refuse_no_values(options: Any, names: set[str]) -> None:
+    """Refuse a flag without a value, as an unset variable of the shell leaves it."""
+    for name in names:
+        if getattr(options, name, None) == ():
+            raise UserError(f"{flag(name)} has no value; is a variable of the shell unset?")
 
 
 def _refuse_renamed(names: set[str], default: Any) -> None:
@@ -131,37 +156,31 @@ def _grouped_type(default: Any) -> type:
 def clean_exit() -> Iterator[None]:
     """Within the block, expected failures end the program with one line instead of a traceback.
 
-    A `UserError` and a system library that OpenCV does not find give status 2, Ctrl-C gives 130.
+    A `UserError` and a failure of the machine (`describe_failure`) give status 2, Ctrl-C gives 130.
     If nobody reads the output any more (`| head`), the program ends silently with status 1.
     """
     try:
-        yield
-    except UserError as error:
-        refuse(str(error))
-    except ImportError as error:
-        message = missing_system_library(error)
-        if message is None:
+        try:
+            yield
+        except UserError as error:
+            refuse(str(error))
+        except KeyboardInterrupt as interrupt:
+            print(str(interrupt) or "interrupted", file=sys.stderr)
+            sys.exit(130)
+        except BrokenPipeError:
             raise
-        refuse(message)
-    except KeyboardInterrupt as interrupt:
-        print(str(interrupt) or "interrupted", file=sys.stderr)
-        sys.exit(130)
+        except Exception as error:
+            message = describe_failure(error)
+            if message is None:
+                raise
+            refuse(message)
     except BrokenPipeError:
-        # Otherwise Python flushes the rest at exit and prints a traceback.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    finally:
+        discard_unwritable()
 
 
 def refuse(message: str) -> NoReturn:
     """Print an error in one line and exit with status 2."""
     print(f"error: {message}", file=sys.stderr)
     sys.exit(2)
-
-
-def buffer_lines() -> None:
-    """Write standard output line by line, so that a log file can be followed while it grows.
-
-    An output that replaces the usual one, as in a notebook, stays as it is.
-    """
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(line_buffering=True)

@@ -55,6 +55,11 @@ def flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
+def _spelling(field: dataclasses.Field) -> str:
+    """How a person gives an option: by its flag, or by its place."""
+    return f"one of the {field.name}" if field.metadata["positional"] else flag(field.name)
+
+
 def check_ranges(options: Any) -> None:
     """Check that every option has a value of its type, among its choices and in its range.
 
@@ -69,6 +74,10 @@ def check_ranges(options: Any) -> None:
         for part in value if isinstance(value, tuple) else (value,):
             if isinstance(part, int | float):
                 _check_range(field, part)
+            elif isinstance(part, str) and not part.strip():
+                raise UserError(
+                    f"{_spelling(field)} is {part!r}; is a variable of the shell empty?"
+                )
 
 
 def _fits(value: Any, hint: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Hides the log lines that TensorFlow writes when it is imported."""
+"""Imports Keras with sound settings, and hides the log lines that TensorFlow writes then."""
 
 import contextlib
 import gc
@@ -7,18 +7,26 @@ import sys
 import tempfile
 from collections.abc import Iterator
 
+from utils.errors import UserError
+from yolo4.environment.failures import describe_failure
+from yolo4.environment.keras_settings import check_keras_settings
+
 
 @contextlib.contextmanager
 def quiet_start() -> Iterator[None]:
     """Hide what is written to standard error within the block, for imports that load Keras.
 
     TensorFlow's C++ code writes to the file descriptor of standard error before it reads its own
-    settings. If the block ends in an exception, the hidden text is shown. If Keras is loaded when
-    the block begins, nothing is hidden.
+    settings. If the block ends in an exception that is not described in one line, the hidden text
+    is shown. If Keras is loaded when the block begins, nothing is hidden.
+
+    Raises:
+        UserError: Keras cannot be imported with the settings of the environment.
     """
     if "keras" in sys.modules:
         yield
         return
+    check_keras_settings()
     # 3 hides TensorFlow's error lines too: they are about missing GPUs, and real errors raise.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()
@@ -31,9 +39,10 @@ def quiet_start() -> Iterator[None]:
             yield
             if "keras" in sys.modules:
                 _initialize_devices()
-        except BaseException:
-            hidden.seek(0)
-            os.write(screen, hidden.read())
+        except BaseException as error:
+            if not isinstance(error, UserError) and describe_failure(error) is None:
+                hidden.seek(0)
+                os.write(screen, hidden.read())
             raise
         finally:
             gc.freeze()

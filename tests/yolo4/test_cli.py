@@ -12,7 +12,7 @@ import pytest
 
 from tests.helpers import ROOT
 from utils.errors import UserError
-from yolo4.cli import buffer_lines, parse, run_command
+from yolo4.cli import parse, run_command
 from yolo4.config import Config
 from yolo4.options import check_ranges, flag, option, option_fields
 from yolo4.train.options import TrainOptions
@@ -207,14 +207,6 @@ def test_a_replaced_output_is_no_error(target, monkeypatch):
     assert (caught.value.code, output.getvalue()) == (None, "done\n")
 
 
-def test_an_output_file_grows_line_by_line(tmp_path, monkeypatch):
-    with (tmp_path / "log").open("w") as log:
-        monkeypatch.setattr(sys, "stdout", log)
-        buffer_lines()
-        print("one line")
-        assert (tmp_path / "log").read_text() == "one line\n"
-
-
 @dataclasses.dataclass(frozen=True)
 class Traced(Options):
     nms_threshold: float = option(0.45, "overlap", "work")
@@ -265,13 +257,31 @@ def test_help_of_the_scripts_needs_no_keras(script):
     assert "--help" in done.stdout
 
 
-@pytest.mark.skipif(os.name == "nt", reason="no such signal of a closed pipe")
-def test_output_that_nobody_reads_is_no_error():
-    code = "from yolo4.cli import clean_exit\nwith clean_exit(): print(*range(99), flush=True)"
-    reader, writer = os.pipe()
-    os.close(reader)
-    done = subprocess.run(
-        [sys.executable, "-c", code], stdout=writer, stderr=subprocess.PIPE, cwd=ROOT
-    )
-    os.close(writer)
-    assert (done.returncode, done.stderr) == (1, b"")
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["--kind", "red", "--rate", "1", "--kind", "red"], "--kind is given 2 times"),
+        (["--rate=1", "--rate", "2", "--rate", "3"], "--rate is given 3 times"),
+        (["--max-steps", "1", "--max_steps", "2"], "--max-steps is given 2 times"),
+        (["--show", "--no-show"], "--show is given 2 times"),
+    ],
+)
+def test_a_flag_that_is_given_twice_is_refused(argv, message):
+    with pytest.raises(UserError, match=f"^{message}; expected it once, with all its values after"):
+        parse(Options(), "", argv)
+
+
+@pytest.mark.parametrize(
+    ("options", "argv", "message"),
+    [
+        # What `--data $UNSET`, `--data "$UNSET"` and `predict.py "$UNSET"` leave.
+        (TrainOptions, ["--data"], "--data has no value; "),
+        (TrainOptions, ["--data", "--epochs", "3"], "--data has no value; "),
+        (TrainOptions, ["--data", "a", ""], "--data is ''; "),
+        (TrainOptions, ["--run-dir", " "], "--run-dir is ' '; "),
+        (Options, [""], "one of the sources is ''; "),
+    ],
+)
+def test_a_value_that_an_unset_variable_leaves_is_refused(options, argv, message):
+    with pytest.raises(UserError, match=f"^{message}is a variable of the shell"):
+        parse(options(), "", argv)

@@ -8,7 +8,6 @@ import json
 import os
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -18,6 +17,7 @@ import PIL
 
 import utils.image
 from utils.annotations.raw import Annotation, Entry, Finding, Problem, RawObject
+from utils.files.folders import home_folder
 from utils.files.writing import remove_leftovers, write_atomically
 from utils.image import decode_image, exif_orientation, read_bytes
 
@@ -56,8 +56,8 @@ def read_facts(image: Path) -> ImageFacts:
 class ScanCache:
     """Reads the files of a data set, and keeps the results in the user's cache folder.
 
-    The cache file may be deleted at any time. A damaged file, or a folder that is not writable,
-    only means that everything is read again.
+    The cache file may be deleted at any time. A damaged file only means that everything is read
+    again; so does a folder that is not writable, about which a line is printed.
 
     Args:
         data: the paths of the data set; each combination of paths has a separate cache file.
@@ -96,9 +96,11 @@ class ScanCache:
         """Write what this scan read, and drop files that it did not use."""
         if self._current == self._previous:
             return
-        with suppress(OSError):
+        try:
             write_atomically(self._file, json.dumps({"code": _code(), "files": self._current}))
             remove_leftovers(self._file.parent, shared=True)
+        except OSError as error:
+            print(f"the next start will read the data again: {self._file}: {error.strerror}")
 
     def _get(self, file: Path, read: Callable[[], list]) -> list:
         path, stamp = str(file.absolute()), _stamp(file)
@@ -128,8 +130,11 @@ def _stamp(file: Path) -> list[int] | None:
 
 
 def cache_folder() -> Path:
-    """`yolov4/scans` in `$XDG_CACHE_HOME`, or in `~/.cache` if that is not set."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    """`yolov4/scans` in `$XDG_CACHE_HOME`, or in `~/.cache` if that is not set.
+
+    For a user without a home it is in `/.cache`, which cannot be written.
+    """
+    base = os.environ.get("XDG_CACHE_HOME") or (home_folder() or Path("/")) / ".cache"
     return Path(base) / "yolov4" / "scans"
 
 

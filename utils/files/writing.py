@@ -1,5 +1,6 @@
 """Atomic writes, output folders, and the project's own data files."""
 
+import errno
 import os
 import re
 import secrets
@@ -29,6 +30,9 @@ def atomic_path(path: str | Path, durable: bool = True) -> Iterator[Path]:
         path: the file.
         durable: wait until the disk has the file, so that a power cut leaves the old or the new
             one. Not worth the time for many files that are easily made again.
+
+    Raises:
+        OSError: the file cannot be written; `filename` is the path, and not the temporary one.
     """
     path = Path(path)
     new_folders = [folder for folder in path.parents if not folder.exists()]
@@ -42,6 +46,8 @@ def atomic_path(path: str | Path, durable: bool = True) -> Iterator[Path]:
         if durable:
             for changed in (path, *new_folders):
                 _flush_folder(changed.parent)
+    except OSError as error:
+        raise error_about(path, error, temporary) from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -100,10 +106,24 @@ def _suffixes(path: Path) -> str:
     return next((text for text in choices if len(os.fsencode(text)) <= _LONGEST_SUFFIX), "")
 
 
+def error_about(path: Path, error: OSError, temporary: Path) -> OSError:
+    """The same error with the path, if it has no other, or that of the temporary file."""
+    if error.filename not in (None, str(temporary)):
+        return error
+    # Of libraries some raise an OSError without a number.
+    return OSError(error.errno or errno.EIO, error.strerror or str(error), str(path))
+
+
 def write_atomically(path: str | Path, data: bytes | str, durable: bool = True) -> None:
-    """Write a file as `atomic_path` does; text is written as UTF-8."""
+    r"""Write a file as `atomic_path` does.
+
+    Text is written as UTF-8. A byte of a file name that is not UTF-8 becomes an escape sequence,
+    such as "\udcff" for 0xFF: in JSON it is read as the same name again.
+    """
     with atomic_path(path, durable) as temporary:
-        temporary.write_bytes(data.encode("utf-8") if isinstance(data, str) else data)
+        if isinstance(data, str):
+            data = data.encode("utf-8", "backslashreplace")
+        temporary.write_bytes(data)
 
 
 def _flush_file(path: Path) -> None:
@@ -140,5 +160,7 @@ def writing_to(folder: Path) -> Iterator[None]:
     """Within the block, an error of the file system becomes a `UserError` about `--output`."""
     try:
         yield
+    except BrokenPipeError:  # of the screen: nobody reads it any more
+        raise
     except OSError as error:
         raise UserError(f"--output {folder}: cannot write there: {error}") from error

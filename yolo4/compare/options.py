@@ -6,13 +6,17 @@ from typing import Any, Literal
 
 from utils.errors import UserError
 from yolo4.config import ConfidenceLoss, Config
-from yolo4.options import from_mapping, option
+from yolo4.options import flag, from_mapping, option
 from yolo4.presets import PRESET_HELP, Preset, with_preset
 
 
 @dataclasses.dataclass(frozen=True)
 class CompareOptions(Config):
-    """The settings that all runs share, and what is compared with them."""
+    """The settings that all runs share, and what is compared with them.
+
+    Attributes:
+        given: names of the options whose flags were given on the command line.
+    """
 
     arms: tuple[str, ...] = option(
         ("bce", "focal"),
@@ -42,9 +46,16 @@ class CompareOptions(Config):
     # The arm and the study set these for each run, so they are no flags here.
     confidence_loss: ConfidenceLoss = option("focal", "set by the arm", group=None)
     run_dir: str | None = option(None, "set by the study", group=None)
+    given: frozenset[str] = dataclasses.field(default=frozenset(), compare=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        unused = sorted(self.given - {"report_only"})
+        if self.report_only is not None and unused:
+            raise UserError(
+                f"{flag(unused[0])} cannot be given with --report-only: the study has its own "
+                "options"
+            )
         if self.seeds < 1 or not self.arms:
             raise UserError("--arms and --seeds: a comparison needs at least one of each")
 

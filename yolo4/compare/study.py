@@ -16,7 +16,7 @@ from yolo4.compare.study_files import MeasuredImages, Study, StudyRun, read_json
 from yolo4.compare.worker import train_and_measure
 from yolo4.config import Config, differing_settings
 from yolo4.inference.records import choose_records
-from yolo4.options import flag, from_mapping
+from yolo4.options import flag, from_mapping, option_fields
 from yolo4.sample_data.make import SAMPLE_DATA, make_sample_data
 
 # What may change when a study is resumed: which runs it has, and how they are evaluated. Each arm
@@ -67,7 +67,8 @@ def continue_or_start(options: CompareOptions) -> Plan:
     _check_same(study, options)
     images = _measured_images(options)
     images.save(study.images_file)
-    write_json(study.options_file, dataclasses.asdict(options))
+    values = {field.name: getattr(options, field.name) for field in option_fields(options)}
+    write_json(study.options_file, values)
     return _plan(study, options)
 
 

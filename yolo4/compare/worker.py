@@ -3,7 +3,6 @@
 import dataclasses
 from pathlib import Path
 
-from yolo4.cli import buffer_lines
 from yolo4.compare.arms import Arm
 from yolo4.compare.study_files import (
     MeasuredImages,
@@ -13,6 +12,7 @@ from yolo4.compare.study_files import (
     write_json,
 )
 from yolo4.config import Config
+from yolo4.environment.streams import prepare_streams
 from yolo4.quiet import quiet_start
 
 
@@ -28,7 +28,7 @@ def train_and_measure(folder: Path, arm: Arm, shared: Config, seed: int) -> None
     Raises:
         UserError: the data or the settings do not allow training.
     """
-    buffer_lines()
+    prepare_streams()
     study = Study(folder)
     run = study.run(arm.folder, seed)
     images = MeasuredImages.load(study.images_file)

@@ -7,7 +7,11 @@ from utils.errors import UserError
 from utils.postprocess import EVALUATION, PostprocessSettings
 from utils.resize import Resize
 from yolo4.inference import BACKEND_HELP, RECT_HELP, RESIZE_HELP, Backend
-from yolo4.options import check_ranges, option
+from yolo4.options import check_ranges, flag, option
+
+# What acts on a network only, and not on the text files of a detector.
+_OF_THE_NETWORK = ("score_threshold", "nms_threshold", "nms", "max_detections")
+_OF_THE_NETWORK += ("resize", "rect", "batch_size", "backend", "on_bad_data")
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,11 @@ class EvaluateOptions:
             raise UserError("--detections and --ground-truth go together: name both folders")
         if self.detections is not None and (self.run or self.data or self.split):
             raise UserError("--detections replaces --run, --data and --split: remove these")
+        for name in _OF_THE_NETWORK if self.detections is not None else ():
+            if getattr(self, name) != getattr(type(self), name):
+                raise UserError(
+                    f"{flag(name)} changes nothing about the text files of --detections: remove it"
+                )
 
     def postprocess(self) -> PostprocessSettings:
         """How detections are selected."""

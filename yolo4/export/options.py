@@ -73,6 +73,10 @@ class ExportOptions:
                     raise UserError(
                         f"{flag(name)}: --format {self.format} has no such setting; remove it"
                     )
+        if not self.with_nms:
+            self._refuse("score_threshold", "nms_threshold", "max_detections", unless="--with-nms")
+        if self.precision == "float32":
+            self._refuse("calibration_images", unless="--precision int8")
         if self.with_nms and not chosen.has_nms:
             formats = ", ".join(entry.name for entry in FORMATS.values() if entry.has_nms)
             raise UserError(
@@ -80,3 +84,9 @@ class ExportOptions:
             )
         if self.with_nms and self.outputs == "logits":
             raise UserError("--with-nms suppresses boxes; remove it or --outputs logits")
+
+    def _refuse(self, *names: str, unless: str) -> None:
+        """Refuse settings that would change nothing."""
+        for name in names:
+            if getattr(self, name) != getattr(type(self), name):
+                raise UserError(f"{flag(name)} changes nothing without {unless}: remove it")

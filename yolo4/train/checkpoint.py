@@ -47,8 +47,8 @@ def save_state(path: Path, model: keras.Model, progress: Progress) -> None:
     arrays = {f"weight_{i}": value for i, value in enumerate(model.get_weights())}
     for i, variable in enumerate(model.optimizer.variables):
         arrays[f"optimizer_{i}"] = keras.ops.convert_to_numpy(variable)
-    with atomic_path(path) as temporary:
-        np.savez(temporary, progress=json.dumps(dataclasses.asdict(progress)), **arrays)
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, progress=json.dumps(dataclasses.asdict(progress)), **arrays)
 
 
 def load_progress(path: Path) -> Progress:

@@ -36,5 +36,6 @@ def _refuse_other_settings(options: TrainOptions, folder: str) -> None:
         if name in options.given:
             raise UserError(
                 f"{flag(name)} {getattr(options, name)} cannot be given with --resume: {folder} "
-                f"is resumed with its own settings, in which it is {getattr(stored, name)}"
+                f"is resumed with its own settings, in which it is {getattr(stored, name)}; a new "
+                f"run with other settings can start from its weights, --weights {folder}"
             )

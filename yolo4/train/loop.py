@@ -96,11 +96,11 @@ def resume_run(folder: str | Path, callbacks: MakeCallbacks = lambda setup: ()) 
             f"older version began this run; start a new one with --weights {folder}"
         )
     if progress.epoch >= config.epochs:
-        raise UserError(f"{folder}: all its {config.epochs} epochs are done")
+        raise UserError(f"{folder}: all its {config.epochs} epochs are done; {_further(folder)}")
     if progress.stopped_early:
         raise UserError(
             f"{folder}: --early-stopping ended it after epoch {progress.epoch}: "
-            f"no better mAP since epoch {progress.best_epoch}"
+            f"no better mAP since epoch {progress.best_epoch}; {_further(folder)}"
         )
     setup = prepare_resume(run)
     if len(setup.train) != progress.training_images:
@@ -114,6 +114,14 @@ def resume_run(folder: str | Path, callbacks: MakeCallbacks = lambda setup: ()) 
     model = build_model(config, len(setup.class_names))
     _fit(setup, model, progress, callbacks(setup), resumed=True)
     return run
+
+
+def _further(folder: str | Path) -> str:
+    """How to train the weights of a finished run further.
+
+    More epochs alone would be another training: they change the learning rate of every step.
+    """
+    return f"to train its weights further, start a new run with --weights {folder}"
 
 
 def _require_statistics(model: YOLOv4, config: Config) -> None:
