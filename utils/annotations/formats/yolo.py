@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TypeGuard
 
 from utils.annotations.formats.yolo_labels import has_objects, image_stems, label_file, read_labels
-
 from utils.annotations.image_files import files_below, split_in_name, split_of, split_of_folder
 from utils.annotations.raw import UNSPLIT, DataFormat, Entry, Finding, Problem, RawDataSet
 from utils.errors import UserError

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from utils.annotations.formats.yolo_labels import read_labels
 
 from tests.helpers.annotation_files import (
     all_records,
@@ -15,6 +14,7 @@ from tests.helpers.annotation_files import (
     write_text,
 )
 from utils.annotations import Problem
+from utils.annotations.formats.yolo_labels import read_labels
 from utils.errors import UserError
 
 pytestmark = pytest.mark.quick
