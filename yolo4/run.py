@@ -8,6 +8,7 @@ import numpy as np
 from nets.networks import NetworkSpec
 from utils.anchors import read_anchors
 from utils.errors import UserError
+from utils.files.intact import previous_path
 from utils.files.reading import read_utf8
 from utils.text import read_class_names
 from yolo4.config import Config
@@ -64,6 +65,11 @@ class Run:
     def state_file(self) -> Path:
         """What resuming needs: weights, optimizer state and counters at the end of an epoch."""
         return self.folder / "state.npz"
+
+    @property
+    def previous_state_file(self) -> Path:
+        """The state that was saved before, in case the state is damaged."""
+        return previous_path(self.state_file)
 
     @property
     def curves_picture(self) -> Path:

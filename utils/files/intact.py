@@ -10,9 +10,10 @@ import os
 import re
 import shutil
 from pathlib import Path
-from typing import IO
+from typing import BinaryIO
 
-from utils.errors import UserError
+from utils.errors import FileError
+from utils.files.reading import open_regular
 from utils.files.writing import atomic_path
 
 _LINE = re.compile(rb"\nsha256 ([0-9a-f]{64})\n")
@@ -31,23 +32,24 @@ def require_intact(path: Path) -> None:
     """Compare a file with its checksum. A file without one, as older versions wrote, passes.
 
     Raises:
-        UserError: the file has changed since it was written.
+        FileError: the file cannot be read, or has changed since it was written.
     """
-    size = path.stat().st_size - _LINE_SIZE
-    if size < 0:
-        return
-    with path.open("rb") as file:
+    with open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size - _LINE_SIZE
+        if size < 0:
+            return
         file.seek(size)
         line = _LINE.fullmatch(file.read())
         file.seek(0)
         if line is not None and _sha256(file, size) != line[1].decode():
-            raise UserError(
-                f"{path}: damaged: its bytes are not those that were written, by its SHA-256; "
-                "restore it from a copy"
+            raise FileError(
+                path,
+                "damaged: its bytes are not those that were written, by its SHA-256; restore it "
+                "from a copy",
             )
 
 
-def _sha256(file: IO[bytes], size: int) -> str:
+def _sha256(file: BinaryIO, size: int) -> str:
     """The digest of the next bytes of a file."""
     digest = hashlib.sha256()
     while size > 0 and (chunk := file.read(min(size, _CHUNK))):

@@ -55,7 +55,7 @@ def _shared_settings(study: Study, shared: Config, run: StudyRun, seed: int) -> 
 def _train(run: StudyRun, arm: Arm, shared: Config, seed: int) -> None:
     from yolo4.compare.diagnosis import LossAnalysisCallback
     from yolo4.compare.matching import matched_gain
-    from yolo4.train.checkpoint import load_progress
+    from yolo4.train.checkpoint import recover_progress
     from yolo4.train.loop import resume_run, start_run
     from yolo4.train.setup import TrainingSetup, prepare
 
@@ -63,7 +63,7 @@ def _train(run: StudyRun, arm: Arm, shared: Config, seed: int) -> None:
         return [LossAnalysisCallback(setup.run, setup.config, setup.val, setup.class_names)]
 
     if run.state_file.is_file():
-        progress = load_progress(run.state_file)
+        progress = recover_progress(run)
         if progress.epoch < run.config().epochs and not progress.stopped_early:
             resume_run(run.folder, callbacks)
         return

@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 import hashlib
 import json
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,9 +12,13 @@ import numpy as np
 
 from nets.yolov4 import YOLOv4
 from utils.errors import UserError
+from utils.files.intact import append_checksum, keep_previous, require_intact
+from utils.files.reading import open_npz
 from utils.files.writing import atomic_path
 from utils.training_data.dataset import TrainingSet
+from yolo4.run import Run
 
+_EXPECTED = "the state of a training"
 _FINGERPRINT_BATCHES = 3
 
 
@@ -41,47 +44,83 @@ class Progress:
     stopped_early: bool = False
     history: list[dict[str, float]] = dataclasses.field(default_factory=list)
 
+    @property
+    def position(self) -> str:
+        """Where the training is, for messages."""
+        return f"the end of epoch {self.epoch}" if self.epoch else "the start"
+
 
 def save_state(path: Path, model: keras.Model, progress: Progress) -> None:
-    """Write weights, optimizer variables and progress to one file, atomically."""
+    """Write weights, optimizer variables and progress to one file, atomically.
+
+    It ends with a checksum. The file that it replaces is kept beside it.
+    """
     arrays = {f"weight_{i}": value for i, value in enumerate(model.get_weights())}
     for i, variable in enumerate(model.optimizer.variables):
         arrays[f"optimizer_{i}"] = keras.ops.convert_to_numpy(variable)
-    with atomic_path(path) as temporary, temporary.open("wb") as file:
-        np.savez(file, progress=json.dumps(dataclasses.asdict(progress)), **arrays)
+    with atomic_path(path) as temporary:
+        with temporary.open("wb") as file:
+            np.savez(file, progress=json.dumps(dataclasses.asdict(progress)), **arrays)
+        append_checksum(temporary)
+        if path.exists():
+            keep_previous(path)
+
+
+def recover_progress(run: Run) -> Progress:
+    """Read how far a run has come. If its state is damaged, the one before takes its place.
+
+    A line is printed then, which says where the run continues.
+
+    Raises:
+        UserError: the state, and the one before if there is one, is missing or damaged.
+    """
+    try:
+        return _intact_progress(run.state_file)
+    except UserError as error:
+        previous = run.previous_state_file
+        if not previous.exists():
+            raise
+        progress = _intact_progress(previous)
+        previous.replace(run.state_file)
+        print(f"{error}. Continuing with the state before it, from {progress.position}")
+        return progress
+
+
+def _intact_progress(path: Path) -> Progress:
+    require_intact(path)
+    return load_progress(path)
 
 
 def load_progress(path: Path) -> Progress:
-    """Read how far a training has come.
+    """Read how far a training has come, without looking at the rest of its state.
 
     Raises:
         UserError: the file is missing or does not hold the state of a training.
     """
-    try:
-        with np.load(path) as arrays:
-            return Progress(**json.loads(str(arrays["progress"])))
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file; this run cannot be resumed") from None
-    except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
-        raise UserError(f"{path}: not the state of a training") from None
+    with open_npz(path, _EXPECTED) as arrays:
+        return Progress(**json.loads(str(arrays["progress"])))
 
 
 def load_state(path: Path, model: keras.Model, optimizer: bool) -> None:
     """Restore the saved weights, and with `optimizer` the optimizer's variables.
 
     Raises:
-        UserError: the state belongs to another network or optimizer.
+        UserError: the state is damaged or belongs to another network or optimizer; nothing was
+            restored.
     """
-    try:
-        with np.load(path) as arrays:
-            model.set_weights([arrays[f"weight_{i}"] for i in range(len(model.weights))])
-            if optimizer:
-                for i, variable in enumerate(model.optimizer.variables):
-                    variable.assign(arrays[f"optimizer_{i}"])
-    except (ValueError, KeyError):
+    variables = {f"weight_{i}": variable for i, variable in enumerate(model.weights)}
+    if optimizer:
+        variables |= {f"optimizer_{i}": v for i, v in enumerate(model.optimizer.variables)}
+    kinds = ("weight_", "optimizer_") if optimizer else ("weight_",)
+    with open_npz(path, _EXPECTED) as stored:
+        arrays = {name: stored[name] for name in stored.files if name.startswith(kinds)}
+    shapes = {name: array.shape for name, array in arrays.items()}
+    if shapes != {name: tuple(variable.shape) for name, variable in variables.items()}:
         raise UserError(
             f"{path}: the state of another network or optimizer than config.json describes"
-        ) from None
+        )
+    for name, array in arrays.items():
+        variables[name].assign(array)
 
 
 def fingerprint(model: YOLOv4, dataset: TrainingSet, batch_size: int) -> dict[str, str]:

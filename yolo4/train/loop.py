@@ -19,7 +19,14 @@ from yolo4.config import Config
 from yolo4.run import Run, open_run
 from yolo4.train.batches import TrainingBatches
 from yolo4.train.callbacks import CheckpointAndHistory, ProgressBar, StopOnNonFinite, Validation
-from yolo4.train.checkpoint import Progress, fingerprint, load_progress, load_state, save_state
+from yolo4.train.checkpoint import (
+    Progress,
+    fingerprint,
+    load_progress,
+    load_state,
+    recover_progress,
+    save_state,
+)
 from yolo4.train.optimizer import compile_for_phase, compiled_by_xla, jit_compile
 from yolo4.train.previews import save_batch
 from yolo4.train.setup import TrainingSetup, prepare, prepare_resume, training_set
@@ -77,7 +84,7 @@ def start_run(setup: TrainingSetup, callbacks: MakeCallbacks = lambda setup: ())
 
 
 def resume_run(folder: str | Path, callbacks: MakeCallbacks = lambda setup: ()) -> Run:
-    """Resume a run after its last finished epoch, with the same result as without the interruption.
+    """Resume a run from its saved state, with the same result as without the interruption.
 
     Args:
         folder: the run folder.
@@ -89,7 +96,7 @@ def resume_run(folder: str | Path, callbacks: MakeCallbacks = lambda setup: ()) 
         NonFiniteLossError: the training diverged.
     """
     run = open_run(folder)
-    config, progress = run.config(), load_progress(run.state_file)
+    config, progress = run.config(), recover_progress(run)
     if config.positives_per_image is None:
         raise UserError(
             f"{run.config_file}: found no positives_per_image, by which the loss is divided: an "
@@ -110,7 +117,7 @@ def resume_run(folder: str | Path, callbacks: MakeCallbacks = lambda setup: ()) 
         )
     set_precision(config)
     keras.utils.set_random_seed(config.seed)
-    print(f"resuming {folder} after epoch {progress.epoch} of {config.epochs}")
+    print(f"resuming {folder} from {progress.position}; it has {config.epochs} epochs")
     model = build_model(config, len(setup.class_names))
     _fit(setup, model, progress, callbacks(setup), resumed=True)
     return run
@@ -226,6 +233,6 @@ def _run_phase(
             )
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
-            f"\nstopped; everything up to the end of epoch {load_progress(run.state_file).epoch} "
-            f"is saved. Resume with: python train.py --resume {run.folder}"
+            f"\nstopped; everything up to {load_progress(run.state_file).position} is saved. "
+            f"Resume with: python train.py --resume {run.folder}"
         ) from None
