@@ -109,7 +109,8 @@ class ImagesBelow:
             return None
         exact = (folder / name for folder in (listed_in.parent, self.root, self.root / "images"))
         if path := next(filter(os.path.isfile, exact), None):
-            return path
+            without_dots = Path(os.path.normpath(path))  # another file if a folder is a link
+            return without_dots if without_dots.is_file() else path
         if self._by_name is None:
             self._by_name = defaultdict(list)
             for path in files_below(self.root):

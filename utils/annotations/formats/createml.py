@@ -3,10 +3,11 @@
 from functools import partial
 from pathlib import Path
 
-from utils.annotations.listings import ListedImage, Listing, numbered, read_listings, read_objects
-from utils.annotations.parsing import mentions, read_json
+from utils.annotations.exports.data_set import read_listings
+from utils.annotations.exports.listing import ListedImage, Listing, numbered, read_objects
+from utils.annotations.exports.parsing import mentions, read_json
+from utils.annotations.exports.shapes import in_object, numbers, read_class, shown
 from utils.annotations.raw import DataFormat, Problem, RawObject
-from utils.annotations.shapes import in_object, numbers, read_class, shown
 
 # Apple's documentation has both names of either key.
 _IMAGE = ("image", "imagefilename")

@@ -9,10 +9,10 @@ from functools import partial
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
-from utils.annotations.listings import ListedImage, Listing, numbered, read_listings, read_objects
-from utils.annotations.parsing import mentions, read_xml
-from utils.annotations.raw import Annotation, DataFormat, Problem, RawObject
-from utils.annotations.shapes import (
+from utils.annotations.exports.data_set import read_listings
+from utils.annotations.exports.listing import ListedImage, Listing, numbered, read_objects
+from utils.annotations.exports.parsing import mentions, read_xml
+from utils.annotations.exports.shapes import (
     Corners,
     around_ellipse,
     around_points,
@@ -22,6 +22,7 @@ from utils.annotations.shapes import (
     read_class,
     read_size,
 )
+from utils.annotations.raw import Annotation, DataFormat, Problem, RawObject
 from utils.errors import UserError
 from utils.text import class_name
 
@@ -50,10 +51,12 @@ def parse(path: Path) -> Listing | None:
         listing.report(Problem.BAD_OBJECT, f"track {number}", detail)
     tasks = _tasks(root)
     for number, image in enumerate(images, start=1):
-        where = f"image {number}"
-        split_names = (image.get("subset", ""), *tasks.get(image.get("task_id", ""), ()))
+        where, subset = f"image {number}", image.get("subset", "")
+        # A project's images are in folders of their subsets, which the names do not mention.
+        name = "/".join(filter(None, (subset, image.get("name", ""))))
+        split_names = (subset, *tasks.get(image.get("task_id", ""), ()))
         annotation = _annotate(image, path, where)
-        listing.images.append(ListedImage(image.get("name", ""), where, annotation, split_names))
+        listing.images.append(ListedImage(name, where, annotation, split_names))
     tags = sum(len(image.findall("tag")) for image in images)
     if tags:
         listing.notes.append(f"tags of whole images in {path}, not used: {tags}")

@@ -12,26 +12,10 @@ from functools import partial
 from pathlib import Path
 from typing import TypeGuard
 
-from utils.annotations.image_files import ImageIndex, ImagesBelow, files_below, split_of
-from utils.annotations.listings import (
-    describe_others,
-    folders,
-    not_annotated,
-    numbered,
-    read_objects,
-)
-from utils.annotations.parsing import mentions, read_json
-from utils.annotations.raw import (
-    Annotation,
-    AnnotationError,
-    DataFormat,
-    Entry,
-    Finding,
-    Problem,
-    RawDataSet,
-    RawObject,
-)
-from utils.annotations.shapes import (
+from utils.annotations.exports.data_set import describe_others, folders, not_annotated
+from utils.annotations.exports.listing import numbered, read_objects
+from utils.annotations.exports.parsing import mentions, read_json
+from utils.annotations.exports.shapes import (
     Corners,
     around_ellipse,
     around_points,
@@ -41,6 +25,17 @@ from utils.annotations.shapes import (
     read_pairs,
     read_size,
     shown,
+)
+from utils.annotations.image_files import ImageIndex, ImagesBelow, files_below, split_of
+from utils.annotations.raw import (
+    Annotation,
+    AnnotationError,
+    DataFormat,
+    Entry,
+    Finding,
+    Problem,
+    RawDataSet,
+    RawObject,
 )
 
 

@@ -10,10 +10,11 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from utils.annotations.listings import ListedImage, Listing, read_listings
-from utils.annotations.parsing import read_table
+from utils.annotations.exports.data_set import read_listings
+from utils.annotations.exports.listing import ListedImage, Listing
+from utils.annotations.exports.parsing import read_table
+from utils.annotations.exports.shapes import in_object, numbers, read_class, read_size
 from utils.annotations.raw import Annotation, DataFormat, Finding, Problem, RawObject
-from utils.annotations.shapes import in_object, numbers, read_class, read_size
 
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
 _REQUIRED = ("filename", "class", *_CORNERS)

@@ -12,17 +12,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from utils.annotations.image_files import files_below
-from utils.annotations.listings import (
-    ListedImage,
-    Listing,
-    numbered,
-    read_listings,
-    read_objects,
-)
-from utils.annotations.parsing import mentions, read_json, read_table
-from utils.annotations.raw import AnnotationError, DataFormat, RawDataSet, RawObject
-from utils.annotations.shapes import (
+from utils.annotations.exports.data_set import read_listings
+from utils.annotations.exports.listing import ListedImage, Listing, numbered, read_objects
+from utils.annotations.exports.parsing import mentions, read_json, read_table
+from utils.annotations.exports.shapes import (
     Corners,
     around_ellipse,
     around_points,
@@ -31,6 +24,8 @@ from utils.annotations.shapes import (
     read_class,
     shown,
 )
+from utils.annotations.image_files import files_below
+from utils.annotations.raw import AnnotationError, DataFormat, RawDataSet, RawObject
 
 # Usual names of the attribute that holds the class, without case and punctuation; best first.
 _CLASS_ATTRIBUTES = ("class", "classname", "label", "labelname", "category", "categoryname")

@@ -1,4 +1,4 @@
-"""Annotation files that each list many images, as most annotation tools export them.
+"""Makes data sets of annotation files that each list many images.
 
 A format says how to parse one file; what all of them need is here: finding the files and the
 images, the splits, and a report of what was not used.
@@ -7,69 +7,17 @@ images, the splits, and a report of what was not used.
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
 
+from utils.annotations.exports.listing import Listing
+from utils.annotations.exports.shapes import shown
 from utils.annotations.image_files import ImagesBelow, files_below, path_parts, split_of
-from utils.annotations.raw import (
-    UNSPLIT,
-    Annotation,
-    AnnotationError,
-    Entry,
-    Finding,
-    Problem,
-    RawDataSet,
-    RawObject,
-)
-from utils.annotations.shapes import shown
+from utils.annotations.raw import UNSPLIT, AnnotationError, Entry, Finding, Problem, RawDataSet
 from utils.errors import UserError
 from utils.image import IMAGE_SUFFIXES, is_image_name
 
-Item = TypeVar("Item")
 # The images of an annotation file in such a folder may be beside the folder.
 _FOLDERS_BESIDE_IMAGES = ("annotations", "annotation", "labels", "data")
-
-
-@dataclass(frozen=True)
-class ListedImage:
-    """What an annotation file states about one image.
-
-    Attributes:
-        name: the path of the image as written, or its name without a suffix.
-        where: its position in the file, for messages.
-        annotation: its objects.
-        split_names: names that may mention its split, the most specific one first.
-    """
-
-    name: str
-    where: str
-    annotation: Annotation
-    split_names: tuple[str, ...] = ()
-
-
-@dataclass
-class Listing:
-    """The content of an annotation file.
-
-    Attributes:
-        path: the file.
-        images: the images in the order of the file.
-        findings: what is wrong with the file, apart from the images' own findings.
-        notes: sentences for the report.
-        class_names: the file's own list of classes, empty if it has none.
-    """
-
-    path: Path
-    images: list[ListedImage] = field(default_factory=list)
-    findings: list[Finding] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    class_names: tuple[str, ...] = ()
-
-    def report(self, problem: Problem, where: str, detail: str) -> None:
-        """Add a finding about a place in this file."""
-        self.findings.append(Finding(problem, self.path, where, detail))
-
 
 # Parses a file; None if it has another format. Raises AnnotationError if it cannot be read.
 Parse = Callable[[Path], Listing | None]
@@ -141,30 +89,51 @@ def _make_data_set(format: str, listings: Sequence[Listing], root: Path) -> RawD
     """Make a data set of annotation files, whose images are below a root.
 
     The split of an image is the one that the file states for it, or that the name of the file or of
-    a folder on the way to it mentions, or else a folder on the way to the image. An image that
-    several files list is taken from those that define a split.
+    a folder on the way to it mentions, or else a folder on the way to the image.
+
+    Raises:
+        UserError: two files of a split annotate the same image.
     """
     data_set = RawDataSet(format)
     images = ImagesBelow(root)
-    found: list[tuple[Path, str, Entry]] = []
+    found: dict[Path, list[tuple[str, Entry]]] = {}
     for listing in listings:
         data_set.findings += listing.findings
         data_set.notes += listing.notes
-        found += [(listing.path, *item) for item in _entries(listing, images, data_set)]
+        found[listing.path] = list(_entries(listing, images, data_set))
     names = dict.fromkeys(name for listing in listings for name in listing.class_names)
     data_set.class_names = tuple(names) or None
-    in_a_split = {entry.image for _, split, entry in found if split != UNSPLIT}
-    unused: Counter[Path] = Counter()
-    for path, split, entry in found:
-        if split == UNSPLIT and entry.image in in_a_split:
-            unused[path] += 1
-        else:
+    _leave_out_summaries(found, data_set.notes)
+    _refuse_two_of_an_image(found)
+    for entries in found.values():
+        for split, entry in entries:
             data_set.splits[split].append(entry)
-    data_set.notes += [
-        f"images of {path} that files with a split list too, used from there: {count}"
-        for path, count in unused.items()
-    ]
     return data_set
+
+
+def _leave_out_summaries(found: dict[Path, list[tuple[str, Entry]]], notes: list[str]) -> None:
+    """Leave out a file without splits if the files of single splits annotate its images, too."""
+    splits_of = {path: {split for split, _ in entries} for path, entries in found.items()}
+    in_splits = {
+        entry.image for entries in found.values() for split, entry in entries if split != UNSPLIT
+    }
+    for path, splits in splits_of.items():
+        if splits == {UNSPLIT} and in_splits.issuperset(entry.image for _, entry in found[path]):
+            del found[path]
+            notes.append(f"{path} was not used: files of single splits annotate the same images")
+
+
+def _refuse_two_of_an_image(found: dict[Path, list[tuple[str, Entry]]]) -> None:
+    """Images in two different splits are reported and resolved later, but not these."""
+    first: dict[Path, tuple[Path, str]] = {}
+    for path, entries in found.items():
+        for split, entry in entries:
+            other, other_split = first.setdefault(entry.image, (path, split))
+            if other != path and (split == other_split or UNSPLIT in (split, other_split)):
+                raise UserError(
+                    f"{other} and {path} both annotate {entry.image}; expected one file for each"
+                    f" image: name the files to read, such as --data {other}"
+                )
 
 
 def _entries(
@@ -194,35 +163,6 @@ def _find(images: ImagesBelow, name: str, path: Path, is_unique: bool) -> Path |
         names += [name + suffix for suffix in sorted(IMAGE_SUFFIXES)]
     found = (images.find(spelling, path, is_unique) for spelling in names)
     return next(filter(None, found), None)
-
-
-def numbered(items: Iterable[Item], image: str = "") -> list[tuple[str, Item]]:
-    """Objects and their positions in an image, whose position in its file may come first."""
-    prefix = f"{image}, " if image else ""
-    return [(f"{prefix}object {number}", item) for number, item in enumerate(items, start=1)]
-
-
-def read_objects(
-    items: Iterable[tuple[str, Item]],
-    file: Path,
-    read: Callable[[Item, str], RawObject],
-    size: tuple[int, int] | None = None,
-) -> Annotation:
-    """Read the objects of an image; those that cannot be read become findings.
-
-    Args:
-        items: the position of each object, and the object as written.
-        file: the file that they are in.
-        read: reads an object, given its position; raises ValueError.
-        size: width and height of the image as the file states them.
-    """
-    annotation = Annotation([], [], size)
-    for where, item in items:
-        try:
-            annotation.objects.append(read(item, where))
-        except ValueError as error:
-            annotation.findings.append(Finding(Problem.BAD_OBJECT, file, where, str(error)))
-    return annotation
 
 
 def folders(path: Path, root: Path) -> list[str]:
