@@ -4,6 +4,7 @@ The values come from files and may be anything: what is wrong with one is a Valu
 """
 
 import math
+import reprlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
@@ -12,9 +13,13 @@ from utils.text import class_name
 Corners = tuple[float, float, float, float]
 
 
+_repr = reprlib.Repr()  # of huge and of deeply nested values, too
+_repr.maxstring = _repr.maxlong = _repr.maxother = 100
+
+
 def shown(value: object) -> str:
     """A value from a file as a message shows it: at most 60 characters."""
-    text = repr(value)
+    text = _repr.repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 

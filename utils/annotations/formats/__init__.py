@@ -15,8 +15,8 @@ from utils.errors import UserError
 FORMATS: tuple[DataFormat, ...] = (
     voc.VOC_FOLDERS,
     yolo.DATA_YAML,
-    cvat.CVAT_XML,
     coco.COCO_JSON,
+    cvat.CVAT_XML,
     voc.NESTED_VOC_FOLDERS,
     voc.LABELIMG,
     yolo.IMAGES_WITH_LABELS,

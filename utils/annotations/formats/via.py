@@ -25,7 +25,7 @@ from utils.annotations.exports.shapes import (
     shown,
 )
 from utils.annotations.image_files import files_below
-from utils.annotations.raw import AnnotationError, DataFormat, RawDataSet, RawObject
+from utils.annotations.raw import AnnotationError, DataFormat, Finding, RawDataSet, RawObject
 
 # Usual names of the attribute that holds the class, without case and punctuation; best first.
 _CLASS_ATTRIBUTES = ("class", "classname", "label", "labelname", "category", "categoryname")
@@ -43,11 +43,19 @@ class _Image:
     regions: list[tuple[str, object]]
 
 
-_Load = Callable[[Path], list[_Image] | None]
+@dataclass(frozen=True)
+class _File:
+    """What a file states, and what is wrong with it apart from regions."""
+
+    images: list[_Image]
+    findings: list[Finding]
 
 
-def load_json(path: Path) -> list[_Image] | None:
-    """The images of a project or an export; None if the file is something else."""
+_Load = Callable[[Path], _File | None]
+
+
+def load_json(path: Path) -> _File | None:
+    """Read a project or an export; None if the file is something else."""
     if not mentions(path, '"filename"', '"regions"'):
         return None
     content = read_json(path)
@@ -62,15 +70,15 @@ def load_json(path: Path) -> list[_Image] | None:
         regions = regions if isinstance(regions, list) else [regions]
         name = str(item["filename"]) if _is_image(item) else key
         images.append(_Image(name, where, numbered(regions, where)))
-    return images
+    return _File(images, [])
 
 
 def _is_image(item: object) -> bool:
     return isinstance(item, dict) and "filename" in item and "regions" in item
 
 
-def load_csv(path: Path) -> list[_Image] | None:
-    """The images of an export as CSV; None if the file has other columns."""
+def load_csv(path: Path) -> _File | None:
+    """Read an export as CSV; None if the file has other columns."""
     table = read_table(path)
     if not _COLUMNS.issubset(table.columns):
         return None
@@ -84,29 +92,29 @@ def load_csv(path: Path) -> list[_Image] | None:
         except (ValueError, RecursionError):
             image.regions.append((where, " ".join(texts)))
             continue
-        if shape:  # else the image has no region
+        if shape or attributes:  # else the image has no region
             image.regions.append(
                 (where, {"shape_attributes": shape, "region_attributes": attributes})
             )
-    return list(images.values())
+    return _File(list(images.values()), table.findings)
 
 
-def read_via(format: str, suffix: str, load: _Load, path: Path) -> list[RawDataSet]:
+def read_via(format: str, suffix: str, load: _Load, root: Path) -> list[RawDataSet]:
     """Read a folder, or a single file, whose class attribute is chosen over all files."""
-    loaded: dict[Path, list[_Image] | None] = {}
-    for file in files_below(path, suffix) if path.is_dir() else [path]:
+    loaded: dict[Path, _File | None] = {}
+    for path in files_below(root, suffix) if root.is_dir() else [root]:
         with suppress(AnnotationError):  # raised again below
-            loaded[file] = load(file) if file.suffix.lower() == suffix else None
-    images = [image for images in loaded.values() for image in images or ()]
+            loaded[path] = load(path) if path.suffix.lower() == suffix else None
+    images = [image for file in loaded.values() if file for image in file.images]
     if not images:
         return []
     attribute, note = class_attribute(region for image in images for _, region in image.regions)
 
-    def parse(file: Path) -> Listing | None:
-        images = loaded[file] if file in loaded else load(file)
-        return None if images is None else _listing(file, images, attribute)
+    def parse(path: Path) -> Listing | None:
+        file = loaded[path] if path in loaded else load(path)
+        return _listing(path, file, attribute) if file else None
 
-    data_sets = read_listings(format, suffix, parse, path)
+    data_sets = read_listings(format, suffix, parse, root)
     for data_set in data_sets:
         data_set.notes.append(note)
     return data_sets
@@ -152,15 +160,13 @@ def _options(value: object) -> list[object]:
     return [] if value is None or value == "" else [value]
 
 
-def _listing(path: Path, images: list[_Image], attribute: str | None) -> Listing:
+def _listing(path: Path, file: _File, attribute: str | None) -> Listing:
     read = partial(_read_region, attribute=attribute)
-    return Listing(
-        path,
-        [
-            ListedImage(image.name, image.where, read_objects(image.regions, path, read))
-            for image in images
-        ],
-    )
+    images = [
+        ListedImage(image.name, image.where, read_objects(image.regions, path, read))
+        for image in file.images
+    ]
+    return Listing(path, images, file.findings)
 
 
 def _read_region(region: object, where: str, attribute: str | None) -> RawObject:

@@ -86,3 +86,8 @@ def test_a_stated_size(width, height, expected):
 def test_long_values_are_shortened():
     assert shown("x" * 58) == repr("x" * 58)
     assert shown("x" * 59) == "'" + "x" * 56 + "..."
+    deep: list = []
+    for _ in range(100_000):
+        deep = [deep]
+    for value in (deep, list(range(10**6)), 10**400, {"a": deep}):
+        assert len(shown(value)) <= 60

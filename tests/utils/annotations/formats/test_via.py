@@ -150,6 +150,7 @@ def test_the_box_around_a_shape(tmp_path, kind, shape, expected):
         (region(name="rect", x=1, y=2, width=3), "cat: height is None; expected a number"),
         (region(name="point", cx=1, cy=2), "cat: shape 'point' has no box; expected rect, circle"),
         (region(cx=1, cy=2), "cat: shape None has no box"),
+        (region(), "cat: shape None has no box"),
         (region(name="polygon", all_points_x=[1, 2]), "cat: no lists all_points_x"),
         (
             region(name="polygon", all_points_x=[1, 2], all_points_y=[3]),
@@ -204,6 +205,15 @@ def test_a_line_with_broken_json_is_reported(tmp_path):
 )
 def test_the_attribute_that_holds_the_class(attributes, chosen):
     assert class_attribute({"region_attributes": each} for each in attributes)[0] == chosen
+
+
+def test_a_line_with_too_many_fields_is_reported(tmp_path):
+    write_image(tmp_path / "a.jpg")
+    path = write_csv(tmp_path / "via.csv", {"a.jpg": [rect(), rect()]})
+    path.write_text(path.read_text() + "a.jpg,123,{},1,0,{},{},and more\n")
+    data = load(path)
+    assert problem_counts(data) == {Problem.BAD_OBJECT: 1}
+    assert "via.csv, line 4: " in data.report.text
 
 
 def test_other_attributes_are_named(tmp_path):
