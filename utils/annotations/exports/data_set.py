@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from utils.annotations.exports.listing import Listing
-from utils.annotations.exports.shapes import shown
 from utils.annotations.image_files import ImagesBelow, files_below, path_parts, split_of
 from utils.annotations.raw import UNSPLIT, AnnotationError, Entry, Finding, Problem, RawDataSet
 from utils.errors import UserError
 from utils.image import IMAGE_SUFFIXES, is_image_name
+from utils.printable import brief
 
 # The images of an annotation file in such a folder may be beside the folder.
 _FOLDERS_BESIDE_IMAGES = ("annotations", "annotation", "labels", "data")
@@ -147,7 +147,7 @@ def _entries(
         image = _find(images, item.name, path, is_unique)
         if image is None:
             count = len(item.annotation.objects) + len(item.annotation.findings)
-            detail = f"no file {shown(item.name)} below {root}; objects lost with it: {count}"
+            detail = f"no file {brief(item.name)} below {root}; objects lost with it: {count}"
             data_set.findings.append(Finding(Problem.MISSING_IMAGE, path, item.where, detail))
             continue
         split = split_of(

@@ -1,23 +1,22 @@
 """Reads the JSON, XML and CSV files of data sets; what is wrong with one becomes a finding."""
 
 import csv
-import json
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from xml.etree.ElementTree import Element, ParseError, fromstring
-
-from defusedxml import DefusedXmlException
-from defusedxml.ElementTree import fromstring as safe_fromstring
+from xml.etree.ElementTree import Element
 
 from utils.annotations.raw import AnnotationError, Finding, Problem
-from utils.errors import UserError
-from utils.text import read_text
+from utils.errors import FileError
+from utils.files import reading
+from utils.files.markup import parse_xml
+from utils.printable import brief
 
 
 def mentions(path: Path, *words: str) -> bool:
-    """Whether a file contains all these ASCII words; much faster than parsing it.
+    """Whether a file contains all these words; much faster than parsing it.
 
     Raises:
         AnnotationError: the file cannot be read.
@@ -32,13 +31,8 @@ def read_json(path: Path) -> object:
     Raises:
         AnnotationError: the file cannot be read or is not JSON.
     """
-    text = _read(path)
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        raise _error(path, f"line {error.lineno}", f"bad JSON, {error.msg}") from None
-    except (ValueError, RecursionError) as error:
-        raise _error(path, "", f"bad JSON, {error}") from None
+    with _as_finding(path):
+        return reading.read_json(path, reading.read_text)
 
 
 def read_xml(path: Path) -> Element:
@@ -48,17 +42,8 @@ def read_xml(path: Path) -> Element:
         AnnotationError: the file cannot be read or is not XML.
     """
     text = _read(path)
-    try:
-        # Only a document type can do harm; the C parser takes a tenth of the time.
-        return (safe_fromstring if "<!DOCTYPE" in text else fromstring)(text)
-    except ParseError as error:
-        line, column = error.position
-        detail = f"bad XML, {str(error).split(':')[0]} (column {column})"
-        raise _error(path, f"line {line}", detail) from None
-    except DefusedXmlException:
-        raise _error(path, "", "defines XML entities, which are not allowed") from None
-    except ValueError as error:
-        raise _error(path, "", f"bad XML, {error}") from None
+    with _as_finding(path):
+        return parse_xml(text, path)
 
 
 @dataclass(frozen=True)
@@ -95,7 +80,7 @@ def read_table(path: Path) -> Table:
         for where, line in lines:
             fields = [field.strip() for field in _fields(line, delimiter)]
             if not fields or any(fields[len(columns) :]):
-                detail = f"{line[:60]!r} has {len(fields)} fields; the header has {len(columns)}"
+                detail = f"{brief(line)} has {len(fields)} fields; the header has {len(columns)}"
                 findings.append(Finding(Problem.BAD_OBJECT, path, where, detail))
             else:
                 # Reversed, so that the first of several columns with one title counts.
@@ -112,11 +97,14 @@ def _fields(line: str, delimiter: str) -> list[str]:
 
 
 def _read(path: Path) -> str:
+    with _as_finding(path):
+        return reading.read_text(path, reading.MOST_BYTES_OF_DATA_SET)
+
+
+@contextmanager
+def _as_finding(path: Path) -> Iterator[None]:
     try:
-        return read_text(path)
-    except UserError as error:
-        raise _error(path, "", str(error).removeprefix(f"{path}: ")) from error
-
-
-def _error(path: Path, where: str, detail: str) -> AnnotationError:
-    return AnnotationError(Finding(Problem.BAD_ANNOTATION, path, where, detail))
+        yield
+    except FileError as error:
+        finding = Finding(Problem.BAD_ANNOTATION, path, error.where, error.detail)
+        raise AnnotationError(finding) from error

@@ -4,23 +4,13 @@ The values come from files and may be anything: what is wrong with one is a Valu
 """
 
 import math
-import reprlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
+from utils.printable import brief
 from utils.text import class_name
 
 Corners = tuple[float, float, float, float]
-
-
-_repr = reprlib.Repr()  # of huge and of deeply nested values, too
-_repr.maxstring = _repr.maxlong = _repr.maxother = 100
-
-
-def shown(value: object) -> str:
-    """A value from a file as a message shows it: at most 60 characters."""
-    text = _repr.repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def read_class(source: Mapping[str, object], name: str) -> str:
@@ -32,7 +22,7 @@ def read_class(source: Mapping[str, object], name: str) -> str:
     value = source.get(name)
     text = class_name(value) if isinstance(value, str | int | float) else ""
     if not text:
-        raise ValueError(f"{name} is {shown(value)}; expected the name of a class")
+        raise ValueError(f"{name} is {brief(value)}; expected the name of a class")
     return text
 
 
@@ -74,7 +64,7 @@ def number(value: object, name: str) -> float:
             return float(value)
     except (ValueError, OverflowError):
         pass
-    raise ValueError(f"{name} is {shown(value)}; expected a number")
+    raise ValueError(f"{name} is {brief(value)}; expected a number")
 
 
 def around_points(xs: Sequence[object], ys: Sequence[object]) -> Corners:
@@ -101,10 +91,10 @@ def read_pairs(points: object) -> tuple[list[object], list[object]]:
         ValueError: it is not a list of pairs.
     """
     if not isinstance(points, list):
-        raise ValueError(f"points are {shown(points)}; expected a list")
+        raise ValueError(f"points are {brief(points)}; expected a list")
     for point in points:
         if not isinstance(point, list) or len(point) < 2:
-            raise ValueError(f"point {shown(point)}; expected x and y")
+            raise ValueError(f"point {brief(point)}; expected x and y")
     return [point[0] for point in points], [point[1] for point in points]
 
 

@@ -6,8 +6,9 @@ from pathlib import Path
 from utils.annotations.exports.data_set import read_listings
 from utils.annotations.exports.listing import ListedImage, Listing, numbered, read_objects
 from utils.annotations.exports.parsing import mentions, read_json
-from utils.annotations.exports.shapes import in_object, numbers, read_class, shown
+from utils.annotations.exports.shapes import in_object, numbers, read_class
 from utils.annotations.raw import DataFormat, Problem, RawObject
+from utils.printable import brief
 
 # Apple's documentation has both names of either key.
 _IMAGE = ("image", "imagefilename")
@@ -28,7 +29,7 @@ def parse(path: Path) -> Listing | None:
             annotation = read_objects(numbered(objects, where), path, _read_object)
             listing.images.append(ListedImage(name, where, annotation))
         else:
-            detail = f"{shown(item)}; expected 'image' and a list 'annotations'"
+            detail = f"{brief(item)}; expected 'image' and a list 'annotations'"
             listing.report(Problem.BAD_ANNOTATION, where, detail)
     return listing
 
@@ -48,12 +49,12 @@ def _is_image(item: object) -> bool:
 
 def _read_object(item: object, where: str) -> RawObject:
     if not isinstance(item, dict):
-        raise ValueError(f"{shown(item)}; expected a label and coordinates")
+        raise ValueError(f"{brief(item)}; expected a label and coordinates")
     category = read_class(item, "label")
     with in_object(category):
         coordinates = item.get("coordinates")
         if not isinstance(coordinates, dict):
-            raise ValueError(f"coordinates are {shown(coordinates)}; expected x, y, width, height")
+            raise ValueError(f"coordinates are {brief(coordinates)}; expected x, y, width, height")
         x, y, width, height = numbers(coordinates, "x", "y", "width", "height")
     corners = (x - width / 2, y - height / 2, x + width / 2, y + height / 2)
     return RawObject(category, corners, where)

@@ -24,7 +24,6 @@ from utils.annotations.exports.shapes import (
     read_class,
     read_pairs,
     read_size,
-    shown,
 )
 from utils.annotations.image_files import ImageIndex, ImagesBelow, files_below, split_of
 from utils.annotations.raw import (
@@ -37,6 +36,7 @@ from utils.annotations.raw import (
     RawDataSet,
     RawObject,
 )
+from utils.printable import brief
 
 
 def read_folder(root: Path) -> list[RawDataSet]:
@@ -110,7 +110,7 @@ class _ImageFinder:
             copy = "; its copy in imageData is not used" if content.get("imageData") else ""
             count = len(content["shapes"])
             detail = (
-                f"no file {shown(name)} below {self._below.root}; objects lost with it: {count}"
+                f"no file {brief(name)} below {self._below.root}; objects lost with it: {count}"
             )
             raise AnnotationError(Finding(Problem.MISSING_IMAGE, path, "", detail + copy))
         return image
@@ -165,13 +165,13 @@ def _join(objects: list[RawObject], shapes: dict[str, dict]) -> list[RawObject]:
 
 def _read_shape(shape: object, where: str) -> RawObject:
     if not isinstance(shape, dict):
-        raise ValueError(f"{shown(shape)}; expected a shape")
+        raise ValueError(f"{brief(shape)}; expected a shape")
     category = read_class(shape, "label")
     with in_object(category):
         # The first versions of LabelMe had polygons only.
         kind = shape.get("shape_type") or "polygon"
         if not isinstance(kind, str) or kind not in _BOXES:
-            raise ValueError(f"shape_type {shown(kind)} has no box; expected {', '.join(_BOXES)}")
+            raise ValueError(f"shape_type {brief(kind)} has no box; expected {', '.join(_BOXES)}")
         corners = _BOXES[kind](shape.get("points"))
     return RawObject(category, corners, where, bool(shape.get("difficult")))
 

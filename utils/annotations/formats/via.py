@@ -4,7 +4,6 @@ Every region becomes the box around it. VIA has no classes but attributes that i
 one of them has to be chosen: see `class_attribute`.
 """
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -22,10 +21,12 @@ from utils.annotations.exports.shapes import (
     in_object,
     numbers,
     read_class,
-    shown,
 )
 from utils.annotations.image_files import files_below
 from utils.annotations.raw import AnnotationError, DataFormat, Finding, RawDataSet, RawObject
+from utils.errors import FileError
+from utils.files.reading import parse_json
+from utils.printable import brief
 
 # Usual names of the attribute that holds the class, without case and punctuation; best first.
 _CLASS_ATTRIBUTES = ("class", "classname", "label", "labelname", "category", "categoryname")
@@ -88,8 +89,8 @@ def load_csv(path: Path) -> _File | None:
         image = images.setdefault(name, _Image(name, where, []))
         texts = row.get("regionshapeattributes", ""), row.get("regionattributes", "")
         try:
-            shape, attributes = (json.loads(text or "{}") for text in texts)
-        except (ValueError, RecursionError):
+            shape, attributes = (parse_json(text or "{}", path) for text in texts)
+        except FileError:
             image.regions.append((where, " ".join(texts)))
             continue
         if shape or attributes:  # else the image has no region
@@ -172,18 +173,18 @@ def _listing(path: Path, file: _File, attribute: str | None) -> Listing:
 def _read_region(region: object, where: str, attribute: str | None) -> RawObject:
     shape = region.get("shape_attributes") if isinstance(region, dict) else None
     if not isinstance(region, dict) or not isinstance(shape, dict):
-        raise ValueError(f"{shown(region)}; expected shape_attributes and region_attributes")
+        raise ValueError(f"{brief(region)}; expected shape_attributes and region_attributes")
     category = _ONLY_CLASS
     if attribute is not None:
         attributes = region.get("region_attributes")
         options = _options(attributes.get(attribute)) if isinstance(attributes, dict) else []
         if len(options) > 1:
-            raise ValueError(f"{attribute} is {shown(options)}; expected one class")
+            raise ValueError(f"{attribute} is {brief(options)}; expected one class")
         category = read_class({attribute: next(iter(options), None)}, attribute)
     with in_object(category):
         kind = shape.get("name")
         if not isinstance(kind, str) or kind not in _BOXES:
-            raise ValueError(f"shape {shown(kind)} has no box; expected {', '.join(_BOXES)}")
+            raise ValueError(f"shape {brief(kind)} has no box; expected {', '.join(_BOXES)}")
         return RawObject(category, _BOXES[kind](shape), where)
 
 
