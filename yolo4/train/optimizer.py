@@ -172,8 +172,12 @@ class _DecayAndAverage(keras.optimizers.Optimizer):
         """Create the optimizer's variables."""
         super().build(variables)
         self._fractions = [self.fraction if id(v) in self._slowed else 1.0 for v in variables]
-        self._averaged = list(variables) if self.average is not None else []
         self._averages = self.add_optimizer_variables(self._averaged, "average")
+
+    @property
+    def _averaged(self) -> Sequence[Variable]:
+        """The variables with an average. No attribute: it would make them the optimizer's too."""
+        return self._trainable_variables if self.average is not None else ()
 
     def add_variable_from_reference(
         self,
@@ -210,7 +214,7 @@ class _DecayAndAverage(keras.optimizers.Optimizer):
     def finalize_variable_values(self, var_list: Sequence[Variable]) -> None:
         """Set the weights to their average; Keras calls this at the end of `fit`."""
         for average, variable in zip(self._averages, self._averaged, strict=True):
-            variable.assign(average)
+            variable.assign(ops.copy(average))  # JAX would take the same array for both
 
     def swap_average(self) -> None:
         """Exchange the weights and their average on the device; nothing happens without one."""

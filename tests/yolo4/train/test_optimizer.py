@@ -188,3 +188,12 @@ def test_what_is_compiled_depends_on_backend_and_device(monkeypatch, backend, gp
     monkeypatch.setattr(keras.backend, "backend", lambda: backend)
     monkeypatch.setattr(keras.distribution, "list_devices", lambda kind: gpus)
     assert compiled_by_xla() == compiled
+
+
+def test_no_weight_of_the_network_is_a_variable_of_the_optimizer():
+    """JAX donates the buffers of both to the step, and refuses one that it is given twice."""
+    model, optimizer = network(), ours("adam", 1)
+    optimizer.build(model.trainable_variables)
+    own = {id(variable) for variable in optimizer.variables}
+    assert len(own) == 2 + 3 * len(model.trainable_variables)  # counter and rate; three averages
+    assert not own & {id(variable) for variable in model.variables}
