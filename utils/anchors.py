@@ -6,7 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from utils.boxes import shape_iou
-from utils.errors import UserError
+from utils.errors import FileError, UserError
+from utils.files.reading import read_utf8
+from utils.printable import brief
 from utils.records import Record
 from utils.resize import Resize, fit_scale
 
@@ -14,6 +16,8 @@ from utils.resize import Resize, fit_scale
 _MOST_BOXES = 10_000
 _RESTARTS = 4
 _MOST_UPDATES = 200
+# Of an anchor in pixels.
+_SMALLEST_SIDE, _LARGEST_SIDE = 1e-3, 1e6
 
 
 def box_sizes(
@@ -134,10 +138,7 @@ def read_anchors(path: str | Path, count: int) -> np.ndarray:
     Raises:
         UserError: the file is missing, is not such a text, or holds another number of anchors.
     """
-    try:
-        words = Path(path).read_text(encoding="utf-8-sig").replace(",", " ").split()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot read the anchors: {error}") from error
+    words = read_utf8(path).replace(",", " ").split()
     values = [_positive(path, word) for word in words]
     if len(values) != 2 * count:
         raise UserError(
@@ -153,6 +154,7 @@ def _positive(path: str | Path, word: str) -> float:
         value = float(word)
     except ValueError:
         value = 0.0
-    if not 0 < value < np.inf:
-        raise UserError(f"{path}: `{word}` is not a width or height: give pixels above 0.")
+    if not _SMALLEST_SIDE <= value <= _LARGEST_SIDE:
+        limits = f"from {_SMALLEST_SIDE:g} to {_LARGEST_SIDE:,.0f}"
+        raise FileError(path, f"{brief(word)} is not a width or height: give pixels {limits}")
     return value

@@ -141,12 +141,12 @@ def test_written_anchors_read_back(tmp_path):
     [
         (b"12,16 19,36", "found 4 numbers; 9 anchors are 18 numbers"),
         (b"", "found 0 numbers"),
-        (b"12,16 19,x", "`x` is not a width or height"),
-        (b"12,16 19,0", "`0` is not"),
-        (b"12,16 19,-3", "`-3` is not"),
-        (b"nan,16", "`nan` is not"),
-        (b"inf,16", "`inf` is not"),
-        (b"\xff\xfe1", "cannot read the anchors"),
+        (b"12,16 19,x", "'x' is not a width or height"),
+        (b"12,16 19,0", "'0' is not"),
+        (b"12,16 19,-3", "'-3' is not"),
+        (b"nan,16", "'nan' is not"),
+        (b"inf,16", "'inf' is not"),
+        (b"\xff\xfe1", "not UTF-8"),
     ],
 )
 def test_bad_files_are_named(tmp_path, content, message):

@@ -1,6 +1,5 @@
 """The history of a training: reading it, its best epoch, and its curves as a picture."""
 
-import csv
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,7 +9,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from utils.draw import INK, save_figure, style_axes
-from utils.errors import UserError
+from utils.errors import FileError, UserError
+from utils.files.reading import read_csv
+from utils.printable import brief
 
 _TRAINING, _VALIDATION = "#1f77b4", "#e07b00"
 _NAMES = {
@@ -36,13 +37,9 @@ def read_history(path: str | Path) -> dict[str, np.ndarray]:
         UserError: the file is missing, has no `epoch` column, or a cell is not a number.
     """
     path = Path(path)
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            head, *rows = csv.reader(file)
-    except (FileNotFoundError, ValueError) as error:
-        raise UserError(f"{path}: no training history that can be read") from error
+    head, *rows = read_csv(path) or [[]]
     if "epoch" not in head:
-        raise UserError(f"{path}: found the columns {', '.join(head)}, but no 'epoch'")
+        raise FileError(path, f"found the columns {brief(head)}, but no 'epoch'")
     table = np.full((len(rows), len(head)), np.nan)
     for line, row in enumerate(rows):
         if len(row) != len(head):
@@ -51,7 +48,7 @@ def read_history(path: str | Path) -> dict[str, np.ndarray]:
             try:
                 table[line, column] = float(cell or "nan")
             except ValueError as error:
-                raise UserError(f"{path}:{line + 2}: {cell!r} is not a number") from error
+                raise UserError(f"{path}:{line + 2}: {brief(cell)} is not a number") from error
     return dict(zip(head, table.T, strict=True))
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from utils.files.reading import reading
 from utils.records import Record
 from yolo4.build import build_criterion
 from yolo4.compare.loss_analysis import LossAnalysis
@@ -62,7 +63,9 @@ class LossAnalysisCallback(keras.callbacks.Callback):
 def stored_epochs(run: Run) -> list[dict[str, Any]]:
     """The results of `LossAnalysisCallback` in a run so far."""
     file = _epochs_file(run)
-    return read_json(file) if file.is_file() else []
+    epochs = read_json(file) if file.is_file() else []
+    with reading(file, "a list of objects with 'epoch'"):
+        return [{"epoch": int(entry["epoch"]), **entry} for entry in epochs]
 
 
 def diagnose(run: Run, records: Sequence[Record]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from yolo4.compare.arms import Arm
 from yolo4.compare.study import Plan
-from yolo4.compare.study_files import StudyRun, read_json
+from yolo4.compare.study_files import StudyRun, read_object
 from yolo4.config import differing_settings
 
 
@@ -30,7 +30,7 @@ def check_pairing(plan: Plan) -> Pairing:
     for arm, seed, run in plan.runs():
         if not run.fingerprint_file.is_file():
             continue
-        fingerprints.append({"arm": arm.name, "seed": seed, **read_json(run.fingerprint_file)})
+        fingerprints.append({"arm": arm.name, "seed": seed, **_fingerprint(run)})
         other = plan.study.run(reference.folder, seed)
         if other.fingerprint_file.is_file():
             differing = _differences(arm, reference, run, other)
@@ -41,9 +41,13 @@ def check_pairing(plan: Plan) -> Pairing:
     return Pairing(fingerprints, reasons)
 
 
+def _fingerprint(run: StudyRun) -> dict[str, Any]:
+    return read_object(run.fingerprint_file, "initial_weights", "first_batches")
+
+
 def _differences(arm: Arm, reference: Arm, run: StudyRun, other: StudyRun) -> str:
     """What differs between two runs with the same seed although it should not."""
-    mine, theirs = read_json(run.fingerprint_file), read_json(other.fingerprint_file)
+    mine, theirs = _fingerprint(run), _fingerprint(other)
     names = [name.replace("_", " ") for name in theirs if mine[name] != theirs[name]]
     of_arms = {*arm.overrides, *reference.overrides}
     if "matched" in (arm.protocol, reference.protocol):

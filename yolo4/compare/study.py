@@ -12,7 +12,7 @@ from utils.errors import UserError
 from utils.text import read_class_names
 from yolo4.compare.arms import Arm, parse_arms
 from yolo4.compare.options import CompareOptions
-from yolo4.compare.study_files import MeasuredImages, Study, StudyRun, read_json, write_json
+from yolo4.compare.study_files import MeasuredImages, Study, StudyRun, read_object, write_json
 from yolo4.compare.worker import train_and_measure
 from yolo4.config import Config, differing_settings
 from yolo4.inference.records import choose_records
@@ -146,7 +146,7 @@ def _check_same(study: Study, options: CompareOptions) -> None:
 
 def _stored_options(study: Study) -> CompareOptions:
     file = study.options_file
-    return from_mapping(CompareOptions, read_json(file), where=str(file))
+    return from_mapping(CompareOptions, read_object(file), where=str(file))
 
 
 def _measured_images(options: CompareOptions) -> MeasuredImages:

@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from utils.errors import UserError
+import utils.files.reading as files
+from utils.errors import FileError
 from utils.files.writing import atomic_path, write_atomically
+from utils.printable import brief
 from utils.records import Detections, Record
 from yolo4.run import Run
 
@@ -41,7 +43,10 @@ class StudyRun(Run):
     @property
     def failure(self) -> str | None:
         """Why the training diverged; None if it did not."""
-        return read_json(self.failure_file)["reason"] if self.failure_file.is_file() else None
+        return self._reason() if self.failure_file.is_file() else None
+
+    def _reason(self) -> str:
+        return str(read_object(self.failure_file, "reason")["reason"])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,13 +116,14 @@ class MeasuredImages:
             UserError: the file is missing or is not JSON.
         """
         stored = read_json(path)
-        return cls(
-            class_names=tuple(stored["class_names"]),
-            split=stored["split"],
-            records=_from_json(stored["images"]),
-            val=_from_json(stored["val"]),
-            counts=stored["counts"],
-        )
+        with files.reading(path, "the images of a comparison"):
+            return cls(
+                class_names=tuple(stored["class_names"]),
+                split=stored["split"],
+                records=_from_json(stored["images"]),
+                val=_from_json(stored["val"]),
+                counts=stored["counts"],
+            )
 
 
 def _as_json(records: Sequence[Record]) -> list[dict[str, Any]]:
@@ -161,8 +167,12 @@ def save_detections(path: Path, detections: Sequence[Detections]) -> None:
 
 
 def load_detections(path: Path) -> list[Detections]:
-    """Read what `save_detections` has written."""
-    with np.load(path) as stored:
+    """Read what `save_detections` has written.
+
+    Raises:
+        UserError: the file is missing or damaged.
+    """
+    with files.open_npz(path, "the detections of a run") as stored:
         ends = np.searchsorted(stored["image"], np.arange(1, int(stored["images"])))
         columns = (np.split(stored[name], ends) for name in ("boxes", "scores", "labels"))
         return [Detections(*parts) for parts in zip(*columns, strict=True)]
@@ -175,11 +185,12 @@ def read_diagnosis(path: Path) -> dict[str, Any]:
         UserError: the file is missing or is not JSON.
     """
     diagnosis = read_json(path)
-    for side in ("positive", "negative"):
-        curve = diagnosis["curves"][side]
-        if "slope" in curve:  # its name before "gradient"
-            curve["gradient"] = curve.pop("slope")
-    return diagnosis
+    with files.reading(path, "the diagnosis of a run"):
+        for side in ("positive", "negative"):
+            curve = diagnosis["curves"][side]
+            if "slope" in curve:  # its name before "gradient"
+                curve["gradient"] = curve.pop("slope")
+        return diagnosis
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -195,9 +206,19 @@ def read_json(path: Path) -> Any:
     Raises:
         UserError: the file is missing or is not JSON.
     """
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file; is {path.parent} the folder of a study?") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not JSON: {error}") from None
+    if not path.exists():
+        raise FileError(path, f"no such file; is {path.parent} the folder of a study?")
+    return files.read_json(path)
+
+
+def read_object(path: Path, *names: str) -> dict[str, Any]:
+    """Read a JSON object that has these members, among others.
+
+    Raises:
+        UserError: as `read_json`, or the file holds no such object.
+    """
+    content = read_json(path)
+    if not isinstance(content, dict) or not content.keys() >= {*names}:
+        expected = ", ".join(map(repr, names)) or "settings"
+        raise FileError(path, f"found {brief(content)}; expected an object with {expected}")
+    return content

@@ -11,7 +11,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from utils.errors import UserError, module_version
+from utils.errors import FileError, UserError, module_version
+from utils.files.reading import read_json
 from utils.files.writing import write_atomically
 from yolo4.formats import MODEL_FORMATS, ModelFormat
 from yolo4.run import Run, open_run
@@ -124,8 +125,8 @@ def _export(run_folder: str, format_name: str, folder: str, any_size: str = "") 
 
 def _stored_key(folder: Path) -> Any:
     try:
-        return json.loads((folder / "key.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return read_json(folder / "key.json")
+    except FileError:
         return None
 
 

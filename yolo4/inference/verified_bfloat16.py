@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from utils.errors import FileError
+from utils.files.reading import read_json, reading
 from utils.files.writing import write_atomically
 from yolo4.inference.agreement import Infer, Outputs, agree
 
@@ -62,7 +64,8 @@ class VerifiedBfloat16:
 
     def _stored_result(self) -> bool | None:
         try:
-            result = json.loads(self._result_file.read_text(encoding="utf-8"))
-            return bool(result["agrees"]) if result["place"] == self._hardware else None
-        except (OSError, ValueError, KeyError, TypeError):
+            result = read_json(self._result_file)
+            with reading(self._result_file, "the result of a comparison"):
+                return bool(result["agrees"]) if result["place"] == self._hardware else None
+        except FileError:
             return None

@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from utils.errors import UserError
+from utils.errors import FileError, UserError
+from utils.files.reading import read_json
 from utils.files.writing import MODEL_DATA
 from yolo4.sample_data.scene import SceneObject, draw_scene
 
@@ -78,8 +79,8 @@ def make_sample_data(
 def _read_parameters(folder: Path) -> dict[str, int] | None:
     """The parameters of the sample data set in a folder, None if it has no such data set."""
     try:
-        content = json.loads((folder / _MARKER).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        content = read_json(folder / _MARKER)
+    except FileError:
         return None
     # Another program's file may have this name; the folder must not be replaced then.
     is_sample = isinstance(content, dict) and content.keys() == {

@@ -1,7 +1,6 @@
 """Reads the `.h5` weights of Keras 2, which store the layers' names, order and shapes, no graph."""
 
 import itertools
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,16 +10,17 @@ import h5py
 from nets.networks import YOLOV4, NetworkSpec
 from nets.yolov4 import YOLOv4
 from utils.errors import UserError
+from utils.files.reading import parse_json, reading
 from yolo4.weights import WeightsFormat
+from yolo4.weights.hdf5 import array_in, group_in, open_hdf5
 from yolo4.weights.keras_file import (
-    DAMAGE_ERRORS,
     StoredLayer,
     StoredNetwork,
-    array_in,
-    group_in,
     stored_network,
 )
 from yolo4.weights.keras_graph import fill_by_graph
+
+_IN_MODEL = "model_weights"
 
 
 def is_keras2(path: Path) -> bool:
@@ -31,11 +31,8 @@ def is_keras2(path: Path) -> bool:
     """
     if not (path.is_file() and h5py.is_hdf5(path)):
         return False
-    try:
-        with h5py.File(path) as file:
-            return _layer_list(file) is not None
-    except DAMAGE_ERRORS as error:
-        raise UserError(f"{path}: damaged: {error}") from None
+    with open_hdf5(path, "an undamaged HDF5 file") as file:
+        return _layer_list(file) is not None
 
 
 def read_keras2(path: Path) -> StoredNetwork:
@@ -44,11 +41,8 @@ def read_keras2(path: Path) -> StoredNetwork:
     Raises:
         UserError: the file is damaged, or not of Keras 2.
     """
-    try:
-        with h5py.File(path) as file:
-            layers = _stored_layers(_layer_list(file))
-    except DAMAGE_ERRORS as error:
-        raise UserError(f"{path}: damaged, or not weights of Keras 2: {error}") from None
+    with open_hdf5(path, "undamaged weights of Keras 2") as file:
+        layers = _stored_layers(_layer_list(file))
     return stored_network(path, "Keras 2", layers)
 
 
@@ -73,10 +67,8 @@ def settings_of_model(
     settings = keras2_settings(network)
     if model_config is None:
         return settings
-    try:
-        epsilons = set(_epsilons(json.loads(model_config)))
-    except DAMAGE_ERRORS as error:
-        raise UserError(f"{path}: its description of the model is damaged: {error}") from None
+    with reading(path, "an undamaged description of the model"):
+        epsilons = set(_epsilons(parse_json(model_config, path)))
     if len(epsilons) > 1:
         found = ", ".join(map(str, sorted(epsilons)))
         raise UserError(
@@ -119,8 +111,9 @@ def _network(path: Path, network: NetworkSpec) -> NetworkSpec:
 
 
 def _settings(path: Path, network: NetworkSpec) -> dict[str, Any]:
-    with h5py.File(path) as file:
-        return settings_of_model(path, network, file.attrs.get("model_config"))
+    with open_hdf5(path, "undamaged weights of Keras 2") as file:
+        model_config: Any = file.attrs.get("model_config")
+    return settings_of_model(path, network, model_config)
 
 
 def _epsilons(config: Any) -> Iterator[float]:
@@ -139,10 +132,8 @@ KERAS2 = WeightsFormat("Keras 2", is_keras2, keras2_class_count, load_keras2, _n
 
 def _layer_list(file: h5py.File) -> h5py.Group | None:
     """The group that lists the layers."""
-    for group in (file, file.get("model_weights")):
-        if isinstance(group, h5py.Group) and _texts(group, "layer_names"):
-            return group
-    return None
+    groups = [file, *([group_in(file, _IN_MODEL)] if _IN_MODEL in file else [])]
+    return next((group for group in groups if _texts(group, "layer_names")), None)
 
 
 def _stored_layers(group: h5py.Group | None) -> list[StoredLayer]:

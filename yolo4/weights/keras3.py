@@ -17,22 +17,23 @@ import numpy as np
 
 from nets.networks import NetworkSpec
 from nets.yolov4 import YOLOv4
-from utils.errors import UserError
+from utils.errors import FileError, UserError
+from utils.files.reading import MOST_BYTES, MOST_BYTES_OF_DATA_SET, reading
 from yolo4.weights import WeightsFormat
+from yolo4.weights.hdf5 import array_in, open_hdf5
 from yolo4.weights.keras2 import settings_of_model
 from yolo4.weights.keras_file import (
     CONVOLUTION,
-    DAMAGE_ERRORS,
     NORM,
     StoredLayer,
     StoredNetwork,
-    array_in,
     shortened,
     stored_network,
 )
 from yolo4.weights.keras_graph import fill_by_graph
 
 _SUFFIXES = (".h5", ".hdf5", ".keras")
+_EXPECTED = "undamaged weights of Keras"
 _IN_ARCHIVE = "model.weights.h5"
 # The model, the layer in its list of layers, which has had two names, and a part of the layer.
 _PLACE = re.compile(r"(?:(.*)/)?(?:layers|_layer_checkpoint_dependencies)/([^/]+)(?:/(.+))?")
@@ -45,11 +46,8 @@ def read_keras3(path: Path) -> StoredNetwork:
     Raises:
         UserError: the file is damaged, is not of Keras 3, or does not show the order of its layers.
     """
-    try:
-        with _opened(path) as file:
-            layers = [_stored(file, *layer) for layer in _layers(file).items()]
-    except DAMAGE_ERRORS as error:
-        raise UserError(f"{path}: damaged, or not weights of Keras: {error}") from None
+    with _opened(path) as file:
+        layers = [_stored(file, *layer) for layer in _layers(file).items()]
     if not layers:
         raise UserError(f"{path}: not weights of Keras: it lists no layers with arrays")
     network = stored_network(path, "Keras 3", layers)
@@ -68,7 +66,7 @@ def layer_classes(path: Path) -> set[str]:
     """The classes of the layers in a file, in the spelling of the file: `conv2d`.
 
     Raises:
-        OSError, or another of `DAMAGE_ERRORS`: it is not such a file.
+        UserError: it is not such a file.
     """
     with _opened(path) as file:
         return {_numbered(layer)[0].rpartition("/")[2] for layer in _layers(file)}
@@ -97,10 +95,8 @@ def _network(path: Path, network: NetworkSpec) -> NetworkSpec:
 
 
 def _settings(path: Path, network: NetworkSpec) -> dict[str, Any]:
-    config = None
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            config = archive.read("config.json")
+    is_archive = zipfile.is_zipfile(path)
+    config = _unpacked(path, "config.json", MOST_BYTES) if is_archive else None
     return settings_of_model(path, network, config)
 
 
@@ -110,12 +106,22 @@ KERAS3 = WeightsFormat("Keras 3", _recognizes, keras3_class_count, load_keras3, 
 @contextmanager
 def _opened(path: Path) -> Iterator[h5py.File]:
     """An HDF5 file, or the one in a `.keras` archive."""
-    source: Any = path
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            source = io.BytesIO(archive.read(_IN_ARCHIVE))
-    with h5py.File(source) as file:
+    if not zipfile.is_zipfile(path):
+        with open_hdf5(path, _EXPECTED) as file:
+            yield file
+        return
+    unpacked = io.BytesIO(_unpacked(path, _IN_ARCHIVE, MOST_BYTES_OF_DATA_SET))
+    with reading(path, _EXPECTED), h5py.File(unpacked) as file:
         yield file
+
+
+def _unpacked(path: Path, name: str, most: int) -> bytes:
+    """A file of a `.keras` archive."""
+    with reading(path, _EXPECTED), zipfile.ZipFile(path) as archive:
+        size = archive.getinfo(name).file_size
+        if size > most:
+            raise FileError(path, f"{name} unpacks to {size:,} bytes; expected at most {most:,}")
+        return archive.read(name)
 
 
 def _layers(file: h5py.File) -> dict[str, list[str]]:

@@ -1,24 +1,16 @@
 """What a weights file of Keras stores: layers in an order, with their arrays, but no graph."""
 
 import re
-import zipfile
-import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import h5py
 import numpy as np
 
 from nets.networks import NETWORKS, NetworkSpec
 from utils.errors import UserError
 from yolo4.weights.darknet.graph import bare_sections
 
-# What h5py and zipfile raise.
-DAMAGE_ERRORS = (
-    *(OSError, KeyError, TypeError, ValueError, RuntimeError, EOFError),
-    *(zipfile.BadZipFile, zlib.error),
-)
 CONVOLUTION = ("kernel", "bias")
 NORM = ("gamma", "beta", "moving_mean", "moving_variance")
 _BOX_AND_CONFIDENCE = 5
@@ -174,31 +166,6 @@ def describe(shapes: Mapping[str, Shape]) -> str:
 def shortened(names: Sequence[str]) -> str:
     """The first of several names, for messages."""
     return ", ".join([*names[:_SHOWN], *(["..."] if len(names) > _SHOWN else [])])
-
-
-def group_in(parent: h5py.Group, name: str) -> h5py.Group:
-    """A group of a file.
-
-    Raises:
-        KeyError: there is nothing of this name.
-        TypeError: it is not a group.
-    """
-    if not isinstance(member := parent[name], h5py.Group):
-        raise TypeError(f"{name} is not a group")
-    return member
-
-
-def array_in(parent: h5py.Group, name: str) -> np.ndarray:
-    """An array of floats of a file.
-
-    Raises:
-        KeyError: there is nothing of this name.
-        TypeError: it is not an array of floats.
-    """
-    member = parent[name]
-    if not isinstance(member, h5py.Dataset) or not np.issubdtype(member.dtype, np.floating):
-        raise TypeError(f"{name} is not an array of floats")
-    return member[()]
 
 
 def _counts(network: NetworkSpec) -> tuple[int, int]:

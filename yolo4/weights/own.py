@@ -5,10 +5,10 @@ from typing import Any
 
 from nets.networks import NetworkSpec
 from nets.yolov4 import YOLOv4
+from utils.errors import FileError
 from yolo4.run import Run
 from yolo4.weights import WeightsFormat
 from yolo4.weights.keras3 import keras3_class_count, layer_classes, read_keras3
-from yolo4.weights.keras_file import DAMAGE_ERRORS
 from yolo4.weights.keras_graph import fill_own
 
 _NORM_CLASS = "batch_norm"  # `nets.batch_norm.BatchNorm`; Keras's own is `batch_normalization`
@@ -18,7 +18,7 @@ def is_own(path: Path) -> bool:
     """Whether a file holds the layers of this project, in a run or elsewhere."""
     try:
         return _NORM_CLASS in layer_classes(path)
-    except DAMAGE_ERRORS:
+    except FileError:
         return False
 
 

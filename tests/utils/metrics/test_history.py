@@ -69,9 +69,9 @@ def test_the_picture_marks_the_best_epoch(table, monkeypatch):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (None, "no training history"),
-        ("", "no training history"),
-        ("a,b\n1,2\n", "columns a, b, but no 'epoch'"),
+        (None, "no such file"),
+        ("", r"columns \[\], but no 'epoch'"),
+        ("a,b\n1,2\n", r"columns \['a', 'b'\], but no 'epoch'"),
         ("epoch,loss\n1,2\n2,x\n", r"history.csv:3: 'x' is not a number"),
         ("epoch,loss\n1\n", r"history.csv:2: 1 cells under 2 names"),
     ],

@@ -87,7 +87,7 @@ def test_a_diagnosis_of_an_earlier_version_is_read(tmp_path, name):
         assert diagnosis["curves"][side] == {"loss": [1.0], "gradient": [0.5]}
 
 
-@pytest.mark.parametrize(("content", "message"), [(None, "no such file"), ("{", "not JSON")])
+@pytest.mark.parametrize(("content", "message"), [(None, "no such file"), ("{", "bad JSON")])
 def test_a_broken_folder_is_reported(tmp_path, content, message):
     study = Study(tmp_path)
     if content:

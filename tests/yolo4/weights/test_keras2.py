@@ -215,7 +215,7 @@ def test_a_truncated_file_is_refused_before_there_is_a_network(made, tmp_path, f
     data = (made / "first.h5").read_bytes()
     path = tmp_path / "cut.h5"
     path.write_bytes(data[: int(fraction * len(data))])
-    with pytest.raises(UserError, match=rf"^{path}: damaged: .*truncated"):
+    with pytest.raises(UserError, match=rf"^{path}: .*truncated.*; expected an undamaged"):
         open_weights(str(path))
 
 
@@ -225,7 +225,7 @@ def test_a_group_in_the_place_of_an_array_is_refused(file, network):
         path = f"{name}/{stored[name].attrs['weight_names'][0]}"
         del stored[path]
         stored.create_group(path)
-    with pytest.raises(UserError, match=r"changed\.h5: damaged"):
+    with pytest.raises(UserError, match=r"changed\.h5: .* is not an array of floats"):
         load_keras2(network, file)
 
 
@@ -234,14 +234,14 @@ def test_a_truncated_file_is_refused(made, tmp_path, network, fraction):
     data = (made / "first.h5").read_bytes()
     path = tmp_path / "cut.h5"
     path.write_bytes(data[: int(len(data) * fraction)])
-    with pytest.raises(UserError, match=r"cut\.h5: damaged, or not weights of Keras 2"):
+    with pytest.raises(UserError, match=r"cut\.h5: .*; expected undamaged weights of Keras 2"):
         load_keras2(network, path)
 
 
 def test_a_file_without_one_of_its_arrays_is_refused(file, network):
     with h5py.File(file, "a") as opened:
         del opened["conv2d_7/conv2d_7/kernel:0"]
-    with pytest.raises(UserError, match=r"changed\.h5: damaged, or not weights of Keras 2.*kernel"):
+    with pytest.raises(UserError, match=r"changed\.h5: .*kernel:0.*; expected undamaged"):
         load_keras2(network, file)
 
 

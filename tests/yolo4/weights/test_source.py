@@ -324,7 +324,7 @@ class TestFormats:
         ("name", "message"),
         [
             ("none.weights", "no such weights file"),
-            ("text.h5", "damaged, or not weights of Keras"),
+            ("text.h5", ".*; expected undamaged weights of Keras"),
             ("empty.weights", "is empty"),
         ],
     )

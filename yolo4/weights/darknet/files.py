@@ -1,6 +1,7 @@
 """Darknet's two file formats: `.weights`, a header and numbers, and `.cfg`, sections of options."""
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -8,11 +9,14 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 
 from utils.errors import UserError
+from utils.files.reading import open_regular, read_text, reading
 from utils.files.writing import atomic_path
+from utils.printable import brief, printable
 
 _VERSION = np.dtype("<i4")
 _NUMBER = np.dtype("<f4")
 _HIGHEST_VERSION = 1000  # to Darknet, versions from here on have another meaning
+_HIGHEST_WHOLE = 2**31 - 1  # in Darknet
 _ALIASES = {"conv": "convolutional", "max": "maxpool", "network": "net"}
 
 
@@ -48,11 +52,8 @@ def read_header(path: Path) -> WeightsHeader:
     Raises:
         UserError: the file cannot be read, is empty or too short, or has another header.
     """
-    try:
-        with path.open("rb") as file:
-            data = file.read(20)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
+    with open_regular(path) as file, reading(path, "Darknet weights"):
+        data = file.read(20)
     if not data:
         raise UserError(f"{path}: is empty; Darknet weights begin with a header of 20 bytes")
     versions = np.frombuffer(data[:12].ljust(12, b"\0"), _VERSION).tolist()
@@ -79,7 +80,8 @@ def read_weights(path: Path) -> tuple[WeightsHeader, np.ndarray]:
         UserError: as `read_header`.
     """
     header = read_header(path)
-    return header, np.fromfile(path, _NUMBER, offset=header.size)
+    with open_regular(path) as file, reading(path, "Darknet weights"):
+        return header, np.fromfile(file, _NUMBER, offset=header.size)
 
 
 def write_weights(path: Path, arrays: Iterable[np.ndarray], seen: int = 0) -> None:
@@ -138,11 +140,12 @@ class CfgSection:
         return [text for text in self.options.get(option, "").split(",") if text]
 
     def _number(self, option: str, text: str, kind: type[_N]) -> _N:
-        try:
-            return kind(text)
-        except ValueError:
-            expected = "a whole number" if kind is int else "a number"
-            raise UserError(f"{self.where} has {option}={text}; expected {expected}") from None
+        with suppress(ValueError):
+            number = kind(text)
+            if kind is float or abs(number) <= _HIGHEST_WHOLE:
+                return number
+        expected = "a whole number" if kind is int else "a number"
+        raise UserError(f"{self.where} has {option}={printable(text[:60])}; expected {expected}")
 
 
 def read_cfg_sections(path: Path) -> list[CfgSection]:
@@ -151,11 +154,7 @@ def read_cfg_sections(path: Path) -> list[CfgSection]:
     Raises:
         UserError: the file cannot be read, or as for `parse_cfg`.
     """
-    try:
-        text = path.read_bytes().decode("utf-8-sig", errors="replace")
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
-    return parse_cfg(text, path)
+    return parse_cfg(read_text(path), path)
 
 
 def parse_cfg(text: str, path: Path) -> list[CfgSection]:
@@ -183,7 +182,9 @@ def parse_cfg(text: str, path: Path) -> list[CfgSection]:
             sections[-1].options.setdefault(option, value)
         else:
             expected = "name=value" if sections else "a section, such as [net]"
-            raise UserError(f"{path}, line {number}: found {line.strip()!r}, expected {expected}")
+            raise UserError(
+                f"{path}, line {number}: found {brief(line.strip())}, expected {expected}"
+            )
     return sections
 
 
