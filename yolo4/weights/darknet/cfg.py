@@ -8,10 +8,14 @@ from typing import Any, NamedTuple
 
 from nets.networks import NETWORKS, NetworkSpec
 from utils.errors import UserError
+from utils.printable import printable
 from utils.resize import Resize
 from yolo4.weights.darknet.files import CfgSection, format_cfg, parse_cfg, read_cfg_sections
 from yolo4.weights.darknet.graph import head_levels, sections
 from yolo4.weights.darknet.size import depth_of, width_of
+
+
+_MOST_WORDS = 200  # characters of a value in messages
 
 
 class DarknetNetwork(NamedTuple):
@@ -241,4 +245,5 @@ def _meaning(section: CfgSection, number: int) -> dict[str, Any]:
 
 
 def _words(value: object) -> str:
-    return ",".join(f"{part:g}" for part in value) if isinstance(value, tuple) else str(value)
+    words = ",".join(f"{part:g}" for part in value) if isinstance(value, tuple) else str(value)
+    return printable(words if len(words) <= _MOST_WORDS else f"{words[:_MOST_WORDS]}...")

@@ -16,6 +16,7 @@ from utils.printable import brief, printable
 _VERSION = np.dtype("<i4")
 _NUMBER = np.dtype("<f4")
 _HIGHEST_VERSION = 1000  # to Darknet, versions from here on have another meaning
+_LONGEST_NAME = 60  # in messages
 _HIGHEST_WHOLE = 2**31 - 1  # in Darknet
 _ALIASES = {"conv": "convolutional", "max": "maxpool", "network": "net"}
 
@@ -145,7 +146,9 @@ class CfgSection:
             if kind is float or abs(number) <= _HIGHEST_WHOLE:
                 return number
         expected = "a whole number" if kind is int else "a number"
-        raise UserError(f"{self.where} has {option}={printable(text[:60])}; expected {expected}")
+        raise UserError(
+            f"{self.where} has {option}={printable(text[:_LONGEST_NAME])}; expected {expected}"
+        )
 
 
 def read_cfg_sections(path: Path) -> list[CfgSection]:
@@ -176,7 +179,7 @@ def parse_cfg(text: str, path: Path) -> list[CfgSection]:
         if not bare or bare.startswith(";"):
             continue
         if bare.startswith("[") and bare.endswith("]"):
-            name = bare[1:-1]
+            name = printable(bare[1:-1][:_LONGEST_NAME])
             sections.append(CfgSection(_ALIASES.get(name, name), {}, path, number))
         elif equals and sections:
             sections[-1].options.setdefault(option, value)
