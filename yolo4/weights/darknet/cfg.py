@@ -14,7 +14,6 @@ from yolo4.weights.darknet.files import CfgSection, format_cfg, parse_cfg, read_
 from yolo4.weights.darknet.graph import head_levels, sections
 from yolo4.weights.darknet.size import depth_of, width_of
 
-
 _MOST_WORDS = 200  # characters of a value in messages
 
 
