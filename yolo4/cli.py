@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 import tyro
 
 from utils.errors import UserError
+from utils.process.signals import answered_signals, end_interrupted
 from yolo4.environment.failures import describe_failure
 from yolo4.environment.streams import discard_unwritable, prepare_streams
 from yolo4.options import RENAMED, flag, option_fields
@@ -45,7 +46,7 @@ def run_command(
         program: how a person calls the command, for `--help`; the script's name if None.
     """
     prepare_streams()
-    with clean_exit():
+    with clean_exit(), answered_signals():
         options = parse(default() if callable(default) else default, description, argv, program)
         with quiet_start():
             # First, so that the error for a missing system library does not wait for TensorFlow.
@@ -156,7 +157,8 @@ def _grouped_type(default: Any) -> type:
 def clean_exit() -> Iterator[None]:
     """Within the block, expected failures end the program with one line instead of a traceback.
 
-    A `UserError` and a failure of the machine (`describe_failure`) give status 2, Ctrl-C gives 130.
+    A `UserError` and a failure of the machine (`describe_failure`) give status 2, Ctrl-C gives 130,
+    SIGTERM 143.
     If nobody reads the output any more (`| head`), the program ends silently with status 1.
     """
     try:
@@ -165,8 +167,7 @@ def clean_exit() -> Iterator[None]:
         except UserError as error:
             refuse(str(error))
         except KeyboardInterrupt as interrupt:
-            print(str(interrupt) or "interrupted", file=sys.stderr)
-            sys.exit(130)
+            end_interrupted(interrupt)
         except BrokenPipeError:
             raise
         except Exception as error:

@@ -6,26 +6,21 @@ hardly slows down a few threads, but sixteen would be no faster than four.
 
 import math
 import pickle
-import signal
-import threading
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from ctypes import Array
-from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
 
 import numpy as np
 
 from utils.errors import UserError
+from utils.process.children import SPAWN, deaf_children, end_with_parent
 from utils.training_data.dataset import Targets, TrainingSet
 
 # Up to this many workers are threads, which start at once and share a cache in memory.
 MAX_THREADS = 4
-
-# A forked process that has TensorFlow's threads can deadlock.
-_CONTEXT = get_context("spawn")
 
 
 def process_count(workers: int) -> int:
@@ -67,7 +62,7 @@ class ProcessBatchMaker:
         """
         self._training = training
         pixels = batch_size * max(height * width for height, width in training.sizes)
-        with _without_interrupts():
+        with deaf_children():
             self._workers = [_Worker(3 * pixels) for _ in range(workers)]
         self._idle: SimpleQueue[_Worker | None] = SimpleQueue()
         pickled = pickle.dumps(training)  # once, since a large set takes a while
@@ -114,11 +109,11 @@ class _Worker:
     def __init__(self, largest: int) -> None:
         """Start the process; `largest` is the number of bytes of the images of a batch."""
         # Images are returned in shared memory: a pipe would be the slowest part.
-        shared = _CONTEXT.RawArray("B", largest)
+        shared = SPAWN.RawArray("B", largest)
         self._images = np.frombuffer(shared, np.uint8)
-        self._connection, other_end = _CONTEXT.Pipe()
+        self._connection, other_end = SPAWN.Pipe()
         arguments = (other_end, shared)
-        self._process = _CONTEXT.Process(target=_make_batches, args=arguments, daemon=True)
+        self._process = SPAWN.Process(target=_make_batches, args=arguments, daemon=True)
         self._process.start()
         other_end.close()  # so that each side notices when the other ends
 
@@ -143,19 +138,6 @@ class _Worker:
 
 
 @contextmanager
-def _without_interrupts() -> Iterator[None]:
-    """Within the block, Ctrl-C is ignored; processes started there ignore it until they end."""
-    if threading.current_thread() is not threading.main_thread():  # only it may set handlers
-        yield
-        return
-    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, handler)
-
-
-@contextmanager
 def _connection_errors() -> Iterator[None]:
     """Within the block, a broken connection is reported as the end of the worker process."""
     try:
@@ -169,8 +151,7 @@ def _connection_errors() -> Iterator[None]:
 
 def _make_batches(connection: Connection, shared: Array) -> None:
     """What a worker process does, until the other end of the connection is closed."""
-    # Ctrl-C reaches all processes of a terminal, but the parent decides when to stop.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with_parent()
     buffer = np.frombuffer(memoryview(shared), np.uint8)
 
     def make(

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import TypeVar
 
+from utils.process.signals import Terminated, excuse
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -56,25 +58,43 @@ def in_batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
         yield batch
 
 
-@contextmanager
-def finish_on_interrupt() -> Iterator[threading.Event]:
-    """Within the block, the first Ctrl-C sets an event and the second one interrupts at once."""
-    stop = threading.Event()
+class Stop(threading.Event):
+    """Set when a job should end early.
 
-    def on_interrupt(_signal: int, _frame: FrameType | None) -> None:
+    Attributes:
+        status: the exit status by which a shell recognizes the signal that set it; 0 for none.
+    """
+
+    status = 0
+
+
+@contextmanager
+def finish_on_interrupt() -> Iterator[Stop]:
+    """Within the block, the first Ctrl-C or SIGTERM sets an event, and the second one interrupts.
+
+    After SIGTERM, the program has to end within `utils.process.signals.GRACE` seconds.
+    """
+    stop = Stop()
+
+    def on_signal(number: int, _frame: FrameType | None) -> None:
         if stop.is_set():
-            raise KeyboardInterrupt
+            raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
+        stop.status = 128 + number
         stop.set()
+        if number == signal.SIGINT:
+            excuse(number)
         print("\nfinishing what has started; press Ctrl-C again to stop at once", file=sys.stderr)
 
     if threading.current_thread() is not threading.main_thread():
         yield stop  # only the main thread may set signal handlers
         return
-    before = signal.signal(signal.SIGINT, on_interrupt)
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, on_signal) for number in numbers}
     try:
         yield stop
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class Pace:

@@ -28,8 +28,8 @@ def predict(options: PredictOptions) -> int:
 
     Returns:
         The exit status: 0, also after q in the window; 1 if a source could not be read, which is
-        reported while the others are processed; 130 after Ctrl-C, which finishes the files that
-        are being written.
+        reported while the others are processed; 130 after Ctrl-C and 143 after SIGTERM, which
+        finish the files that are being written.
 
     Raises:
         UserError: there is no such source or run, or the results cannot be written.
@@ -77,8 +77,8 @@ def predict_with(detector: Detector, sources: Sequence[Source], options: Predict
     if options.count:
         print(recorder.totals())
     print(f"{pace}; results in {options.output}")
-    if stop.is_set() and not recorder.is_dismissed:
-        return 130
+    if stop.status and not recorder.is_dismissed:
+        return stop.status
     return 1 if recorder.unreadable else 0
 
 

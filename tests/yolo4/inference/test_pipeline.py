@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from utils.process.signals import Terminated
 from yolo4.inference.pipeline import Pace, finish_on_interrupt, in_batches, overlapped
 
 pytestmark = pytest.mark.quick
@@ -65,19 +66,24 @@ def test_batches():
     assert list(in_batches([], 3)) == []
 
 
-def test_the_first_interrupt_asks_and_the_second_interrupts(capsys):
+@pytest.mark.parametrize(
+    ("number", "error"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, Terminated)]
+)
+def test_the_first_signal_asks_and_the_second_interrupts(capsys, number, error):
     def press_twice():
         with finish_on_interrupt() as stop:
-            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), number)
             assert stop.wait(5)
+            assert stop.status == 128 + number
             assert "Ctrl-C again" in capsys.readouterr().err
-            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), number)
             time.sleep(5)
 
-    before = signal.getsignal(signal.SIGINT)
-    with pytest.raises(KeyboardInterrupt):
+    before = signal.getsignal(number)
+    with pytest.raises(KeyboardInterrupt) as caught:
         press_twice()
-    assert signal.getsignal(signal.SIGINT) is before
+    assert caught.type is error
+    assert signal.getsignal(number) is before
 
 
 def test_pace_leaves_out_the_first_batch(monkeypatch):

@@ -219,7 +219,8 @@ def test_a_long_video_is_never_completely_in_memory(here, monkeypatch):
     assert 0 < max(waiting) < 40
 
 
-def test_an_interrupt_finishes_the_files(here):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_finishes_the_files(here, number):
     write_video("clip.mp4", frames=120)
     detector = brightness_detector(batch_size=2)
     infer, calls = detector.infer, []
@@ -227,13 +228,13 @@ def test_an_interrupt_finishes_the_files(here):
     def slow(images):
         calls.append(len(images))
         if len(calls) == 5:
-            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), number)
         time.sleep(0.01)
         return infer(images)
 
     detector.infer = slow
     status, entries = run("clip.mp4", detector=detector)
-    assert status == 130
+    assert status == 128 + number
     assert 10 <= len(entries) < 60
     reader = cv2.VideoCapture("out/clip.mp4")
     frames = 0
