@@ -143,13 +143,14 @@ def _flush_folder(folder: Path) -> None:
 
 
 def make_output(folder: Path) -> Path:
-    """Make a folder for results, and check that it is writable.
+    """Make a folder for results, check that it is writable, and remove old leftovers in it.
 
     Raises:
         UserError: it cannot be made or written to.
     """
     with writing_to(folder):
         folder.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(folder, shared=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
     return folder

@@ -1,7 +1,6 @@
 """Makes a run folder of foreign weights, which all other commands take like a trained run."""
 
 import dataclasses
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,8 @@ from nets.networks import NETWORKS
 from nets.yolov4 import YOLOv4
 from utils.anchors import format_anchors, read_anchors
 from utils.errors import UserError
-from utils.files.writing import MODEL_DATA, write_atomically, writing_to
+from utils.files.lock import locked
+from utils.files.writing import MODEL_DATA, temporary_folder, write_atomically, writing_to
 from utils.text import read_class_names
 from yolo4.build import build_model, save_weights
 from yolo4.config import Config
@@ -25,6 +25,8 @@ from yolo4.weights.source import WeightsSource, find_weights, network_of
 # The 80 categories of COCO (https://cocodataset.org) in the order of their numbers there, which is
 # that of the classes of yolov4.weights.
 COCO_CLASSES = MODEL_DATA / "coco_classes.txt"
+
+_WAIT = 60.0  # seconds; more than a run takes to be written
 
 
 def convert(options: ConvertOptions) -> None:
@@ -123,9 +125,9 @@ def _write(
 ) -> None:
     """Write the run under a hidden name, then rename it."""
     with writing_to(run.folder):
-        run.folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".convert-", dir=run.folder.parent) as temporary:
-            fresh = Run(Path(temporary, "run"))
+        parent = run.folder.parent
+        with locked(parent, wait=_WAIT), temporary_folder(parent) as temporary:
+            fresh = Run(temporary / "run")
             write_atomically(fresh.config_file, config.to_json())
             write_atomically(fresh.classes_file, "".join(f"{name}\n" for name in names))
             write_atomically(fresh.anchors_file, format_anchors(anchors) + "\n")

@@ -1,7 +1,6 @@
 """Exports the network of a run, runs the exported model, and reports how far it is from Keras."""
 
 import shutil
-import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,7 +8,8 @@ import numpy as np
 
 from utils.annotations import load_dataset
 from utils.errors import UserError
-from utils.files.writing import make_output
+from utils.files.lock import locked
+from utils.files.writing import make_output, temporary_folder
 from utils.image import read_image
 from utils.letterbox import fit_image
 from utils.records import Record
@@ -53,8 +53,7 @@ def export(options: ExportOptions) -> None:
     output = make_output(Path(options.output or run.folder / "export" / options.format))
     export_format = FORMATS[options.format]
     _check_replaceable(export_format, output)
-    with tempfile.TemporaryDirectory(dir=output, prefix=".") as temporary:
-        folder = Path(temporary)
+    with locked(output), temporary_folder(output) as folder:
         print(f"exporting {run.folder} to {options.format}, {options.precision}")
         if isinstance(export_format, ModelFormat):
             _export_model(run, options, export_format, folder, splits, image)

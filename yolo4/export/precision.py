@@ -3,7 +3,6 @@
 import dataclasses
 import shutil
 import statistics
-import tempfile
 import time
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import keras
 import numpy as np
 
 from utils.errors import UserError
+from utils.files.writing import temporary_folder
 from utils.metrics.summary import evaluate
 from utils.postprocess import EVALUATION
 from utils.records import Record
@@ -68,8 +68,8 @@ def lower_precision(
     split, records = choose_records(splits, None)
     calibration = (splits.get("train") or records)[: options.calibration_images]
     images = _read_images(calibration, run, options)
-    with tempfile.TemporaryDirectory() as folder:
-        float32_path = _move(export_format, path, Path(folder))
+    with temporary_folder(path.parent) as folder:
+        float32_path = _move(export_format, path, folder)
         export_format.quantize[options.precision](model, float32_path, path, images)
         opened = ((export_format.open, float32_path), (export_format.open_fastest, path))
         maps = [_mean_ap(open_model(file), run, records, options) for open_model, file in opened]

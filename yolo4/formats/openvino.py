@@ -1,12 +1,12 @@
 """OpenVINO, whose CPU plugin runs YOLOv4 faster than the other runtimes here."""
 
-import tempfile
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from utils.files.writing import temporary_folder
 from yolo4.formats.float32_layers import mark_float32_layers
 from yolo4.formats.format import ModelFormat, Runtime
 from yolo4.formats.libraries import library, openvino_core
@@ -33,8 +33,8 @@ def write_openvino(model: "keras.Model", path: Path) -> None:
     has_nms = any(isinstance(layer, NonMaxSuppression) for layer in model.layers)
     source = ONNX if has_nms else SAVED_MODEL
     # From a file: given a model in memory, OpenVINO's converter fails on Python 3.13.
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as folder:
-        source_path = Path(folder) / source.file
+    with temporary_folder(path.parent) as folder:
+        source_path = folder / source.file
         source.write(model, source_path)
         openvino.save_model(openvino.convert_model(source_path), path, compress_to_fp16=False)
     mark_float32_layers(path)

@@ -7,19 +7,21 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from utils.errors import FileError, UserError, module_version
+from utils.files.lock import locked
 from utils.files.reading import read_json
-from utils.files.writing import write_atomically
+from utils.files.writing import temporary_folder, write_atomically
+from utils.process.children import end_with_lifeline, lifeline
 from yolo4.formats import MODEL_FORMATS, ModelFormat
 from yolo4.run import Run, open_run
 
 # Settings of the network that the key contains by their results: the weights and the anchors.
 _REPLACED_BY_RESULTS = {"weights", "anchors"}
 _EXPORT_VERSION = 2  # to be raised if the network of the same run is exported differently
+_WAIT = 600.0  # seconds; a network is written in less, unless the machine has other work
 
 
 def cached_model(run: Run, model_format: ModelFormat, any_size: bool = False) -> Path:
@@ -39,13 +41,17 @@ def cached_model(run: Run, model_format: ModelFormat, any_size: bool = False) ->
     """
     name = model_format.name + ("_any_size" if any_size else "")
     folder, key = run.folder / "engines" / name, cache_key(run, any_size)
-    if _stored_key(folder) != key:
-        try:
-            _write(run, model_format, folder, key)
-        except OSError as error:
-            raise UserError(
-                f"the network cannot be written to {folder}: {error}; --backend keras needs no file"
-            ) from None
+    if _stored_key(folder) == key:
+        return folder / model_format.file
+    try:
+        folder.parent.mkdir(exist_ok=True)
+        with locked(folder.parent, wait=_WAIT):
+            if _stored_key(folder) != key:  # else another process has written it meanwhile
+                _write(run, model_format, folder, key)
+    except OSError as error:
+        raise UserError(
+            f"the network cannot be written to {folder}: {error}; --backend keras needs no file"
+        ) from None
     return folder / model_format.file
 
 
@@ -73,17 +79,10 @@ def cache_key(run: Run, any_size: bool = False) -> dict[str, Any]:
 
 
 def _write(run: Run, model_format: ModelFormat, folder: Path, key: dict[str, Any]) -> None:
-    folder.parent.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(
-        dir=folder.parent, prefix=f".{model_format.name}"
-    ) as temporary:
-        written = Path(temporary) / model_format.name
-        written.mkdir()
-        print(f"writing the network for {model_format.name}, once, to {folder}")
+    print(f"writing the network for {model_format.name}, once, to {folder}")
+    with temporary_folder(folder.parent) as written:
         _export_in_subprocess(run, model_format, written, key["any_size"])
         write_atomically(written / "key.json", json.dumps(key, indent=2) + "\n")
-        if _stored_key(folder) == key:
-            return  # another process was faster, and may be reading its files
         shutil.rmtree(folder, ignore_errors=True)
         written.replace(folder)
 
@@ -95,13 +94,15 @@ def _export_in_subprocess(
     root = str(Path(__file__).parents[2])
     python_path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
     arguments = [str(run.folder), model_format.name, str(folder), *(["any size"] * any_size)]
-    done = subprocess.run(
-        [sys.executable, "-m", __name__, *arguments],
-        env={**os.environ, "PYTHONPATH": python_path},
-        stderr=subprocess.PIPE,
-        text=True,
-        check=False,
-    )
+    with lifeline() as stdin:
+        done = subprocess.run(
+            [sys.executable, "-m", __name__, *arguments],
+            env={**os.environ, "PYTHONPATH": python_path},
+            stdin=stdin,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
     if done.returncode:
         last_line = done.stderr.strip().rpartition("\n")[2]
         if last_line.startswith("error: "):
@@ -131,6 +132,7 @@ def _stored_key(folder: Path) -> Any:
 
 
 if __name__ == "__main__":
+    end_with_lifeline()
     try:
         _export(*sys.argv[1:])
     except UserError as error:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from xml.etree import ElementTree
@@ -12,12 +11,14 @@ import numpy as np
 from tqdm import tqdm
 
 from utils.errors import FileError, UserError
+from utils.files.lock import locked
 from utils.files.reading import read_json
-from utils.files.writing import MODEL_DATA
+from utils.files.writing import MODEL_DATA, temporary_folder
 from yolo4.sample_data.scene import SceneObject, draw_scene
 
 SAMPLE_DATA = MODEL_DATA / "sample"
 
+_WAIT = 600.0  # seconds, while another process draws
 _VERSION = 3
 _MARKER = "sample.json"
 _SPLITS: tuple[str, ...] = ("train", "val", "test")
@@ -65,12 +66,15 @@ def make_sample_data(
     if folder.exists() and existing is None and (folder.is_file() or any(folder.iterdir())):
         raise UserError(f"{folder}: not a sample data set; expected a new or empty folder")
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".sample-", dir=folder.parent) as temporary:
-            fresh = Path(temporary, "new")
+        with locked(folder.parent, wait=_WAIT), temporary_folder(folder.parent) as temporary:
+            if _read_parameters(folder) == parameters:  # another process has drawn it meanwhile
+                return folder
+            fresh = temporary / "new"
             _write_set(fresh, counts, size, seed)
             (fresh / _MARKER).write_text(json.dumps(parameters) + "\n", encoding="utf-8")
-            _move_into_place(fresh, folder, parameters)
+            if folder.exists():
+                folder.rename(temporary / "old")
+            fresh.rename(folder)
     except OSError as error:
         raise UserError(f"{folder}: cannot write the sample data: {error}") from error
     return folder
@@ -90,17 +94,6 @@ def _read_parameters(folder: Path) -> dict[str, int] | None:
         "seed",
     }
     return content if is_sample else None
-
-
-def _move_into_place(fresh: Path, folder: Path, parameters: dict[str, int]) -> None:
-    if folder.exists():
-        folder.rename(fresh.with_name("old"))
-    try:
-        fresh.rename(folder)
-    except OSError:
-        # Another process may have moved the same data set there in the meantime.
-        if _read_parameters(folder) != parameters:
-            raise
 
 
 def _write_set(folder: Path, counts: dict[str, int], size: int, seed: int) -> None:

@@ -10,9 +10,11 @@ from tqdm import tqdm
 from nets.networks import NETWORKS
 from nets.networks.spec import Release
 from utils.errors import UserError
+from utils.files.lock import locked
 from utils.files.writing import MODEL_DATA
 
 _TIMEOUT = 60  # seconds without data
+_WAIT = 3600.0  # seconds, while another process downloads
 _CHUNK = 1 << 18  # bytes
 
 
@@ -45,6 +47,13 @@ def released_file(name: str) -> Path:
                 f"remove it to download it again, or {by_hand}"
             )
         return path
+    with locked(MODEL_DATA, wait=_WAIT):
+        if not path.is_file():  # else another process has downloaded it meanwhile
+            _download_verified(release, path, by_hand)
+    return path
+
+
+def _download_verified(release: Release, path: Path, by_hand: str) -> None:
     # .gitignore covers this name, as it covers the final one.
     partial = path.with_name(f"partial.{release.file}")
     _download(release, partial, by_hand)
@@ -54,7 +63,7 @@ def released_file(name: str) -> Path:
             f"{release.url}: the download's SHA-256 is {digest}, but the release's is "
             f"{release.sha256}, so it was deleted; try again, or {by_hand}"
         )
-    return partial.replace(path)
+    partial.replace(path)
 
 
 def sha256_of(path: Path) -> str:

@@ -4,6 +4,8 @@ import os
 import re
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -13,6 +15,9 @@ from tests.helpers.made_run import NAMES, some_images, write_copy, write_run
 from tests.yolo4.formats.test_float32_layers import marked
 from utils.anchors import format_anchors
 from utils.errors import UserError
+from utils.files import lock
+from utils.files.lock import locked
+from utils.files.writing import temporary_folder
 from yolo4.build import build_model
 from yolo4.config import Config
 from yolo4.formats.libraries import openvino_core
@@ -189,18 +194,36 @@ def test_the_network_is_built_of_settings_that_are_in_the_key(run):
     assert len(used) >= 4
 
 
-def test_what_another_process_wrote_meanwhile_is_left_as_it_is(run, tmp_path, monkeypatch):
+def test_what_another_process_is_writing_is_waited_for(tmp_path, monkeypatch):
     own = write_run(tmp_path / "run")
+    engines, is_theirs, is_awaited = own.folder / "engines", threading.Event(), threading.Event()
+    monkeypatch.setattr(cache, "_export_in_subprocess", None)  # this process writes nothing
+    monkeypatch.setattr(lock, "print", lambda line: is_awaited.set(), raising=False)
 
-    def write(run, model_format, folder, any_size):
-        (folder / "model.onnx").write_text("ours")
-        theirs = own.folder / "engines" / "onnx"
-        theirs.mkdir(parents=True)
-        (theirs / "model.onnx").write_text("theirs")
-        (theirs / "key.json").write_text(json.dumps(cache.cache_key(own)))
+    def write_theirs():
+        with locked(engines):
+            is_theirs.set()
+            theirs = engines / "onnx"
+            theirs.mkdir()
+            assert is_awaited.wait(DEADLOCK)
+            (theirs / "model.onnx").write_text("theirs")
+            (theirs / "key.json").write_text(json.dumps(cache.cache_key(own)))
 
-    monkeypatch.setattr(cache, "_export_in_subprocess", write)
-    assert cached_model(own, ONNX).read_text() == "theirs"
+    with ThreadPoolExecutor(1) as other:
+        written = other.submit(write_theirs)
+        assert is_theirs.wait(DEADLOCK)
+        assert cached_model(own, ONNX).read_text() == "theirs"
+        written.result()
+    assert [file.name for file in engines.iterdir()] == ["onnx"]
+
+
+def test_what_a_killed_process_left_in_the_cache_is_removed(tmp_path, monkeypatch):
+    own = write_run(tmp_path / "run")
+    monkeypatch.setattr(cache, "_export_in_subprocess", lambda *_: None)
+    (own.folder / "engines").mkdir()
+    killed = temporary_folder(own.folder / "engines")
+    (killed.__enter__() / "model.onnx").write_text("half of i")
+    cached_model(own, ONNX)
     assert [file.name for file in (own.folder / "engines").iterdir()] == ["onnx"]
 
 

@@ -72,7 +72,7 @@ def model_data(server, tmp_path):
 
 
 def files(folder):
-    return sorted(path.name for path in folder.iterdir())
+    return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
 
 
 def test_a_file_is_downloaded_once_with_a_bar(server, model_data, capsys):
