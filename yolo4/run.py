@@ -135,7 +135,11 @@ def open_run(folder: str | Path | None) -> Run:
     if not run.folder.is_dir():
         raise UserError(f"{folder}: no such run folder; train.py creates them under {RUNS}/")
     if not run.config_file.is_file():
-        raise UserError(f"{folder}: not a run folder; it has no {run.config_file.name}")
+        unfinished = "; its training was stopped before it began: begin it again"
+        raise UserError(
+            f"{folder}: not a run folder; it has no {run.config_file.name}"
+            f"{unfinished if run.classes_file.is_file() else ''}"
+        )
     return run
 
 

@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import os
+import signal
 import subprocess
 import sys
 import types
@@ -12,6 +13,7 @@ import pytest
 
 from tests.helpers import ROOT
 from utils.errors import UserError
+from utils.process.signals import Terminated
 from yolo4.cli import parse, run_command
 from yolo4.config import Config
 from yolo4.options import check_ranges, flag, option, option_fields
@@ -158,6 +160,7 @@ def _raise(error):
         (lambda: _raise(UserError("there: found this")), 2, "error: there: found this\n"),
         (lambda: _raise(KeyboardInterrupt), 130, "interrupted\n"),
         (lambda: _raise(KeyboardInterrupt("resume with x")), 130, "resume with x\n"),
+        (lambda: _raise(Terminated("resume with x")), 143, "resume with x\n"),
         (lambda: _raise(SystemExit(2)), 2, ""),
     ],
 )
@@ -285,3 +288,24 @@ def test_a_flag_that_is_given_twice_is_refused(argv, message):
 def test_a_value_that_an_unset_variable_leaves_is_refused(options, argv, message):
     with pytest.raises(UserError, match=f"^{message}is a variable of the shell"):
         parse(options(), "", argv)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_any_command_with_its_status(number):
+    code = (
+        "import dataclasses, sys, time, types\n"
+        "from yolo4.cli import run_command\n"
+        "def command(options):\n"
+        "    print('begun', flush=True)\n"
+        "    time.sleep(600)\n"
+        "sys.modules['made'] = types.SimpleNamespace(command=command)\n"
+        "run_command('made:command', dataclasses.make_dataclass('Options', [])(), '', [])\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout.readline() == b"begun\n"
+        process.send_signal(number)
+        assert process.communicate(timeout=60) == (b"", b"interrupted\n")
+    assert process.returncode == 128 + number

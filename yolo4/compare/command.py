@@ -1,7 +1,10 @@
 """The command behind `compare.py`."""
 
+from pathlib import Path
 from typing import Any
 
+from utils.files.lock import locked
+from utils.process.signals import explained_interruption
 from yolo4.compare.options import CompareOptions
 from yolo4.compare.report.outcome import write_outcome
 from yolo4.compare.study import carry_out, continue_or_start, open_study
@@ -27,11 +30,17 @@ def compare_losses(options: CompareOptions) -> dict[str, Any]:
         All numbers of the report, as in `report.json`.
 
     Raises:
-        UserError: a mistake in the options, the data or the study's folder.
+        UserError: a mistake in the options, the data or the study's folder, or another process
+            carries out this study.
+        KeyboardInterrupt: explains how to continue.
     """
-    if options.report_only is None:
+    if options.report_only is not None:
+        return write_outcome(open_study(options.report_only))
+    with locked(Path(options.output)), explained_interruption(_how_to_go_on):
         plan = continue_or_start(options)
         carry_out(plan)
-    else:
-        plan = open_study(options.report_only)
-    return write_outcome(plan)
+        return write_outcome(plan)
+
+
+def _how_to_go_on() -> str:
+    return "\nstopped; the same command continues after the last finished epoch"

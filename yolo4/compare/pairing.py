@@ -28,7 +28,10 @@ def check_pairing(plan: Plan) -> Pairing:
     fingerprints, reasons = [], {}
     reference = plan.arms[0]
     for arm, seed, run in plan.runs():
+        if not run.config_file.is_file():
+            continue
         if not run.fingerprint_file.is_file():
+            reasons[arm.name] = f"{arm.name} has no {run.fingerprint_file.name} with seed {seed}"
             continue
         fingerprints.append({"arm": arm.name, "seed": seed, **_fingerprint(run)})
         other = plan.study.run(reference.folder, seed)

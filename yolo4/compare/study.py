@@ -2,13 +2,11 @@
 
 import dataclasses
 import time
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
 from pathlib import Path
 
 from utils.annotations import load_dataset
 from utils.errors import UserError
+from utils.process.children import ChildKilledError, call_in_child
 from utils.text import read_class_names
 from yolo4.compare.arms import Arm, parse_arms
 from yolo4.compare.options import CompareOptions
@@ -89,7 +87,6 @@ def carry_out(plan: Plan) -> None:
 
     Raises:
         UserError: the data or the settings do not allow training.
-        KeyboardInterrupt: explains how to continue.
     """
     runs = plan.runs()
     durations: list[float] = []
@@ -102,12 +99,8 @@ def carry_out(plan: Plan) -> None:
         )
         start = time.perf_counter()
         try:
-            _in_new_process(plan, arm, seed)
-        except KeyboardInterrupt:
-            raise KeyboardInterrupt(
-                "\nstopped; the same command continues after the last finished epoch"
-            ) from None
-        except BrokenProcessPool:
+            call_in_child(train_and_measure, plan.study.folder, arm, plan.shared, seed)
+        except ChildKilledError:
             print(
                 f"error: {arm.name}, seed {seed}: the process was killed; too little memory? "
                 "The same command tries this run again"
@@ -116,12 +109,6 @@ def carry_out(plan: Plan) -> None:
         if run.failure:
             print(f"failed: {arm.name}, seed {seed}: {run.failure}")
         durations.append(time.perf_counter() - start)
-
-
-def _in_new_process(plan: Plan, arm: Arm, seed: int) -> None:
-    """A separate process frees its memory at its end, and the study survives a crash of it."""
-    with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as pool:
-        pool.submit(train_and_measure, plan.study.folder, arm, plan.shared, seed).result()
 
 
 def _time_left(durations: list[float], left: int) -> str:

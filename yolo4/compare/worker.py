@@ -3,6 +3,7 @@
 import dataclasses
 from pathlib import Path
 
+from utils.files.lock import locked
 from yolo4.compare.arms import Arm
 from yolo4.compare.study_files import (
     MeasuredImages,
@@ -62,18 +63,19 @@ def _train(run: StudyRun, arm: Arm, shared: Config, seed: int) -> None:
     def callbacks(setup: TrainingSetup) -> list[LossAnalysisCallback]:
         return [LossAnalysisCallback(setup.run, setup.config, setup.val, setup.class_names)]
 
-    if run.state_file.is_file():
+    if run.config_file.is_file():
         progress = recover_progress(run)
         if progress.epoch < run.config().epochs and not progress.stopped_early:
             resume_run(run.folder, callbacks)
         return
-    setup = prepare(arm.config(shared, seed))
-    if arm.protocol == "matched":
-        gain = matched_gain(setup)
-        print(f"confidence gain {gain:.4g}: the initial gradient is as large as BCE's")
-        matched = dataclasses.replace(setup.config, confidence_gain=gain)
-        setup = dataclasses.replace(setup, config=matched)
-    start_run(setup, callbacks)
+    with locked(run.folder):
+        setup = prepare(arm.config(shared, seed))
+        if arm.protocol == "matched":
+            gain = matched_gain(setup)
+            print(f"confidence gain {gain:.4g}: the initial gradient is as large as BCE's")
+            matched = dataclasses.replace(setup.config, confidence_gain=gain)
+            setup = dataclasses.replace(setup, config=matched)
+        start_run(setup, callbacks)
 
 
 def _measure(run: StudyRun, images: MeasuredImages) -> None:

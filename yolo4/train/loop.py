@@ -11,7 +11,9 @@ import keras
 from nets.yolov4 import YOLOv4
 from utils.anchors import format_anchors
 from utils.errors import UserError
+from utils.files.lock import locked
 from utils.files.writing import write_atomically
+from utils.process.signals import explained_interruption
 from utils.training_data.dataset import TrainingSet
 from utils.training_data.worker_processes import batch_maker
 from yolo4.build import build_criterion, build_model, set_precision
@@ -29,7 +31,7 @@ from yolo4.train.checkpoint import (
 )
 from yolo4.train.optimizer import compile_for_phase, compiled_by_xla, jit_compile
 from yolo4.train.previews import save_batch
-from yolo4.train.setup import TrainingSetup, prepare, prepare_resume, training_set
+from yolo4.train.setup import TrainingSetup, new_run, prepare, prepare_resume, training_set
 from yolo4.train.validation import Evaluator
 
 Callbacks = Sequence[keras.callbacks.Callback]
@@ -47,15 +49,17 @@ def train_model(config: Config, callbacks: MakeCallbacks = lambda setup: ()) -> 
         The run: its folder holds the weights, the history and the settings.
 
     Raises:
-        UserError: the data or the settings are not usable, or the run folder is in use; nothing is
-            written to it then.
+        UserError: the data or the settings are not usable, or the run folder is in use or holds
+            something; it is left as it was then.
         NonFiniteLossError: the training diverged.
     """
-    return start_run(prepare(config), callbacks)
+    run = new_run(config)
+    with locked(run.folder):
+        return start_run(prepare(dataclasses.replace(config, run_dir=str(run.folder))), callbacks)
 
 
 def start_run(setup: TrainingSetup, callbacks: MakeCallbacks = lambda setup: ()) -> Run:
-    """Train a new run whose data has been read.
+    """Train a new run whose data has been read and whose folder the caller has locked.
 
     Args:
         setup: what `prepare` returned.
@@ -65,6 +69,12 @@ def start_run(setup: TrainingSetup, callbacks: MakeCallbacks = lambda setup: ())
         UserError: the initial weights do not fit, or the run folder cannot be written.
         NonFiniteLossError: the training diverged.
     """
+    with explained_interruption(lambda: _how_to_go_on(setup.run)):
+        _start(setup, callbacks)
+    return setup.run
+
+
+def _start(setup: TrainingSetup, callbacks: MakeCallbacks) -> None:
     # The precision is stored as resolved, so that "auto" does not change on another machine.
     config = dataclasses.replace(setup.config, precision=set_precision(setup.config))
     setup = dataclasses.replace(setup, config=config)
@@ -77,10 +87,8 @@ def start_run(setup: TrainingSetup, callbacks: MakeCallbacks = lambda setup: ())
         print(setup.weights.load_into(model))
     if config.freeze_bn:
         _require_statistics(model, config)
-    _create_folder(setup)
     progress = Progress(training_images=len(setup.train))
     _fit(setup, model, progress, callbacks(setup), resumed=False)
-    return setup.run
 
 
 def resume_run(folder: str | Path, callbacks: MakeCallbacks = lambda setup: ()) -> Run:
@@ -96,7 +104,13 @@ def resume_run(folder: str | Path, callbacks: MakeCallbacks = lambda setup: ()) 
         NonFiniteLossError: the training diverged.
     """
     run = open_run(folder)
-    config, progress = run.config(), recover_progress(run)
+    with locked(run.folder), explained_interruption(lambda: _how_to_go_on(run)):
+        _resume(run, callbacks)
+    return run
+
+
+def _resume(run: Run, callbacks: MakeCallbacks) -> None:
+    folder, config, progress = run.folder, run.config(), recover_progress(run)
     if config.positives_per_image is None:
         raise UserError(
             f"{run.config_file}: found no positives_per_image, by which the loss is divided: an "
@@ -120,7 +134,6 @@ def resume_run(folder: str | Path, callbacks: MakeCallbacks = lambda setup: ()) 
     print(f"resuming {folder} from {progress.position}; it has {config.epochs} epochs")
     model = build_model(config, len(setup.class_names))
     _fit(setup, model, progress, callbacks(setup), resumed=True)
-    return run
 
 
 def _further(folder: str | Path) -> str:
@@ -142,13 +155,15 @@ def _require_statistics(model: YOLOv4, config: Config) -> None:
         )
 
 
-def _create_folder(setup: TrainingSetup) -> None:
-    try:
-        write_atomically(setup.run.classes_file, "".join(f"{name}\n" for name in setup.class_names))
-        write_atomically(setup.run.anchors_file, format_anchors(setup.anchors) + "\n")
-        write_atomically(setup.run.config_file, setup.config.to_json())
-    except OSError as error:
-        raise UserError(f"{setup.run.folder}: cannot be written: {error}") from error
+def _how_to_go_on(run: Run) -> str:
+    """What an interrupted training says."""
+    if not run.config_file.is_file():
+        return "\nstopped before the training began; the same command begins it again"
+    saved = load_progress(run.state_file).position
+    return (
+        f"\nstopped; everything up to {saved} is saved. "
+        f"Resume with: python train.py --resume {run.folder}"
+    )
 
 
 def _fit(
@@ -179,6 +194,9 @@ def _fit(
         if resumed or progress.epoch > 0:
             load_state(run.state_file, model, optimizer=progress.epoch > first)
             resumed = False
+            if progress.epoch == 0 and not run.batch_picture.exists():
+                # Older versions wrote the state first.
+                _save_first_batches(setup, model, dataset, batch_size)
         else:
             _save_beginning(setup, model, progress, dataset, batch_size)
         if frozen:
@@ -193,10 +211,27 @@ def _fit(
 def _save_beginning(
     setup: TrainingSetup, model: YOLOv4, progress: Progress, dataset: TrainingSet, batch_size: int
 ) -> None:
-    """Write what is known before the first step: the state, the fingerprint, the first batch."""
+    """Write what is known before the first step: a run that has a config can be resumed.
+
+    So the config is the last file. A folder without it is an unfinished beginning, which the next
+    training overwrites.
+    """
     run = setup.run
-    save_state(run.state_file, model, progress)
-    hashes = fingerprint(model, dataset, batch_size)
+    try:
+        write_atomically(run.classes_file, "".join(f"{name}\n" for name in setup.class_names))
+        write_atomically(run.anchors_file, format_anchors(setup.anchors) + "\n")
+        _save_first_batches(setup, model, dataset, batch_size)
+        save_state(run.state_file, model, progress)
+        write_atomically(run.config_file, setup.config.to_json())
+    except OSError as error:
+        raise UserError(f"{run.folder}: cannot be written: {error}") from error
+
+
+def _save_first_batches(
+    setup: TrainingSetup, model: YOLOv4, dataset: TrainingSet, batch_size: int
+) -> None:
+    """Write the fingerprint of an untrained network and its first batches, and their picture."""
+    run, hashes = setup.run, fingerprint(model, dataset, batch_size)
     write_atomically(run.fingerprint_file, json.dumps(hashes) + "\n")
     save_batch(run.batch_picture, *dataset.batch(0, 0, batch_size), setup.class_names)
 
@@ -221,18 +256,12 @@ def _run_phase(
     ]
     if keras.backend.backend() == "tensorflow":  # the callback writes its events with TensorFlow
         every.append(keras.callbacks.TensorBoard(run.events_folder, write_graph=False))
-    try:
-        with contextlib.closing(bar), batches.original_errors():
-            model.fit(
-                batches,
-                initial_epoch=progress.epoch,
-                epochs=last_epoch,
-                shuffle=False,
-                verbose=0,  # pyright: ignore[reportArgumentType]  # Keras's type is that of "auto"
-                callbacks=every,
-            )
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(
-            f"\nstopped; everything up to {load_progress(run.state_file).position} is saved. "
-            f"Resume with: python train.py --resume {run.folder}"
-        ) from None
+    with contextlib.closing(bar), batches.original_errors():
+        model.fit(
+            batches,
+            initial_epoch=progress.epoch,
+            epochs=last_epoch,
+            shuffle=False,
+            verbose=0,  # pyright: ignore[reportArgumentType]  # Keras's type is that of "auto"
+            callbacks=every,
+        )

@@ -29,6 +29,7 @@ from yolo4.train.positives import blank_image, count_positives_per_image
 from yolo4.weights.source import WeightsSource, open_weights
 
 CACHE = RUNS / "cache"
+_WEIGHTS_SUFFIXES = (".h5", ".keras", ".weights")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -54,6 +55,11 @@ class TrainingSetup:
     weights: WeightsSource | None
 
 
+def new_run(config: Config) -> Run:
+    """The run of `--run-dir`, or one that is named by the current time."""
+    return Run(Path(config.run_dir or RUNS / time.strftime("%Y-%m-%d_%H-%M-%S")))
+
+
 def prepare(config: Config) -> TrainingSetup:
     """Read the data and settle the settings, classes, anchors and run folder of a new run.
 
@@ -62,12 +68,8 @@ def prepare(config: Config) -> TrainingSetup:
     Raises:
         UserError: the data or the settings are not usable, or the run folder is in use.
     """
-    run = Run(Path(config.run_dir or RUNS / time.strftime("%Y-%m-%d_%H-%M-%S")))
-    if run.state_file.exists():
-        raise UserError(
-            f"{run.folder}: this folder already holds a run; give another --run-dir, or resume it "
-            "with --resume"
-        )
+    run = new_run(config)
+    _require_unused(run)
     data = config.data or (str(make_sample_data(SAMPLE_DATA)),)
     config = dataclasses.replace(config, data=data, run_dir=str(run.folder))
     names = read_class_names(config.classes) if config.classes else None
@@ -87,6 +89,28 @@ def prepare(config: Config) -> TrainingSetup:
         for line in weights.remarks(anchors, len(dataset.class_names)):
             print(line)
     return TrainingSetup(run, config, dataset.class_names, anchors, train, val, weights)
+
+
+def _require_unused(run: Run) -> None:
+    """Refuse a folder that holds a config or weights.
+
+    A state or other files alone are those of a training that was killed while it wrote the first
+    ones; the config is the last of them.
+
+    Raises:
+        UserError: says what was found and how to go on.
+    """
+    files = sorted(run.folder.iterdir()) if run.folder.is_dir() else []
+    weights = [file.name for file in files if file.suffix in _WEIGHTS_SUFFIXES]
+    found = [run.config_file.name] * run.config_file.exists() + weights
+    if not found:
+        return
+    ways = ["name another --run-dir"]
+    if run.state_file.exists() and run.config_file.exists():
+        ways.append(f"resume it with --resume {run.folder}")
+    if weights:
+        ways.append(f"start from its weights with --weights {run.folder}")
+    raise UserError(f"{run.folder}: this folder holds {' and '.join(found)}; {', or '.join(ways)}")
 
 
 def prepare_resume(run: Run) -> TrainingSetup:

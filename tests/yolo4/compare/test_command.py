@@ -1,10 +1,16 @@
 """The command, without a training."""
 
+import os
 import subprocess
 import sys
 
+import pytest
+
 from tests.helpers import ROOT
 from tests.helpers.study_folder import detect_first, finish_run, make_images, make_plan
+from utils.errors import UserError
+from utils.files.lock import locked
+from yolo4.compare import command
 from yolo4.compare.command import compare, compare_losses
 from yolo4.compare.options import CompareOptions
 from yolo4.compare.study import Plan
@@ -31,6 +37,22 @@ def test_report_only_writes_and_returns_the_report(tmp_path, capsys):
     assert (tmp_path / "report.html").is_file()
     assert compare(CompareOptions(report_only=str(tmp_path))) is None
     assert report["verdict"][0] in capsys.readouterr().out
+
+
+def test_ctrl_c_says_how_to_continue(tmp_path, monkeypatch):
+    def interrupt(options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "continue_or_start", interrupt)
+    with pytest.raises(KeyboardInterrupt, match="the same command continues"):
+        compare_losses(CompareOptions(output=str(tmp_path / "study")))
+    assert not (tmp_path / "study").exists()
+
+
+def test_a_study_has_one_owner(tmp_path):
+    options = CompareOptions(output=str(tmp_path))
+    with locked(tmp_path), pytest.raises(UserError, match=rf"in use by process {os.getpid()} on "):
+        compare_losses(options)
 
 
 def test_the_command_leaves_the_device_to_its_workers():

@@ -31,6 +31,16 @@ def test_other_weights_or_batches_are_reported_with_the_seed(tmp_path):
     }
 
 
+def test_a_run_without_a_fingerprint_is_reported_unless_it_has_not_begun(tmp_path):
+    plan = make_plan(tmp_path, arms=("bce", "focal", "ohem"), seeds=(0,))
+    for arm in ("bce", "focal"):
+        begin_run(plan, arm, 0)
+    plan.study.run(plan.arms[1].folder, 0).fingerprint_file.unlink()
+    assert check_pairing(plan).not_comparable == {
+        "focal": "focal has no fingerprint.json with seed 0"
+    }
+
+
 def test_a_setting_that_no_arm_names_must_be_the_same(tmp_path):
     plan = make_plan(tmp_path, arms=("bce", "focal:focal_gamma=1"), seeds=(0,))
     bce, focal = plan.arms

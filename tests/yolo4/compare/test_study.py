@@ -1,15 +1,16 @@
 import dataclasses
 import json
-from concurrent.futures.process import BrokenProcessPool
 
 import pytest
 
 from tests.helpers.study_folder import detect_first, make_images, make_plan
 from utils.errors import UserError
+from utils.process.children import ChildKilledError
 from yolo4.compare import study as studies
 from yolo4.compare.options import CompareOptions
 from yolo4.compare.study import carry_out, continue_or_start, open_study
-from yolo4.compare.study_files import save_detections, write_json
+from yolo4.compare.study_files import Study, save_detections, write_json
+from yolo4.compare.worker import train_and_measure
 from yolo4.sample_data.make import make_sample_data
 
 pytestmark = pytest.mark.quick
@@ -24,15 +25,16 @@ def runs(monkeypatch):
 
     done = Runs()
 
-    def run(plan, arm, seed):
+    def run(function, study_folder, arm, shared, seed):
+        assert function is train_and_measure
         done.append((arm.name, seed))
-        folder = plan.study.run(arm.folder, seed)
+        folder = Study(study_folder).run(arm.folder, seed)
         if done.end and done.end(arm.name, seed, folder):
             return
         save_detections(folder.detections_file, detect_first(images, 1))
 
     images = None
-    monkeypatch.setattr(studies, "_in_new_process", run)
+    monkeypatch.setattr(studies, "call_in_child", run)
 
     def with_images(made):
         nonlocal images
@@ -75,7 +77,7 @@ def test_a_process_that_dies_is_tried_again_by_the_next_command(tmp_path, runs, 
 
     def die(name, seed, folder):
         if len(done) == 1:
-            raise BrokenProcessPool
+            raise ChildKilledError
 
     done.end = die
     plan = make_plan(tmp_path)
@@ -83,17 +85,6 @@ def test_a_process_that_dies_is_tried_again_by_the_next_command(tmp_path, runs, 
     assert "bce, seed 0: the process was killed" in capsys.readouterr().out
     carry_out(plan)
     assert done[4:] == [("bce", 0)]
-
-
-def test_ctrl_c_says_how_to_continue(tmp_path, runs):
-    done = runs(make_images(tmp_path))
-
-    def interrupt(name, seed, folder):
-        raise KeyboardInterrupt
-
-    done.end = interrupt
-    with pytest.raises(KeyboardInterrupt, match="the same command continues"):
-        carry_out(make_plan(tmp_path))
 
 
 def test_progress_shows_the_run_and_the_time_left(tmp_path, runs, capsys):
@@ -180,6 +171,5 @@ def test_a_folder_without_a_study_is_reported(tmp_path):
 
 
 def test_a_separate_process_passes_errors_on(tmp_path):
-    plan = make_plan(tmp_path)
     with pytest.raises(UserError, match="no such file"):  # the study has no images
-        studies._in_new_process(plan, plan.arms[0], 0)
+        carry_out(make_plan(tmp_path))

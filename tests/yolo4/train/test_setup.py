@@ -45,6 +45,42 @@ def test_the_cache_is_reported_and_used(config, capsys, tmp_path, name, kind):
     assert len(list((tmp_path / "cache").glob("*"))) == (3 if name == "disk" else 0)
 
 
+CONFIG, STATE, WEIGHTS = "config.json", "state.npz", "best.weights.h5"
+
+
+@pytest.mark.parametrize(
+    ("files", "found", "ways"),
+    [
+        ([CONFIG, STATE], "config.json", ["--resume"]),
+        ([CONFIG, STATE, WEIGHTS], "config.json and best.weights.h5", ["--resume", "--weights"]),
+        ([CONFIG, WEIGHTS], "config.json and best.weights.h5", ["--weights"]),  # by `convert`
+        ([CONFIG], "config.json", []),
+        ([STATE, "last.weights.h5"], "last.weights.h5", ["--weights"]),
+        (["yolov4.weights"], "yolov4.weights", ["--weights"]),
+        (["my.keras"], "my.keras", ["--weights"]),
+    ],
+)
+def test_a_folder_with_a_config_or_weights_is_not_empty(config, tmp_path, files, found, ways):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    for name in files:
+        (folder / name).touch()
+    with pytest.raises(UserError, match="holds") as caught:
+        prepare(config())
+    beginning = f"{folder}: this folder holds {found}; name another --run-dir"
+    assert str(caught.value).startswith(beginning)
+    offered = str(caught.value).removeprefix(beginning)
+    assert [way for way in ("--resume", "--weights") if f"{way} {folder}" in offered] == ways
+    assert sorted(path.name for path in folder.iterdir()) == sorted(files)
+
+
+def test_the_beginning_of_a_killed_training_is_no_obstacle(config, tmp_path):
+    (tmp_path / "run").mkdir()
+    for name in ("classes.txt", "anchors.txt", "fingerprint.json", "first_batch.png", STATE):
+        (tmp_path / "run" / name).touch()
+    prepare(config())
+
+
 def test_images_are_fitted_as_the_settings_say(config, tmp_path):
     boxes = " ".join(f"0,0,{10 * k},{5 * k},0" for k in range(1, 10))
     for split in ("train", "val"):
