@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from utils.errors import UserError
+from utils.files.reading import LFS_POINTER, begins_as_pointer
 
 IMAGE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm"}
@@ -65,6 +66,8 @@ def read_bytes(path: str | Path) -> bytes:
         raise ImageError(f"{path}: cannot be read: {_reason(error)}") from error
     if not data:
         raise ImageError(f"{path}: the file is empty")
+    if begins_as_pointer(data):
+        raise ImageError(f"{path}: {LFS_POINTER}")
     return data
 
 

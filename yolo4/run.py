@@ -9,7 +9,7 @@ from nets.networks import NetworkSpec
 from utils.anchors import read_anchors
 from utils.errors import UserError
 from utils.files.intact import previous_path
-from utils.files.reading import read_utf8
+from utils.files.reading import read_utf8, refuse_pointer
 from utils.text import read_class_names
 from yolo4.config import Config
 
@@ -82,6 +82,11 @@ class Run:
         return self.folder / "first_batch.png"
 
     @property
+    def data_report_file(self) -> Path:
+        """What was skipped or changed in the data, one record per row."""
+        return self.folder / "data_report.csv"
+
+    @property
     def detections_picture(self) -> Path:
         """Validation images with the detections of the best weights."""
         return self.folder / "validation_detections.png"
@@ -95,10 +100,11 @@ class Run:
         """The best weights, or the last if validation mAP has not been measured yet.
 
         Raises:
-            UserError: there are no weights.
+            UserError: there are no weights, or only pointers of Git LFS.
         """
         for file in (self.best_weights, self.last_weights):
             if file.is_file():
+                refuse_pointer(file)
                 return file
         raise UserError(f"{self.folder}: no weights yet; has its training finished an epoch?")
 

@@ -4,8 +4,17 @@ A new format is one file in `formats/`, which defines a `DataFormat` (see `raw.p
 its entry in `FORMATS` (`formats/__init__.py`).
 """
 
+from utils.annotations.formats.found import FoundData, find_data
 from utils.annotations.load import DataSet, load_dataset
 from utils.annotations.raw import Finding, Problem
-from utils.annotations.report import ScanReport
+from utils.annotations.report.scan_report import ScanReport
 
-__all__ = ["DataSet", "Finding", "Problem", "ScanReport", "load_dataset"]
+__all__ = [
+    "DataSet",
+    "Finding",
+    "FoundData",
+    "Problem",
+    "ScanReport",
+    "find_data",
+    "load_dataset",
+]

@@ -25,6 +25,7 @@ class CheckedEntry:
         digest: a hash of the image file's bytes.
         objects: the valid objects, in pixels of the image as displayed.
         findings: what was wrong, in the order found.
+        in_pixels: whether the annotation has its boxes in pixels, not in fractions of the size.
     """
 
     entry: Entry
@@ -32,6 +33,7 @@ class CheckedEntry:
     digest: bytes
     objects: list[RawObject]
     findings: list[Finding]
+    in_pixels: bool = True
 
     @property
     def is_skipped(self) -> bool:
@@ -56,19 +58,22 @@ def check_entry(entry: Entry, cache: ScanCache) -> CheckedEntry:
         reason = str(error).removeprefix(f"{entry.image}: ")
         finding = Finding(Problem.BAD_IMAGE, entry.image, "", reason)
         return CheckedEntry(entry, (0, 0), b"", [], [finding])
-    width, height = facts.size
     objects, findings = list(annotation.objects), list(annotation.findings)
     if annotation.size is not None and annotation.size != facts.size:
         objects, size_findings = _resolve_size(entry, objects, annotation.size, facts)
         findings += size_findings
     if annotation.relative:
-        objects = [_scale(item, width, height) for item in objects]
+        objects = [scale(item, facts.size) for item in objects]
     valid = []
     for item in objects:
         kept, box_findings = check_box(item, facts.size, entry)
         valid += kept
         findings += box_findings
-    return CheckedEntry(entry, facts.size, facts.digest, valid, findings)
+    valid, repeats = _without_repeats(valid, entry)
+    findings += repeats
+    return CheckedEntry(
+        entry, facts.size, facts.digest, valid, findings, in_pixels=not annotation.relative
+    )
 
 
 def _resolve_size(
@@ -107,7 +112,9 @@ def rotate_corners(corners: Corners, orientation: int, size: tuple[int, int]) ->
     return (y1, x1, y2, x2)
 
 
-def _scale(item: RawObject, width: int, height: int) -> RawObject:
+def scale(item: RawObject, size: tuple[int, int]) -> RawObject:
+    """Convert the corners of an object from fractions of the image's size to pixels."""
+    width, height = size
     x1, y1, x2, y2 = item.corners
     return replace(item, corners=(x1 * width, y1 * height, x2 * width, y2 * height))
 
@@ -148,7 +155,24 @@ def check_box(
         return [], findings
     if max(-x1, -y1, x2 - size[0], y2 - size[1]) > _ROUNDING_PIXELS:
         report(Problem.PARTLY_OUTSIDE)
+    if min(corners[2] - corners[0], corners[3] - corners[1]) < 1:
+        report(Problem.BELOW_A_PIXEL)
     return [item if corners == item.corners else replace(item, corners=corners)], findings
+
+
+def _without_repeats(
+    objects: list[RawObject], entry: Entry
+) -> tuple[list[RawObject], list[Finding]]:
+    """Keep the first of several objects with the same class and box."""
+    first: dict[tuple, RawObject] = {}
+    findings = []
+    for item in objects:
+        kept = first.setdefault((item.category, item.corners), item)
+        if kept is not item:
+            box = ", ".join(f"{corner:g}" for corner in item.corners)
+            detail = f"{item.category} [{box}], as {kept.where}"
+            findings.append(Finding(Problem.REPEATED, entry.file, item.where, detail))
+    return list(first.values()), findings
 
 
 def _clip(x1: float, y1: float, x2: float, y2: float, size: tuple[int, int]) -> Corners:

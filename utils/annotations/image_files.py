@@ -1,35 +1,14 @@
-"""Finds image files by name, and the splits that names of files and folders mention."""
+"""Finds image files by name."""
 
 import os
-import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable
 from itertools import takewhile
 from pathlib import Path
 
-from utils.annotations.raw import UNSPLIT
+from utils.annotations.split_names import split_of_file, split_of_folder
 from utils.image import is_image_name
-
-_SPLIT_NAME = re.compile(
-    r"(?<![a-z])(?:mini)?(trainval|train|val|test)(?:ing|idation|id)?(?![a-z])", re.IGNORECASE
-)
-
-
-def split_in_name(name: str) -> str | None:
-    """The split that the name of a file or folder mentions ("instances_val2017"), or None."""
-    match = _SPLIT_NAME.search(name)
-    return match[1].lower() if match else None
-
-
-def split_of(names: Iterable[str]) -> str:
-    """The split in the first name that mentions one, or UNSPLIT."""
-    return next(filter(None, map(split_in_name, names)), UNSPLIT)
-
-
-def split_of_folder(folder: Path, root: Path) -> str:
-    """The split that a folder below `root`, or else its nearest parent, is named after."""
-    return split_of(reversed(folder.relative_to(root).parts))
 
 
 def files_below(folder: Path, suffix: str = "") -> list[Path]:
@@ -53,6 +32,12 @@ def files_below(folder: Path, suffix: str = "") -> list[Path]:
             if not name.startswith(".") and name.lower().endswith(suffix)
         ]
     return sorted(files_found)
+
+
+def subfolder(root: Path, name: str) -> Path | None:
+    """The folder in `root` with this name in any case."""
+    folders = (path for path in sorted(root.iterdir()) if path.is_dir())
+    return next((path for path in folders if path.name.lower() == name), None)
 
 
 def nfc(name: str) -> str:
@@ -96,8 +81,8 @@ class ImagesBelow:
         """Find an image by its path, or else by its file name anywhere below the root.
 
         Of several images with this file name, the one with the most matching parent folders is
-        chosen, then one below a folder named after the split that `listed_in` or a folder of it is
-        named after, then the one with the most folders in common with `listed_in`.
+        chosen, then one below a folder with the name of `listed_in`, then one below a folder named
+        after the split of `listed_in`, then the one with the most folders in common with it.
 
         Args:
             name: the path as written.
@@ -116,9 +101,7 @@ class ImagesBelow:
             for path in files_below(self.root):
                 if is_image_name(path.name):
                     self._by_name[nfc(path.name)].append(path)
-        folder = listed_in.parent
-        folders = folder.relative_to(self.root).parts if folder.is_relative_to(self.root) else ()
-        split = split_of([listed_in.stem, *reversed(folders)])
+        split = split_of_file(listed_in, self.root)
         parts = path_parts(name)
 
         def matching_parts(path: Path) -> int:
@@ -126,10 +109,11 @@ class ImagesBelow:
             return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
         def rank(path: Path) -> tuple:
-            splits = {split_in_name(part) for part in path.relative_to(self.root).parts[:-1]}
+            other_split = split_of_folder(path.parent, self.root) != split
+            other_name = listed_in.stem not in path.relative_to(self.root).parts
             pairs = zip(path.parts, listed_in.parts, strict=False)
             common = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
-            return (-matching_parts(path), split not in splits, -common, path)
+            return (-matching_parts(path), other_name, other_split, -common, path)
 
         required = 1 if is_unique or len(parts) == 1 else 2
         named = self._by_name.get(parts[-1], [])

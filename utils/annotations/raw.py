@@ -18,6 +18,7 @@ class Problem(Enum):
     BAD_ANNOTATION = ("unreadable annotation", "image skipped")
     LEAK = ("same image in two splits", "kept in one split")
     LISTED_TWICE = ("image listed twice", "objects merged")
+    SECOND_ANNOTATION = ("second annotation of an image", "file not used")
     SIZE_DIFFERS = ("image size differs from the annotation", "boxes unchanged")
     BAD_OBJECT = ("unreadable object", "object skipped")
     UNKNOWN_CLASS = ("unknown class", "object skipped")
@@ -26,6 +27,14 @@ class Problem(Enum):
     ZERO_AREA = ("zero-area box", "object skipped")
     OUTSIDE = ("box entirely outside the image", "object skipped")
     PARTLY_OUTSIDE = ("box partly outside the image", "box clipped")
+    REPEATED = ("box repeated within an image", "kept once")
+    BELOW_A_PIXEL = ("box less than a pixel wide or high", "box unchanged")
+    FRACTIONS = ("coordinates from 0 to 1 instead of pixels", "multiplied by the image size")
+
+    @property
+    def skips_object(self) -> bool:
+        """Whether the object that has the problem is not used."""
+        return self.value[1] == "object skipped"
 
 
 @dataclass(frozen=True)
@@ -122,6 +131,8 @@ class RawDataSet:
         class_names: the format's own list of classes, None if it has none.
         findings: the problems found without opening any image.
         notes: sentences for the report.
+        files: the files that define the data set; not those of single images.
+        unused: files that were seen and not used, and why.
     """
 
     format: str
@@ -129,6 +140,8 @@ class RawDataSet:
     class_names: tuple[str, ...] | None = None
     findings: list[Finding] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    files: list[Path] = field(default_factory=list)
+    unused: dict[Path, str] = field(default_factory=dict)
 
     def use_as(self, split: str) -> None:
         """Make every entry part of one split, unless the data set defines splits itself."""

@@ -11,7 +11,7 @@ import os
 import stat
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -23,6 +23,10 @@ from utils.printable import one_line
 MOST_BYTES = 64 << 20
 # A file about a whole data set: COCO's largest has 450 MB, Objects365's 6 GB.
 MOST_BYTES_OF_DATA_SET = 8 << 30
+
+# How a pointer of Git LFS begins, which stands for a file that a clone has not downloaded.
+_LFS_START = b"version https://git-lfs.github.com/spec/"
+LFS_POINTER = "Git LFS pointer: run git lfs pull"
 
 # A pipe that nobody writes to would block.
 _OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
@@ -92,13 +96,39 @@ def read_bytes(path: str | Path, most: int = MOST_BYTES) -> bytes:
         most: number of bytes that it may have.
 
     Raises:
-        FileError: it cannot be read, is not a regular file, or is larger.
+        FileError: it cannot be read, is not a regular file, is larger, or is a pointer of Git LFS.
     """
     with open_regular(path) as file, reading(path, "a file that can be read"):
         size = os.fstat(file.fileno()).st_size
         if size > most:
             raise FileError(path, f"has {size:,} bytes; expected at most {most:,}")
-        return file.read()
+        data = file.read()
+    if begins_as_pointer(data):
+        raise FileError(path, LFS_POINTER)
+    return data
+
+
+def read_head(path: str | Path, most: int) -> bytes:
+    """Read the first bytes of a regular file; none if it cannot be read."""
+    with suppress(OSError, FileError), open_regular(path) as file:
+        return file.read(most)
+    return b""
+
+
+def begins_as_pointer(data: bytes) -> bool:
+    """Whether the content of a file is a pointer of Git LFS."""
+    return data.startswith(_LFS_START)
+
+
+def is_lfs_pointer(path: str | Path) -> bool:
+    """Whether a file is a pointer of Git LFS; False if it cannot be read."""
+    return begins_as_pointer(read_head(path, len(_LFS_START)))
+
+
+def refuse_pointer(path: str | Path) -> None:
+    """Raise a FileError if a file is a pointer of Git LFS; for libraries that open files."""
+    if is_lfs_pointer(path):
+        raise FileError(path, LFS_POINTER)
 
 
 def read_text(path: str | Path, most: int = MOST_BYTES) -> str:

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
-from utils.annotations import load_dataset
+from utils.annotations import ScanReport, load_dataset
 from utils.errors import UserError
 from utils.files.writing import make_output, write_atomically, writing_to
 from utils.metrics import summary
@@ -27,7 +27,8 @@ from yolo4.run import Run, open_run
 def evaluate(options: EvaluateOptions) -> None:
     """Measure what the options name, write the results and print a table.
 
-    The output folder receives `metrics.json`, `score_thresholds.csv` and three plots.
+    The output folder receives `metrics.json`, `score_thresholds.csv` and three plots; and for a run
+    `data_report.csv`, what was skipped or changed in the data.
 
     Raises:
         UserError: no such run, data set, split or folder, a malformed line in a text file, or the
@@ -78,6 +79,7 @@ class _Images:
     split: str
     records: Sequence[Record]
     class_names: Sequence[str]
+    report: ScanReport
 
 
 def _evaluate_run(options: EvaluateOptions) -> tuple[Metrics, dict[str, str], Path]:
@@ -86,6 +88,8 @@ def _evaluate_run(options: EvaluateOptions) -> tuple[Metrics, dict[str, str], Pa
     images = _choose_images(run, options)
     # Before the network starts, so that an error does not wait for it.
     output = make_output(Path(options.output or run.folder / "evaluation" / images.split))
+    with writing_to(output):
+        write_atomically(output / run.data_report_file.name, images.report.to_csv())
     source = {"run": str(run.folder), "data": ", ".join(images.data), "split": images.split}
     return _measure(run, images, options), source, output
 
@@ -97,7 +101,7 @@ def _choose_images(run: Run, options: EvaluateOptions) -> _Images:
         raise UserError(f"{run.folder}: the run has no data set; name one with --data")
     dataset = load_dataset(data, run.class_names(), options.on_bad_data, config.split_seed)
     split, records = choose_records(dataset.splits, options.split)
-    return _Images(data, split, records, dataset.class_names)
+    return _Images(data, split, records, dataset.class_names, dataset.report)
 
 
 def _measure(run: Run, images: _Images, options: EvaluateOptions) -> Metrics:

@@ -4,11 +4,13 @@ import os
 import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
+from utils.files.reading import LFS_POINTER, is_lfs_pointer
 from utils.image import ImageError, read_image
 from yolo4.predict.sources import Source, SourceKind
 
@@ -82,7 +84,9 @@ def _read_video(source: Source, stop: threading.Event) -> Iterator[Frame]:
     capture = _open_capture(source)
     try:
         if not capture.isOpened():
-            yield Frame(source, error=f"{source.name}: cannot be opened as a video")
+            is_pointer = is_lfs_pointer(Path(source.name))
+            reason = LFS_POINTER if is_pointer else "cannot be opened as a video"
+            yield Frame(source, error=f"{source.name}: {reason}")
             return
         fps = capture.get(cv2.CAP_PROP_FPS)
         fps = fps if 0 < fps <= 1000 else _DEFAULT_FPS

@@ -10,6 +10,7 @@ import keras
 
 from nets.yolov4 import YOLOv4
 from utils.anchors import format_anchors
+from utils.annotations import FoundData
 from utils.errors import UserError
 from utils.files.lock import locked
 from utils.files.writing import write_atomically
@@ -38,12 +39,17 @@ Callbacks = Sequence[keras.callbacks.Callback]
 MakeCallbacks = Callable[[TrainingSetup], Callbacks]
 
 
-def train_model(config: Config, callbacks: MakeCallbacks = lambda setup: ()) -> Run:
+def train_model(
+    config: Config,
+    callbacks: MakeCallbacks = lambda setup: (),
+    found: FoundData | None = None,
+) -> Run:
     """Train a new run.
 
     Args:
         config: the settings.
         callbacks: makes further callbacks for the setup of the run.
+        found: what `utils.annotations.find_data` has found at `config.data`, if it was called.
 
     Returns:
         The run: its folder holds the weights, the history and the settings.
@@ -55,7 +61,8 @@ def train_model(config: Config, callbacks: MakeCallbacks = lambda setup: ()) -> 
     """
     run = new_run(config)
     with locked(run.folder):
-        return start_run(prepare(dataclasses.replace(config, run_dir=str(run.folder))), callbacks)
+        config = dataclasses.replace(config, run_dir=str(run.folder))
+        return start_run(prepare(config, found), callbacks)
 
 
 def start_run(setup: TrainingSetup, callbacks: MakeCallbacks = lambda setup: ()) -> Run:
@@ -91,12 +98,17 @@ def _start(setup: TrainingSetup, callbacks: MakeCallbacks) -> None:
     _fit(setup, model, progress, callbacks(setup), resumed=False)
 
 
-def resume_run(folder: str | Path, callbacks: MakeCallbacks = lambda setup: ()) -> Run:
+def resume_run(
+    folder: str | Path,
+    callbacks: MakeCallbacks = lambda setup: (),
+    found: FoundData | None = None,
+) -> Run:
     """Resume a run from its saved state, with the same result as without the interruption.
 
     Args:
         folder: the run folder.
         callbacks: as in `train_model`.
+        found: as in `train_model`.
 
     Raises:
         UserError: there is no such run, it is finished, it has no saved state, or its data has
@@ -105,11 +117,11 @@ def resume_run(folder: str | Path, callbacks: MakeCallbacks = lambda setup: ()) 
     """
     run = open_run(folder)
     with locked(run.folder), explained_interruption(lambda: _how_to_go_on(run)):
-        _resume(run, callbacks)
+        _resume(run, callbacks, found)
     return run
 
 
-def _resume(run: Run, callbacks: MakeCallbacks) -> None:
+def _resume(run: Run, callbacks: MakeCallbacks, found: FoundData | None) -> None:
     folder, config, progress = run.folder, run.config(), recover_progress(run)
     if config.positives_per_image is None:
         raise UserError(
@@ -123,7 +135,7 @@ def _resume(run: Run, callbacks: MakeCallbacks) -> None:
             f"{folder}: --early-stopping ended it after epoch {progress.epoch}: "
             f"no better mAP since epoch {progress.best_epoch}; {_further(folder)}"
         )
-    setup = prepare_resume(run)
+    setup = prepare_resume(run, found)
     if len(setup.train) != progress.training_images:
         raise UserError(
             f"{', '.join(config.data)}: {len(setup.train)} training images now, "
@@ -220,6 +232,7 @@ def _save_beginning(
     try:
         write_atomically(run.classes_file, "".join(f"{name}\n" for name in setup.class_names))
         write_atomically(run.anchors_file, format_anchors(setup.anchors) + "\n")
+        write_atomically(run.data_report_file, setup.data_report.to_csv())
         _save_first_batches(setup, model, dataset, batch_size)
         save_state(run.state_file, model, progress)
         write_atomically(run.config_file, setup.config.to_json())

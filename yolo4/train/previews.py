@@ -28,9 +28,10 @@ def save_batch(path: Path, images: np.ndarray, targets: Targets, names: Sequence
     """
     drawn = []
     shown = (targets["labels"] >= 0) & ~targets["difficult"]
-    for row, image in enumerate(images):
+    for row, pixels in enumerate(images[:_MAX_IMAGES]):
         boxes, labels = (targets[name][row][shown[row]] for name in ("boxes", "labels"))
-        drawn.append(draw_boxes(image, boxes, labels, names))
+        image, scale = _fit(pixels)  # captions drawn at a small input size would hide the objects
+        drawn.append(draw_boxes(image, boxes * scale, labels, names))
     _save_grid(path, drawn)
 
 
@@ -69,7 +70,7 @@ def _fit(image: np.ndarray) -> tuple[np.ndarray, float]:
 
 
 def _save_grid(path: Path, images: Sequence[np.ndarray]) -> None:
-    images = [_fit(image)[0] for image in images[:_MAX_IMAGES]]
+    """Write images that `_fit` has resized, in rows, as one PNG."""
     columns = math.ceil(math.sqrt(len(images)))
     height, width = (max(image.shape[axis] for image in images) + 4 for axis in (0, 1))
     grid = np.full((math.ceil(len(images) / columns) * height, columns * width, 3), 255, np.uint8)

@@ -13,7 +13,7 @@ from utils.anchors import (
     mean_best_iou,
     read_anchors,
 )
-from utils.annotations import DataSet, load_dataset
+from utils.annotations import DataSet, FoundData, ScanReport, load_dataset
 from utils.errors import UserError
 from utils.records import Record
 from utils.text import read_class_names
@@ -43,6 +43,7 @@ class TrainingSetup:
         anchors: float32 `[L * A, 2]`, width and height in input pixels.
         train: training images.
         val: validation images.
+        data_report: what was skipped or changed in the data.
         weights: the initial weights; None for random ones, and if the run is resumed.
     """
 
@@ -52,6 +53,7 @@ class TrainingSetup:
     anchors: np.ndarray
     train: list[Record]
     val: list[Record]
+    data_report: ScanReport
     weights: WeightsSource | None
 
 
@@ -60,10 +62,14 @@ def new_run(config: Config) -> Run:
     return Run(Path(config.run_dir or RUNS / time.strftime("%Y-%m-%d_%H-%M-%S")))
 
 
-def prepare(config: Config) -> TrainingSetup:
+def prepare(config: Config, found: FoundData | None = None) -> TrainingSetup:
     """Read the data and settle the settings, classes, anchors and run folder of a new run.
 
     Nothing is written to the run folder.
+
+    Args:
+        config: the settings.
+        found: what `find_data` has found at `config.data`, if it was called.
 
     Raises:
         UserError: the data or the settings are not usable, or the run folder is in use.
@@ -79,7 +85,7 @@ def prepare(config: Config) -> TrainingSetup:
     if config.anchors not in ("coco", "auto"):
         # So that a mistake in it is reported before the data is read.
         read_anchors(config.anchors, len(config.network_spec.anchors))
-    dataset = load_dataset(config.data, names, config.on_bad_data, config.split_seed)
+    dataset = _load(config, names, run, found)
     train, val = _splits(dataset)
     _check_batches(config, train)
     _claim_cache(config, train)
@@ -88,7 +94,9 @@ def prepare(config: Config) -> TrainingSetup:
     if weights:
         for line in weights.remarks(anchors, len(dataset.class_names)):
             print(line)
-    return TrainingSetup(run, config, dataset.class_names, anchors, train, val, weights)
+    return TrainingSetup(
+        run, config, dataset.class_names, anchors, train, val, dataset.report, weights
+    )
 
 
 def _require_unused(run: Run) -> None:
@@ -113,20 +121,34 @@ def _require_unused(run: Run) -> None:
     raise UserError(f"{run.folder}: this folder holds {' and '.join(found)}; {', or '.join(ways)}")
 
 
-def prepare_resume(run: Run) -> TrainingSetup:
-    """Read the data of a run that is to be resumed.
+def prepare_resume(run: Run, found: FoundData | None = None) -> TrainingSetup:
+    """Read the data of a run that is to be resumed; `found` is as for `prepare`.
 
     Raises:
         UserError: the data is not usable, or a file of the run is missing or damaged.
     """
     config, names = run.config(), run.class_names()
-    dataset = load_dataset(config.data, names, config.on_bad_data, config.split_seed)
+    dataset = _load(config, names, run, found)
     train, val = _splits(dataset)
     try:
         _claim_cache(config, train)
     except UserError as error:
         raise UserError(f'{error}. Change "cache" in {run.config_file}') from None
-    return TrainingSetup(run, config, names, run.anchors(), train, val, weights=None)
+    return TrainingSetup(
+        run, config, names, run.anchors(), train, val, dataset.report, weights=None
+    )
+
+
+def _load(
+    config: Config, names: tuple[str, ...] | None, run: Run, found: FoundData | None
+) -> DataSet:
+    return load_dataset(
+        found or config.data,
+        names,
+        config.on_bad_data,
+        config.split_seed,
+        report_file=run.data_report_file,
+    )
 
 
 def training_set(setup: TrainingSetup) -> TrainingSet:

@@ -12,6 +12,7 @@ from nets.yolov4 import YOLOv4
 from utils.anchors import read_anchors
 from utils.errors import UserError
 from utils.files.intact import require_intact
+from utils.files.reading import refuse_pointer
 from yolo4.run import open_run
 from yolo4.weights import WeightsFormat
 from yolo4.weights.darknet.load import DARKNET
@@ -133,8 +134,8 @@ def find_weights(weights: str, network: NetworkSpec = YOLOV4) -> WeightsSource:
         network: the network that the weights are for, if they do not tell.
 
     Raises:
-        UserError: the file does not exist or is damaged, the folder is not a run or has no weights
-            yet, or the download failed.
+        UserError: the file does not exist, is damaged or a pointer of Git LFS, the folder is not a
+            run or has no weights yet, or the download failed.
     """
     path = Path(weights)
     if _is_released(weights):
@@ -143,6 +144,7 @@ def find_weights(weights: str, network: NetworkSpec = YOLOV4) -> WeightsSource:
         path = open_run(path).weights()
     if not path.is_file():
         raise UserError(f"{path}: no such weights file")
+    refuse_pointer(path)
     require_intact(path)  # before a library reads it
     file_format = next(known for known in FORMATS if known.recognizes(path))
     return WeightsSource(weights, path, file_format, file_format.network(path, network))

@@ -15,7 +15,7 @@ from tests.helpers.annotation_files import (
     write_voc,
 )
 from utils.annotations import Problem, load_dataset
-from utils.annotations.image_files import split_in_name
+from utils.annotations.split_names import split_in_name
 from utils.errors import UserError
 from utils.text import read_class_names
 
@@ -232,8 +232,9 @@ def test_report_is_printed_once_with_the_bar(tmp_path, capsys):
 
 
 def test_report_counts(tmp_path):
+    puppy = ("dog", 1, 2, 3, 4)
     root = write_voc(
-        tmp_path, {"a": [CAT, DOG, DOG], "b": [DOG], "c": []}, {"train": ["a"], "val": ["b", "c"]}
+        tmp_path, {"a": [CAT, DOG, puppy], "b": [DOG], "c": []}, {"train": ["a"], "val": ["b", "c"]}
     )
     write_image(root / "JPEGImages" / "c.jpg", (90, 30))
     write_text(root / "Annotations" / "c.xml", voc_xml([], size=None))

@@ -19,7 +19,7 @@ from tests.helpers.annotation_files import (
     write_image,
 )
 from utils.annotations import Problem, scan_cache
-from utils.annotations.formats import voc
+from utils.annotations.formats.voc import xml_file
 from utils.annotations.raw import Annotation, Finding, RawObject
 from utils.errors import UserError
 
@@ -57,8 +57,8 @@ def parsed(monkeypatch):
         names.append(path.name)
         return parse_file(path)
 
-    parse_file = voc._parse
-    monkeypatch.setattr(voc, "_parse", parse)
+    parse_file = xml_file._parse
+    monkeypatch.setattr(xml_file, "_parse", parse)
     return names
 
 
@@ -239,7 +239,7 @@ def test_the_code_of_every_format_is_part_of_the_cache(root, decoded, monkeypatc
     read_bytes = Path.read_bytes
 
     def with_other_voc(path):
-        return read_bytes(path) + (b"#" if path.name == "voc.py" else b"")
+        return read_bytes(path) + (b"#" if path.name == "xml_file.py" else b"")
 
     monkeypatch.setattr(Path, "read_bytes", with_other_voc)
     load(root)

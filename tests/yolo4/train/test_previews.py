@@ -62,7 +62,10 @@ def test_a_batch_shows_its_objects_but_neither_padding_nor_difficult_ones(tmp_pa
     )
     save_batch(tmp_path / "batch.png", np.stack([gray(64, 64)] * 3), targets, NAMES)
     boxes = [call[1].tolist() for call in drawn]
-    assert boxes == [[[1, 2, 30, 40]], [], [[2, 2, 8, 8], [3, 3, 9, 9]]]
+    # In pixels of a tile of 416, so that captions do not hide the objects of a small input.
+    assert [call[0] for call in drawn] == [(416, 416)] * 3
+    scaled = [[[1, 2, 30, 40]], [], [[2, 2, 8, 8], [3, 3, 9, 9]]]
+    assert boxes == [(np.array(rows) * 6.5).tolist() for rows in scaled]
     assert [call[2].tolist() for call in drawn] == [[1], [], [0, 1]]
     assert {call[3] for call in drawn} == {NAMES}
 

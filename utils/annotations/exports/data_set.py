@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from utils.annotations.exports.listing import Listing
-from utils.annotations.image_files import ImagesBelow, files_below, path_parts, split_of
+from utils.annotations.image_files import ImagesBelow, files_below, path_parts
 from utils.annotations.raw import UNSPLIT, AnnotationError, Entry, Finding, Problem, RawDataSet
+from utils.annotations.split_names import first_split, split_of, split_of_folder
 from utils.errors import UserError
 from utils.image import IMAGE_SUFFIXES, is_image_name
 from utils.printable import brief
@@ -150,8 +151,12 @@ def _entries(
             detail = f"no file {brief(item.name)} below {root}; objects lost with it: {count}"
             data_set.findings.append(Finding(Problem.MISSING_IMAGE, path, item.where, detail))
             continue
-        split = split_of(
-            [*item.split_names, path.stem, *folders(path, root), *folders(image, root)]
+        split = first_split(
+            (
+                split_of([*item.split_names, path.stem]),
+                split_of_folder(path.parent, root),
+                split_of_folder(image.parent, root),
+            )
         )
         yield split, Entry(image, path, lambda annotation=item.annotation: annotation)
 
@@ -163,12 +168,6 @@ def _find(images: ImagesBelow, name: str, path: Path, is_unique: bool) -> Path |
         names += [name + suffix for suffix in sorted(IMAGE_SUFFIXES)]
     found = (images.find(spelling, path, is_unique) for spelling in names)
     return next(filter(None, found), None)
-
-
-def folders(path: Path, root: Path) -> list[str]:
-    """The names of the folders from a file up to a root, the nearest first."""
-    parent, base = _absolute(path).parent, _absolute(root)
-    return [*reversed(parent.relative_to(base).parts)] if parent.is_relative_to(base) else []
 
 
 def not_annotated(root: Path, entries: Iterable[Entry]) -> list[Finding]:

@@ -7,26 +7,39 @@ has to change: detection and the error messages use this list.
 from collections.abc import Iterable
 from pathlib import Path
 
-from utils.annotations.formats import coco, createml, cvat, labelme, lists, tf_csv, via, voc, yolo
+from utils.annotations.formats import createml, cvat, labelme, lists, tf_csv, via
+from utils.annotations.formats.coco.files import COCO_JSON
+from utils.annotations.formats.seen import describe_contents
+from utils.annotations.formats.unused import note_unused
+from utils.annotations.formats.voc.folders import (
+    LABELIMG,
+    NESTED_VOC_FOLDERS,
+    VOC_ANYWHERE,
+    VOC_FOLDERS,
+)
+from utils.annotations.formats.yolo.data_yaml import DATA_YAML
+from utils.annotations.formats.yolo.folders import IMAGES_WITH_LABELS
+from utils.annotations.formats.yolo.image_lists import IMAGE_LISTS
 from utils.annotations.raw import DataFormat, RawDataSet
 from utils.errors import UserError
 
 # The first format that accepts a folder or file reads it, so stricter formats come first.
 FORMATS: tuple[DataFormat, ...] = (
-    voc.VOC_FOLDERS,
-    yolo.DATA_YAML,
-    coco.COCO_JSON,
+    VOC_FOLDERS,
+    DATA_YAML,
+    COCO_JSON,
     cvat.CVAT_XML,
-    voc.NESTED_VOC_FOLDERS,
-    voc.LABELIMG,
-    yolo.IMAGES_WITH_LABELS,
+    NESTED_VOC_FOLDERS,
+    LABELIMG,
+    IMAGES_WITH_LABELS,
     lists.LIST_FILES,
-    yolo.IMAGE_LISTS,
+    IMAGE_LISTS,
     labelme.LABELME_JSON,
     createml.CREATEML_JSON,
     via.VIA_JSON,
     via.VIA_CSV,
     tf_csv.TF_CSV,
+    VOC_ANYWHERE,
 )
 
 
@@ -50,8 +63,11 @@ def read_data_sets(path: Path) -> list[RawDataSet]:
     if not data_sets:
         expected = [format.folder if is_folder else format.file for format in FORMATS]
         raise UserError(
-            f"{path}: no data set of a known format; expected {_any_of(filter(None, expected))}"
+            f"{path}: no data set of a known format: found {describe_contents(path)}; expected "
+            f"{_any_of(filter(None, expected))}"
         )
+    if is_folder:
+        note_unused(path, data_sets)
     return data_sets
 
 

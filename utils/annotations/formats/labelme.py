@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeGuard
 
-from utils.annotations.exports.data_set import describe_others, folders, not_annotated
+from utils.annotations.exports.data_set import describe_others, not_annotated
 from utils.annotations.exports.listing import numbered, read_objects
 from utils.annotations.exports.parsing import mentions, read_json
 from utils.annotations.exports.shapes import (
@@ -25,7 +25,7 @@ from utils.annotations.exports.shapes import (
     read_pairs,
     read_size,
 )
-from utils.annotations.image_files import ImageIndex, ImagesBelow, files_below, split_of
+from utils.annotations.image_files import ImageIndex, ImagesBelow, files_below
 from utils.annotations.raw import (
     Annotation,
     AnnotationError,
@@ -36,6 +36,7 @@ from utils.annotations.raw import (
     RawDataSet,
     RawObject,
 )
+from utils.annotations.split_names import first_split, split_of_folder
 from utils.printable import brief
 
 
@@ -73,7 +74,7 @@ def _read_files(files: Sequence[Path], root: Path) -> RawDataSet | None:
         if image is None:
             others.append(path)
             continue
-        split = split_of([*folders(path, root), *folders(image, root)])
+        split = first_split(split_of_folder(p.parent, root) for p in (path, image))
         read = partial(read_labelme, path)
         data_set.splits[split].append(Entry(image, path, read, cacheable=True))
     if others:

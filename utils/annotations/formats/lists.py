@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from utils.annotations.formats.yolo import is_image_list
-from utils.annotations.image_files import split_of
+from utils.annotations.formats.yolo.classes import Names, all_names
+from utils.annotations.formats.yolo.image_lists import is_image_list
 from utils.annotations.raw import (
     Annotation,
     DataFormat,
@@ -21,6 +21,7 @@ from utils.annotations.raw import (
     RawDataSet,
     RawObject,
 )
+from utils.annotations.split_names import split_of_file
 from utils.errors import UserError
 from utils.files.reading import MOST_BYTES_OF_DATA_SET, read_text
 from utils.image import IMAGE_SUFFIXES
@@ -33,11 +34,16 @@ _BOX = re.compile(r"\s[^\s,]+(,[^\s,]+){4}(\s|$)")
 
 
 def read_folder(root: Path) -> list[RawDataSet]:
-    """Read the list files in a folder; if there is one, image lists without boxes count as well."""
-    files = sorted(root.glob("*.txt"))
-    if not any(map(is_list_file, files)):
-        return []
-    return read_list_files([path for path in files if is_list_file(path) or is_image_list(path)])
+    """Read the list files in a folder, or else those in the folders in it.
+
+    If there is one, image lists without boxes count as well.
+    """
+    for pattern in ("*.txt", "[!.]*/*.txt"):
+        files = sorted(root.glob(pattern))
+        if any(map(is_list_file, files)):
+            used = [path for path in files if is_list_file(path) or is_image_list(path)]
+            return read_list_files(used, root)
+    return []
 
 
 def read_file(path: Path) -> list[RawDataSet]:
@@ -55,40 +61,51 @@ LIST_FILES = DataFormat(
 
 
 def is_list_file(path: Path) -> bool:
-    """Whether one of the first lines contains the path of an image and a box."""
-    lines = read_text(path, MOST_BYTES_OF_DATA_SET).splitlines()[:100]
-    return any(_LINE.fullmatch(line.strip()) and _BOX.search(line) for line in lines)
+    """Whether a line contains the path of an image and a box."""
+    lines = read_text(path, MOST_BYTES_OF_DATA_SET).splitlines()
+    return any(_BOX.search(line) and _LINE.fullmatch(line.strip()) for line in lines)
 
 
-def read_list_files(files: Sequence[Path]) -> list[RawDataSet]:
-    """Read list files, split by their names.
+def read_list_files(files: Sequence[Path], root: Path | None = None) -> list[RawDataSet]:
+    """Read list files, split by their names or those of their folders.
 
-    The class names are in classes.txt or one *_classes.txt beside the first file; without one,
-    classes are named by their numbers.
+    The class names are in classes.txt or one *_classes.txt beside each file, or beside the first
+    one; without one, classes are named by their numbers.
+
+    Args:
+        files: the list files.
+        root: the folder of the data set, if its subfolders may name splits.
     """
-    class_names = _names_beside(files[0])
-    data_set = RawDataSet("list files (path x1,y1,x2,y2,class)", class_names=class_names)
+    names_in: dict[Path, Names | None] = {}
     for path in files:
-        entries = data_set.splits[split_of([path.stem])]
+        names_in.setdefault(path.parent, _names_in(path.parent))
+    first = next(filter(None, names_in.values()), None)
+    data_set = RawDataSet("list files (path x1,y1,x2,y2,class)", files=list(files))
+    data_set.class_names = all_names(names_in)
+    for path in files:
+        names = names_in[path.parent] or first
         lines = read_text(path, MOST_BYTES_OF_DATA_SET).splitlines()
+        split = split_of_file(path, root or path.parent)
         for number, line in enumerate(lines, start=1):
             if line.strip():
-                entry = _make_entry(data_set, path, f"line {number}", line.strip())
-                entries += [entry] if entry else []
+                entry = _make_entry(data_set, path, f"line {number}", line.strip(), names)
+                data_set.splits[split] += [entry] if entry else []
     return [data_set]
 
 
-def _names_beside(path: Path) -> tuple[str, ...] | None:
-    files = [path.with_name("classes.txt"), *sorted(path.parent.glob("*_classes.txt"))]
+def _names_in(folder: Path) -> Names | None:
+    files = [folder / "classes.txt", *sorted(folder.glob("*_classes.txt"))]
     files = [file for file in files if file.is_file()]
     if len(files) > 1:
         raise UserError(
-            f"{path.parent}: {files[0].name} and {files[1].name}; expected one file of class names"
+            f"{folder}: {files[0].name} and {files[1].name}; expected one file of class names"
         )
     return read_class_names(files[0]) if files else None
 
 
-def _make_entry(data_set: RawDataSet, path: Path, where: str, line: str) -> Entry | None:
+def _make_entry(
+    data_set: RawDataSet, path: Path, where: str, line: str, class_names: Names | None
+) -> Entry | None:
     match = _LINE.fullmatch(line)
     if match is None:
         detail = f"{line[:60]!r}; expected the path of an image first"
@@ -105,13 +122,11 @@ def _make_entry(data_set: RawDataSet, path: Path, where: str, line: str) -> Entr
         detail = f"{name}: no such file"
         data_set.findings.append(Finding(Problem.MISSING_IMAGE, path, where, detail))
         return None
-    read = partial(_annotate, path, where, match["boxes"], data_set.class_names)
+    read = partial(_annotate, path, where, match["boxes"], class_names)
     return Entry(image, path, read)
 
 
-def _annotate(
-    path: Path, line: str, boxes: str | None, class_names: tuple[str, ...] | None
-) -> Annotation:
+def _annotate(path: Path, line: str, boxes: str | None, class_names: Names | None) -> Annotation:
     """The objects in one line."""
     objects, findings = [], []
     for number, text in enumerate((boxes or "").split(), start=1):

@@ -203,7 +203,9 @@ def test_the_stated_size_is_compared(tmp_path):
 
 @pytest.mark.parametrize("text", ['{"shapes": 3, "imagePath": "a.jpg"}', '{"shapes": []}', "[]"])
 def test_json_of_something_else_is_refused(tmp_path, text):
-    with pytest.raises(UserError, match=r"no data set of a known format; expected .*LabelMe"):
+    with pytest.raises(
+        UserError, match=r"no data set of a known format: found .*; expected .*LabelMe"
+    ):
         load(write_text(tmp_path / "a.json", text).parent)
 
 

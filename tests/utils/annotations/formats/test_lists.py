@@ -120,6 +120,7 @@ def test_two_class_files_are_refused(folder):
 def test_a_text_file_of_something_else(tmp_path):
     with pytest.raises(
         UserError,
-        match=r"notes\.txt: no data set of a known format; expected .* a COCO \.json, ",
+        match=r"notes\.txt: no data set of a known format: found 1 TXT file \(notes\.txt: 'hello'\)"
+        r"; expected .* a COCO \.json, ",
     ):
         load(write_text(tmp_path / "notes.txt", "hello\n"))

@@ -16,7 +16,7 @@ from tests.helpers.annotation_files import (
     write_voc,
 )
 from utils.annotations import Problem
-from utils.annotations.formats.voc import read_xml
+from utils.annotations.formats.voc.xml_file import read_xml
 from utils.annotations.raw import AnnotationError
 from utils.errors import UserError
 
@@ -258,9 +258,9 @@ def test_what_is_missing_is_reported_and_the_rest_is_read(tmp_path):
         Problem.BAD_IMAGE: 1,
         Problem.BAD_ANNOTATION: 1,
     }
-    assert "train.txt, line 3: nope: no such file in Annotations" in data.report.text
+    assert "train.txt, line 3: nope: no XML file of this name" in data.report.text
     assert "d.jpg: the file is empty" in data.report.text
-    assert "annotation files in no list of ImageSets/Main: 1" in data.report.text
+    assert "1 .xml not used (in no list of Main): " in data.report.text
 
 
 def test_a_truncated_image_is_skipped(tmp_path):

@@ -14,7 +14,7 @@ from tests.helpers.annotation_files import (
     write_text,
 )
 from utils.annotations import Problem
-from utils.annotations.formats.yolo_labels import read_labels
+from utils.annotations.formats.yolo.labels import read_labels
 from utils.errors import UserError
 
 pytestmark = pytest.mark.quick
@@ -169,7 +169,7 @@ def test_other_images_are_not_background(tmp_path):
     write_image(tmp_path / "docs" / "logo.png")
     data = load(tmp_path)
     assert set(all_records(data)) == set("abcd")
-    assert "images in folders without any text file, not used: 1" in data.report.text
+    assert "1 .png not used (not part of the data set): " in data.report.text
 
 
 def test_data_yaml_comes_before_xml_left_beside_the_images(tmp_path):
@@ -259,14 +259,24 @@ def test_a_list_whose_first_image_is_missing_is_still_a_list(listed):
 
 def test_lists_of_images_that_are_elsewhere(listed):
     """As exports write them for another folder, or with one damaged line."""
-    write_text(listed / "train.txt", "data/images/a.jpg\n")
+    write_text(listed / "train.txt", "other/a.jpg\n")
     write_text(listed / "val.txt", "x" * 5000 + ".jpg")
     data = load(listed)
     assert set(all_records(data)) == set("abc")
     for name in ("train", "val"):
-        assert f"{name}.txt lists no image that exists and was not used" in data.report.text
-    with pytest.raises(UserError, match=r"train\.txt, line 1: data/images/a\.jpg: no such file"):
+        assert listed / f"{name}.txt" in data.report.unused
+    assert "2 .txt not used (it lists no image that exists): " in data.report.text
+    with pytest.raises(UserError, match=r"train\.txt, line 1: other/a\.jpg: no such file"):
         load(listed / "train.txt")
+
+
+@pytest.mark.parametrize("start", ["data/images/", "images\\", "C:\\me\\data\\images\\"])
+def test_lists_that_were_written_for_another_folder_or_system(listed, start):
+    write_text(listed / "train.txt", f"{start}a.jpg\n{start}c.jpg\n")
+    write_text(listed / "val.txt", f"{start}b.jpg\n")
+    data = load(listed)
+    assert stems(data) == {"train": ["a", "c"], "val": ["b"]}
+    assert problem_counts(data) == {}
 
 
 def test_hidden_folders_are_ignored_and_links_followed(tmp_path):

@@ -1,104 +1,58 @@
-"""COCO JSON: boxes as x, y, width, height in pixels from 0; crowds count as difficult."""
+"""What a COCO JSON file states about its images."""
 
-import re
 from collections import Counter, defaultdict
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import TypeGuard
 
-from utils.annotations.image_files import ImagesBelow, path_parts, split_of
+from utils.annotations.image_files import ImagesBelow, path_parts
 from utils.annotations.raw import (
     Annotation,
-    DataFormat,
     Entry,
     Finding,
     Problem,
-    RawDataSet,
     RawObject,
 )
 from utils.errors import UserError
 from utils.files.reading import read_json, read_text
 from utils.text import class_name
 
-_KEYS = ("images", "annotations", "categories")
-# A broken JSON file with such a name is an error; any other one is ignored.
-_ANNOTATION_NAME = re.compile("train|val|test|coco|instances|annotation", re.IGNORECASE)
+_LISTS = ("images", "annotations", "categories")
 
 
-def read_folder(root: Path) -> list[RawDataSet]:
-    """Read the JSON files in a folder, in its `annotations`, or in a folder per split.
-
-    COCO's files for other tasks (captions, keypoints) are ignored.
-    """
-    candidates = [
-        sorted(root.glob(pattern)) for pattern in ("[aA]nnotations/*.json", "[!.]*/*.json")
-    ]
-    files = sorted(root.glob("*.json")) + next(filter(None, candidates), [])
-    instances = [path for path in files if path.name.startswith("instances")]
-    return read_coco(instances or files, root)
+class NotCocoError(Exception):
+    """A JSON file is something else than COCO's annotations of boxes; the message says why."""
 
 
-def read_file(path: Path) -> list[RawDataSet]:
-    """Read one JSON file, whose images lie beside it or beside its folder `annotations`."""
-    if path.suffix.lower() != ".json":
-        return []
-    root = path.parent.parent if path.parent.name.lower() == "annotations" else path.parent
-    return read_coco([path], root, required=True)
-
-
-COCO_JSON = DataFormat("annotations/*.json (COCO)", read_folder, "a COCO .json", read_file)
-
-
-def read_coco(files: Sequence[Path], root: Path, required: bool = False) -> list[RawDataSet]:
-    """Read COCO JSON files, split by their names or those of their folders.
-
-    Args:
-        files: the JSON files.
-        root: the folder to search for images.
-        required: whether a file that is not COCO is an error; otherwise it is ignored.
+def load_json(path: Path) -> object:
+    """The content of a JSON file.
 
     Raises:
-        UserError: a file is not valid JSON, or a category has no id or name.
+        UserError: it cannot be read or is not JSON.
     """
-    data_set = RawDataSet("COCO JSON")
-    images = ImagesBelow(root)
-    names: dict[str, None] = {}
-    for path in files:
-        content = _load(path, required or _ANNOTATION_NAME.search(path.name) is not None)
-        if not _is_coco(content):
-            if required and _mentions_coco(content):
-                raise UserError(f"{path}: not COCO; expected lists {', '.join(map(repr, _KEYS))}")
-            data_set.notes.append(f"{path} has no COCO objects and was ignored")
-            continue
-        categories = _categories(content, path)
-        names.update(dict.fromkeys(categories.values()))
-        folders = path.parent.relative_to(root).parts if path.is_relative_to(root) else ()
-        split = split_of([path.stem, *reversed(folders)])
-        data_set.splits[split] += _entries(data_set, path, content, categories, images)
-    data_set.class_names = tuple(names)
-    return [data_set] if data_set.splits else []
+    return read_json(path, read_text)
 
 
-def _load(path: Path, required: bool) -> object:
-    """The content of a JSON file, None if it is broken and not required."""
-    try:
-        return read_json(path, read_text)
-    except UserError:
-        if not required:
-            return None
-        raise
+def as_coco(content: object) -> dict:
+    """Return the content of a JSON file if it is COCO's annotations of boxes.
+
+    Raises:
+        NotCocoError: it is not.
+    """
+    if not isinstance(content, dict) or not all(map(_is_list_of_objects, map(content.get, _LISTS))):
+        raise NotCocoError(f"no COCO lists {', '.join(map(repr, _LISTS))}")
+    annotations = content["annotations"]
+    if annotations and not any("bbox" in item for item in annotations):
+        raise NotCocoError("its annotations have no 'bbox'")
+    return content
 
 
-def _is_coco(content: object) -> TypeGuard[dict]:
-    lists = [content.get(key) for key in _KEYS] if isinstance(content, dict) else [None]
-    return all(
-        isinstance(items, list) and all(isinstance(item, dict) for item in items) for items in lists
-    )
+def mentions_coco(content: object) -> bool:
+    """Whether the content of a JSON file has one of COCO's lists."""
+    return isinstance(content, dict) and any(key in content for key in _LISTS)
 
 
-def _mentions_coco(content: object) -> bool:
-    return isinstance(content, dict) and any(key in content for key in _KEYS)
+def _is_list_of_objects(items: object) -> bool:
+    return isinstance(items, list) and all(isinstance(item, dict) for item in items)
 
 
 def _is_id(value: object) -> bool:
@@ -110,7 +64,7 @@ def _where(kind: str, number: int, item: dict) -> str:
     return f"{kind} {item['id']}" if _is_id(item.get("id")) else f"{kind} no. {number}"
 
 
-def _categories(content: dict, path: Path) -> dict[int, str]:
+def categories_of(content: dict, path: Path) -> dict[int, str]:
     """Class names by category id, ordered by id; ids may have gaps."""
     names = {}
     for number, category in enumerate(content["categories"], start=1):
@@ -122,15 +76,15 @@ def _categories(content: dict, path: Path) -> dict[int, str]:
     return dict(sorted(names.items(), key=lambda item: (isinstance(item[0], str), item[0])))
 
 
-def _entries(
-    data_set: RawDataSet,
+def entries_of(
     path: Path,
     content: dict,
     categories: dict[int, str],
     images: ImagesBelow,
+    findings: list[Finding],
 ) -> list[Entry]:
-    """One entry per image of a file; what cannot be matched becomes a finding."""
-    by_image = _by_image(data_set, path, content)
+    """One entry per image of a file; what cannot be matched is added to `findings`."""
+    by_image = _by_image(path, content, findings)
     name_counts = Counter(path_parts(name)[-1] for name in set(map(_file_name, content["images"])))
     entries, ids = [], set()
     for number, item in enumerate(content["images"], start=1):
@@ -138,23 +92,21 @@ def _entries(
         if not _is_id(image_id) or image_id in ids:
             wrong = "occurs twice" if _is_id(image_id) else "is not a number or text"
             detail = f"{name or 'no file_name'}: id {image_id!r} {wrong}"
-            data_set.findings.append(Finding(Problem.BAD_ANNOTATION, path, where, detail))
+            findings.append(Finding(Problem.BAD_ANNOTATION, path, where, detail))
             continue
         ids.add(image_id)
         items = by_image.pop(image_id, [])
         image = images.find(name, path, is_unique=name_counts[path_parts(name)[-1]] == 1)
         if image is None:
             detail = f"no file {name!r} below {images.root}" if name else "no 'file_name'"
-            data_set.findings.append(Finding(Problem.MISSING_IMAGE, path, where, detail))
+            findings.append(Finding(Problem.MISSING_IMAGE, path, where, detail))
             continue
         size = (item.get("width"), item.get("height"))
         size = size if all(isinstance(side, int) and side > 0 for side in size) else None
         entries.append(Entry(image, path, partial(_annotate, items, categories, size, path)))
     for image_id, items in by_image.items():
         detail = f"image_id {image_id!r} is not among the images"
-        data_set.findings += [
-            Finding(Problem.BAD_OBJECT, path, where, detail) for where, _ in items
-        ]
+        findings += [Finding(Problem.BAD_OBJECT, path, where, detail) for where, _ in items]
     return entries
 
 
@@ -163,7 +115,7 @@ def _file_name(item: dict) -> str:
 
 
 def _by_image(
-    data_set: RawDataSet, path: Path, content: dict
+    path: Path, content: dict, findings: list[Finding]
 ) -> dict[object, list[tuple[str, dict]]]:
     """Annotations and their positions by image id; those without an id become findings."""
     by_image = defaultdict(list)
@@ -173,7 +125,7 @@ def _by_image(
             by_image[image_id].append((where, item))
         else:
             detail = f"image_id {image_id!r} is not a number or text"
-            data_set.findings.append(Finding(Problem.BAD_OBJECT, path, where, detail))
+            findings.append(Finding(Problem.BAD_OBJECT, path, where, detail))
     return by_image
 
 

@@ -1,15 +1,21 @@
-"""The report of a scan."""
+"""What a scan tells a person, on the screen and in a table of all records it changed."""
 
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+import csv
+import io
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
 from utils.annotations.raw import Finding, Problem
+from utils.annotations.report.warnings import shorten
 from utils.records import Record
 
 _EXAMPLES = 3
+_MOST_NOTES = 20
+_MOST_CLASSES = 100
 
 
 @dataclass(frozen=True)
@@ -22,6 +28,9 @@ class ScanReport:
         splits: the records that are used, by split.
         findings: everything that was skipped or fixed, in the order found.
         notes: sentences on what was decided.
+        warnings: sentences on data that trains or measures badly.
+        unused: files that were seen and not used, and why.
+        file: the file that `to_csv()` is written to, if any.
     """
 
     format: str
@@ -29,6 +38,9 @@ class ScanReport:
     splits: dict[str, list[Record]]
     findings: tuple[Finding, ...]
     notes: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
+    unused: Mapping[Path, str] = field(default_factory=dict)
+    file: Path | None = None
 
     @property
     def box_counts(self) -> dict[str, np.ndarray]:
@@ -50,9 +62,46 @@ class ScanReport:
     def text(self) -> str:
         """The whole report, for people."""
         lines = [f"Data: {self.format}", *self._table(), f"  image sizes: {self._image_sizes()}"]
-        lines += [f"  note: {note}" for note in self.notes]
+        notes = [f"  note: {note}" for note in [*self.notes, *self._unused_notes()]]
+        notes[_MOST_NOTES:] = [f"  and {len(notes) - _MOST_NOTES} more notes"][
+            : len(notes) - _MOST_NOTES
+        ]
+        lines += notes
+        lines += [f"  warning: {warning}" for warning in self.warnings]
         lines += self._finding_lines()
+        if self.file and (self.findings or self.unused):
+            lines.append(f"  all of these are in {self.file}")
         return "\n".join(lines)
+
+    def to_csv(self) -> bytes:
+        """Every record that was skipped or changed, every file not used, every note.
+
+        Returns:
+            A table in UTF-8 with the columns file, where (the line or object), what (was found)
+            and done (about it).
+        """
+        rows = [
+            (f.file, f.where, f"{f.problem.value[0]}: {f.detail}", f.problem.value[1])
+            for f in self.findings
+        ]
+        rows += [(path, "", why, "file not used") for path, why in self.unused.items()]
+        rows += [("", "", warning, "warning") for warning in self.warnings]
+        rows += [("", "", note, "note") for note in self.notes]
+        text = io.StringIO()
+        table = csv.writer(text, lineterminator="\n")
+        table.writerow(("file", "where", "what", "done"))
+        table.writerows(rows)
+        return text.getvalue().encode("utf-8", errors="backslashreplace")
+
+    def _unused_notes(self) -> list[str]:
+        """One line for all files with the same suffix that were not used for the same reason."""
+        groups = defaultdict(list)
+        for path, why in self.unused.items():
+            groups[path.suffix.lower(), why].append(path)
+        return [
+            f"{len(paths)} {suffix} not used ({why}): {shorten(paths)}"
+            for (suffix, why), paths in groups.items()
+        ]
 
     def _table(self) -> list[str]:
         """Images and boxes per class, one column per split."""
@@ -62,8 +111,11 @@ class ScanReport:
         empty = [sum(not len(r.labels) for r in records) for records in self.splits.values()]
         if any(empty):
             rows.append(("images without objects", empty))
-        for label, name in enumerate(self.class_names):
+        for label, name in enumerate(self.class_names[:_MOST_CLASSES]):
             rows.append((f"boxes of {name}", [counts[split][label] for split in self.splits]))
+        if len(self.class_names) > _MOST_CLASSES:
+            rest = [counts[split][_MOST_CLASSES:].sum() for split in self.splits]
+            rows.append((f"boxes of {len(self.class_names) - _MOST_CLASSES} more classes", rest))
         difficult = [sum(int(r.difficult.sum()) for r in rs) for rs in self.splits.values()]
         if any(difficult):
             rows.append(("of these difficult", difficult))

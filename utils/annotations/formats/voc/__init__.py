@@ -1,0 +1,1 @@
+"""Pascal VOC: one XML file for each image, with or without lists of images for the splits."""
