@@ -216,6 +216,19 @@ def test_help_and_usage_errors_answer_with_nothing_heavy(tmp_path, command, flag
     assert float(seconds) < ANSWERS_WITHIN
 
 
+@pytest.mark.parametrize("command", ["train", "compare"])
+def test_data_that_is_not_recognized_is_refused_before_a_backend_is_loaded(tmp_path, command):
+    argv, report = [str(ROOT / f"{command}.py"), "--data", str(tmp_path)], tmp_path / "report"
+    heavy = [*sorted(BACKENDS), "keras", "matplotlib"]
+    values = f"sys.argv, REPORT, HEAVY, RUN = {argv!r}, {str(report)!r}, {heavy!r}, runpy.run_path"
+    done = run_python(f"import runpy, sys; {values}{WITHOUT_HEAVY}", tmp_path)
+    assert done.returncode == 2
+    assert "no data set of a known format: found no files; expected" in done.stderr
+    seconds, *loaded = report.read_text().split()
+    assert loaded == []
+    assert float(seconds) < ANSWERS_WITHIN
+
+
 def test_the_package_is_imported_at_once_and_without_other_packages(tmp_path):
     code = "import sys; before = set(sys.modules); import yolo4; print(*set(sys.modules) - before)"
     done = run_python(code, tmp_path)

@@ -6,8 +6,7 @@ from typing import Any
 from utils.files.lock import locked
 from utils.process.signals import explained_interruption
 from yolo4.compare.options import CompareOptions
-from yolo4.compare.report.outcome import write_outcome
-from yolo4.compare.study import carry_out, continue_or_start, open_study
+from yolo4.compare.study import Plan, carry_out, continue_or_start, open_study
 
 
 def compare(options: CompareOptions) -> None:
@@ -35,12 +34,19 @@ def compare_losses(options: CompareOptions) -> dict[str, Any]:
         KeyboardInterrupt: explains how to continue.
     """
     if options.report_only is not None:
-        return write_outcome(open_study(options.report_only))
+        return _write_outcome(open_study(options.report_only))
     with locked(Path(options.output)), explained_interruption(_how_to_go_on):
         plan = continue_or_start(options)
         carry_out(plan)
-        return write_outcome(plan)
+        return _write_outcome(plan)
 
 
 def _how_to_go_on() -> str:
     return "\nstopped; the same command continues after the last finished epoch"
+
+
+def _write_outcome(plan: Plan) -> dict[str, Any]:
+    # Its plots take a second to import, for which a mistake in the data need not wait.
+    from yolo4.compare.report.outcome import write_outcome
+
+    return write_outcome(plan)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from tests.helpers.annotation_files import (
+    CAT,
     all_records,
     load,
     problem_counts,
@@ -22,6 +23,7 @@ from tests.helpers.annotation_files import (
 from utils.annotations import Problem
 from utils.annotations.check import check_box, rotate_corners
 from utils.annotations.raw import Annotation, Entry, RawObject
+from utils.errors import UserError
 
 pytestmark = pytest.mark.quick
 
@@ -45,6 +47,10 @@ def checked(*corners: float):
         ((30, 2, 3, 4), [(3, 2, 30, 4)], [Problem.INVERTED]),
         ((3, 40, 30, 4), [(3, 4, 30, 40)], [Problem.INVERTED]),
         ((70, 50, 3, 4), [(3, 4, 60, 40)], [Problem.INVERTED, Problem.PARTLY_OUTSIDE]),
+        ((3, 4, 4, 5), [(3, 4, 4, 5)], []),
+        ((3, 4, 3.9, 8), [(3, 4, 3.9, 8)], [Problem.BELOW_A_PIXEL]),
+        ((3, 4, 8, 4.1), [(3, 4, 8, 4.1)], [Problem.BELOW_A_PIXEL]),
+        ((59.5, 4, 70, 8), [(59.5, 4, 60, 8)], [Problem.PARTLY_OUTSIDE, Problem.BELOW_A_PIXEL]),
         ((3, 4, 3, 8), [], [Problem.ZERO_AREA]),
         ((3, 4, 9, 4), [], [Problem.ZERO_AREA]),
         ((3, 4, 3 + 1e-9, 8), [], [Problem.ZERO_AREA]),
@@ -158,3 +164,16 @@ def test_an_image_whose_objects_are_all_skipped_becomes_background(tmp_path):
     data = load(root)
     assert sorted(stems(data)["train"] + stems(data)["val"]) == ["a", "b"]
     assert len(all_records(data)["a"].labels) == 0
+
+
+def test_a_repeated_box_is_kept_once(tmp_path):
+    dog = ("dog", *CAT[1:])
+    root = write_voc(tmp_path, {"a": [CAT, dog, CAT, CAT], "b": [CAT]})
+    data = load(root)
+    record = all_records(data)["a"]
+    assert record.labels.tolist() == [0, 1]  # another class in the same place is another object
+    np.testing.assert_array_equal(record.boxes, [CAT[1:], CAT[1:]])
+    assert problem_counts(data) == {Problem.REPEATED: 2}
+    assert "a.xml, object 3: cat [1, 2, 30, 20], as object 1" in data.report.text
+    with pytest.raises(UserError, match="box repeated within an image"):
+        load(root, on_bad_data="error")

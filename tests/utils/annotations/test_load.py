@@ -15,36 +15,10 @@ from tests.helpers.annotation_files import (
     write_voc,
 )
 from utils.annotations import Problem, load_dataset
-from utils.annotations.split_names import split_in_name
 from utils.errors import UserError
 from utils.text import read_class_names
 
 pytestmark = pytest.mark.quick
-
-
-@pytest.mark.parametrize(
-    ("name", "split"),
-    [
-        ("train", "train"),
-        ("instances_train2017", "train"),
-        ("2007_val", "val"),
-        ("valid", "val"),
-        ("Validation", "val"),
-        ("training", "train"),
-        ("testing", "test"),
-        ("test-dev2017", "test"),
-        ("trainval", "trainval"),
-        ("minival2014", "val"),
-        ("latest", None),
-        ("invalid", None),
-        ("strain", None),
-        ("interval", None),
-        ("trains", None),
-        ("photos", None),
-    ],
-)
-def test_split_in_name(name, split):
-    assert split_in_name(name) == split
 
 
 def test_a_single_path_may_be_a_string(tmp_path):

@@ -1,5 +1,7 @@
 """What is settled before a training: the sample data set, the cache of decoded images."""
 
+import csv
+import io
 from dataclasses import replace
 
 import numpy as np
@@ -7,6 +9,7 @@ import pytest
 
 from tests.helpers import ROOT
 from tests.helpers.annotation_files import write_image
+from utils.annotations import find_data
 from utils.errors import UserError
 from utils.training_data import image_cache as cache
 from utils.training_data.image_cache import DiskCache, MemoryCache, read_record
@@ -79,6 +82,22 @@ def test_the_beginning_of_a_killed_training_is_no_obstacle(config, tmp_path):
     for name in ("classes.txt", "anchors.txt", "fingerprint.json", "first_batch.png", STATE):
         (tmp_path / "run" / name).touch()
     prepare(config())
+
+
+def test_the_run_keeps_a_table_of_what_was_changed_in_the_data(config, tmp_path, capsys):
+    for split in ("train", "val"):
+        image = write_image(tmp_path / f"{split}.png", (200, 100))
+        (tmp_path / f"{split}.txt").write_text(f"{image} 0,0,9,9,0 5,5,5,5,0\n")
+    data = (str(tmp_path / "train.txt"), str(tmp_path / "val.txt"))
+    settings = replace(config(), data=data)
+    for found in (None, find_data(data)):
+        setup = prepare(settings, found)
+        table = setup.run.folder / "data_report.csv"
+        assert f"all of these are in {table}" in capsys.readouterr().out
+        assert not table.exists()
+    rows = list(csv.DictReader(io.StringIO(setup.data_report.to_csv())))
+    skipped = [(row["file"], row["where"]) for row in rows if row["done"] == "object skipped"]
+    assert skipped == [(path, "line 1, object 2") for path in data]
 
 
 def test_images_are_fitted_as_the_settings_say(config, tmp_path):

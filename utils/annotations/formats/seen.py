@@ -63,7 +63,7 @@ def _describe(file: Path) -> str:
     if file.suffix.lower() == ".xml":
         found = root_name(file)
         return f"{file.name}: {f'root <{found}>' if found else 'no XML element'}"
-    text = _head(file)
+    text = head_of(file)
     if file.suffix.lower() == ".json":
         keys = list(dict.fromkeys(_JSON_KEY.findall(text)))
         name = next((name for name, needed in _OTHER_JSON.items() if needed <= set(keys)), None)
@@ -75,5 +75,6 @@ def _describe(file: Path) -> str:
     return f"{file.name}: {first[:60]!r}"
 
 
-def _head(file: Path) -> str:
+def head_of(file: Path) -> str:
+    """The beginning of a text file; empty if it cannot be read."""
     return decode_text(read_head(file, _HEAD))

@@ -1,24 +1,34 @@
 """What lies in the folder of a data set without being a part of it."""
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from utils.annotations.formats.seen import head_of
 from utils.annotations.image_files import files_below
 from utils.annotations.raw import RawDataSet
 from utils.image import is_image_name
 
-# Files that hold annotations in some format. Text files may be anything.
 _ANNOTATION_SUFFIXES = (".json", ".xml", ".csv")
+_ANNOTATION_WORDS = re.compile(
+    "bbox|bndbox|xmin|annotation|shapes|regions|polygon|coordinates", re.IGNORECASE
+)
 
 
 def note_unused(root: Path, data_sets: list[RawDataSet]) -> None:
-    """Add annotation files and images below a folder that are in no data set to the first one."""
+    """Tell the first data set of images, and of what looks like annotations, that are in none."""
     used = {_absolute(path) for data_set in data_sets for path in _files_of(data_set)}
     for path in files_below(root):
-        is_known = path.suffix.lower() in _ANNOTATION_SUFFIXES or is_image_name(path.name)
-        if is_known and _absolute(path) not in used:
+        if _absolute(path) not in used and (is_image_name(path.name) or _has_annotations(path)):
             data_sets[0].unused[path] = "not part of the data set"
+
+
+def _has_annotations(path: Path) -> bool:
+    """Whether a file looks like annotations in some format."""
+    return path.suffix.lower() in _ANNOTATION_SUFFIXES and bool(
+        _ANNOTATION_WORDS.search(head_of(path))
+    )
 
 
 def _files_of(data_set: RawDataSet) -> Iterator[Path]:

@@ -124,3 +124,27 @@ def test_a_text_file_of_something_else(tmp_path):
         r"; expected .* a COCO \.json, ",
     ):
         load(write_text(tmp_path / "notes.txt", "hello\n"))
+
+
+def test_any_number_of_background_images_may_come_first(tmp_path):
+    for number in range(121):
+        write_image(tmp_path / f"{number}.png")
+    lines = [f"{number}.png" for number in range(120)] + ["120.png 1,2,30,20,0"]
+    data = load(write_text(tmp_path / "train.txt", "\n".join(lines)))
+    assert "x1,y1,x2,y2" in data.format
+    np.testing.assert_array_equal(all_records(data)["120"].boxes, [[1, 2, 30, 20]])
+
+
+def test_a_list_and_its_classes_in_each_folder(tmp_path):
+    """As Roboflow exports "YOLO Keras TXT"; each list has the classes beside it."""
+    for folder, names in (("train", "cat\ndog\n"), ("valid", "dog\ncat\n"), ("test", "")):
+        write_image(tmp_path / folder / f"{folder}.jpg")
+        write_text(tmp_path / folder / "_annotations.txt", f"{folder}.jpg 1,2,30,20,1 5,5,9,9,0")
+        if names:
+            write_text(tmp_path / folder / "_classes.txt", names)
+    data = load(tmp_path)
+    assert stems(data) == {"train": ["train"], "val": ["valid"], "test": ["test"]}
+    assert data.class_names == ("cat", "dog")
+    labels = {split: records[0].labels.tolist() for split, records in data.splits.items()}
+    assert labels == {"train": [1, 0], "val": [0, 1], "test": [1, 0]}
+    assert problem_counts(data) == {}

@@ -304,3 +304,200 @@ def test_labelimg_folders_named_after_splits(tmp_path):
     expected = {"train": ["train1"], "val": ["valid1"], "test": ["test1"]}
     assert stems(load(tmp_path)) == expected
     assert stems(load(*(tmp_path / name for name in ("train", "valid", "test")))) == expected
+
+
+@pytest.mark.parametrize(
+    ("xml", "image"),
+    [
+        ("Annotations/{}.xml", "Images/{}.png"),
+        ("Annotations/day0/{}.xml", "JPEGImages/day0/{}.png"),
+        ("annotations/xmls/{}.xml", "images/{}.jpg"),  # Oxford pets
+        ("annots/{}.xml", "images/{}.jpg"),
+        ("labels/{}.xml", "images/{}.jpg"),
+        ("truth/boxes/{}.XML", "photos/2020/{}.jpg"),
+        ("xml/{}.xml", "{}.jpg"),
+    ],
+)
+def test_xml_is_recognized_in_any_folder(tmp_path, xml, image):
+    for stem in "abc":
+        write_image(tmp_path / image.format(stem))
+        write_text(tmp_path / xml.format(stem), voc_xml([CAT]))
+    records = all_records(load(tmp_path))
+    assert set(records) == set("abc")
+    for record in records.values():
+        np.testing.assert_array_equal(record.boxes, [CAT[1:]])
+
+
+def test_oxford_pets_has_masks_and_lists_beside_its_xml(tmp_path):
+    for stem in ("Abyssinian_1", "beagle_2", "pug_3"):
+        write_image(tmp_path / "images" / f"{stem}.jpg")
+        write_image(tmp_path / "annotations" / "trimaps" / f"{stem}.png")
+        write_text(tmp_path / "annotations" / "xmls" / f"{stem}.xml", voc_xml([CAT]))
+    write_text(tmp_path / "annotations" / "trainval.txt", "Abyssinian_1 1 1 1\n")
+    records = all_records(load(tmp_path))
+    assert {record.image.parent.name for record in records.values()} == {"images"}
+    assert len(records) == 3
+
+
+@pytest.mark.parametrize(
+    "names",
+    [("annotations/{}", "images/{}"), ("{}/xml", "{}/pictures"), ("labels/{}", "images/{}")],
+)
+def test_folders_of_splits_with_equal_file_names(tmp_path, names):
+    for split, box in (("train", CAT), ("validate", DOG)):
+        xml, images = (tmp_path / name.format(split) for name in names)
+        write_image(images / "0.jpg")
+        write_text(xml / "0.xml", voc_xml([box], filename="0.jpg"))
+    data = load(tmp_path)
+    assert {split: len(records) for split, records in data.splits.items()} == {"train": 1, "val": 1}
+    for split, folder, box in (("train", "train", CAT), ("val", "validate", DOG)):
+        (record,) = data.splits[split]
+        assert folder in record.image.parts
+        np.testing.assert_array_equal(record.boxes, [box[1:]])
+
+
+def test_xml_of_one_split_is_not_about_an_image_of_another(tmp_path):
+    for name in ("images/train/a.jpg", "images/val/b.jpg"):
+        write_image(tmp_path / name)
+    for name in ("annotations/train/a.xml", "annotations/train/b.xml", "annotations/val/b.xml"):
+        write_text(tmp_path / name, voc_xml([CAT]))
+    data = load(tmp_path)
+    assert stems(data) == {"train": ["a"], "val": ["b"]}
+    assert problem_counts(data) == {Problem.MISSING_IMAGE: 1}
+
+
+def test_xml_beside_images_is_about_none_elsewhere(tmp_path):
+    for name in ("one/a.jpg", "one/b.jpg", "two/c.jpg"):
+        write_image(tmp_path / name)
+    for name in ("one/a.xml", "one/b.xml", "one/c.xml"):
+        write_text(tmp_path / name, voc_xml([CAT]))
+    data = load(tmp_path)
+    assert set(all_records(data)) == {"a", "b"}
+    assert problem_counts(data) == {Problem.MISSING_IMAGE: 1}
+    assert tmp_path / "two" / "c.jpg" in data.report.unused
+
+
+def test_two_xml_files_about_one_image(tmp_path):
+    """Joined, they would double its objects."""
+    for name in "ab":
+        write_image(tmp_path / "images" / "day" / f"{name}.jpg")
+        write_text(tmp_path / "annots" / "day" / f"{name}.xml", voc_xml([CAT]))
+    old = write_text(tmp_path / "annots" / "old" / "a.xml", voc_xml([DOG]))
+    data = load(tmp_path)
+    assert problem_counts(data) == {Problem.SECOND_ANNOTATION: 1}
+    assert data.report.findings[0].file == old
+    np.testing.assert_array_equal(all_records(data)["a"].boxes, [CAT[1:]])
+    (tmp_path / "images" / "day").rename(tmp_path / "images" / "night")
+    with pytest.raises(UserError, match=r"day/a\.xml and .*old/a\.xml are both about .*a\.jpg"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("folder", "lists"),
+    [
+        ("ImageSets", {"train": "ab", "test": "c"}),
+        ("ImageSets/Main", {"train": "ab", "testing": "c"}),
+        ("imagesets/main", {"2007_train": "ab", "2007_test": "c"}),
+    ],
+)
+def test_lists_in_image_sets(tmp_path, folder, lists):
+    for stem in "abcd":
+        write_image(tmp_path / "Images" / f"{stem}.png")
+        write_text(tmp_path / "Annotations" / f"{stem}.xml", voc_xml([CAT]))
+    for name, names in lists.items():
+        write_text(tmp_path / folder / f"{name}.txt", "\n".join(names))
+    data = load(tmp_path)
+    assert {stem for split in ("train", "val") for stem in stems(data)[split]} == {"a", "b"}
+    assert stems(data)["test"] == ["c"]
+    assert data.report.unused[tmp_path / "Annotations" / "d.xml"].startswith("in no list of ")
+    assert f"split by {folder}" in data.format
+
+
+def test_a_single_other_list_names_the_images(tmp_path):
+    """CVAT writes ImageSets/Main/default.txt."""
+    root = write_voc(tmp_path, THREE | {"d": [CAT]}, {"default": "abc"})
+    data = load(root)
+    assert set(all_records(data)) == set("abc")
+    assert "no split in the data" in data.report.text
+    write_text(root / "ImageSets" / "Main" / "more.txt", "d\n")
+    data = load(root)
+    assert set(all_records(data)) == set("abcd")
+    assert "2 .txt not used (its name is that of no split): " in data.report.text
+
+
+def test_the_lists_of_single_classes_are_no_splits(tmp_path):
+    lists = {
+        "train": "a",
+        "val": "b",
+        "cat_train": ["a 1"],
+        "train_val": ["b -1"],
+        "train_train": "a",
+    }
+    assert stems(load(write_voc(tmp_path, THREE, lists))) == {"train": ["a"], "val": ["b"]}
+
+
+def test_lists_may_name_folders(tmp_path):
+    for folder, box in (("day0", CAT), ("day1", DOG)):
+        write_image(tmp_path / "JPEGImages" / folder / "x.jpg")
+        write_text(tmp_path / "Annotations" / folder / "x.xml", voc_xml([box]))
+    write_text(tmp_path / "ImageSets" / "Main" / "train.txt", "day0/x\n")
+    write_text(tmp_path / "ImageSets" / "Main" / "val.txt", "JPEGImages\\day1\\x.jpg\nx\n")
+    data = load(tmp_path)
+    np.testing.assert_array_equal(data.splits["train"][0].boxes, [CAT[1:]])
+    np.testing.assert_array_equal(data.splits["val"][0].boxes, [DOG[1:]])
+    assert problem_counts(data) == {Problem.MISSING_ANNOTATION: 1}
+    assert "val.txt, line 2: x: 2 XML files have this name" in data.report.text
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("object>", "Object>"),
+        ("<object>", "<objects><object>", "</object>", "</object></objects>"),
+        ("annotation>", "Annotation>"),
+        ("<annotation>", '<annotation xmlns="http://x.org/voc">'),
+        ("xmin", "XMin", "bndbox", "BndBox", "name>", "Name>"),
+    ],
+)
+def test_spellings_of_the_elements(tmp_path, change):
+    text = voc_xml([CAT])
+    for old, new in zip(change[::2], change[1::2], strict=True):
+        text = text.replace(old, new)
+    annotation = read_xml(write_text(tmp_path / "a.xml", text))
+    assert [(item.category, item.corners) for item in annotation.objects] == [("cat", CAT[1:])]
+    assert annotation.size == (60, 40)
+    assert annotation.findings == []
+
+
+def test_boxes_outside_objects_are_reported_and_those_of_parts_left_out(tmp_path):
+    text = voc_xml([CAT], extra="<part><name>head</name><bndbox><xmin>1</xmin></bndbox></part>")
+    text = text.replace("</annotation>", "<item><bndbox/></item></annotation>")
+    annotation = read_xml(write_text(tmp_path / "a.xml", text))
+    assert [item.corners for item in annotation.objects] == [CAT[1:]]
+    assert [(f.problem, f.where) for f in annotation.findings] == [
+        (Problem.BAD_OBJECT, "<bndbox> 3")
+    ]
+
+
+def test_other_xml_is_no_voc(tmp_path):
+    write_image(tmp_path / "a.jpg")
+    write_text(tmp_path / "a.xml", '<?xml version="1.0"?><!-- <annotation> --><annotations/>')
+    with pytest.raises(
+        UserError, match=r"found 1 image, 1 XML file \(a\.xml: root <annotations>\)"
+    ):
+        load(tmp_path)
+
+
+def test_fractions_of_the_image_are_scaled_if_all_boxes_are(tmp_path):
+    for stem, box in (("a", (1 / 12, 0.25, 0.5, 0.75)), ("b", (0, 0, 1, 0.5))):
+        write_image(tmp_path / f"{stem}.jpg")
+        write_text(tmp_path / f"{stem}.xml", voc_xml([("cat", *box)]))
+    data = load(tmp_path)
+    np.testing.assert_allclose(all_records(data)["a"].boxes, [[5, 10, 30, 30]])
+    np.testing.assert_array_equal(all_records(data)["b"].boxes, [[0, 0, 60, 20]])
+    assert problem_counts(data) == {Problem.FRACTIONS: 2}
+    write_image(tmp_path / "c.jpg")
+    write_text(tmp_path / "c.xml", voc_xml([DOG]))
+    data = load(tmp_path)
+    np.testing.assert_array_equal(all_records(data)["c"].boxes, [DOG[1:]])
+    assert problem_counts(data) == {Problem.BELOW_A_PIXEL: 2}

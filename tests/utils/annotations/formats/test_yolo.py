@@ -295,3 +295,127 @@ def test_the_number_of_classes_may_be_quoted(tmp_path):
     write_pair(tmp_path / "images/a.jpg", tmp_path / "labels/a.txt")
     write_text(tmp_path / "data.yaml", "train: images\nnc: '2'\nnames: [x, traffic  light]")
     assert load(tmp_path).class_names == ("x", "traffic light")
+
+
+@pytest.mark.parametrize(
+    ("images", "labels"),
+    [
+        ("images/train/cam1/images", "labels/train/cam1/images"),
+        ("images/train/cam1/images", "images/train/cam1/labels"),
+        ("images/train/cam1/images", "images/train/cam1/images"),
+        ("Images/train", "Labels/train"),
+        ("IMAGES", "labels"),
+        ("JPEGImages", "labels"),
+    ],
+)
+@pytest.mark.parametrize("suffix", [".txt", ".TXT"])
+@pytest.mark.parametrize("yaml", [False, True])
+def test_text_files_are_found(tmp_path, images, labels, suffix, yaml):
+    for name in "abc":
+        write_pair(tmp_path / images / f"{name}.jpg", tmp_path / labels / f"{name}{suffix}")
+    write_text(tmp_path / labels / f"gone{suffix}", BOX)
+    if yaml:
+        write_text(tmp_path / "data.yaml", f"train: {images}\nnames: [x, y]")
+    data = load(tmp_path)
+    for record in all_records(data).values():
+        np.testing.assert_allclose(record.boxes, HAND)
+    assert len(all_records(data)) == 3
+    assert problem_counts(data) == {Problem.MISSING_IMAGE: 1}
+
+
+def test_the_message_says_where_a_text_file_was_looked_for(tmp_path):
+    write_image(tmp_path / "images" / "train" / "a.jpg")
+    write_text(tmp_path / "data.yaml", "train: images/train\nnames: [x, y]")
+    with pytest.raises(UserError) as caught:
+        load(tmp_path)
+    message = str(caught.value)
+    assert "no usable object" in message
+    assert "images without a text file, used as background: 1" in message
+    for place in ("labels/train/a.txt", "images/train/a.txt"):
+        assert str(tmp_path / place) in message
+
+
+def test_each_folder_is_read_by_its_own_class_file(tmp_path):
+    """With one list for both, the objects of the second folder would change their class."""
+    for folder, names in (("a", "apple\npear\nplum\n"), ("b", "plum\napple\n")):
+        write_text(tmp_path / folder / "classes.txt", names)
+        for number in range(2):
+            pair = (tmp_path / folder / f"{folder}{number}{suffix}" for suffix in (".png", ".txt"))
+            write_pair(*pair, text=BOX if folder == "b" else BOX.replace("1", "0", 1))
+    data = load(tmp_path)
+    assert data.class_names == ("apple", "pear", "plum")
+    assert {record.labels.tolist()[0] for record in all_records(data).values()} == {0}
+    write_text(tmp_path / "classes.txt", "pear\n")
+    with pytest.raises(UserError, match=r"classes\.txt and .*classes\.txt list different classes"):
+        load(tmp_path)
+
+
+def test_a_folder_without_a_class_file_beside_differing_ones_is_refused(tmp_path):
+    for folder, names in (("a", "x\ny\n"), ("b", "y\nx\n"), ("c", "")):
+        write_pair(tmp_path / folder / f"{folder}.png", tmp_path / folder / f"{folder}.txt")
+        if names:
+            write_text(tmp_path / folder / "classes.txt", names)
+    with pytest.raises(UserError, match=r"may number the objects in .*/c; expected one list"):
+        load(tmp_path)
+    write_text(tmp_path / "b" / "classes.txt", "x\ny\n")  # equal lists hold for all
+    assert load(tmp_path).class_names == ("x", "y")
+
+
+@pytest.mark.parametrize(
+    ("shape", "points"),
+    [("[4, 2]", ".05 .05 .95 .05 .95 .95 .05 .95"), ("[2, 3]", ".1 .1 2 .9 .9 1"), ("[4, 2]", "")],
+)
+def test_key_points_are_no_polygon(tmp_path, shape, points):
+    write_pair(tmp_path / "images/a.jpg", tmp_path / "labels/a.txt", f"{BOX.strip()} {points}\n")
+    write_text(tmp_path / "data.yaml", f"train: images\nkpt_shape: {shape}\nnames: [x, y]")
+    data = load(tmp_path)
+    np.testing.assert_allclose(all_records(data)["a"].boxes, HAND)
+    assert problem_counts(data) == {}
+
+
+def test_wrong_key_points_are_reported(tmp_path):
+    write_pair(tmp_path / "images/a.jpg", tmp_path / "labels/a.txt", f"{BOX}1 .5 .5 .2 .2 .1 .1\n")
+    yaml = write_text(tmp_path / "data.yaml", "train: images\nkpt_shape: [4, 2]\nnames: [x, y]")
+    data = load(tmp_path)
+    assert problem_counts(data) == {Problem.BAD_OBJECT: 1}
+    assert "a.txt, line 2: '1 .5 .5 .2 .2 .1 .1'; expected " in data.report.text
+    assert "8 of key points" in data.report.text
+    for shape in ("4", "[4]", "[4, 5]", "[x, 2]"):
+        yaml.write_text(f"train: images\nkpt_shape: {shape}\nnames: [x, y]")
+        with pytest.raises(UserError, match=r"data\.yaml: kpt_shape is .*; expected the number"):
+            load(tmp_path)
+
+
+@pytest.mark.parametrize("key", ["val", "valid", "validate", "validation", "dev", "eval"])
+def test_keys_of_a_data_yaml_that_name_a_split(tmp_path, key):
+    for name in ("train", "other"):
+        write_pair(tmp_path / f"images/{name}/{name}.jpg", tmp_path / f"labels/{name}/{name}.txt")
+    text = f"train: images/train\n{key}: images/other\ntest:\nnames: [x, y]"
+    write_text(tmp_path / "data.yaml", text)
+    assert stems(load(tmp_path)) == {"train": ["train"], "val": ["other"]}
+
+
+def test_folders_of_splits_by_other_names(tmp_path):
+    for folder in ("train", "validate", "testset", "crash_test"):
+        write_pair(
+            tmp_path / folder / f"images/{folder}.jpg", tmp_path / folder / f"labels/{folder}.txt"
+        )
+    data = load(tmp_path)
+    assert stems(data) == {
+        "train": ["train", "crash_test"],
+        "val": ["validate"],
+        "test": ["testset"],
+    }
+    assert "images without a split, added to train: 1" in data.report.text
+
+
+def test_of_two_data_yaml_files_the_second_is_listed_as_not_used(tmp_path):
+    write_pair(tmp_path / "images/a.jpg", tmp_path / "labels/a.txt")
+    for name in ("a.yaml", "b.yaml"):
+        write_text(tmp_path / name, "train: images\nnames: [x, y]")
+    report = load(tmp_path).report
+    assert report.unused == {tmp_path / "b.yaml": "a.yaml was used"}
+    assert f"read from {tmp_path / 'a.yaml'}" in report.notes
+    write_text(tmp_path / "a.yaml", "train: images\nnames: [x")
+    with pytest.raises(UserError, match=r"a\.yaml, line 2: bad YAML"):
+        load(tmp_path)

@@ -47,7 +47,6 @@ def fill_from_lists(
     by_name = _by_name(xml_files)
     listed: dict[str, list[Path]] = defaultdict(list)
     for path, split in lists.items():
-        data_set.files.append(path)
         lines = read_text(path, MOST_BYTES_OF_DATA_SET).splitlines()
         for number, line in enumerate(lines, start=1):
             if not line.strip():
