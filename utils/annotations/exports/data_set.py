@@ -17,6 +17,7 @@ from utils.errors import UserError
 from utils.image import IMAGE_SUFFIXES, is_image_name
 from utils.printable import brief
 
+OTHER_CONTENT = "other content"
 # The images of an annotation file in such a folder may be beside the folder.
 _FOLDERS_BESIDE_IMAGES = ("annotations", "annotation", "labels", "data")
 
@@ -60,16 +61,8 @@ def _parse_folder(root: Path, suffix: str, parse: Parse) -> list[Listing]:
             others += [] if listing else [path]
     if not listings:
         return []
-    if others:
-        listings[-1].notes.append(describe_others(others, root))
+    listings[0].unused |= dict.fromkeys(others, OTHER_CONTENT)
     return listings + broken
-
-
-def describe_others(paths: Sequence[Path], root: Path) -> str:
-    """A note about files of another content."""
-    names = ", ".join(str(path.relative_to(root)) for path in paths[:3])
-    names += ", ..." if len(paths) > 3 else ""
-    return f"{paths[0].suffix} files with other content, not used: {len(paths)} ({names})"
 
 
 def _parse_file(path: Path, suffix: str, parse: Parse) -> list[Listing]:
@@ -101,18 +94,22 @@ def _make_data_set(format: str, listings: Sequence[Listing], root: Path) -> RawD
     for listing in listings:
         data_set.findings += listing.findings
         data_set.notes += listing.notes
+        data_set.unused |= listing.unused
         found[listing.path] = list(_entries(listing, images, data_set))
     names = dict.fromkeys(name for listing in listings for name in listing.class_names)
     data_set.class_names = tuple(names) or None
-    _leave_out_summaries(found, data_set.notes)
+    _leave_out_summaries(found, data_set.unused)
     _refuse_two_of_an_image(found)
-    for entries in found.values():
+    for path, entries in found.items():
+        data_set.files += [path] if entries else []
         for split, entry in entries:
             data_set.splits[split].append(entry)
     return data_set
 
 
-def _leave_out_summaries(found: dict[Path, list[tuple[str, Entry]]], notes: list[str]) -> None:
+def _leave_out_summaries(
+    found: dict[Path, list[tuple[str, Entry]]], unused: dict[Path, str]
+) -> None:
     """Leave out a file without splits if the files of single splits annotate its images, too."""
     splits_of = {path: {split for split, _ in entries} for path, entries in found.items()}
     in_splits = {
@@ -121,7 +118,7 @@ def _leave_out_summaries(found: dict[Path, list[tuple[str, Entry]]], notes: list
     for path, splits in splits_of.items():
         if splits == {UNSPLIT} and in_splits.issuperset(entry.image for _, entry in found[path]):
             del found[path]
-            notes.append(f"{path} was not used: files of single splits annotate the same images")
+            unused[path] = "files of single splits annotate the same images"
 
 
 def _refuse_two_of_an_image(found: dict[Path, list[tuple[str, Entry]]]) -> None:

@@ -37,6 +37,7 @@ class Listing:
         findings: what is wrong with the file, apart from the images' own findings.
         notes: sentences for the report.
         class_names: the file's own list of classes, empty if it has none.
+        unused: other files that were seen and not used, and why.
     """
 
     path: Path
@@ -44,6 +45,7 @@ class Listing:
     findings: list[Finding] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     class_names: tuple[str, ...] = ()
+    unused: dict[Path, str] = field(default_factory=dict)
 
     def report(self, problem: Problem, where: str, detail: str) -> None:
         """Add a finding about a place in this file."""

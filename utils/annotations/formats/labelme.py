@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeGuard
 
-from utils.annotations.exports.data_set import describe_others, not_annotated
+from utils.annotations.exports.data_set import OTHER_CONTENT, not_annotated
 from utils.annotations.exports.listing import numbered, read_objects
 from utils.annotations.exports.parsing import mentions, read_json
 from utils.annotations.exports.shapes import (
@@ -77,8 +77,7 @@ def _read_files(files: Sequence[Path], root: Path) -> RawDataSet | None:
         split = first_split(split_of_folder(p.parent, root) for p in (path, image))
         read = partial(read_labelme, path)
         data_set.splits[split].append(Entry(image, path, read, cacheable=True))
-    if others:
-        data_set.notes.append(describe_others(others, root))
+    data_set.unused |= dict.fromkeys(others, OTHER_CONTENT)
     return data_set
 
 

@@ -70,7 +70,7 @@ def _describe(file: Path) -> str:
         shown = ", ".join(keys[:_MOST_KEYS])
         looks = f"looks like {name}, " if name else ""
         outermost = "a list" if text.lstrip()[:1] == "[" else "an object"
-        return f"{file.name}: {looks}{outermost} with {shown}"
+        return f"{file.name}: {looks}{outermost}{' with ' if shown else ''}{shown}"
     first = next(filter(None, map(str.strip, text.splitlines())), "")
     return f"{file.name}: {first[:60]!r}"
 

@@ -47,6 +47,8 @@ def read(path: Path) -> dict[str, list[str]]:
         ("val/all.names", "val/a.jpg", "val"),
         ("val/all.names", "images/train/a.jpg", "val"),
         ("all.names", "images/val/a.jpg", "val"),
+        ("all.names", "validate/a.jpg", "val"),
+        ("crash_test/all.names", "crash_test/a.jpg", "unsplit"),
         ("all.names", "images/a_val.jpg", "unsplit"),
         ("all.names", "a.jpg", "unsplit"),
     ],
@@ -120,8 +122,8 @@ def test_nothing_is_lost_silently(tmp_path):
     (data_set,) = read_listings("names", ".names", parse, tmp_path)
     found = [(finding.problem, finding.file.name) for finding in data_set.findings]
     assert found == [(Problem.MISSING_IMAGE, "x.names"), (Problem.MISSING_ANNOTATION, "b.jpg")]
-    others = "other0.names, other1.names, other2.names, ..."
-    assert data_set.notes == [f".names files with other content, not used: 5 ({others})"]
+    others = {tmp_path / f"other{number}.names": "other content" for number in range(5)}
+    assert data_set.unused == others
 
 
 def test_a_folder_of_something_else_is_no_data_set(tmp_path):

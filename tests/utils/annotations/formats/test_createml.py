@@ -128,7 +128,7 @@ def test_broken_and_other_files_of_a_folder_are_reported(tmp_path):
     text = data.report.text
     assert "broken.json, line 2: bad JSON" in text
     assert "b.jpg: no annotation file lists it" in text
-    assert ".json files with other content, not used: 1 (settings.json)" in text
+    assert "1 .json not used (other content): " in text
 
 
 def test_a_broken_file_that_is_named_is_an_error(tmp_path):

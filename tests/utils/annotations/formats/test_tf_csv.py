@@ -69,7 +69,7 @@ def test_a_file_of_all_images_is_not_used_beside_those_of_splits(tmp_path):
     data = load(tmp_path)
     assert stems(data) == {"train": ["a"], "test": ["b"]}
     assert problem_counts(data) == {}
-    assert "all_labels.csv was not used: files of single splits annotate" in data.report.text
+    assert "1 .csv not used (files of single splits annotate the same images)" in data.report.text
 
 
 @pytest.mark.parametrize(
@@ -195,7 +195,7 @@ def test_a_table_of_something_else_is_refused(tmp_path, header):
         load(path)
     write_image(tmp_path / "a.jpg")
     write(tmp_path / "train.csv", cat())
-    assert "not used: 1 (mine.csv)" in load(tmp_path).report.text
+    assert load(tmp_path).report.unused == {path: "other content"}
 
 
 @settings(max_examples=25, deadline=None)
