@@ -95,7 +95,7 @@ def test_the_run_keeps_a_table_of_what_was_changed_in_the_data(config, tmp_path,
         table = setup.run.folder / "data_report.csv"
         assert f"all of these are in {table}" in capsys.readouterr().out
         assert not table.exists()
-    rows = list(csv.DictReader(io.StringIO(setup.data_report.to_csv())))
+    rows = list(csv.DictReader(io.StringIO(setup.data_report.to_csv().decode())))
     skipped = [(row["file"], row["where"]) for row in rows if row["done"] == "object skipped"]
     assert skipped == [(path, "line 1, object 2") for path in data]
 
