@@ -168,12 +168,14 @@ def _find(images: ImagesBelow, name: str, path: Path, is_unique: bool) -> Path |
 
 
 def not_annotated(root: Path, entries: Iterable[Entry]) -> list[Finding]:
-    """Findings about the images below a root that are not among those of the entries."""
+    """Findings about images beside those of the entries, below a root, that are not among them."""
     known = {_absolute(entry.image) for entry in entries}
+    folders = {image.parent for image in known}
     return [
         Finding(Problem.MISSING_ANNOTATION, path, "", "no annotation file lists it")
         for path in files_below(root)
         if is_image_name(path.name) and _absolute(path) not in known
+        if _absolute(path).parent in folders
     ]
 
 

@@ -114,13 +114,14 @@ def test_two_files_of_one_image_are_refused(tmp_path):
 
 
 def test_nothing_is_lost_silently(tmp_path):
-    for stem in "ab":
-        write_image(tmp_path / f"{stem}.jpg")
+    for name in ("a", "b", "elsewhere/c"):
+        write_image(tmp_path / f"{name}.jpg")
     write(tmp_path / "x.names", "a.jpg", "gone.jpg")
     for number in range(5):
         write_text(tmp_path / f"other{number}.names", "something else")
     (data_set,) = read_listings("names", ".names", parse, tmp_path)
     found = [(finding.problem, finding.file.name) for finding in data_set.findings]
+    # Images in another folder may have nothing to do with the data set.
     assert found == [(Problem.MISSING_IMAGE, "x.names"), (Problem.MISSING_ANNOTATION, "b.jpg")]
     others = {tmp_path / f"other{number}.names": "other content" for number in range(5)}
     assert data_set.unused == others

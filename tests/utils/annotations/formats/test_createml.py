@@ -119,7 +119,7 @@ def test_a_missing_image_is_named_with_what_is_lost(tmp_path):
 
 def test_broken_and_other_files_of_a_folder_are_reported(tmp_path):
     write_image(tmp_path / "train" / "a.jpg")
-    write_image(tmp_path / "b.jpg")
+    write_image(tmp_path / "train" / "b.jpg")
     write(tmp_path / "train" / "all.json", image("a.jpg", CAT))
     write_text(tmp_path / "broken.json", '[{"image": "b.jpg",\n "annotations": [}')
     write_text(tmp_path / "settings.json", "{}")

@@ -69,6 +69,15 @@ def test_an_export_with_images(tmp_path):
         assert "not used: 1" in data.report.text
 
 
+@pytest.mark.parametrize("folder", ["annotations", "Annotations", "labels", "images", "."])
+def test_the_file_may_be_in_any_folder(tmp_path, folder):
+    write_image(tmp_path / "images" / "a.jpg")
+    path = write(tmp_path / folder / "annotations.xml", element("a.jpg"))
+    for data in (load(tmp_path), load(path)) if folder != "images" else (load(tmp_path),):
+        np.testing.assert_array_equal(all_records(data)["a"].boxes, [[10, 5.5, 30, 20]])
+        assert problem_counts(data) == {}
+
+
 @pytest.mark.parametrize(
     ("shape", "expected"),
     [
