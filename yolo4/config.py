@@ -15,7 +15,7 @@ from yolo4.options import check_ranges, from_mapping, option
 
 # Settings that change no result. A comparison may change them between runs. `on_bad_data` is not
 # among them: it decides whether a record that cannot be read is left out of the training.
-WITHOUT_INFLUENCE = frozenset({"workers", "cache", "run_dir"})
+WITHOUT_INFLUENCE = frozenset({"workers", "cache", "run_dir", "save_minutes"})
 
 _PATHS = {"data", "classes", "anchors", "weights"}
 
@@ -210,6 +210,9 @@ class Config:
     )
     # --- the run
     run_dir: str | None = option(None, "folder of the run; None: logs/<date and time>", "run")
+    save_minutes: float = option(
+        10.0, "minutes between saves of the state within an epoch; 0: at its end only", "run", low=0
+    )
     eval_period: int = option(5, "epochs between measurements of validation mAP", "run", low=1)
     early_stopping: int | None = option(
         None, "stop after this many epochs without a better mAP; None: never", "run", low=1

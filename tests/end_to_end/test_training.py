@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import json
 
+import h5py
 import numpy as np
 import pytest
 
@@ -122,6 +123,61 @@ def test_a_killed_run_resumes_as_if_it_had_never_stopped(folder, settings, finis
         assert a == pytest.approx(b, rel=1e-4)
 
 
+def stored(path):
+    """The arrays of a weights file by name."""
+    found = {}
+
+    def visit(name, member):
+        if isinstance(member, h5py.Dataset):
+            found[name] = member[()]
+
+    with h5py.File(path) as file:
+        file.visititems(visit)
+    return found
+
+
+def kill_at(epoch, step, monkeypatch, train):
+    """Train, and stop without warning at a step of an epoch, both counted from 0."""
+
+    def stop(self, batch, logs=None):
+        if (self.batches.epoch, self.batches.first_step + batch) == (epoch, step):
+            raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(callbacks.ProgressBar, "on_train_batch_end", stop)
+        with pytest.raises(Killed):
+            train()
+
+
+def test_a_run_killed_within_epochs_ends_bit_for_bit_as_if_it_had_never_stopped(
+    folder, settings, monkeypatch, capsys
+):
+    """With a frozen backbone, accumulated gradients and averages, killed in both phases."""
+    options = {**settings, "network": "yolov4-tiny", "batch_size": 1, "freeze_batch_size": 1}
+    options |= {"freeze_epochs": 1, "accumulate": 2, "optimizer": "adamw", "eval_period": 1}
+    whole = training.train_model(Config(**options, run_dir=str(folder / "whole")))
+    run = training.Run(folder / "within")
+    config = Config(**options, save_minutes=1e-9, run_dir=str(run.folder))
+    kill_at(0, 3, monkeypatch, lambda: training.train_model(config))
+    assert load_progress(run.state_file).position == "step 3 of epoch 1"
+    kill_at(2, 2, monkeypatch, lambda: training.resume_run(run.folder))
+    assert load_progress(run.state_file).position == "step 2 of epoch 3"
+    training.resume_run(run.folder)
+    assert "from step 2 of epoch 3; it has 3 epochs" in capsys.readouterr().out
+    for expected, found in (
+        (arrays(whole), arrays(run)),
+        (stored(whole.last_weights), stored(run.last_weights)),
+        (stored(whole.best_weights), stored(run.best_weights)),
+    ):
+        assert expected.keys() == found.keys()
+        for name, value in expected.items():
+            np.testing.assert_array_equal(found[name], value, err_msg=name)
+    rows = [load_progress(r.state_file).history for r in (whole, run)]
+    for row in [row for history in rows for row in history]:
+        del row["images_per_second"], row["waited_for_data"]
+    assert rows[0] == rows[1]
+
+
 @pytest.mark.slow
 def test_a_run_killed_in_its_first_epoch_keeps_the_weights_it_started_from(
     folder, settings, finished, monkeypatch
@@ -135,7 +191,7 @@ def test_a_run_killed_in_its_first_epoch_keeps_the_weights_it_started_from(
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(training, "_run_phase", lambda *a: note(None, *a))
+        patch.setattr(training, "_run_epochs", lambda *a: note(None, *a))
         with pytest.raises(Killed):
             training.resume_run(run.folder)
     reference = build_model(finished.config(), 4)

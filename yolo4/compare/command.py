@@ -42,7 +42,7 @@ def compare_losses(options: CompareOptions) -> dict[str, Any]:
 
 
 def _how_to_go_on() -> str:
-    return "\nstopped; the same command continues after the last finished epoch"
+    return "\nstopped; the same command continues from what was saved last"
 
 
 def _write_outcome(plan: Plan) -> dict[str, Any]:

@@ -41,7 +41,7 @@ class LossAnalysisCallback(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Analyze the untrained network. Its average is empty until the first step."""
-        if load_progress(self.run.state_file).epoch == 0:
+        if not load_progress(self.run.state_file).has_begun:
             self._add(0)
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:

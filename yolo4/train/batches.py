@@ -24,25 +24,34 @@ class TrainingBatches(keras.utils.PyDataset):
         batch_size: images per step.
         epoch: the first epoch, counted from 0.
         workers: number of threads that request batches.
+        first_step: batches of each epoch that are left out, at its start. Keras counts the rest
+            from 0.
     """
 
     def __init__(
-        self, maker: TrainingSet | ProcessBatchMaker, batch_size: int, epoch: int, workers: int
+        self,
+        maker: TrainingSet | ProcessBatchMaker,
+        batch_size: int,
+        epoch: int,
+        workers: int,
+        first_step: int = 0,
     ) -> None:
         super().__init__(workers=workers, max_queue_size=2 * workers)
         self.maker = maker
         self.batch_size = batch_size
         self.epoch = epoch
+        self.first_step = first_step
+        self._left_out = 0
         self._epoch_has_begun = False
         self._error: UserError | None = None
         self._ready_times: dict[int, float] = {}
 
     def __len__(self) -> int:
-        return self.maker.steps(self.batch_size)
+        return self.maker.steps(self.batch_size) - self.first_step
 
     def __getitem__(self, step: int) -> tuple[np.ndarray, Targets]:
         try:
-            batch = self.maker.batch(step, self.epoch, self.batch_size)
+            batch = self.maker.batch(self._left_out + step, self.epoch, self.batch_size)
         except UserError as error:
             self._error = error
             raise
@@ -65,8 +74,10 @@ class TrainingBatches(keras.utils.PyDataset):
     def on_epoch_end(self) -> None:
         """Advance to the next epoch. Keras calls this while no worker is running.
 
-        It also calls this once before the first epoch, which does not count.
+        It also calls this once before the first epoch, which does not count, after it has looked at
+        the first two batches. Those are the first of the whole epoch, whose sizes differ.
         """
+        self._left_out = self.first_step
         self.epoch += self._epoch_has_begun
         self._epoch_has_begun = False
 

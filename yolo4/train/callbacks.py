@@ -63,10 +63,15 @@ class StopOnNonFinite(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """Check the weights: no loss has seen the last update yet."""
-        if not all(np.isfinite(weight).all() for weight in self.model.get_weights()):
+        if not has_finite_weights(self.model):
             raise NonFiniteLossError(
                 f"the last step of epoch {epoch + 1} made weights NaN or infinite; {_ADVICE}"
             )
+
+
+def has_finite_weights(model: keras.Model) -> bool:
+    """Whether no weight is NaN or infinite."""
+    return all(np.isfinite(weight).all() for weight in model.get_weights())
 
 
 class ProgressBar(keras.callbacks.Callback):
@@ -75,12 +80,14 @@ class ProgressBar(keras.callbacks.Callback):
     Args:
         epochs: epochs of the whole training.
         batches: the training batches.
+        progress: the time of the finished steps of an epoch; updated after each step.
     """
 
-    def __init__(self, epochs: int, batches: TrainingBatches) -> None:
+    def __init__(self, epochs: int, batches: TrainingBatches, progress: Progress) -> None:
         super().__init__()
         self.epochs = epochs
         self.batches = batches
+        self.progress = progress
         self.bar = tqdm(disable=True)
 
     def close(self) -> None:
@@ -89,11 +96,17 @@ class ProgressBar(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         """Open the bar."""
-        self.start = time.perf_counter()
-        self.waited = 0.0
-        total = self.params["steps"] * self.batches.batch_size
-        name = f"epoch {epoch + 1}/{self.epochs}"
-        self.bar = tqdm(total=total, desc=name, unit="image", leave=False, disable=None)
+        self.start = time.perf_counter() - self.progress.seconds
+        size, done = self.batches.batch_size, self.batches.first_step
+        self.images = (done + self.params["steps"]) * size
+        self.bar = tqdm(
+            total=self.images,
+            initial=done * size,
+            desc=f"epoch {epoch + 1}/{self.epochs}",
+            unit="image",
+            leave=False,
+            disable=None,
+        )
 
     def on_train_batch_begin(self, batch: int, logs: Logs = None) -> None:
         """Remember when the step begins; it begins by taking its batch."""
@@ -101,7 +114,8 @@ class ProgressBar(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         """Advance the bar."""
-        self.waited += self.batches.waiting_time(batch, self.step_start)
+        self.progress.waited += self.batches.waiting_time(batch, self.step_start)
+        self.progress.seconds = time.perf_counter() - self.start
         self.bar.set_postfix({name: f"{value:.3g}" for name, value in logs.items()}, refresh=False)
         self.bar.update(self.batches.batch_size)
 
@@ -109,8 +123,8 @@ class ProgressBar(keras.callbacks.Callback):
         """Close the bar; log speed, the fraction of time spent waiting and the learning rate."""
         self.close()
         seconds = time.perf_counter() - self.start
-        logs["images_per_second"] = self.params["steps"] * self.batches.batch_size / seconds
-        logs["waited_for_data"] = self.waited / seconds
+        logs["images_per_second"] = self.images / seconds
+        logs["waited_for_data"] = self.progress.waited / seconds
         logs["lr"] = float(self.model.optimizer.learning_rate)
 
 
@@ -182,11 +196,11 @@ class CheckpointAndHistory(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         """Start the clock."""
-        self.start = time.perf_counter()
+        self.start = time.perf_counter() - self.progress.seconds
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """Write everything, the state last: an epoch counts as finished once the state says so."""
-        self.progress.epoch = epoch + 1
+        self.progress.end_epoch()
         self.progress.history.append({"epoch": epoch + 1, **logs})
         self._write_history()
         if "map50" in logs:

@@ -34,6 +34,9 @@ class Progress:
         best_epoch: the epoch after which it was measured.
         stopped_early: whether early stopping has ended the training.
         history: one row per epoch, by column name.
+        step: number of finished steps of the epoch after the finished ones.
+        seconds: how long they took.
+        waited: how many of these seconds they waited for data.
     """
 
     epoch: int = 0
@@ -43,11 +46,25 @@ class Progress:
     best_epoch: int = 0
     stopped_early: bool = False
     history: list[dict[str, float]] = dataclasses.field(default_factory=list)
+    step: int = 0
+    seconds: float = 0.0
+    waited: float = 0.0
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether a step is finished."""
+        return (self.epoch, self.step) > (0, 0)
 
     @property
     def position(self) -> str:
         """Where the training is, for messages."""
+        if self.step:
+            return f"step {self.step} of epoch {self.epoch + 1}"
         return f"the end of epoch {self.epoch}" if self.epoch else "the start"
+
+    def end_epoch(self) -> None:
+        """Count the current epoch as finished."""
+        self.epoch, self.step, self.seconds, self.waited = self.epoch + 1, 0, 0.0, 0.0
 
 
 def save_state(path: Path, model: keras.Model, progress: Progress) -> None:
@@ -55,9 +72,8 @@ def save_state(path: Path, model: keras.Model, progress: Progress) -> None:
 
     It ends with a checksum. The file that it replaces is kept beside it.
     """
-    arrays = {f"weight_{i}": value for i, value in enumerate(model.get_weights())}
-    for i, variable in enumerate(model.optimizer.variables):
-        arrays[f"optimizer_{i}"] = keras.ops.convert_to_numpy(variable)
+    variables = _variables(model, "weight", "optimizer", "metric")
+    arrays = {name: keras.ops.convert_to_numpy(value) for name, value in variables.items()}
     with atomic_path(path) as temporary:
         with temporary.open("wb") as file:
             np.savez(file, progress=json.dumps(dataclasses.asdict(progress)), **arrays)
@@ -108,12 +124,33 @@ def load_state(path: Path, model: keras.Model, optimizer: bool) -> None:
         UserError: the state is damaged or belongs to another network or optimizer; nothing was
             restored.
     """
-    variables = {f"weight_{i}": variable for i, variable in enumerate(model.weights)}
-    if optimizer:
-        variables |= {f"optimizer_{i}": v for i, v in enumerate(model.optimizer.variables)}
-    kinds = ("weight_", "optimizer_") if optimizer else ("weight_",)
+    _restore(path, model, *(("weight", "optimizer") if optimizer else ("weight",)))
+
+
+def load_running_means(path: Path, model: keras.Model) -> None:
+    """Restore the means of the losses so far, of a state that was saved within an epoch.
+
+    Raises:
+        UserError: as `load_state`.
+    """
+    _restore(path, model, "metric")
+
+
+def _variables(model: keras.Model, *kinds: str) -> dict[str, keras.Variable]:
+    """The variables of a model by their names in a state."""
+    of_kinds = {
+        "weight": model.weights,
+        "optimizer": model.optimizer.variables,
+        "metric": model.metrics_variables,
+    }
+    return {f"{kind}_{i}": v for kind in kinds for i, v in enumerate(of_kinds[kind])}
+
+
+def _restore(path: Path, model: keras.Model, *kinds: str) -> None:
+    variables = _variables(model, *kinds)
     with open_npz(path, _EXPECTED) as stored:
-        arrays = {name: stored[name] for name in stored.files if name.startswith(kinds)}
+        names = [name for name in stored.files if name.rpartition("_")[0] in kinds]
+        arrays = {name: stored[name] for name in names}
     shapes = {name: array.shape for name, array in arrays.items()}
     if shapes != {name: tuple(variable.shape) for name, variable in variables.items()}:
         raise UserError(

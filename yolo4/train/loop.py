@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import json
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -16,7 +17,7 @@ from utils.files.lock import locked
 from utils.files.writing import write_atomically
 from utils.process.signals import explained_interruption
 from utils.training_data.dataset import TrainingSet
-from utils.training_data.worker_processes import batch_maker
+from utils.training_data.worker_processes import ProcessBatchMaker, batch_maker
 from yolo4.build import build_criterion, build_model, set_precision
 from yolo4.config import Config
 from yolo4.run import Run, open_run
@@ -32,6 +33,7 @@ from yolo4.train.checkpoint import (
 )
 from yolo4.train.optimizer import compile_for_phase, compiled_by_xla, jit_compile
 from yolo4.train.previews import save_batch
+from yolo4.train.saving import SaveWithinEpoch
 from yolo4.train.setup import TrainingSetup, new_run, prepare, prepare_resume, training_set
 from yolo4.train.validation import Evaluator
 
@@ -203,10 +205,11 @@ def _fit(
         compile_for_phase(model, config, first, dataset.steps(batch_size), batch_size)
         # Between the phases too: Keras's `fit` ends with the averaged weights in the model, but
         # training continues with the raw ones, as a resumed run does.
-        if resumed or progress.epoch > 0:
-            load_state(run.state_file, model, optimizer=progress.epoch > first)
+        if resumed or progress.has_begun:
+            within_phase = (progress.epoch, progress.step) > (first, 0)
+            load_state(run.state_file, model, optimizer=within_phase)
             resumed = False
-            if progress.epoch == 0 and not run.batch_picture.exists():
+            if not (progress.has_begun or run.batch_picture.exists()):
                 # Older versions wrote the state first.
                 _save_first_batches(setup, model, dataset, batch_size)
         else:
@@ -214,8 +217,14 @@ def _fit(
         if frozen:
             print(f"the backbone is frozen up to epoch {last}")
         with batch_maker(dataset, batch_size, config.workers) as maker:
-            batches = TrainingBatches(maker, batch_size, progress.epoch, config.workers)
-            _run_phase(setup, model, batches, last, evaluator, progress, callbacks)
+            run_until = partial(
+                _run_epochs, setup, model, maker, batch_size, evaluator, progress, callbacks
+            )
+            if progress.step:  # `fit` trains whole epochs: the rest of one is trained by itself
+                run_until(progress.epoch + 1)
+                load_state(run.state_file, model, optimizer=True)
+            if progress.epoch < last and not model.stop_training:
+                run_until(last)
         if model.stop_training:
             break
 
@@ -249,20 +258,23 @@ def _save_first_batches(
     save_batch(run.batch_picture, *dataset.batch(0, 0, batch_size), setup.class_names)
 
 
-def _run_phase(
+def _run_epochs(
     setup: TrainingSetup,
     model: YOLOv4,
-    batches: TrainingBatches,
-    last_epoch: int,
+    maker: TrainingSet | ProcessBatchMaker,
+    batch_size: int,
     evaluator: Evaluator,
     progress: Progress,
     callbacks: Callbacks,
+    last_epoch: int,
 ) -> None:
     config, run = setup.config, setup.run
-    bar = ProgressBar(config.epochs, batches)
+    batches = TrainingBatches(maker, batch_size, progress.epoch, config.workers, progress.step)
+    bar = ProgressBar(config.epochs, batches, progress)
     every = [
         StopOnNonFinite(),
         bar,
+        SaveWithinEpoch(run, progress, batches, config.save_minutes),
         Validation(config, run, evaluator, progress),
         *callbacks,
         CheckpointAndHistory(run, progress, config.epochs),

@@ -18,6 +18,7 @@ from yolo4.train import batches as training_batches
 from yolo4.train import callbacks
 from yolo4.train.batches import TrainingBatches
 from yolo4.train.callbacks import ProgressBar
+from yolo4.train.checkpoint import Progress
 
 SIZE = (32, 32)
 BATCH = 2
@@ -85,6 +86,35 @@ def test_a_resumed_training_sees_what_an_uninterrupted_one_sees(records):
     parts += fit(TrainingBatches(training_set(records), BATCH, 1, 3), 1, 4)
     for (images, _), (others, _) in zip(whole, parts, strict=True):
         np.testing.assert_array_equal(images, others)
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize("sizes", [(), SIZES])
+@pytest.mark.parametrize("first_step", [1, 2])
+def test_the_rest_of_an_epoch_is_what_an_uninterrupted_one_sees(
+    records, workers, sizes, first_step
+):
+    dataset = training_set(records, sizes)
+    seen = fit(TrainingBatches(dataset, BATCH, 1, workers, first_step), 1, 2)
+    expected = [dataset.batch(step, 1, BATCH)[0] for step in range(first_step, 4)]
+    for (images, _), others in zip(seen, expected, strict=True):
+        np.testing.assert_array_equal(images, others)
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("first", range(12))
+def test_the_rest_of_an_epoch_may_begin_with_two_batches_of_one_size(records, first):
+    """Keras must not take that for the only size: these are the last of a turn and the first."""
+    dataset = training_set([*records] * 2, SIZES)
+    batches = TrainingBatches(dataset, BATCH, first, 2, first_step=2)
+    images = keras.Input((None, None, 3))
+    model = TracedModel(images, keras.layers.Dense(1)(images))
+    model.traces, model.pixels = 0, keras.metrics.Mean(name="pixels")
+    model.compile("sgd", jit_compile=False)
+    model.fit(batches, initial_epoch=first, epochs=first + 1, shuffle=False, verbose=0)
+    model.fit(TrainingBatches(dataset, BATCH, first + 1, 2), shuffle=False, verbose=0)
+    assert model.traces == 1
 
 
 class TracedModel(keras.Model):
@@ -158,8 +188,8 @@ def waited(making: float, training: float, workers: int) -> float:
     model = SlowModel(images, keras.layers.Dense(1)(images))
     model.seconds = training
     model.compile("sgd", run_eagerly=True)
-    logs = keras.callbacks.History()
-    model.fit(batches, shuffle=False, verbose=0, callbacks=[ProgressBar(1, batches), logs])
+    bar, logs = ProgressBar(1, batches, Progress()), keras.callbacks.History()
+    model.fit(batches, shuffle=False, verbose=0, callbacks=[bar, logs])
     return logs.history["waited_for_data"][0]
 
 
@@ -177,7 +207,7 @@ def test_the_share_of_waiting_by_hand(records, monkeypatch, ahead, share):
     for module in (training_batches, callbacks):
         monkeypatch.setattr(module, "time", clock)
     batches = TrainingBatches(training_set(records), BATCH, 0, 1)
-    bar = ProgressBar(1, batches)
+    bar = ProgressBar(1, batches, Progress())
     bar.set_params({"steps": len(batches)})
     bar.set_model(SimpleNamespace(optimizer=SimpleNamespace(learning_rate=0.1)))
     if ahead:
