@@ -2,11 +2,15 @@
 
 import os
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before any test imports TensorFlow
-
 import hypothesis
 import matplotlib
 import pytest
+
+from yolo4.environment.onednn import prefer_onednn
+
+# Before any test imports TensorFlow.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+prefer_onednn()
 
 # Deadlines measure the machine, not the code.
 hypothesis.settings.register_profile("project", deadline=None, max_examples=50)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from utils.errors import UserError
 from yolo4.environment.failures import describe_failure
 from yolo4.environment.keras_settings import check_keras_settings
+from yolo4.environment.onednn import prefer_onednn
 
 
 @contextlib.contextmanager
@@ -27,6 +28,7 @@ def quiet_start() -> Iterator[None]:
         yield
         return
     check_keras_settings()
+    prefer_onednn()
     # 3 hides TensorFlow's error lines too: they are about missing GPUs, and real errors raise.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()

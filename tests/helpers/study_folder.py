@@ -69,8 +69,8 @@ def begin_run(plan: Plan, arm_name: str, seed: int, config=None, **fingerprint) 
     run.folder.mkdir(parents=True)
     config = config or arm.config(plan.shared, seed)
     run.config_file.write_text(config.to_json())
-    hashes = {"initial_weights": f"w{seed}", "first_batches": f"b{seed}"} | fingerprint
-    run.fingerprint_file.write_text(json.dumps(hashes))
+    hashes = {"initial_weights": f"w{seed}", "first_batches": f"b{seed}", "onednn": "1"}
+    run.fingerprint_file.write_text(json.dumps(hashes | fingerprint))
 
 
 def diagnosis(images: Path) -> dict:

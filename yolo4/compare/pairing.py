@@ -51,7 +51,9 @@ def _fingerprint(run: StudyRun) -> dict[str, Any]:
 def _differences(arm: Arm, reference: Arm, run: StudyRun, other: StudyRun) -> str:
     """What differs between two runs with the same seed although it should not."""
     mine, theirs = _fingerprint(run), _fingerprint(other)
-    names = [name.replace("_", " ") for name in theirs if mine[name] != theirs[name]]
+    names = [
+        name.replace("_", " ") for name in {**theirs, **mine} if mine.get(name) != theirs.get(name)
+    ]
     of_arms = {*arm.overrides, *reference.overrides}
     if "matched" in (arm.protocol, reference.protocol):
         of_arms.add("confidence_gain")

@@ -16,6 +16,7 @@ from utils.files.intact import append_checksum, keep_previous, require_intact
 from utils.files.reading import open_npz
 from utils.files.writing import atomic_path
 from utils.training_data.dataset import TrainingSet
+from yolo4.environment.onednn import onednn_setting
 from yolo4.run import Run
 
 _EXPECTED = "the state of a training"
@@ -161,7 +162,7 @@ def _restore(path: Path, model: keras.Model, *kinds: str) -> None:
 
 
 def fingerprint(model: YOLOv4, dataset: TrainingSet, batch_size: int) -> dict[str, str]:
-    """Hash what two trainings must share to be compared pair by pair.
+    """What two trainings must share to be compared pair by pair.
 
     Args:
         model: before its first step.
@@ -169,7 +170,8 @@ def fingerprint(model: YOLOv4, dataset: TrainingSet, batch_size: int) -> dict[st
         batch_size: of the first phase.
 
     Returns:
-        SHA-256 of `initial_weights` and of `first_batches`, pixel for pixel, in hexadecimal.
+        SHA-256 of `initial_weights` and of `first_batches`, pixel for pixel, in hexadecimal, and
+        the setting of `onednn`, whose sums differ from TensorFlow's own in the last digits.
     """
     weights, batches = hashlib.sha256(), hashlib.sha256()
     for array in model.get_weights():
@@ -178,7 +180,11 @@ def fingerprint(model: YOLOv4, dataset: TrainingSet, batch_size: int) -> dict[st
         images, targets = dataset.batch(step, 0, batch_size)
         for array in (images, *(targets[name] for name in sorted(targets))):
             batches.update(array.tobytes())
-    return {"initial_weights": weights.hexdigest(), "first_batches": batches.hexdigest()}
+    return {
+        "initial_weights": weights.hexdigest(),
+        "first_batches": batches.hexdigest(),
+        "onednn": onednn_setting(),
+    }
 
 
 @contextlib.contextmanager

@@ -16,8 +16,8 @@ def test_runs_that_started_alike_are_pairs(tmp_path):
     pairing = check_pairing(plan)
     assert pairing.not_comparable == {}
     assert len(pairing.fingerprints) == 4
-    first = {"arm": "bce", "seed": 0, "initial_weights": "w0", "first_batches": "b0"}
-    assert pairing.fingerprints[0] == first
+    hashes = {"initial_weights": "w0", "first_batches": "b0", "onednn": "1"}
+    assert pairing.fingerprints[0] == {"arm": "bce", "seed": 0, **hashes}
 
 
 def test_other_weights_or_batches_are_reported_with_the_seed(tmp_path):
@@ -25,9 +25,10 @@ def test_other_weights_or_batches_are_reported_with_the_seed(tmp_path):
     for seed in plan.seeds:
         begin_run(plan, "bce", seed)
         begin_run(plan, "focal", seed, **({"first_batches": "other"} if seed == 1 else {}))
-        begin_run(plan, "ohem", seed)
+        begin_run(plan, "ohem", seed, onednn="0" if seed == 0 else "1")
     assert check_pairing(plan).not_comparable == {
-        "focal": "focal and bce differ with seed 1 in first batches"
+        "focal": "focal and bce differ with seed 1 in first batches",
+        "ohem": "ohem and bce differ with seed 0 in onednn",
     }
 
 
