@@ -14,13 +14,16 @@ from utils.errors import UserError
 from utils.files.reading import LFS_POINTER, begins_as_pointer
 
 IMAGE_SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm"}
-    | {".pgm", ".jp2"}
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".bmp", ".dib", ".tif", ".tiff"}
+    | {".webp", ".gif", ".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".j2k", ".jpx", ".avif"}
+    | {".heic", ".heif"}  # which Pillow does not read: a line says so
 )
 
 # Pillow warns about damaged metadata, which is not used here; damaged pixels raise an error.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
+_UNKNOWN = "not an image of a known format"
+_HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1")
 _EXIF_ORIENTATION = 0x0112
 _JPEG_START = b"\xff\xd8\xff"
 _JPEG_END, _JPEG_SCAN = 0xD9, 0xDA
@@ -86,9 +89,15 @@ def decode_image(data: bytes, name: str | Path) -> np.ndarray:
     except ImageError as error:
         raise ImageError(f"{name}: {error}") from None
     except Image.UnidentifiedImageError:
-        raise ImageError(f"{name}: not an image of a known format") from None
+        what = "HEIC, which is not read here; convert it to JPEG" if _is_heic(data) else _UNKNOWN
+        raise ImageError(f"{name}: {what}") from None
     except Exception as error:  # Pillow's decoders raise almost any type for damaged files
         raise ImageError(f"{name}: unreadable or truncated image ({_reason(error)})") from error
+
+
+def _is_heic(data: bytes) -> bool:
+    """Whether the first box of the file, its type, names a brand of HEIF (ISO/IEC 23008-12)."""
+    return data[4:8] == b"ftyp" and data[8:12] in _HEIC_BRANDS
 
 
 def exif_orientation(data: bytes) -> int:

@@ -1,6 +1,6 @@
 """Finds image files by name."""
 
-import os
+import os.path
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable
@@ -8,30 +8,8 @@ from itertools import takewhile
 from pathlib import Path
 
 from utils.annotations.split_names import split_of_file, split_of_folder
+from utils.files.folders import files_below
 from utils.image import is_image_name
-
-
-def files_below(folder: Path, suffix: str = "") -> list[Path]:
-    """All files below a folder, sorted; follows links, and skips hidden files and folders.
-
-    Args:
-        folder: the folder.
-        suffix: return only files with this suffix, in lower case and with its dot.
-    """
-    files_found, visited = [], set()
-    for parent, folders, files in os.walk(folder, followlinks=True):
-        real = os.path.realpath(parent)
-        if real in visited:  # a link may point to a folder that contains it
-            folders.clear()
-            continue
-        visited.add(real)
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        files_found += [
-            Path(parent, name)
-            for name in files
-            if not name.startswith(".") and name.lower().endswith(suffix)
-        ]
-    return sorted(files_found)
 
 
 def subfolder(root: Path, name: str) -> Path | None:

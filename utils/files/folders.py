@@ -1,5 +1,9 @@
-"""Folders of the user, who may have none."""
+"""Folders: the user's home, which may be missing, and the files below any folder."""
 
+import functools
+import os
+import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 
@@ -9,3 +13,40 @@ def home_folder() -> Path | None:
         return Path.home()
     except RuntimeError:
         return None
+
+
+def files_below(folder: Path, suffix: str = "", without: Iterable[Path] = ()) -> list[Path]:
+    """All files below a folder, sorted; follows links, and skips hidden files and folders.
+
+    A line on standard error names a folder that cannot be read.
+
+    Args:
+        folder: the folder.
+        suffix: return only files with this suffix, in lower case and with its dot.
+        without: folders that are skipped.
+    """
+    files_found: list[Path] = []
+    visited = {os.path.realpath(skipped) for skipped in without}
+    for parent, folders, files in os.walk(folder, onerror=_report, followlinks=True):
+        real = os.path.realpath(parent)
+        if real in visited:  # a link may point to a folder that contains it
+            folders.clear()
+            continue
+        visited.add(real)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        files_found += [
+            Path(parent, name)
+            for name in files
+            if not name.startswith(".") and name.lower().endswith(suffix)
+        ]
+    return sorted(files_found)
+
+
+def _report(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError | NotADirectoryError):  # then it has no files
+        _report_once(error.filename, error.strerror)
+
+
+@functools.cache
+def _report_once(folder: str, reason: str) -> None:
+    print(f"passed over: {folder}: {reason}", file=sys.stderr)

@@ -8,7 +8,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from utils.errors import UserError
-from utils.files.writing import make_output, writing_to
+from utils.files.writing import make_output
 from utils.records import Detections
 from yolo4.inference.detector import Detector
 from yolo4.inference.heatmap import HeatMap
@@ -27,9 +27,9 @@ def predict(options: PredictOptions) -> int:
     """Find objects in every source and write the results to `options.output`.
 
     Returns:
-        The exit status: 0, also after q in the window; 1 if a source could not be read, which is
-        reported while the others are processed; 130 after Ctrl-C and 143 after SIGTERM, which
-        finish the files that are being written.
+        The exit status: 0, also after q in the window; 1 if a source could not be read or its
+        picture not written, which is reported while the others are processed; 130 after Ctrl-C and
+        143 after SIGTERM, which finish the files that are being written.
 
     Raises:
         UserError: there is no such source or run, or the results cannot be written.
@@ -68,7 +68,6 @@ def predict_with(detector: Detector, sources: Sequence[Source], options: Predict
     """Like `predict`, with a given detector and given sources."""
     pace = Pace()
     with (
-        writing_to(Path(options.output)),
         finish_on_interrupt() as stop,
         tqdm(desc="predict", unit=" images", total=len(sources)) as bar,
         open_recorder(detector.class_names, options, stop) as recorder,
@@ -79,7 +78,7 @@ def predict_with(detector: Detector, sources: Sequence[Source], options: Predict
     print(f"{pace}; results in {options.output}")
     if stop.status and not recorder.is_dismissed:
         return stop.status
-    return 1 if recorder.unreadable else 0
+    return 1 if recorder.failures else 0
 
 
 def _run(

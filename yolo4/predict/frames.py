@@ -1,24 +1,22 @@
 """Reads the frames of sources: an image file is one, a video or a webcam gives many."""
 
-import os
 import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 
+from utils.files.names import is_utf8
 from utils.files.reading import LFS_POINTER, is_lfs_pointer
 from utils.image import ImageError, read_image
+from yolo4.predict.opencv import quiet_opencv
 from yolo4.predict.sources import Source, SourceKind
 
 _DEFAULT_FPS = 25.0
 # A container states its number of frames only roughly.
 _COMPLETE = 0.9
-_QUIET = "-8"  # AV_LOG_QUIET of FFmpeg
-_SILENT = 0  # LOG_LEVEL_SILENT of OpenCV
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +26,8 @@ class Frame:
     Attributes:
         source: where it comes from.
         image: uint8 `[H, W, 3]` RGB; None if there is an `error`, and before `load_frame`.
-        number: number of the frame in its video, from 0; None for an image file.
+        number: number of the frame in its video, from 0; None for an image file. With an `error`,
+            the number of frames before it.
         fps: frames per second of its video.
         frame_count: number of frames of its video as the file states it, 0 if it does not.
         error: one line that names the file.
@@ -70,17 +69,14 @@ def load_frame(frame: Frame) -> Frame:
 def _open_capture(source: Source) -> cv2.VideoCapture:
     """OpenCV's reader, without OpenCV's own messages if the source cannot be opened."""
     is_webcam = source.kind is SourceKind.LIVE and source.name.isdecimal()
-    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", _QUIET)
-    # OpenCV 4.10 has the function in `cv2`, later versions in `cv2.utils.logging`.
-    here: Any = cv2 if hasattr(cv2, "setLogLevel") else cv2.utils.logging
-    before = here.setLogLevel(_SILENT)
-    try:
+    with quiet_opencv():
         return cv2.VideoCapture(int(source.name) if is_webcam else source.name)
-    finally:
-        here.setLogLevel(before)
 
 
 def _read_video(source: Source, stop: threading.Event) -> Iterator[Frame]:
+    if not is_utf8(source.name):  # OpenCV would crash
+        yield Frame(source, error=f"{source.name}: the name of a video must be UTF-8; rename it")
+        return
     capture = _open_capture(source)
     try:
         if not capture.isOpened():
@@ -101,7 +97,8 @@ def _read_video(source: Source, stop: threading.Event) -> Iterator[Frame]:
             number += 1
         if not stop.is_set() and (number == 0 or number <= _COMPLETE * count - 1):
             expected = f" of {count}" if count else ""
-            error = f"{source.name}: the video ends early, after {number}{expected} frames"
-            yield Frame(source, error=error)
+            written = ", which are in the output" if number else ""
+            error = f"{source.name}: the video ends early, after {number}{expected} frames{written}"
+            yield Frame(source, number=number, error=error)
     finally:
         capture.release()

@@ -15,6 +15,7 @@ from utils.draw import draw_boxes
 from utils.records import Detections
 from yolo4.inference.heatmap import HeatMap, draw_heat
 from yolo4.predict.frames import Frame
+from yolo4.predict.one_file import errors_of_one_file
 from yolo4.predict.options import PredictOptions
 from yolo4.predict.sources import Source, SourceKind
 from yolo4.predict.window import Window
@@ -34,6 +35,7 @@ class Result:
     Attributes:
         frame: the frame, without its pixels.
         detections: None if the frame could not be read.
+        errors: lines about files that could not be written.
         pictures: drawn images that are still to be written or shown, uint8 `[H, W, 3]` RGB, by
             their path in the output folder.
     """
@@ -41,6 +43,7 @@ class Result:
     frame: Frame
     detections: Detections | None
     pictures: Mapping[Path, np.ndarray]
+    errors: tuple[str, ...] = ()
 
 
 @contextmanager
@@ -80,7 +83,7 @@ class Recorder:
         videos: holds the open videos of the current source; closing it finishes them.
 
     Attributes:
-        unreadable: number of frames that could not be read.
+        failures: number of frames that could not be read and files that could not be written.
         is_dismissed: whether the person has pressed q in the window.
     """
 
@@ -96,7 +99,7 @@ class Recorder:
         self.class_names = class_names
         self.options = options
         self.stop = stop
-        self.unreadable = 0
+        self.failures = 0
         self.is_dismissed = False
         self.output = Path(options.output)
         self._file = file
@@ -124,13 +127,16 @@ class Recorder:
         }
         if heat is not None:
             pictures[source.heat_path] = draw_heat(frame.image, heat)
+        errors: list[str] = []
         if self.options.crop:
-            self._write_crops(frame, frame.image, detections)
+            with errors_of_one_file(errors.append):
+                self._write_crops(frame, frame.image, detections)
         if source.kind is SourceKind.IMAGE:
             for path, picture in pictures.items():
-                write_image(self.output / path, picture)
+                with errors_of_one_file(errors.append):
+                    write_image(self.output / path, picture)
             pictures = pictures if self._window else {}
-        return Result(bare, detections, pictures)
+        return Result(bare, detections, pictures, tuple(errors))
 
     def _write_crops(self, frame: Frame, image: np.ndarray, detections: Detections) -> None:
         source = frame.source
@@ -146,9 +152,10 @@ class Recorder:
         if frame.source != self._source:
             self.finish_source()
             self._source = frame.source
+        for error in result.errors:
+            self._report(error)
         if detections is None:
-            self.unreadable += 1
-            tqdm.write(f"skipped: {frame.error}", file=sys.stderr)
+            self._report(f"{'' if frame.number else 'skipped: '}{frame.error}")
             return
         self._file.add(frame.source.name, frame.number, detections)
         counts = Counter(self.class_names[int(label)] for label in detections.labels)
@@ -159,6 +166,10 @@ class Recorder:
             for path, picture in result.pictures.items():
                 self._video(path, frame.fps, picture)(picture)
         self._show(result)
+
+    def _report(self, line: str) -> None:
+        self.failures += 1
+        tqdm.write(line, file=sys.stderr)
 
     def _show(self, result: Result) -> None:
         if self._window is None or self.stop.is_set():
@@ -175,7 +186,8 @@ class Recorder:
 
     def finish_source(self) -> None:
         """Finish the videos of the current source and print its counts."""
-        self._open_videos.close()
+        with errors_of_one_file(self._report):
+            self._open_videos.close()
         self._videos.clear()
         if self.options.count and self._source is not None and self._most is not None:
             at_once = "" if self._source.kind is SourceKind.IMAGE else "most at once: "
@@ -184,8 +196,10 @@ class Recorder:
 
     def _video(self, path: Path, fps: float, picture: np.ndarray) -> Callable[[np.ndarray], None]:
         if path not in self._videos:
+            self._videos[path] = lambda picture: None  # if it cannot be written
             video = video_file(self.output / path, fps, picture.shape[1::-1])
-            self._videos[path] = self._open_videos.enter_context(video)
+            with errors_of_one_file(self._report):
+                self._videos[path] = self._open_videos.enter_context(video)
         return self._videos[path]
 
     def _as_text(self, counts: Mapping[str, int]) -> str:

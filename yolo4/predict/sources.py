@@ -2,14 +2,18 @@
 
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
+from itertools import chain
 from pathlib import Path
 
 from PIL import Image
 
 from utils.errors import UserError
+from utils.files.folders import files_below
+from utils.files.names import fitting_name
 from utils.image import IMAGE_SUFFIXES
 
 VIDEO_SUFFIXES = frozenset(
@@ -17,6 +21,7 @@ VIDEO_SUFFIXES = frozenset(
     | {".mts", ".m2ts", ".3gp", ".ogv"}
 )
 
+_MOST_SUFFIXES = 8
 _MAGIC = re.compile(r"[*?\[]")
 
 
@@ -52,9 +57,11 @@ class Source:
 def find_sources(arguments: Iterable[str | Path], output: Path) -> list[Source]:
     """The sources that the arguments name.
 
+    A line says which files of a folder or a pattern are neither images nor videos by their suffix.
+
     Args:
-        arguments: files, folders (searched to any depth for images and videos), glob patterns,
-            webcam numbers, stream addresses.
+        arguments: files, folders (searched to any depth for images and videos, also through links),
+            glob patterns, webcam numbers, stream addresses.
         output: the folder for the output; files in it are not sources.
 
     Returns:
@@ -82,8 +89,8 @@ def find_sources(arguments: Iterable[str | Path], output: Path) -> list[Source]:
             name,
             kind,
             path,
-            _claim(path.with_name(f"{path.stem}_heatmap{path.suffix}"), taken),
-            _claim(path.with_name(f"{path.stem}_crops"), taken),
+            _claim(_named(path, "_heatmap"), taken),
+            _claim(path.with_name(fitting_name(path.stem, "_crops")), taken),
         )
         for (name, kind, _), path in zip(found.values(), paths, strict=True)
     ]
@@ -94,15 +101,22 @@ def _claim(path: Path, taken: set[str]) -> Path:
     chosen, number = path, 1
     while os.path.normcase(chosen) in taken:
         number += 1
-        chosen = path.with_name(f"{path.stem}-{number}{path.suffix}")
+        chosen = _named(path, f"-{number}")
     taken.add(os.path.normcase(chosen))
     return chosen
+
+
+def _named(path: Path, ending: str) -> Path:
+    """The same path with `ending` after its stem, which is shortened if the name is too long."""
+    return path.with_name(fitting_name(path.stem, ending + path.suffix))
 
 
 def _writable(path: Path, kind: SourceKind) -> Path:
     """The same path, with .png after it if images of its suffix cannot be written."""
     known = Image.registered_extensions().get(path.suffix.lower()) in Image.SAVE
-    return path if known or kind is not SourceKind.IMAGE else path.with_name(path.name + ".png")
+    if known or kind is not SourceKind.IMAGE:
+        return path
+    return path.with_name(fitting_name(path.name, ".png"))
 
 
 def _expand(argument: str, output: Path) -> Iterator[tuple[str, SourceKind, Path]]:
@@ -138,11 +152,9 @@ def _matches(pattern: str, output: Path) -> Iterator[tuple[str, SourceKind, Path
             'path, as in "folder/**/*.jpg"'
         )
     matches = sorted(root.glob("/".join(parts[fixed:])))
-    files: dict[Path, None] = {}
     shown = [m for m in matches if not any(p[0] == "." for p in m.relative_to(root).parts)]
-    for match in shown:
-        inside = _in_folder(match, output) if match.is_dir() else [match]
-        files.update(dict.fromkeys(file for file in inside if _is_wanted(file)))
+    inside = [_below(match, output) if match.is_dir() else [match] for match in shown]
+    files = _wanted(dict.fromkeys(chain.from_iterable(inside)), pattern)
     if not files:
         raise UserError(f"{pattern}: matches no image or video")
     yield from ((str(file), _kind_of(file), file.relative_to(root)) for file in files)
@@ -150,21 +162,25 @@ def _matches(pattern: str, output: Path) -> Iterator[tuple[str, SourceKind, Path
 
 def _in_folder(folder: Path, output: Path) -> list[Path]:
     """Images and videos below a folder, sorted, without hidden ones and those of the output."""
-    files = []
-    for parent, folders, names in os.walk(folder):
-        here = Path(parent)
-        folders[:] = sorted(
-            name
-            for name in folders
-            if not name.startswith(".") and (here / name).resolve() != output.resolve()
-        )
-        files += [here / name for name in names if _is_wanted(here / name)]
-    return sorted(files)
+    return _wanted(_below(folder, output), str(folder))
 
 
-def _is_wanted(file: Path) -> bool:
-    known = file.suffix.lower() in IMAGE_SUFFIXES | VIDEO_SUFFIXES
-    return known and not file.name.startswith(".")
+def _below(folder: Path, output: Path) -> list[Path]:
+    is_output = folder.resolve() == output.resolve()  # reported as a source that is overwritten
+    return files_below(folder, without=() if is_output else (output,))
+
+
+def _wanted(files: Iterable[Path], where: str) -> list[Path]:
+    """Of some files the images and videos; a line says which others there are."""
+    files = list(files)
+    wanted = [file for file in files if file.suffix.lower() in IMAGE_SUFFIXES | VIDEO_SUFFIXES]
+    counts = Counter(file.suffix.lower() or "no suffix" for file in set(files).difference(wanted))
+    others = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    if others:
+        shown = ", ".join(f"{count} {suffix}" for suffix, count in others[:_MOST_SUFFIXES])
+        more = ", ..." if len(others) > _MOST_SUFFIXES else ""
+        print(f"{where}: passed over what is neither image nor video by its suffix: {shown}{more}")
+    return wanted
 
 
 def _kind_of(file: Path) -> SourceKind:

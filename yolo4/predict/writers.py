@@ -4,7 +4,7 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -13,20 +13,33 @@ import numpy as np
 from PIL import Image
 
 from utils.errors import UserError
+from utils.files.names import fitting_name, is_utf8
+from utils.files.space import written_by_library
 from utils.files.writing import atomic_path, write_atomically
 from utils.records import Detections
+from yolo4.predict.opencv import quiet_opencv
 
 _CODECS = {".webm": "VP80", ".flv": "FLV1", ".wmv": "WMV2", ".mpg": "PIM1", ".mpeg": "PIM1"}
 _DEFAULT_CODEC = "mp4v"
 _QUALITY = 93
+_MOST_TICKS = 65_535
 
 
 def write_image(path: Path, image: np.ndarray) -> None:
-    """Write uint8 `[H, W, 3]` RGB in the format that the suffix of `path` names."""
+    """Write uint8 `[H, W, 3]` RGB in the format that the suffix of `path` names.
+
+    Raises:
+        UserError: the format cannot hold the image: JPEG, for example, ends at 65,500 pixels.
+        OSError: the file cannot be written.
+    """
     encoded = io.BytesIO()
     file_format = Image.registered_extensions()[path.suffix.lower()]
     options = {"quality": _QUALITY} if file_format in ("JPEG", "WEBP") else {}
-    Image.fromarray(image).save(encoded, file_format, **options)
+    try:
+        Image.fromarray(image).save(encoded, file_format, **options)
+    except (OSError, ValueError) as error:
+        height, width = image.shape[:2]
+        raise UserError(f"{path}: {width}x{height} pixels do not fit {file_format}") from error
     write_atomically(path, encoded.getvalue(), durable=False)
 
 
@@ -44,8 +57,8 @@ def write_crops(
         left, top = np.floor(box[:2]).astype(int).clip(0, (width - 1, height - 1))
         right, bottom = np.ceil(box[2:]).astype(int).clip((left + 1, top + 1), (width, height))
         class_name = re.sub(r"[^\w.-]+", "_", class_names[int(label)])
-        path = folder / f"{prefix}{number:03d}_{class_name}{suffix}"
-        write_image(path, np.ascontiguousarray(image[top:bottom, left:right]))
+        name = fitting_name(f"{prefix}{number:03d}_{class_name}", suffix)
+        write_image(folder / name, np.ascontiguousarray(image[top:bottom, left:right]))
 
 
 @contextmanager
@@ -54,8 +67,8 @@ def video_file(
 ) -> Iterator[Callable[[np.ndarray], None]]:
     """A video that appears at its path when the block ends.
 
-    After an exception nothing is left of it. `.mp4` is added to its name if a video with the
-    suffix of `path` cannot be written.
+    After an exception nothing is left of it. If OpenCV cannot write a video with this suffix and
+    rate, it gets a rate that MPEG-4 can have, and if necessary `.mp4` after its name.
 
     Args:
         path: the file.
@@ -67,13 +80,10 @@ def video_file(
 
     Raises:
         UserError: on entering, if no video can be written there.
+        OSError: at the end, if the disk is full.
     """
     with ExitStack() as closing:
-        try:
-            codec = _CODECS.get(path.suffix.lower(), _DEFAULT_CODEC)
-            writer = closing.enter_context(_video_writer(path, "", codec, fps, size))
-        except UserError:
-            writer = closing.enter_context(_video_writer(path, ".mp4", _DEFAULT_CODEC, fps, size))
+        writer = _open_writer(path, fps, size, closing)
 
         def write(frame: np.ndarray) -> None:
             if frame.shape[1::-1] != size:
@@ -83,15 +93,45 @@ def video_file(
         yield write
 
 
+def mpeg4_rate(fps: float) -> float:
+    """The nearest rate that OpenCV writes to MPEG-4.
+
+    OpenCV takes as many decimals as the rate has, up to three, and MPEG-4 counts at most 65,535
+    ticks a second (ISO/IEC 14496-2, `vop_time_increment_resolution`, of 16 bits).
+    """
+    decimals = next((n for n in (3, 2, 1) if fps * 10**n <= _MOST_TICKS), 0)
+    return round(fps, decimals)
+
+
+def _open_writer(
+    path: Path, fps: float, size: tuple[int, int], closing: ExitStack
+) -> cv2.VideoWriter:
+    """The first writer that OpenCV can open, of the file's own format and rate if possible."""
+    if not is_utf8(path):  # OpenCV would crash
+        raise UserError(f"{path}: the path of a video must be UTF-8; rename it")
+    codec = _CODECS.get(path.suffix.lower(), _DEFAULT_CODEC)
+    with_mp4 = path.with_name(fitting_name(path.name, ".mp4"))
+    for target, target_codec in ((path, codec), (with_mp4, _DEFAULT_CODEC)):
+        for rate in dict.fromkeys((fps, mpeg4_rate(fps))):
+            with suppress(_NotOpenError):
+                return closing.enter_context(_video_writer(target, target_codec, rate, size))
+    raise UserError(f"{path}: OpenCV cannot write a video of {size[0]}x{size[1]} pixels here")
+
+
+class _NotOpenError(Exception):
+    """OpenCV cannot write a video of this format, rate or size."""
+
+
 @contextmanager
 def _video_writer(
-    path: Path, ending: str, codec: str, fps: float, size: tuple[int, int]
+    path: Path, codec: str, fps: float, size: tuple[int, int]
 ) -> Iterator[cv2.VideoWriter]:
-    with atomic_path(path.with_name(path.name + ending)) as temporary:
-        writer = cv2.VideoWriter(str(temporary), cv2.VideoWriter.fourcc(*codec), fps, size)
+    with atomic_path(path) as temporary, written_by_library(temporary, path):
+        with quiet_opencv():
+            writer = cv2.VideoWriter(str(temporary), cv2.VideoWriter.fourcc(*codec), fps, size)
         try:
             if not writer.isOpened():
-                raise UserError(f"{path}: OpenCV cannot write a video here")
+                raise _NotOpenError
             yield writer
         finally:
             writer.release()
@@ -99,15 +139,19 @@ def _video_writer(
 
 @contextmanager
 def detections_file(path: Path, class_names: Sequence[str]) -> Iterator["DetectionsFile"]:
-    """A list of detections that appears at its path when the block ends.
+    r"""A list of detections that appears at its path when the block ends.
 
-    After an exception the old file stays.
+    After an exception the old file stays. A byte of a file name that is not UTF-8 is an escape
+    sequence of JSON, such as "\udcff" for 0xFF, which Python reads as the same name again.
 
     Args:
         path: the file.
         class_names: names of the labels.
     """
-    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+    with (
+        atomic_path(path) as temporary,
+        temporary.open("w", encoding="utf-8", errors="backslashreplace") as file,
+    ):
         detections = DetectionsFile(file, class_names)
         yield detections
         detections.end()

@@ -264,7 +264,7 @@ def test_an_error_of_the_network_leaves_nothing_half_done(here):
 def test_an_output_that_cannot_be_written_is_reported(here):
     write(Path("a.png"))
     Path("out").write_text("a file")
-    with pytest.raises(UserError, match="--output out: cannot write"):
+    with pytest.raises(FileExistsError, match="'out'"):
         run("a.png")
 
 
@@ -280,12 +280,19 @@ def test_an_output_that_cannot_be_written_is_reported_before_the_network_starts(
         predict(PredictOptions(sources=("a.png",), output="out"))
 
 
-def test_a_video_that_cannot_be_put_in_its_place_leaves_nothing_half_done(here):
+def test_what_cannot_be_put_in_its_place_is_reported_and_the_others_are_written(here, capsys):
     write_video("clip.mp4", frames=2)
+    write(Path("a.png"))
+    write(Path("b.png"))
     Path("out/clip.mp4").mkdir(parents=True)
-    with pytest.raises(UserError, match="--output out: cannot write"):
-        run("clip.mp4")
-    assert files_in("out") == []
+    Path("out/a.png").mkdir()
+    status, entries = run("clip.mp4", "a.png", "b.png")
+    assert status == 1
+    assert [entry["image"] for entry in entries] == ["clip.mp4"] * 2 + ["a.png", "b.png"]
+    assert files_in("out") == ["b.png", "detections.json"]
+    printed = capsys.readouterr().err
+    for name in ("clip.mp4", "a.png"):
+        assert f"not written: out/{name}: Is a directory" in printed
 
 
 def test_show_without_a_screen_is_reported_and_files_are_written(here, monkeypatch, capsys):

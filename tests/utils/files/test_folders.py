@@ -1,0 +1,56 @@
+"""Files below a folder, and the home that a user may not have."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from utils.annotations.scan_cache import cache_folder
+from utils.files.folders import files_below, home_folder
+
+pytestmark = pytest.mark.quick
+
+
+def test_files_below_a_folder_follow_links_once_and_skip_what_is_hidden(tmp_path):
+    for name in ("in/b/1", "in/a/2", "in/.c/3", "in/.4", "in/out/5", "real/6"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "in" / "link").symlink_to(tmp_path / "real")
+    (tmp_path / "real" / "loop").symlink_to(tmp_path / "in")
+    folder = tmp_path / "in"
+    found = [str(path.relative_to(folder)) for path in files_below(folder)]
+    assert found == ["a/2", "b/1", "link/6", "out/5"]
+    without = files_below(folder, without=[folder / "out", tmp_path / "real"])
+    assert [str(path.relative_to(folder)) for path in without] == ["a/2", "b/1"]
+
+
+def test_a_folder_that_cannot_be_read_is_named_once(tmp_path, monkeypatch, capsys):
+    (tmp_path / "locked").mkdir()
+    scandir = os.scandir
+
+    def refuse(path):
+        if Path(path).name == "locked":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    for _ in range(2):
+        assert files_below(tmp_path) == []
+    assert capsys.readouterr().err == f"passed over: {tmp_path / 'locked'}: Permission denied\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="users have numbers on POSIX")
+def test_a_user_without_a_name_and_a_home_has_no_cache(monkeypatch):
+    import pwd
+
+    def unknown(number):
+        raise KeyError(number)
+
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    monkeypatch.delenv("HOME", raising=False)
+    assert home_folder() is None
+    monkeypatch.setenv("XDG_CACHE_HOME", "/cache")
+    assert cache_folder() == Path("/cache/yolov4/scans")
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    assert cache_folder() == Path("/.cache/yolov4/scans")
