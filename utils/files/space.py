@@ -1,6 +1,8 @@
 """Notices a full disk where a library that writes a file does not."""
 
+import errno
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,6 +10,10 @@ from pathlib import Path
 from utils.files.writing import error_about
 
 _PROBE = bytes(2**16)
+_FULL = {
+    os.strerror(number): number
+    for number in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG)
+}
 
 
 @contextmanager
@@ -23,12 +29,26 @@ def written_by_library(path: Path, name: Path | None = None) -> Iterator[None]:
     Raises:
         OSError: no more can be written there.
     """
+    shown = name or path
     try:
         yield
-    except Exception:
-        _require_space(path, name or path)
+    except Exception as error:
+        if full := full_disk(error):
+            is_other = full.filename is not None and str(path) not in full.filename
+            raise (full if is_other else OSError(full.errno, full.strerror, str(shown))) from error
+        _require_space(path, shown)
         raise
-    _require_space(path, name or path)
+    _require_space(path, shown)
+
+
+def full_disk(error: Exception) -> OSError | None:
+    """The full disk that a library in C++ tells of in its own error; None if it tells of none."""
+    text = str(error)
+    for reason, number in _FULL.items():
+        if reason in text:
+            path = re.search(rf"([^\s;]*[/\\.][^\s;]*)[;:] {reason}", text)
+            return OSError(number, reason, path and path[1])
+    return None
 
 
 def _require_space(path: Path, name: Path) -> None:

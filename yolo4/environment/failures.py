@@ -1,18 +1,16 @@
 """Failures of the machine rather than of the program, each described in one line."""
 
 import errno
-import os
 
 from utils.errors import missing_system_library
+from utils.files.space import full_disk
 
 _LESS_MEMORY = "a smaller --batch-size or --input-size and fewer --workers need less"
 # What the dynamic linker says if an address space is limited (`ulimit -v`).
 _UNMAPPED = ("failed to map segment", "cannot allocate memory", "Cannot allocate memory")
 _OPENCV_NO_MEMORY = -4
-# What libraries in C++ say in errors of their own if they cannot write a file.
-_FULL_NUMBERS = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG)
-_FULL = [os.strerror(number) for number in _FULL_NUMBERS]
-_NO_OUTPUT = (*_FULL_NUMBERS, errno.EIO, errno.EBADF)
+# Errors of the standard streams, which have no names.
+_OF_OUTPUT = (errno.ENOSPC, getattr(errno, "EDQUOT", None), errno.EFBIG, errno.EIO, errno.EBADF)
 
 
 def describe_failure(error: BaseException) -> str | None:
@@ -28,8 +26,8 @@ def describe_failure(error: BaseException) -> str | None:
         return missing_system_library(error) or _describe_import(error)
     if isinstance(error, UnicodeEncodeError):
         return f"{error.object!r}: a name that is not UTF-8, which a library needs; rename it"
-    if _is_full_disk(error):
-        return _first_line(error)
+    if isinstance(error, Exception) and (full := full_disk(error)):
+        return _describe_file(full)
     return _describe_memory(error)
 
 
@@ -38,7 +36,7 @@ def _describe_file(error: OSError) -> str:
     if error.filename is not None:
         return f"{error.filename}: {reason}"
     # Errors about files name them, and those about the standard streams name nothing.
-    return f"the output cannot be written: {reason}" if error.errno in _NO_OUTPUT else reason
+    return f"the output cannot be written: {reason}" if error.errno in _OF_OUTPUT else reason
 
 
 def _describe_import(error: ImportError) -> str | None:
@@ -46,10 +44,6 @@ def _describe_import(error: ImportError) -> str | None:
         if any(words in line for words in _UNMAPPED):
             return f"too little memory to load a library ({line.strip()}); see ulimit -v"
     return None
-
-
-def _is_full_disk(error: BaseException) -> bool:
-    return isinstance(error, Exception) and any(reason in str(error) for reason in _FULL)
 
 
 def _describe_memory(error: BaseException) -> str | None:

@@ -9,6 +9,7 @@ import numpy as np
 from utils.annotations import load_dataset
 from utils.errors import UserError
 from utils.files.lock import locked
+from utils.files.space import written_by_library
 from utils.files.writing import make_output, temporary_folder
 from utils.image import read_image
 from utils.letterbox import fit_image
@@ -56,7 +57,8 @@ def export(options: ExportOptions) -> None:
     with locked(output), temporary_folder(output) as folder:
         print(f"exporting {run.folder} to {options.format}, {options.precision}")
         if isinstance(export_format, ModelFormat):
-            _export_model(run, options, export_format, folder, splits, image)
+            with written_by_library(folder, output / export_format.file):
+                _export_model(run, options, export_format, folder, splits, image)
         elif isinstance(export_format, NetworkFormat):
             network = load_network(run, "float32")
             print(export_format.export(network, run, folder, image.pixels))

@@ -13,8 +13,11 @@ from typing import Any
 from utils.errors import FileError, UserError, module_version
 from utils.files.lock import locked
 from utils.files.reading import read_json
+from utils.files.space import written_by_library
 from utils.files.writing import temporary_folder, write_atomically
 from utils.process.children import end_with_lifeline, lifeline
+from yolo4.cli import clean_exit
+from yolo4.environment.streams import prepare_streams
 from yolo4.formats import MODEL_FORMATS, ModelFormat
 from yolo4.run import Run, open_run
 
@@ -101,6 +104,7 @@ def _export_in_subprocess(
             stdin=stdin,
             stderr=subprocess.PIPE,
             text=True,
+            errors="backslashreplace",
             check=False,
         )
     if done.returncode:
@@ -121,7 +125,8 @@ def _export(run_folder: str, format_name: str, folder: str, any_size: str = "") 
 
     model_format = MODEL_FORMATS[format_name]
     network = engine_network(open_run(run_folder), bool(any_size))
-    model_format.write(network, Path(folder) / model_format.file)
+    with written_by_library(Path(folder)):
+        model_format.write(network, Path(folder) / model_format.file)
 
 
 def _stored_key(folder: Path) -> Any:
@@ -133,7 +138,6 @@ def _stored_key(folder: Path) -> Any:
 
 if __name__ == "__main__":
     end_with_lifeline()
-    try:
+    prepare_streams()
+    with clean_exit():
         _export(*sys.argv[1:])
-    except UserError as error:
-        sys.exit(f"error: {error}")
