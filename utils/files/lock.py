@@ -44,7 +44,7 @@ def locked(folder: Path, wait: float = 0.0) -> Iterator[None]:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             _acquire(lock, owner, wait)
-            write_atomically(owner, _this_process())
+            write_atomically(owner, _this_process(), durable=False)
             remove_leftovers(folder)
         except OSError as error:
             raise UserError(f"{folder}: cannot be written: {error}") from error

@@ -239,6 +239,8 @@ def _save_beginning(
     """
     run = setup.run
     try:
+        for state in (run.state_file, run.previous_state_file):
+            state.unlink(missing_ok=True)  # of another beginning, which had other settings
         write_atomically(run.classes_file, "".join(f"{name}\n" for name in setup.class_names))
         write_atomically(run.anchors_file, format_anchors(setup.anchors) + "\n")
         write_atomically(run.data_report_file, setup.data_report.to_csv())

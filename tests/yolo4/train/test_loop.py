@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from utils.errors import UserError
+from utils.files.intact import keep_previous
 from utils.files.lock import locked
 from utils.files.writing import write_atomically
 from yolo4.config import Config
@@ -20,6 +21,7 @@ pytestmark = pytest.mark.quick
 BEGINNING = (
     "classes.txt",
     "anchors.txt",
+    "data_report.csv",
     "fingerprint.json",
     "first_batch.png",
     "state.npz",
@@ -31,6 +33,13 @@ class Killed(BaseException):
     """Stands for a kill."""
 
 
+def save_state(path, *_):
+    """Keeps the state that it replaces, as the real one does."""
+    if path.exists():
+        keep_previous(path)
+    write_atomically(path, "a state")
+
+
 @pytest.fixture
 def save_beginning(tmp_path, monkeypatch):
     """Writes the first files of a run, without a network."""
@@ -38,9 +47,10 @@ def save_beginning(tmp_path, monkeypatch):
     config = Config(data=("nowhere",), run_dir=str(run.folder))
     anchors = np.ones((9, 2), np.float32)
     setup = SimpleNamespace(run=run, config=config, class_names=("cat",), anchors=anchors)
+    setup.data_report = SimpleNamespace(to_csv=lambda: "a report")
     monkeypatch.setattr(loop, "fingerprint", lambda *_: {"initial_weights": "a"})
     monkeypatch.setattr(loop, "save_batch", lambda path, *_: write_atomically(path, "a picture"))
-    monkeypatch.setattr(loop, "save_state", lambda path, *_: write_atomically(path, "a state"))
+    monkeypatch.setattr(loop, "save_state", save_state)
     dataset = SimpleNamespace(batch=lambda *_: (None, None))
     return lambda: loop._save_beginning(setup, None, Progress(), dataset, 4) or run
 
