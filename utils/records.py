@@ -16,6 +16,7 @@ class Record:
         boxes: float32 `[N, 4]`, xyxy in pixels of the image as displayed.
         labels: int32 `[N]`, indices into the data set's class names.
         difficult: bool `[N]`; these objects are neither positives nor negatives.
+        digest: a hash of the image file's bytes; empty if it is not known.
     """
 
     image: Path
@@ -23,6 +24,7 @@ class Record:
     boxes: np.ndarray
     labels: np.ndarray
     difficult: np.ndarray
+    digest: bytes = b""
 
 
 @dataclass(frozen=True, eq=False)

@@ -42,6 +42,11 @@ class Run:
         return self.folder / "anchors.txt"
 
     @property
+    def data_file(self) -> Path:
+        """Hashes of the images and boxes when the run began, with the classes and anchors, JSON."""
+        return self.folder / "data.json"
+
+    @property
     def fingerprint_file(self) -> Path:
         """Hashes of the initial weights and of the first batches, JSON."""
         return self.folder / "fingerprint.json"

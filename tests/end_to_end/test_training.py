@@ -334,16 +334,19 @@ class TestRefusals:
         with pytest.raises(UserError, match="all its 3 epochs are done"):
             train(parse(train_defaults({"preset": "sample", "hue": 0.5}, argv), "", argv))
 
-    def test_resuming_with_other_data(self, finished, settings, tmp_path):
+    @pytest.mark.parametrize("older", [True, False])
+    def test_resuming_with_other_data(self, finished, settings, tmp_path, older):
         copy = training.Run(tmp_path / "copy")
         copy.folder.mkdir()
-        for file in (finished.state_file, finished.classes_file, finished.anchors_file):
+        files = [finished.state_file, finished.classes_file, finished.anchors_file]
+        for file in [*files, *([] if older else [finished.data_file])]:
             (copy.folder / file.name).write_bytes(file.read_bytes())
         data = make_sample_data(tmp_path / "data", train=5, val=2, test=2, size=96)
         config = json.loads(finished.config_file.read_text(encoding="utf-8"))
         config |= {"data": [str(data)], "epochs": 9}
         copy.config_file.write_text(json.dumps(config), encoding="utf-8")
-        with pytest.raises(UserError, match="5 training images now, 6 when the run began"):
+        message = "5 images, but 6" if older else r"train_00006\.jpg (gone|now in)"
+        with pytest.raises(UserError, match=f"this has changed: train: .*{message}"):
             training.resume_run(copy.folder)
 
     def test_resuming_what_an_older_version_began(self, finished, tmp_path):

@@ -59,4 +59,5 @@ def make_record(
         boxes=np.array([one.corners for one in objects], np.float32).reshape(-1, 4),
         labels=np.array([labels[one.category] for one in objects], np.int32),
         difficult=np.array([one.difficult for one in objects], bool),
+        digest=item.digest,
     )

@@ -34,7 +34,15 @@ from yolo4.train.checkpoint import (
 from yolo4.train.optimizer import compile_for_phase, compiled_by_xla, jit_compile
 from yolo4.train.previews import save_batch
 from yolo4.train.saving import SaveWithinEpoch
-from yolo4.train.setup import TrainingSetup, new_run, prepare, prepare_resume, training_set
+from yolo4.train.setup import (
+    TrainingSetup,
+    data_digest,
+    new_run,
+    prepare,
+    prepare_resume,
+    require_same_data,
+    training_set,
+)
 from yolo4.train.validation import Evaluator
 
 Callbacks = Sequence[keras.callbacks.Callback]
@@ -138,11 +146,7 @@ def _resume(run: Run, callbacks: MakeCallbacks, found: FoundData | None) -> None
             f"no better mAP since epoch {progress.best_epoch}; {_further(folder)}"
         )
     setup = prepare_resume(run, found)
-    if len(setup.train) != progress.training_images:
-        raise UserError(
-            f"{', '.join(config.data)}: {len(setup.train)} training images now, "
-            f"{progress.training_images} when the run began; resuming needs the same data"
-        )
+    require_same_data(setup, progress.training_images)
     set_precision(config)
     keras.utils.set_random_seed(config.seed)
     print(f"resuming {folder} from {progress.position}; it has {config.epochs} epochs")
@@ -243,6 +247,7 @@ def _save_beginning(
             state.unlink(missing_ok=True)  # of another beginning, which had other settings
         write_atomically(run.classes_file, "".join(f"{name}\n" for name in setup.class_names))
         write_atomically(run.anchors_file, format_anchors(setup.anchors) + "\n")
+        data_digest(setup).save(run.data_file)
         write_atomically(run.data_report_file, setup.data_report.to_csv())
         _save_first_batches(setup, model, dataset, batch_size)
         save_state(run.state_file, model, progress)
