@@ -15,7 +15,7 @@ from yolo4.options import check_ranges, from_mapping, option
 
 # Settings that change no result. A comparison may change them between runs. `on_bad_data` is not
 # among them: it decides whether a record that cannot be read is left out of the training.
-WITHOUT_INFLUENCE = frozenset({"workers", "cache", "run_dir", "save_minutes"})
+WITHOUT_INFLUENCE = frozenset({"workers", "cache", "run_dir", "save_minutes", "save_top_k"})
 
 _PATHS = {"data", "classes", "anchors", "weights"}
 
@@ -212,6 +212,13 @@ class Config:
     run_dir: str | None = option(None, "folder of the run; None: logs/<date and time>", "run")
     save_minutes: float = option(
         10.0, "minutes between saves of the state within an epoch; 0: at its end only", "run", low=0
+    )
+    save_top_k: int = option(
+        1,
+        "epochs, the best by validation mAP, whose weights are kept in top/; 1: best.weights.h5 "
+        "alone",
+        "run",
+        low=1,
     )
     eval_period: int = option(5, "epochs between measurements of validation mAP", "run", low=1)
     early_stopping: int | None = option(

@@ -57,6 +57,15 @@ class Run:
         return self.folder / "best.weights.h5"
 
     @property
+    def top_folder(self) -> Path:
+        """Weights of the epochs with the highest validation mAP, if several are kept."""
+        return self.folder / "top"
+
+    def top_weights(self, epoch: int, score: float) -> Path:
+        """Weights of an epoch, counted from 1, with its validation mAP."""
+        return self.top_folder / f"epoch-{epoch:03d}-map-{score:.3f}.weights.h5"
+
+    @property
     def last_weights(self) -> Path:
         """Weights of the last epoch."""
         return self.folder / "last.weights.h5"

@@ -134,10 +134,10 @@ class Validation(keras.callbacks.Callback):
     It measures and saves the averaged weights (`averaged_weights`).
 
     Args:
-        config: `eval_period`, `epochs` and `early_stopping` are used.
+        config: `eval_period`, `epochs`, `early_stopping` and `save_top_k` are used.
         run: receives the weights and the preview image.
         evaluator: measures on the validation images.
-        progress: best mAP so far; updated.
+        progress: best epochs so far; updated.
     """
 
     def __init__(self, config: Config, run: Run, evaluator: Evaluator, progress: Progress) -> None:
@@ -168,6 +168,8 @@ class Validation(keras.callbacks.Callback):
         losses, voc, detections = self.evaluator.measure(self.model)
         score, loss, progress = voc.map, losses["loss"], self.progress
         logs |= {f"val_{name}": value for name, value in losses.items()} | {"map50": score}
+        if self.config.save_top_k > 1:
+            self._keep_top(score, loss, done)
         # As long as the mAP is 0, the loss decides which weights are better.
         if (score, -loss) > (progress.best_map, -progress.best_loss):
             progress.best_map, progress.best_loss, progress.best_epoch = score, loss, done
@@ -175,6 +177,20 @@ class Validation(keras.callbacks.Callback):
             threshold = voc.main.overall.best_f1().threshold
             names, records = self.evaluator.class_names, self.evaluator.records
             save_detections(self.run.detections_picture, records, detections, names, threshold)
+
+    def _keep_top(self, score: float, loss: float, done: int) -> None:
+        """Keep the weights if they are among the best, and remove those that no longer are."""
+        epochs = [*map(tuple, self.progress.top), (score, loss, done)]
+        epochs.sort(key=lambda entry: (-entry[0], *entry[1:]))
+        self.progress.top = epochs[: self.config.save_top_k]
+        files = {
+            number: self.run.top_weights(number, best) for best, _, number in self.progress.top
+        }
+        if done in files:
+            save_weights(self.model, files[done])
+        for file in self.run.top_folder.glob("epoch-*-map-*.weights.h5"):
+            if file not in files.values():
+                file.unlink()
 
 
 class CheckpointAndHistory(keras.callbacks.Callback):

@@ -33,6 +33,7 @@ class Progress:
         best_map: highest validation mAP, -1 before the first measurement.
         best_loss: validation loss measured with it.
         best_epoch: the epoch after which it was measured.
+        top: mAP, loss and number of the epochs whose weights are kept, the best first.
         stopped_early: whether early stopping has ended the training.
         history: one row per epoch, by column name.
         step: number of finished steps of the epoch after the finished ones.
@@ -45,6 +46,7 @@ class Progress:
     best_map: float = -1.0
     best_loss: float = 0.0
     best_epoch: int = 0
+    top: list[tuple[float, float, int]] = dataclasses.field(default_factory=list)
     stopped_early: bool = False
     history: list[dict[str, float]] = dataclasses.field(default_factory=list)
     step: int = 0

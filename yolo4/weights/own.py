@@ -28,9 +28,9 @@ def load_own(model: YOLOv4, path: Path, whole: bool = False) -> str:
 
 
 def _run_of(path: Path) -> Run | None:
-    """The run that a file belongs to."""
-    run = Run(path.parent)
-    return run if run.config_file.is_file() else None
+    """The run that a file belongs to, in its folder or in a folder of that."""
+    runs = map(Run, (path.parent, path.parent.parent))
+    return next((run for run in runs if run.config_file.is_file()), None)
 
 
 def _network(path: Path, network: NetworkSpec) -> NetworkSpec:

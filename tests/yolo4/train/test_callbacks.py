@@ -202,6 +202,47 @@ class TestValidation:
         assert (callback.progress.best_map, callback.progress.best_epoch) == (1.0, 5)
         assert run.detections_picture.is_file()
 
+    def test_by_default_only_the_best_weights_are_kept(self, run, record):
+        validate(run, record, [0, 1, 2], eval_period=1, epochs=3)
+        assert not run.top_folder.exists()
+
+    def test_the_weights_of_the_best_epochs_are_kept_and_no_others(self, run, record):
+        """Of equal mAPs those of the lower loss, then the earlier ones."""
+        found, losses = [0, 1, 1, 2, 0, 1, 1], [5.0, 5.0, 4.0, 6.0, 1.0, 3.0, 4.0]
+        options = {"eval_period": 1, "epochs": 7, "losses": losses, "save_top_k": 3}
+        _, _, callback = validate(run, record, found, **options)
+        names = [f"epoch-{n:03}-map-{score}.weights.h5" for n, score in self.TOP]
+        assert sorted(path.name for path in run.top_folder.iterdir()) == names
+        assert [epoch for *_, epoch in callback.progress.top] == [4, 6, 3]
+        for number, score in self.TOP:
+            saved = keras.Model(callback.model.inputs, callback.model.outputs)
+            saved.load_weights(run.top_weights(number, float(score)))
+            expected = callback.evaluator.weights[number - 1]
+            np.testing.assert_array_equal(saved.get_weights()[0], expected)
+
+    TOP = ((3, "0.500"), (4, "1.000"), (6, "0.500"))
+
+    def test_the_best_epochs_outlive_an_interruption(self, run, record):
+        progress = Progress(top=[[0.9, 1.0, 2], [0.7, 1.0, 5]])  # as JSON has them
+        callback = Validation(
+            Config(save_top_k=2, eval_period=1),
+            run,
+            Measured(record, [2], itertools.repeat(3.0)),
+            progress,
+        )
+        callback.set_model(network())
+        for _, _, epoch in progress.top:
+            run.top_folder.mkdir(exist_ok=True)
+            run.top_weights(epoch, {2: 0.9, 5: 0.7}[epoch]).write_bytes(b"")
+        (run.top_folder / "mine.weights.h5").write_bytes(b"")
+        callback.model.train_on_batch(np.ones((2, 1)))
+        callback.on_epoch_end(6, {})
+        assert sorted(path.name for path in run.top_folder.iterdir()) == [
+            "epoch-002-map-0.900.weights.h5",
+            "epoch-007-map-1.000.weights.h5",
+            "mine.weights.h5",
+        ]
+
     def test_while_nothing_is_found_the_lower_loss_is_better(self, run, record):
         options = {"eval_period": 1, "epochs": 4, "losses": [9.0, 7.0, 8.0, 6.0]}
         _, best, callback = validate(run, record, [0, 0, 0, 0], **options)

@@ -351,6 +351,10 @@ class TestSettings:
         run.config_file.write_text(dataclasses.replace(CONFIG, **own).to_json())
         assert open_weights(str(run.folder)).settings() == {"network": "yolov4", **own}
         assert open_weights(str(run.best_weights)).settings() == {"network": "yolov4", **own}
+        run.top_folder.mkdir()
+        top = shutil.copy(run.best_weights, run.top_weights(12, 0.861))
+        assert top.name == "epoch-012-map-0.861.weights.h5"
+        assert open_weights(str(top)).settings() == {"network": "yolov4", **own}
 
     def test_a_run_tells_its_network(self, run):
         settings = dataclasses.replace(CONFIG, network="yolov4-tiny-3l", scale_x_y=None)
