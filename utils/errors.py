@@ -18,14 +18,19 @@ class FileError(UserError):
     """A file cannot be read, or does not hold what it should.
 
     Attributes:
+        path: the file.
         detail: what was found, and what is expected.
         where: the place in the file ("line 3"), empty for the whole file.
     """
 
     def __init__(self, path: str | Path, detail: str, where: str = "") -> None:
         super().__init__(f"{path}, {where}: {detail}" if where else f"{path}: {detail}")
+        self.path = path
         self.detail = detail
         self.where = where
+
+    def __reduce__(self) -> tuple:  # processes send it to each other
+        return type(self), (self.path, self.detail, self.where)
 
 
 def metadata_version(module: str) -> str | None:

@@ -1,17 +1,18 @@
 """Reads images of any format as 8-bit RGB."""
 
-import contextlib
 import io
-import re
 import warnings
 from pathlib import Path
 
-import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
-from utils.errors import UserError
-from utils.files.reading import LFS_POINTER, begins_as_pointer
+from utils.decoding.jpeg import JPEG_START, decode_jpeg
+from utils.decoding.limits import MOST_PIXELS, RefusedImageError, require_few_pixels
+from utils.decoding.png import PNG_START, bits_per_channel, require_png_bytes, require_whole_png
+from utils.errors import FileError
+from utils.files import reading
+from utils.printable import one_line
 
 IMAGE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".bmp", ".dib", ".tif", ".tiff"}
@@ -21,18 +22,21 @@ IMAGE_SUFFIXES = frozenset(
 
 # Pillow warns about damaged metadata, which is not used here; damaged pixels raise an error.
 warnings.filterwarnings("ignore", module=r"PIL\.")
+# Pillow's own limit for opening a file; it raises an error for twice as many.
+Image.MAX_IMAGE_PIXELS = MOST_PIXELS
 
 _UNKNOWN = "not an image of a known format"
 _HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1")
+_MOST_BYTES = 2 << 30
 _EXIF_ORIENTATION = 0x0112
-_JPEG_START = b"\xff\xd8\xff"
-_JPEG_END, _JPEG_SCAN = 0xD9, 0xDA
-# In compressed data, 0xFF starts a marker unless a stuffed zero, a restart or a fill byte follows.
-_JPEG_NEXT_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
-_JPEG_AFTER_SCAN = frozenset({0xC4, 0xD9, 0xDA, 0xDB, 0xDC, 0xDD, 0xFE, *range(0xE0, 0xF0)})
+_EXIF_START = b"Exif\0\0"
+_EXIF_WITHIN = 1 << 18  # bytes of a JPEG
+_ROWS_AT_ONCE = 1 << 22  # pixels
+_SIXTEEN_BITS = ("I;16", "I;16B", "I;16L", "I")
+_BRIGHT = 64  # of 255: what 14 of 16 bits can reach
 
 
-class ImageError(UserError):
+class ImageError(FileError):
     """An image file cannot be read; the message has the file and the reason."""
 
 
@@ -62,37 +66,32 @@ def read_image(path: str | Path) -> np.ndarray:
 def read_bytes(path: str | Path) -> bytes:
     """Read the bytes of a file; raise an ImageError if it is missing, empty or unreadable."""
     try:
-        data = Path(path).read_bytes()
-    except FileNotFoundError:
-        raise ImageError(f"{path}: no such file") from None
-    except (OSError, ValueError) as error:
-        raise ImageError(f"{path}: cannot be read: {_reason(error)}") from error
+        data = reading.read_bytes(path, _MOST_BYTES)
+    except FileError as error:
+        raise ImageError(path, error.detail) from error
     if not data:
-        raise ImageError(f"{path}: the file is empty")
-    if begins_as_pointer(data):
-        raise ImageError(f"{path}: {LFS_POINTER}")
+        raise ImageError(path, "the file is empty")
     return data
 
 
 def decode_image(data: bytes, name: str | Path) -> np.ndarray:
     """Decode the bytes of an image file as `read_image` does; `name` starts the error messages."""
-    # OpenCV takes 0.6 of Pillow's time for a JPEG and about the same for other formats, but it
-    # reads damaged files without an error or prints warnings, so it only gets complete JPEGs.
-    if data.startswith(_JPEG_START) and _is_complete_jpeg(data, name):
-        with contextlib.suppress(cv2.error):  # a damaged header can state too many pixels
-            image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
-            if image is not None:
-                return image
     try:
-        with Image.open(io.BytesIO(data)) as image:
-            return _to_rgb(ImageOps.exif_transpose(image))
-    except ImageError as error:
-        raise ImageError(f"{name}: {error}") from None
+        # Pillow takes twice the time for a JPEG, and does not notice that its data ends early.
+        if data.startswith(JPEG_START) and (image := decode_jpeg(data)) is not None:
+            return _turned(image, exif_orientation(data))
+        return _decode_with_pillow(data)
     except Image.UnidentifiedImageError:
         what = "HEIC, which is not read here; convert it to JPEG" if _is_heic(data) else _UNKNOWN
-        raise ImageError(f"{name}: {what}") from None
-    except Exception as error:  # Pillow's decoders raise almost any type for damaged files
-        raise ImageError(f"{name}: unreadable or truncated image ({_reason(error)})") from error
+        raise ImageError(name, what) from None
+    except Image.DecompressionBombError:
+        detail = f"has more than {MOST_PIXELS:,} pixels; cut it into tiles"
+        raise ImageError(name, detail) from None
+    except RefusedImageError as error:
+        raise ImageError(name, str(error)) from None
+    except Exception as error:  # decoders raise almost any type for damaged files
+        detail = f"unreadable or truncated image ({one_line(error)})"
+        raise ImageError(name, detail) from error
 
 
 def _is_heic(data: bytes) -> bool:
@@ -105,6 +104,8 @@ def exif_orientation(data: bytes) -> int:
 
     5 to 8 swap width and height.
     """
+    if data.startswith(JPEG_START) and data.find(_EXIF_START, 0, _EXIF_WITHIN) < 0:
+        return 1
     try:
         with Image.open(io.BytesIO(data)) as image:
             orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
@@ -113,46 +114,73 @@ def exif_orientation(data: bytes) -> int:
     return orientation if orientation in range(1, 9) else 1
 
 
-def _is_complete_jpeg(data: bytes, name: str | Path) -> bool:
-    """Whether a JPEG has one or three channels, and every marker up to its end.
+def unused_bits(data: bytes, image: np.ndarray) -> str:
+    """Describe a 16-bit image that holds values of fewer bits, and so is almost black.
 
-    Raises:
-        ImageError: the compressed data contains a marker that is not allowed there.
+    Args:
+        data: the bytes of the file.
+        image: what `decode_image` made of them.
+
+    Returns:
+        What was found, empty for any other image.
     """
-    position = 2
-    while position + 2 <= len(data) and data[position] == 0xFF:
-        marker = data[position + 1]
-        if marker == _JPEG_END:
-            return True
-        if marker == 0xFF:
-            position += 1
-            continue
-        if 0xC0 <= marker <= 0xC2 and data[position + 9 : position + 10] not in (b"\x01", b"\x03"):
-            return False
-        position += 2 + int.from_bytes(data[position + 2 : position + 4])
-        if marker == _JPEG_SCAN:
-            next_marker = _JPEG_NEXT_MARKER.search(data, position)
-            if next_marker is None:
-                return False
-            position = next_marker.start()
-            if data[position + 1] not in _JPEG_AFTER_SCAN:
-                raise ImageError(f"{name}: damaged JPEG data at byte {position}")
-    return False
+    highest = int(image.max(initial=0))
+    if highest >= _BRIGHT or not _has_sixteen_bits(data):
+        return ""
+    return (
+        f"16-bit image whose values end below {256 * (highest + 1)}, so that the network sees 0 to "
+        f"{highest} of 255; scale the values to 0 to 65535"
+    )
+
+
+def _has_sixteen_bits(data: bytes) -> bool:
+    if data.startswith(PNG_START):
+        return bits_per_channel(data) == 16
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            return image.mode in _SIXTEEN_BITS
+    except Exception:  # as in `exif_orientation`
+        return False
+
+
+def _turned(image: np.ndarray, orientation: int) -> np.ndarray:
+    """An image as it is displayed, from its pixels as stored and its EXIF orientation."""
+    if orientation in (5, 6, 7, 8):
+        image = image.swapaxes(0, 1)
+    if orientation in (2, 3, 6, 7):
+        image = image[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        image = image[::-1]
+    return np.ascontiguousarray(image)
+
+
+def _decode_with_pillow(data: bytes) -> np.ndarray:
+    with Image.open(io.BytesIO(data)) as image:
+        require_few_pixels(*image.size)
+        is_png = image.format == "PNG"
+        if is_png:
+            require_png_bytes(data, *image.size)
+        image.load()
+        if is_png:
+            require_whole_png(data, image)
+        ImageOps.exif_transpose(image, in_place=True)
+        width, height = image.size
+        pixels = np.empty((height, width, 3), np.uint8)
+        # A few rows at a time: several copies of a large image would take gigabytes.
+        step = max(1, _ROWS_AT_ONCE // width)
+        for top in range(0, height, step):
+            rows = image.crop((0, top, width, min(top + step, height)))
+            pixels[top : top + step] = _to_rgb(rows)
+        return pixels
 
 
 def _to_rgb(image: Image.Image) -> np.ndarray:
     """Convert a Pillow image of any mode to uint8 `[H, W, 3]`."""
     if image.mode == "F":
-        raise ImageError("32-bit float pixels have no known range; expected 8 or 16 bits")
+        raise RefusedImageError("32-bit float pixels have no known range; expected 8 or 16 bits")
     if image.mode.startswith("I"):
         gray = (np.clip(np.asarray(image), 0, 0xFFFF) >> 8).astype(np.uint8)
         return np.repeat(gray[:, :, None], 3, axis=2)
     if image.mode == "P" and "transparency" in image.info:
         image = image.convert("RGBA")  # Pillow warns if converted to RGB directly
-    return np.array(image.convert("RGB"))
-
-
-def _reason(error: Exception) -> str:
-    """The message of an error, on one line."""
-    message = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return " ".join(message.split()) or type(error).__name__
+    return np.asarray(image.convert("RGB"))

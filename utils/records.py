@@ -1,5 +1,6 @@
 """Annotated images and detections, as every part of the program exchanges them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +26,12 @@ class Record:
     labels: np.ndarray
     difficult: np.ndarray
     digest: bytes = b""
+
+
+def count_boxes(records: Sequence[Record], class_count: int) -> np.ndarray:
+    """Count the boxes of each class, difficult ones too, int64 `[C]`."""
+    labels = [np.zeros(0, np.int32), *(record.labels for record in records)]
+    return np.bincount(np.concatenate(labels), minlength=class_count)
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 import tyro
 
 from utils.errors import UserError
+from utils.printable import printable
 from utils.process.signals import answered_signals, end_interrupted
 from yolo4.environment.failures import describe_failure
 from yolo4.environment.streams import discard_unwritable, prepare_streams
@@ -183,5 +184,5 @@ def clean_exit() -> Iterator[None]:
 
 def refuse(message: str) -> NoReturn:
     """Print an error in one line and exit with status 2."""
-    print(f"error: {message}", file=sys.stderr)
+    print(f"error: {printable(message)}", file=sys.stderr)
     sys.exit(2)

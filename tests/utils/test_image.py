@@ -110,7 +110,7 @@ def encoded(picture: np.ndarray, kind: str, **options) -> bytes:
 def test_truncated_is_an_error_and_silent(tmp_path, picture, kind, kept, capfd):
     data = encoded(picture, kind)
     (tmp_path / "cut").write_bytes(data[: int(len(data) * kept)])
-    with pytest.raises(ImageError, match=r"cut: unreadable or truncated image"):
+    with pytest.raises(ImageError, match=r"cut: .*(truncated|ends early)"):
         read_image(tmp_path / "cut")
     assert capfd.readouterr().err == ""
 
@@ -138,7 +138,7 @@ def test_damaged_jpeg_data_is_an_error_and_silent(tmp_path, picture, capfd):
     middle = len(data) * 3 // 4
     data[middle : middle + 2] = b"\xff\x13"
     (tmp_path / "a.jpg").write_bytes(data)
-    with pytest.raises(ImageError, match=rf"damaged JPEG data at byte {middle}"):
+    with pytest.raises(ImageError, match=r"a\.jpg: unreadable .*marker type 0x13"):
         read_image(tmp_path / "a.jpg")
     assert capfd.readouterr().err == ""
 
@@ -148,7 +148,7 @@ def test_jpeg_that_claims_a_giant_size(tmp_path, picture):
     size = data.index(b"\xff\xc0") + 5
     data[size : size + 4] = b"\xff\xdc\xff\xdc"
     (tmp_path / "a.jpg").write_bytes(data)
-    with pytest.raises(ImageError, match=r"a\.jpg: unreadable"):
+    with pytest.raises(ImageError, match=r"a\.jpg: has 65500x65500 pixels"):
         read_image(tmp_path / "a.jpg")
 
 
@@ -172,7 +172,7 @@ def test_errors_name_the_file(tmp_path):
     (tmp_path / "empty.jpg").touch()
     with pytest.raises(ImageError, match=r"empty\.jpg: the file is empty"):
         read_image(tmp_path / "empty.jpg")
-    with pytest.raises(ImageError, match="cannot be read"):
+    with pytest.raises(ImageError, match="is a folder"):
         read_image(tmp_path)
     (tmp_path / "text.jpg").write_text("this is no image")
     with pytest.raises(ImageError, match=r"text\.jpg: not an image"):

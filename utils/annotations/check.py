@@ -1,16 +1,19 @@
 """Checks an image and its boxes: valid objects are kept, the others are fixed or skipped."""
 
-import math
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from utils.annotations.raw import AnnotationError, Entry, Finding, Problem, RawObject
 from utils.annotations.scan_cache import ImageFacts, ScanCache
+from utils.errors import FileError
+from utils.files.reading import reading
 from utils.image import ImageError
+from utils.printable import brief
 
 # Tools round coordinates, so a box may reach this far outside the image without being reported.
 _ROUNDING_PIXELS = 0.5
+_LARGEST = float(np.finfo(np.float32).max)  # boxes are stored in this type
 
 Corners = tuple[float, float, float, float]
 
@@ -49,16 +52,21 @@ def check_entry(entry: Entry, cache: ScanCache) -> CheckedEntry:
         cache: reads both files.
     """
     try:
-        annotation = cache.annotation(entry)
+        with reading(entry.file, "the annotation of an image"):
+            annotation = cache.annotation(entry)
     except AnnotationError as error:
         return CheckedEntry(entry, (0, 0), b"", [], [error.finding])
+    except FileError as error:
+        finding = Finding(Problem.BAD_ANNOTATION, entry.file, error.where, error.detail)
+        return CheckedEntry(entry, (0, 0), b"", [], [finding])
     try:
         facts = cache.image_facts(entry.image)
     except ImageError as error:
-        reason = str(error).removeprefix(f"{entry.image}: ")
-        finding = Finding(Problem.BAD_IMAGE, entry.image, "", reason)
+        finding = Finding(Problem.BAD_IMAGE, entry.image, "", error.detail)
         return CheckedEntry(entry, (0, 0), b"", [], [finding])
     objects, findings = list(annotation.objects), list(annotation.findings)
+    if facts.unused_bits:
+        findings.append(Finding(Problem.FEW_BITS, entry.image, "", facts.unused_bits))
     if annotation.size is not None and annotation.size != facts.size:
         objects, size_findings = _resolve_size(entry, objects, annotation.size, facts)
         findings += size_findings
@@ -90,7 +98,8 @@ def _resolve_size(
             for item in objects
         ]
         return rotated, []
-    detail = f"the image is {size[0]}x{size[1]}; the annotation says {stated[0]}x{stated[1]}"
+    written = "x".join(map(brief, stated))
+    detail = f"the image is {size[0]}x{size[1]}; the annotation says {written}"
     finding = Finding(Problem.SIZE_DIFFERS, entry.file, entry.image.name, detail)
     return objects, [finding]
 
@@ -139,7 +148,7 @@ def check_box(
         detail = f"{item.category} [{box}] in {size[0]}x{size[1]}"
         findings.append(Finding(problem, entry.file, item.where, detail))
 
-    if not all(map(math.isfinite, item.corners)):
+    if not all(abs(corner) <= _LARGEST for corner in item.corners):
         report(Problem.NOT_FINITE)
         return [], findings
     x1, y1, x2, y2 = item.corners

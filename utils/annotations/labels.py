@@ -1,12 +1,14 @@
 """Numbers the classes, and makes the records of the images."""
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 
 import numpy as np
 
 from utils.annotations.check import CheckedEntry
 from utils.annotations.raw import Finding, Problem, RawDataSet
 from utils.errors import UserError
+from utils.printable import brief
 from utils.records import Record
 from utils.text import require_distinct
 
@@ -49,9 +51,9 @@ def make_record(
     objects = [one for one in item.objects if one.category in labels]
     for one in item.objects:
         if one.category not in labels:
-            names = [name for name in labels if isinstance(name, str)]
+            names = [*islice((name for name in labels if isinstance(name, str)), 6)]
             shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
-            detail = f"{one.category!r} is not among the classes {shown}"
+            detail = f"{brief(one.category)} is not among the classes {shown}"
             findings.append(Finding(Problem.UNKNOWN_CLASS, item.entry.file, one.where, detail))
     return Record(
         image=item.entry.image,

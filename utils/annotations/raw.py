@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
+from utils.errors import UserError
+
 UNSPLIT = "unsplit"
 
 
@@ -19,6 +21,7 @@ class Problem(Enum):
     LEAK = ("same image in two splits", "kept in one split")
     LISTED_TWICE = ("image listed twice", "objects merged")
     SECOND_ANNOTATION = ("second annotation of an image", "file not used")
+    FEW_BITS = ("16-bit image with values of fewer bits", "image kept, almost black")
     SIZE_DIFFERS = ("image size differs from the annotation", "boxes unchanged")
     BAD_OBJECT = ("unreadable object", "object skipped")
     UNKNOWN_CLASS = ("unknown class", "object skipped")
@@ -58,7 +61,7 @@ class Finding:
         return f"{location}: {self.detail}"
 
 
-class AnnotationError(Exception):
+class AnnotationError(UserError):
     """The annotation of an image cannot be used.
 
     Attributes:

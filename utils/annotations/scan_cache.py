@@ -8,22 +8,31 @@ import json
 import os
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
+from typing import TypeVar
 
-import cv2
 import PIL
+import simplejpeg
 
-import utils.image
 from utils.annotations.raw import Annotation, Entry, Finding, Problem, RawObject
+from utils.errors import FileError
 from utils.files.folders import home_folder
+from utils.files.reading import read_json, reading
 from utils.files.writing import remove_leftovers, write_atomically
-from utils.image import decode_image, exif_orientation, read_bytes
+from utils.image import decode_image, exif_orientation, read_bytes, unused_bits
 
 # A file that changes twice within one tick of the file system's clock keeps its times, and the
 # coarsest clock (FAT's) ticks every two seconds. Files younger than that are not cached.
 _MIN_AGE_NS = 2 * 10**9
+_UTILS = Path(__file__).parents[1]
+# What reads images and annotations.
+_READERS = ("image.py", "text.py", "decoding/*.py", "files/*.py", "annotations/**/*.py")
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -34,11 +43,13 @@ class ImageFacts:
         size: width and height in pixels, as displayed.
         orientation: the EXIF orientation, 1 to 8.
         digest: a hash of the file's bytes.
+        unused_bits: what `utils.image.unused_bits` found.
     """
 
     size: tuple[int, int]
     orientation: int
     digest: bytes
+    unused_bits: str = ""
 
 
 def read_facts(image: Path) -> ImageFacts:
@@ -48,9 +59,10 @@ def read_facts(image: Path) -> ImageFacts:
         ImageError: it is missing, empty, unreadable, truncated or not an image.
     """
     data = read_bytes(image)
-    height, width, _ = decode_image(data, image).shape
+    pixels = decode_image(data, image)
+    height, width, _ = pixels.shape
     digest = blake2b(data, digest_size=16).digest()
-    return ImageFacts((width, height), exif_orientation(data), digest)
+    return ImageFacts((width, height), exif_orientation(data), digest, unused_bits(data, pixels))
 
 
 class ScanCache:
@@ -74,23 +86,28 @@ class ScanCache:
     def has(self, image: Path) -> bool:
         """Whether an earlier scan has read the image and it has not changed since."""
         cached = self._previous.get(str(image.absolute()))
-        return cached is not None and cached[0] == _stamp(image)
+        return isinstance(cached, list) and cached[:1] == [_stamp(image)]
 
     def image_facts(self, image: Path) -> ImageFacts:
         """Return `read_facts(image)`, from the cache if possible; thread-safe."""
 
         def read() -> list:
             facts = read_facts(image)
-            return [*facts.size, facts.orientation, facts.digest.hex()]
+            return [*facts.size, facts.orientation, facts.digest.hex(), facts.unused_bits]
 
-        width, height, orientation, digest = self._get(image, read)
-        return ImageFacts((width, height), orientation, bytes.fromhex(digest))
+        def parse(content: list) -> ImageFacts:
+            width, height, orientation, digest, remark = content
+            size = (int(width), int(height))
+            return ImageFacts(size, int(orientation), bytes.fromhex(digest), str(remark))
+
+        return self._get(image, read, parse)
 
     def annotation(self, entry: Entry) -> Annotation:
         """Return `entry.read()`, from the cache if possible; thread-safe."""
         if not entry.cacheable:
             return entry.read()
-        return _from_json(entry.file, self._get(entry.file, lambda: _to_json(entry.read())))
+        parse = partial(_from_json, entry.file)
+        return self._get(entry.file, lambda: _to_json(entry.read()), parse)
 
     def save(self) -> None:
         """Write what this scan read, and drop files that it did not use."""
@@ -102,21 +119,28 @@ class ScanCache:
         except OSError as error:
             print(f"the next start will read the data again: {self._file}: {error.strerror}")
 
-    def _get(self, file: Path, read: Callable[[], list]) -> list:
+    def _get(self, file: Path, read: Callable[[], list], parse: Callable[[list], _T]) -> _T:
         path, stamp = str(file.absolute()), _stamp(file)
         if stamp is None:
-            return read()  # raises the error that says why
+            return parse(read())  # raises the error that says why
+        content = result = None
         cached = self._previous.get(path)
-        content = cached[1] if cached and cached[0] == stamp else read()
+        if isinstance(cached, list) and len(cached) == 2 and cached[0] == stamp:
+            with suppress(Exception):  # a damaged cache is rebuilt
+                content, result = cached[1], parse(cached[1])
+        if result is None:
+            content = read()
+            result = parse(content)
         if max(stamp[1:]) < self._newest_cacheable:
             self._current[path] = [stamp, content]
-        return content
+        return result
 
     def _load(self) -> dict[str, list]:
         try:
-            content = json.loads(self._file.read_text(encoding="utf-8"))
-            return dict(content["files"]) if content["code"] == _code() else {}
-        except (OSError, ValueError, KeyError, TypeError):
+            content = read_json(self._file)
+            with reading(self._file, "a cache of scans"):
+                return dict(content["files"]) if content["code"] == _code() else {}
+        except FileError:
             return {}
 
 
@@ -147,18 +171,30 @@ def _to_json(annotation: Annotation) -> list:
 def _from_json(file: Path, content: list) -> Annotation:
     objects, findings, size, relative = content
     return Annotation(
-        [
-            RawObject(category, tuple(corners), where, difficult)
-            for category, *corners, where, difficult in objects
-        ],
-        [Finding(Problem[name], file, where, detail) for name, where, detail in findings],
-        size and tuple(size),
-        relative,
+        [_object_from_json(*values) for values in objects],
+        [Finding(Problem[name], file, str(where), str(text)) for name, where, text in findings],
+        None if size is None else (int(size[0]), int(size[1])),
+        bool(relative),
     )
+
+
+def _object_from_json(
+    category: str | int,
+    x1: float,
+    y1: float,
+    x2: float,
+    y2: float,
+    where: str,
+    difficult: bool,
+) -> RawObject:
+    if not isinstance(category, str | int):
+        raise TypeError(f"{category!r} is no class")
+    corners = (float(x1), float(y1), float(x2), float(y2))
+    return RawObject(category, corners, str(where), bool(difficult))
 
 
 def _code() -> list[str]:
     """Versions of everything that reads files: the libraries, and hashes of the code."""
-    code = [Path(utils.image.__file__), *sorted(Path(__file__).parent.rglob("*.py"))]
+    code = sorted(path for pattern in _READERS for path in _UTILS.glob(pattern))
     hashes = (blake2b(path.read_bytes(), digest_size=16).hexdigest() for path in code)
-    return [cv2.__version__, PIL.__version__, *hashes]
+    return [simplejpeg.__version__, PIL.__version__, *hashes]

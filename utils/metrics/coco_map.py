@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from utils.boxes import area, iou
-from utils.metrics.pairs import FlatBoxes, concatenate, flatten, pairs_of_equal_key
+from utils.metrics.pairs import FlatBoxes, concatenate, flatten, pairs_of_equal_key, rows_by_label
 from utils.metrics.score_curve import ScoreCurve, mean_measured
 from utils.records import Detections, Record
 
@@ -55,11 +55,13 @@ def evaluate_coco(
     ignored = crowd[:, None] | _outside(truth.boxes)
     is_tp, counts = _match(detected, truth, crowd, ignored)
     ap = np.full((classes, len(_AREAS), len(_IOU_THRESHOLDS)), np.nan)
-    for label in range(classes):
-        rows = np.flatnonzero(detected.keys % classes == label)
+    by_class = [rows_by_label(boxes.keys % max(1, classes), classes) for boxes in (detected, truth)]
+    for label, (rows, objects) in enumerate(zip(*by_class, strict=True)) if classes else ():
         rows = rows[np.argsort(-scores[rows], kind="stable")]
-        num_gt = (~ignored[truth.keys % classes == label]).sum(axis=0)
+        num_gt = (~ignored[objects]).sum(axis=0)
         for size, threshold in np.ndindex(ap.shape[1:]):
+            if num_gt[size] == 0:
+                continue
             counting = rows[counts[rows, size, threshold]]
             curve = ScoreCurve(
                 scores[counting], is_tp[counting, size, threshold], int(num_gt[size])

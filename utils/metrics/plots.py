@@ -19,6 +19,8 @@ _COLORS = {"precision": "#1f77b4", "recall": "#e07b00", "F1": "#2ca02c"}
 _LEGEND_ROWS = 22
 # The largest number of classes with separate panels.
 _PANELS = 11
+# The largest number of classes in one picture.
+_MOST_CLASSES = 100
 # With more curves than this, filled areas would hide one another.
 _FILLED = 5
 
@@ -28,10 +30,11 @@ def plot_precision_recall(scores: VocScores, class_names: Sequence[str], path: s
 
     Args:
         scores: evaluation at one IoU threshold.
-        class_names: names in the order of `scores.classes`; classes without objects are not drawn.
+        class_names: names in the order of `scores.classes`; classes without objects are not drawn,
+            and of more than 100 those with the most objects are.
         path: the PNG file.
     """
-    shown = [i for i, curve in enumerate(scores.classes) if curve.num_gt]
+    shown = [i for i in _most_frequent(scores, _MOST_CLASSES) if scores.classes[i].num_gt]
     columns = 1 + (len(shown) - 1) // _LEGEND_ROWS
     figure = Figure(figsize=(8 + 2 * columns, 5.6), layout="constrained")
     axes = figure.add_subplot()
@@ -67,9 +70,9 @@ def plot_score_thresholds(scores: VocScores, class_names: Sequence[str], path: s
         path: the PNG file.
     """
     curves = scores.classes
-    most = sorted(range(len(curves)), key=lambda label: -curves[label].num_gt)[:_PANELS]
     panels = [("all classes", scores.overall)]
-    panels += [(class_names[i], curves[i]) for i in sorted(most) if curves[i].num_gt]
+    most = _most_frequent(scores, _PANELS)
+    panels += [(class_names[i], curves[i]) for i in most if curves[i].num_gt]
     columns = min(4, len(panels), 2 + (len(panels) > 4) + (len(panels) > 9))
     rows = -(-len(panels) // columns)
     figure = Figure(figsize=(1 + 3.4 * columns, 0.8 + 2.7 * rows), layout="constrained")
@@ -104,18 +107,20 @@ def plot_average_precision(scores: VocScores, class_names: Sequence[str], path: 
 
     Args:
         scores: evaluation at one IoU threshold.
-        class_names: names in the order of `scores.classes`.
+        class_names: names in the order of `scores.classes`; of more than 100, those with the most
+            objects are drawn.
         path: the PNG file.
     """
     ap = scores.ap
-    order: list[int] = np.argsort(np.nan_to_num(ap, nan=-1.0), kind="stable").tolist()
-    figure = Figure(figsize=(8, 1.4 + 0.34 * len(ap)), layout="constrained")
+    shown = np.array(_most_frequent(scores, _MOST_CLASSES), np.int64)
+    order: list[int] = shown[np.argsort(np.nan_to_num(ap[shown], nan=-1.0), kind="stable")].tolist()
+    figure = Figure(figsize=(8, 1.4 + 0.34 * len(order)), layout="constrained")
     axes = figure.add_subplot()
     title = f"Average precision at IoU {scores.iou_threshold:g}, mean {percent(scores.map)}"
     style_axes(axes, title, "AP: area under the precision-recall curve", "")
     axes.grid(visible=False, axis="y")
     colors = [line_color(label) for label in order]
-    axes.barh(np.arange(len(ap)), np.nan_to_num(ap[order]), color=colors, height=0.68)
+    axes.barh(np.arange(len(order)), np.nan_to_num(ap[order]), color=colors, height=0.68)
     for row, value in enumerate(ap[order].tolist()):
         measured = not np.isnan(value)
         note, end = (percent(value), value) if measured else ("no objects", 0.0)
@@ -123,11 +128,17 @@ def plot_average_precision(scores: VocScores, class_names: Sequence[str], path: 
         axes.text(end + 0.008, row, note, va="center", fontsize=9, color=INK, bbox=ground)
     if not np.isnan(scores.map):
         axes.axvline(scores.map, color=INK, linewidth=1, linestyle="--")
-    axes.set(xlim=(0, 1.09), ylim=(-0.6, len(ap) - 0.4), xticks=np.linspace(0, 1, 6))
-    axes.set_yticks(np.arange(len(ap)), [_short(class_names[label]) for label in order])
+    axes.set(xlim=(0, 1.09), ylim=(-0.6, len(order) - 0.4), xticks=np.linspace(0, 1, 6))
+    axes.set_yticks(np.arange(len(order)), [_short(class_names[label]) for label in order])
     for text in axes.get_yticklabels():
         write_name(text, text.get_text())
     save_figure(figure, path)
+
+
+def _most_frequent(scores: VocScores, most: int) -> list[int]:
+    """The classes with the most objects, at most as many, in their order."""
+    objects = [curve.num_gt for curve in scores.classes]
+    return sorted(sorted(range(len(objects)), key=lambda label: -objects[label])[:most])
 
 
 def line_color(label: int) -> tuple[float, float, float]:

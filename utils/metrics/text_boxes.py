@@ -15,8 +15,11 @@ import numpy as np
 
 from utils.errors import UserError
 from utils.files.reading import read_text
+from utils.printable import brief
 from utils.records import Detections, Record
+from utils.text import class_name
 
+_LARGEST = 1e9  # pixels; the area of such a box is still a float32
 _FLAGS = {"difficult": True, "1": True, "0": False}
 
 Numbers = tuple[float, ...]
@@ -95,7 +98,8 @@ def _read(file: Path, parse: Callable[[list[str]], Row]) -> dict[int, Row]:
             try:
                 rows[number] = parse(line.split())
             except ValueError as error:
-                raise UserError(f"{file}:{number}: {line.strip()!r}: {error}") from error
+                detail = f"{brief(line.strip())}: {error}"
+                raise UserError(f"{file}:{number}: {detail}") from error
     return rows
 
 
@@ -127,12 +131,13 @@ def _detection(words: list[str]) -> tuple[str, Numbers, float]:
 def _split(words: list[str], count: int, expected: str) -> tuple[str, Numbers]:
     """The name and the numbers at the end of the line."""
     try:
-        numbers = tuple(float(word) for word in words[-count:])
+        # As they are stored, so that no box loses its area later.
+        numbers = tuple(float(np.float32(float(word))) for word in words[-count:])
     except ValueError as error:
         raise ValueError(expected) from error
-    if len(words) <= count or not all(map(math.isfinite, numbers)):
+    if len(words) <= count or not all(abs(number) <= _LARGEST for number in numbers):
         raise ValueError(expected)
-    return " ".join(words[:-count]), numbers
+    return class_name(" ".join(words[:-count])), numbers
 
 
 def _check_box(box: Numbers) -> None:

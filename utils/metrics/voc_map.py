@@ -15,7 +15,7 @@ from functools import cached_property
 import numpy as np
 
 from utils.boxes import iou
-from utils.metrics.pairs import FlatBoxes, concatenate, flatten, pairs_of_equal_key
+from utils.metrics.pairs import FlatBoxes, concatenate, flatten, pairs_of_equal_key, rows_by_label
 from utils.metrics.score_curve import ScoreCurve, mean_measured
 from utils.records import Detections, Record
 
@@ -156,9 +156,9 @@ def match_voc(
 def _score(matches: VocMatches, iou_threshold: float) -> VocScores:
     num_gt = matches.num_gt.sum(axis=0)
     curves = []
-    for label, count in enumerate(num_gt):
-        of_class = matches.labels == label
-        curves.append(ScoreCurve(matches.scores[of_class], matches.is_tp[of_class], int(count)))
+    by_class = rows_by_label(matches.labels, len(num_gt)) if len(num_gt) else []
+    for rows, count in zip(by_class, num_gt, strict=True):
+        curves.append(ScoreCurve(matches.scores[rows], matches.is_tp[rows], int(count)))
     overall = ScoreCurve(matches.scores, matches.is_tp, int(num_gt.sum()))
     return VocScores(iou_threshold, tuple(curves), overall)
 

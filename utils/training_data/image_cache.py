@@ -40,8 +40,9 @@ def read_record(record: Record) -> np.ndarray:
     height, width = image.shape[:2]
     if (width, height) != tuple(record.size):
         raise ImageError(
-            f"{record.image}: the image is {width}x{height} now, but was "
-            f"{record.size[0]}x{record.size[1]} when the data was scanned; start again"
+            record.image,
+            f"the image is {width}x{height} now, but was {record.size[0]}x{record.size[1]} when "
+            "the data was scanned; start again",
         )
     return image
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from utils.annotations import load_dataset
 from utils.errors import UserError
+from utils.printable import printable
 from utils.process.children import ChildKilledError, call_in_child
 from utils.text import read_class_names
 from yolo4.compare.arms import Arm, parse_arms
@@ -107,7 +108,7 @@ def carry_out(plan: Plan) -> None:
             )
             continue
         if run.failure:
-            print(f"failed: {arm.name}, seed {seed}: {run.failure}")
+            print(printable(f"failed: {arm.name}, seed {seed}: {run.failure}"))
         durations.append(time.perf_counter() - start)
 
 

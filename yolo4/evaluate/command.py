@@ -16,6 +16,7 @@ from utils.metrics.plots import (
 from utils.metrics.summary import Metrics
 from utils.metrics.text_boxes import read_text_boxes
 from utils.postprocess import EVALUATION, PostprocessSettings
+from utils.printable import printable
 from utils.records import Record
 from yolo4.evaluate.options import EvaluateOptions
 from yolo4.inference import Backend
@@ -148,7 +149,7 @@ def _evaluate_text(
 def _report(what: str, names: Sequence[str]) -> None:
     if names:
         shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
-        print(f"{len(names)} {what}: {shown}")
+        print(printable(f"{len(names)} {what}: {shown}"))
 
 
 def write_results(metrics: Metrics, folder: Path, source: dict[str, str]) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from tqdm import tqdm
 
 from utils.draw import draw_boxes
+from utils.printable import printable
 from utils.records import Detections
 from yolo4.inference.heatmap import HeatMap, draw_heat
 from yolo4.predict.frames import Frame
@@ -169,7 +170,7 @@ class Recorder:
 
     def _report(self, line: str) -> None:
         self.failures += 1
-        tqdm.write(line, file=sys.stderr)
+        tqdm.write(printable(line), file=sys.stderr)
 
     def _show(self, result: Result) -> None:
         if self._window is None or self.stop.is_set():
@@ -191,7 +192,8 @@ class Recorder:
         self._videos.clear()
         if self.options.count and self._source is not None and self._most is not None:
             at_once = "" if self._source.kind is SourceKind.IMAGE else "most at once: "
-            tqdm.write(f"{self._source.name}: {at_once}{self._as_text(self._most)}")
+            counts = f"{self._source.name}: {at_once}{self._as_text(self._most)}"
+            tqdm.write(printable(counts))
         self._source = self._most = None
 
     def _video(self, path: Path, fps: float, picture: np.ndarray) -> Callable[[np.ndarray], None]:

@@ -15,6 +15,7 @@ from utils.errors import UserError
 from utils.files.folders import files_below
 from utils.files.names import fitting_name
 from utils.image import IMAGE_SUFFIXES
+from utils.printable import printable
 
 VIDEO_SUFFIXES = frozenset(
     {".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".wmv", ".mpg", ".mpeg", ".flv", ".ts"}
@@ -179,7 +180,8 @@ def _wanted(files: Iterable[Path], where: str) -> list[Path]:
     if others:
         shown = ", ".join(f"{count} {suffix}" for suffix, count in others[:_MOST_SUFFIXES])
         more = ", ..." if len(others) > _MOST_SUFFIXES else ""
-        print(f"{where}: passed over what is neither image nor video by its suffix: {shown}{more}")
+        passed = f"passed over what is neither image nor video by its suffix: {shown}{more}"
+        print(printable(f"{where}: {passed}"))
     return wanted
 
 

@@ -15,6 +15,7 @@ from utils.errors import UserError
 from utils.files.intact import append_checksum, keep_previous, require_intact
 from utils.files.reading import open_npz
 from utils.files.writing import atomic_path
+from utils.printable import printable
 from utils.training_data.dataset import TrainingSet
 from yolo4.environment.onednn import onednn_setting
 from yolo4.run import Run
@@ -101,7 +102,8 @@ def recover_progress(run: Run) -> Progress:
             raise
         progress = _intact_progress(previous)
         previous.replace(run.state_file)
-        print(f"{error}. Continuing with the state before it, from {progress.position}")
+        found = printable(str(error))
+        print(f"{found}. Continuing with the state before it, from {progress.position}")
         return progress
 
 

@@ -11,6 +11,7 @@ from nets.networks import YOLOV4, NetworkSpec
 from nets.yolov4 import YOLOv4
 from utils.errors import UserError
 from utils.files.reading import parse_json, reading
+from utils.printable import printable
 from yolo4.weights import WeightsFormat
 from yolo4.weights.hdf5 import array_in, group_in, open_hdf5
 from yolo4.weights.keras_file import (
@@ -145,7 +146,7 @@ def _stored_layers(group: h5py.Group | None) -> list[StoredLayer]:
         member = group_in(group, outer)
         for path in _texts(member, "weight_names"):
             layer, _, array = path.rpartition("/")
-            name = layer or outer
+            name = printable(layer or outer)
             stored = StoredLayer(name, {}, name)
             stored = layers.setdefault(f"{outer}/{layer}", stored)
             stored.arrays[array.removesuffix(":0")] = array_in(member, path)

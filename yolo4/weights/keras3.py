@@ -19,6 +19,7 @@ from nets.networks import NetworkSpec
 from nets.yolov4 import YOLOv4
 from utils.errors import FileError, UserError
 from utils.files.reading import MOST_BYTES, MOST_BYTES_OF_DATA_SET, reading
+from utils.printable import printable
 from yolo4.weights import WeightsFormat
 from yolo4.weights.hdf5 import array_in, open_hdf5
 from yolo4.weights.keras2 import settings_of_model
@@ -160,7 +161,7 @@ def _stored(file: h5py.File, layer: str, names: Sequence[str]) -> StoredLayer:
     arrays = [array_in(file, name) for name in names]
     given: Any = file[names[0]].parent.attrs.get("name")
     given = given if isinstance(given, str) else None
-    return StoredLayer(layer, dict(zip(_variables(arrays), arrays, strict=False)), given)
+    return StoredLayer(printable(layer), dict(zip(_variables(arrays), arrays, strict=False)), given)
 
 
 def _variables(arrays: Sequence[np.ndarray]) -> Sequence[str]:

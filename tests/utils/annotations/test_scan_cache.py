@@ -210,9 +210,9 @@ def test_a_damaged_cache_is_ignored(root, decoded, cache, damage):
     assert len(decoded) == 3
 
 
-def test_images_are_read_again_by_another_version_of_opencv(root, decoded, monkeypatch):
+def test_images_are_read_again_by_another_version_of_the_decoder(root, decoded, monkeypatch):
     load(root)
-    monkeypatch.setattr(scan_cache.cv2, "__version__", "0")
+    monkeypatch.setattr(scan_cache.simplejpeg, "__version__", "0")
     load(root)
     assert len(decoded) == 6
 

@@ -11,7 +11,8 @@ import numpy as np
 
 from utils.annotations.raw import Finding, Problem
 from utils.annotations.report.warnings import shorten
-from utils.records import Record
+from utils.printable import printable
+from utils.records import Record, count_boxes
 
 _EXAMPLES = 3
 _MOST_NOTES = 20
@@ -46,10 +47,7 @@ class ScanReport:
     def box_counts(self) -> dict[str, np.ndarray]:
         """Boxes per class, int64 `[C]`, by split; difficult objects are included."""
         return {
-            split: sum(
-                (np.bincount(r.labels, minlength=len(self.class_names)) for r in records),
-                start=np.zeros(len(self.class_names), np.int64),
-            )
+            split: count_boxes(records, len(self.class_names))
             for split, records in self.splits.items()
         }
 
@@ -71,7 +69,7 @@ class ScanReport:
         lines += self._finding_lines()
         if self.file and (self.findings or self.unused):
             lines.append(f"  all of these are in {self.file}")
-        return "\n".join(lines)
+        return "\n".join(map(printable, lines))
 
     def to_csv(self) -> bytes:
         """Every record that was skipped or changed, every file not used, every note.

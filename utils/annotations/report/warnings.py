@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from utils.annotations.check import CheckedEntry
-from utils.records import Record
+from utils.records import Record, count_boxes
 
 _SHOWN = 5
 
@@ -24,7 +24,7 @@ def warnings_of(
     """
     warnings = []
     if "train" in splits:
-        boxes = {split: _box_counts(records, len(class_names)) for split, records in splits.items()}
+        boxes = {split: count_boxes(records, len(class_names)) for split, records in splits.items()}
         untrained = boxes["train"] == 0
         for split in ("val", "test"):
             only = untrained & (boxes.get(split, 0) > 0)
@@ -55,11 +55,6 @@ def shorten(words: Sequence[object]) -> str:
 
 def _names(class_names: Sequence[str], chosen: np.ndarray) -> list[str]:
     return [name for name, is_chosen in zip(class_names, chosen, strict=True) if is_chosen]
-
-
-def _box_counts(records: Sequence[Record], classes: int) -> np.ndarray:
-    counts = (np.bincount(record.labels, minlength=classes) for record in records)
-    return sum(counts, start=np.zeros(classes, np.int64))
 
 
 def _is_emptied(record: Record, item: CheckedEntry) -> bool:

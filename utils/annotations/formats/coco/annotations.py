@@ -14,6 +14,7 @@ from utils.annotations.raw import (
 )
 from utils.errors import UserError
 from utils.files.reading import read_json, read_text
+from utils.printable import brief
 from utils.text import class_name
 
 _LISTS = ("images", "annotations", "categories")
@@ -70,7 +71,7 @@ def categories_of(content: dict, path: Path) -> dict[int, str]:
     for number, category in enumerate(content["categories"], start=1):
         name = class_name(category.get("name"))
         if not _is_id(category.get("id")) or not name:
-            found = f"id {category.get('id')!r}, name {category.get('name')!r}"
+            found = f"id {brief(category.get('id'))}, name {brief(category.get('name'))}"
             raise UserError(f"{path}, category no. {number}: {found}; expected an id and a name")
         names[category["id"]] = name
     return dict(sorted(names.items(), key=lambda item: (isinstance(item[0], str), item[0])))
@@ -91,21 +92,21 @@ def entries_of(
         where, name, image_id = _where("image", number, item), _file_name(item), item.get("id")
         if not _is_id(image_id) or image_id in ids:
             wrong = "occurs twice" if _is_id(image_id) else "is not a number or text"
-            detail = f"{name or 'no file_name'}: id {image_id!r} {wrong}"
+            detail = f"{name or 'no file_name'}: id {brief(image_id)} {wrong}"
             findings.append(Finding(Problem.BAD_ANNOTATION, path, where, detail))
             continue
         ids.add(image_id)
         items = by_image.pop(image_id, [])
         image = images.find(name, path, is_unique=name_counts[path_parts(name)[-1]] == 1)
         if image is None:
-            detail = f"no file {name!r} below {images.root}" if name else "no 'file_name'"
+            detail = f"no file {brief(name)} below {images.root}" if name else "no 'file_name'"
             findings.append(Finding(Problem.MISSING_IMAGE, path, where, detail))
             continue
         size = (item.get("width"), item.get("height"))
         size = size if all(isinstance(side, int) and side > 0 for side in size) else None
         entries.append(Entry(image, path, partial(_annotate, items, categories, size, path)))
     for image_id, items in by_image.items():
-        detail = f"image_id {image_id!r} is not among the images"
+        detail = f"image_id {brief(image_id)} is not among the images"
         findings += [Finding(Problem.BAD_OBJECT, path, where, detail) for where, _ in items]
     return entries
 
@@ -124,7 +125,7 @@ def _by_image(
         if _is_id(image_id):
             by_image[image_id].append((where, item))
         else:
-            detail = f"image_id {image_id!r} is not a number or text"
+            detail = f"image_id {brief(image_id)} is not a number or text"
             findings.append(Finding(Problem.BAD_OBJECT, path, where, detail))
     return by_image
 
@@ -140,18 +141,18 @@ def _annotate(
     for where, item in items:
         category = item.get("category_id")
         if not _is_id(category):
-            detail = f"category_id {category!r} is not a number or text"
+            detail = f"category_id {brief(category)} is not a number or text"
             findings.append(Finding(Problem.BAD_OBJECT, path, where, detail))
             continue
         if category not in categories:
-            detail = f"category_id {category!r} is not among the categories"
+            detail = f"category_id {brief(category)} is not among the categories"
             findings.append(Finding(Problem.UNKNOWN_CLASS, path, where, detail))
             continue
         name = categories[category]
         try:
             x, y, width, height = map(float, item["bbox"])
-        except (KeyError, TypeError, ValueError):
-            detail = f"{name}: bbox {item.get('bbox')!r}; expected four numbers"
+        except (KeyError, TypeError, ValueError, OverflowError):
+            detail = f"{name}: bbox {brief(item.get('bbox'))}; expected four numbers"
             findings.append(Finding(Problem.BAD_OBJECT, path, where, detail))
             continue
         corners = (x, y, x + width, y + height)

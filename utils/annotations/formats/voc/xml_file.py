@@ -21,6 +21,7 @@ from utils.errors import FileError
 from utils.files.encodings import decode_text
 from utils.files.markup import parse_xml
 from utils.files.reading import read_head, read_text
+from utils.printable import brief
 from utils.text import class_name
 
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
@@ -99,7 +100,7 @@ def _read_object(node: Element, where: str) -> RawObject:
     try:
         x1, y1, x2, y2 = map(float, texts)
     except ValueError:
-        found = ", ".join(f"{tag} {text!r}" for tag, text in zip(_CORNERS, texts, strict=True))
+        found = ", ".join(f"{tag} {brief(text)}" for tag, text in zip(_CORNERS, texts, strict=True))
         raise ValueError(f"{name}: {found}; expected four numbers") from None
     difficult = _text(node, "difficult") in ("1", "true", "True")
     return RawObject(name, (x1, y1, x2, y2), where, difficult)

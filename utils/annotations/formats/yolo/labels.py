@@ -6,6 +6,7 @@ which becomes its bounding box. If a data.yaml states that key points follow the
 out.
 """
 
+import os
 from pathlib import Path
 
 from utils.annotations.raw import Annotation, Finding, Problem, RawObject
@@ -30,7 +31,7 @@ def read_labels(path: Path, class_names: tuple[str, ...] | None, key_points: int
         key_points: how many numbers for key points follow each box.
     """
     annotation = Annotation([], [], relative=True)
-    if not path.is_file():
+    if not os.path.lexists(path):
         return annotation
     for number, line in enumerate(read_text(path).splitlines(), start=1):
         where = f"line {number}"
