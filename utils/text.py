@@ -6,7 +6,9 @@ from pathlib import Path
 
 from utils.errors import FileError, UserError
 from utils.files.reading import read_text
-from utils.printable import printable
+from utils.printable import brief, printable
+
+_LONGEST_NAME = 200  # names are drawn into images
 
 
 def class_name(value: object) -> str:
@@ -36,12 +38,18 @@ def read_class_names(path: str | Path, read: Callable[[Path], str] = read_text) 
         number = names.index("")
         detail = f"the name of class {number} is empty; expected a name"
         raise FileError(path, detail, f"line {number + 1}")
-    require_distinct(names, str(path))
+    require_names(names, str(path))
     return names
 
 
-def require_distinct(names: tuple[str, ...], where: str) -> None:
-    """Raise a UserError if a class name is repeated; `where` starts the message."""
+def require_names(names: tuple[str, ...], where: str) -> None:
+    """Raise a UserError if a name is repeated or very long; `where` starts the message."""
     repeated = sorted(name for name, count in Counter(names).items() if count > 1)
     if repeated:
-        raise UserError(f"{where}: class name {repeated[0]!r} occurs twice; expected it once")
+        raise UserError(f"{where}: class name {brief(repeated[0])} occurs twice; expected it once")
+    longest = max(names, key=len, default="")
+    if len(longest) > _LONGEST_NAME:
+        raise UserError(
+            f"{where}: class name {brief(longest)} has {len(longest)} characters; expected at most "
+            f"{_LONGEST_NAME}"
+        )

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import unicodedata
 
 from hypothesis import strategies as st
 
@@ -37,6 +38,15 @@ def refusal(read, *arguments):
     except UserError as error:
         return str(error)
     return ""
+
+
+_CONTROLS = {"Cc", "Cs", "Zl", "Zp"}
+_DIRECTIONS = {*map(chr, [0x61C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)])}
+
+
+def is_harmless(text):
+    """Whether a terminal shows the text on one line, in the order of its characters."""
+    return not any(unicodedata.category(c) in _CONTROLS or c in _DIRECTIONS for c in text)
 
 
 def peak_memory(code, *arguments, timeout=60):

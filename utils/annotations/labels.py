@@ -10,7 +10,7 @@ from utils.annotations.raw import Finding, Problem, RawDataSet
 from utils.errors import UserError
 from utils.printable import brief
 from utils.records import Record
-from utils.text import require_distinct
+from utils.text import require_names
 
 _MAX_CLASS_NUMBER = 9_999
 
@@ -22,7 +22,7 @@ def class_names_of(
 ) -> tuple[str, ...]:
     """The given classes, or those that the formats list, then all others that occur, sorted."""
     if given is not None:
-        require_distinct(tuple(given), "class_names")
+        require_names(tuple(given), "class_names")
         return tuple(given)
     listed = [name for data_set in data_sets for name in data_set.class_names or ()]
     items = (item for checked in splits.values() for one in checked for item in one.objects)
@@ -41,7 +41,9 @@ def class_names_of(
         )
     if class_ids:
         return tuple(map(str, range(max(class_ids) + 1)))
-    return tuple(dict.fromkeys([*listed, *sorted(names)]))
+    all_names = tuple(dict.fromkeys([*listed, *sorted(names)]))
+    require_names(all_names, "the data")
+    return all_names
 
 
 def make_record(

@@ -11,7 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from PIL import Image
 
-from tests.helpers.hostile import mutated, peak_memory, refusal
+from tests.helpers.hostile import is_harmless, mutated, peak_memory, refusal
 from tests.helpers.png_file import png_bytes
 from utils.decoding.limits import MOST_PIXELS
 from utils.image import ImageError, decode_image, exif_orientation, read_image, unused_bits
@@ -153,7 +153,7 @@ def test_changed_images_are_decoded_or_refused(kind, data):
     changed = data.draw(mutated(encoded(noise(16, 16), kind)))
     message = refusal(decode_image, changed, "a.img")
     assert message.startswith("a.img: ") or not message
-    assert message.isprintable()
+    assert is_harmless(message)
     assert exif_orientation(changed) in range(1, 9)
 
 

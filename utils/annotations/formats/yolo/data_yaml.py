@@ -13,7 +13,7 @@ from utils.errors import UserError
 from utils.files.markup import read_yaml as load_yaml
 from utils.files.reading import read_text
 from utils.printable import brief
-from utils.text import class_name, require_distinct
+from utils.text import class_name, require_names
 
 _NO_VALUE = ("null", "~")
 
@@ -119,7 +119,7 @@ def _names(content: dict, path: Path) -> tuple[str, ...]:
     names = tuple(map(class_name, names))
     if "" in names:
         raise UserError(f"{path}: the name of class {names.index('')} is empty; expected a name")
-    require_distinct(names, str(path))
+    require_names(names, str(path))
     return names
 
 
