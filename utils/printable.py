@@ -11,14 +11,20 @@ import reprlib
 _CONTROL = re.compile(
     r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufff9-\ufffb\ud800-\udfff]"
 )
-_MOST_CHARACTERS = 300
+_MOST_SHOWN, _END_SHOWN = 1200, 200
+_MOST_OF_AN_ERROR = 300
 
 _brief = reprlib.Repr()  # Python 3.11 takes no limits here
 _brief.maxlevel, _brief.maxstring, _brief.maxother = 3, 60, 60
 
 
 def printable(text: str) -> str:
-    r"""Escape control characters (`\x1b`, `\n`, `\u202e`), so that the text stays on one line."""
+    r"""Escape control characters (`\x1b`, `\n`, `\u202e`), so that the text stays on one line.
+
+    The middle of a very long text is left out.
+    """
+    if len(text) > _MOST_SHOWN:
+        text = f"{text[: _MOST_SHOWN - _END_SHOWN]} ... {text[-_END_SHOWN:]}"
     return _CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)
 
 
@@ -35,4 +41,4 @@ def one_line(error: BaseException) -> str:
         return "too large for the memory that is free"
     message = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     message = printable(" ".join(message.split())) or type(error).__name__
-    return message if len(message) <= _MOST_CHARACTERS else f"{message[:_MOST_CHARACTERS]}..."
+    return message if len(message) <= _MOST_OF_AN_ERROR else f"{message[:_MOST_OF_AN_ERROR]}..."

@@ -32,6 +32,11 @@ def test_letters_of_every_script_stay(text):
     assert class_name(text) == text
 
 
+def test_the_middle_of_a_long_text_is_left_out():
+    assert printable("a" * 10_000 + "b" * 10_000) == "a" * 1000 + " ... " + "b" * 200
+    assert printable("a" * 1200) == "a" * 1200
+
+
 @given(st.text())
 def test_no_text_keeps_a_control_character(text):
     shown = printable(text)
