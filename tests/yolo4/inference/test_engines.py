@@ -5,9 +5,11 @@ import re
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import psutil
 import pytest
 
 from tests.helpers import ROOT
@@ -215,6 +217,27 @@ def test_what_another_process_is_writing_is_waited_for(tmp_path, monkeypatch):
         assert cached_model(own, ONNX).read_text() == "theirs"
         written.result()
     assert [file.name for file in engines.iterdir()] == ["onnx"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals")
+def test_an_export_ends_with_the_killed_process_that_needs_it(run, tmp_path):
+    own = write_copy(run, tmp_path / "run")
+    code = (
+        "from yolo4.formats.onnx import ONNX\n"
+        "from yolo4.inference.engine_cache import cached_model\n"
+        "from yolo4.run import open_run\n"
+        f"cached_model(open_run({str(own.folder)!r}), ONNX)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT) as parent:
+        end = time.monotonic() + DEADLOCK
+        while not (exports := psutil.Process(parent.pid).children()):
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        parent.kill()
+    _, alive = psutil.wait_procs(exports, timeout=5)  # it may not have begun to watch
+    assert [each for each in alive if each.status() != psutil.STATUS_ZOMBIE] == []
+    with locked(own.folder / "engines"):
+        assert sorted(p.name for p in (own.folder / "engines").iterdir()) == [".lock", ".owner"]
 
 
 def test_what_a_killed_process_left_in_the_cache_is_removed(tmp_path, monkeypatch):
