@@ -3,18 +3,20 @@
 import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import cv2
 import numpy as np
 
+from utils.decoding.limits import MOST_PIXELS
+from utils.errors import FileError
 from utils.files.names import is_utf8
-from utils.files.reading import LFS_POINTER, is_lfs_pointer
+from utils.files.reading import refuse_pointer, require_regular
 from utils.image import ImageError, read_image
 from yolo4.predict.opencv import quiet_opencv
 from yolo4.predict.sources import Source, SourceKind
 
 _DEFAULT_FPS = 25.0
+_MOST_FRAMES = 1e12  # more is a damaged header
 # A container states its number of frames only roughly.
 _COMPLETE = 0.9
 
@@ -73,20 +75,40 @@ def _open_capture(source: Source) -> cv2.VideoCapture:
         return cv2.VideoCapture(int(source.name) if is_webcam else source.name)
 
 
+def _require_readable(source: Source) -> None:
+    """Raise a FileError for a file that OpenCV must not open: it would crash or wait for a pipe."""
+    if not is_utf8(source.name):
+        raise FileError(source.name, "the name of a video must be UTF-8; rename it")
+    if source.kind is SourceKind.VIDEO:
+        require_regular(source.name)
+        refuse_pointer(source.name)
+
+
+def _refusal(capture: cv2.VideoCapture) -> str:
+    """Why the frames of a video are not read; empty if they are."""
+    if not capture.isOpened():
+        return "cannot be opened as a video"
+    width, height = (capture.get(p) for p in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
+    if width * height > MOST_PIXELS:
+        return f"has {width:.0f}x{height:.0f} pixels; expected at most {MOST_PIXELS:,}"
+    return ""
+
+
 def _read_video(source: Source, stop: threading.Event) -> Iterator[Frame]:
-    if not is_utf8(source.name):  # OpenCV would crash
-        yield Frame(source, error=f"{source.name}: the name of a video must be UTF-8; rename it")
+    try:
+        _require_readable(source)
+    except FileError as error:
+        yield Frame(source, error=str(error))
         return
     capture = _open_capture(source)
     try:
-        if not capture.isOpened():
-            is_pointer = is_lfs_pointer(Path(source.name))
-            reason = LFS_POINTER if is_pointer else "cannot be opened as a video"
+        if reason := _refusal(capture):
             yield Frame(source, error=f"{source.name}: {reason}")
             return
         fps = capture.get(cv2.CAP_PROP_FPS)
         fps = fps if 0 < fps <= 1000 else _DEFAULT_FPS
-        count = max(0, int(capture.get(cv2.CAP_PROP_FRAME_COUNT)))
+        count = capture.get(cv2.CAP_PROP_FRAME_COUNT)
+        count = int(count) if 0 < count < _MOST_FRAMES else 0
         number = 0
         while not stop.is_set():
             is_read, pixels = capture.read()

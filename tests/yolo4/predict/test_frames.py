@@ -1,3 +1,4 @@
+import os
 import threading
 from pathlib import Path
 
@@ -92,3 +93,27 @@ def test_a_stream_address_is_opened(files):
     address = Path("clip.mp4").absolute().as_uri()
     frames = list(read_frames(sources(address), threading.Event()))
     assert [frame.number for frame in frames] == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.jpg"])
+@pytest.mark.parametrize(
+    ("make", "kind"),
+    [(os.mkfifo, "pipe"), (lambda path: path.symlink_to("/dev/zero"), "device")],
+    ids=["pipe", "device"],
+)
+def test_pipes_and_devices_are_skipped_and_nothing_blocks(tmp_path, name, make, kind):
+    make(tmp_path / name)
+    (source,) = find_sources([tmp_path], tmp_path / "output")
+    (frame,) = map(load_frame, read_frames([source], threading.Event()))
+    assert frame.error == f"{tmp_path / name}: is a {kind}; expected a file"
+
+
+def test_a_video_of_too_many_pixels_is_refused(tmp_path, monkeypatch):
+    path = tmp_path / "a.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 5, (64, 48))
+    writer.write(np.zeros((48, 64, 3), np.uint8))
+    writer.release()
+    monkeypatch.setattr("yolo4.predict.frames.MOST_PIXELS", 64 * 48 - 1)
+    (source,) = find_sources([path], tmp_path / "output")
+    (frame,) = read_frames([source], threading.Event())
+    assert frame.error == f"{path}: has 64x48 pixels; expected at most 3,071"
