@@ -178,23 +178,13 @@ def test_a_disk_that_fills_during_a_training_leaves_the_last_state(folder):
     import resource
 
     run = folder / "trained"
-    rest = [
-        "--data",
-        "data",
-        "--run-dir",
-        run,
-        "--epochs",
-        "2",
-        "--eval-period",
-        "1",
-        *TINY.split(),
-    ]
+    rest = ["--run-dir", run, *f"--data data --epochs 2 --eval-period 1 {TINY}".split()]
     with (folder / "out").open("wb") as out, (folder / "err").open("wb") as err:
         training = subprocess.Popen(
             arguments("train", *rest), cwd=folder, env=environment(folder), stdout=out, stderr=err
         )
-        # The picture of the first batch is written after the first state, before the first step.
-        while not (run / "first_batch.png").exists() and training.poll() is None:
+        # Written last before the first step.
+        while not (run / "config.json").exists() and training.poll() is None:
             time.sleep(0.01)
         # Less than the weights take.
         resource.prlimit(training.pid, resource.RLIMIT_FSIZE, (500_000, 500_000))

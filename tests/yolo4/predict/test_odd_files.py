@@ -84,6 +84,15 @@ def test_names_made_from_the_longest_names_fit(letter):
         Path("o", path).touch()
 
 
+def test_a_file_with_the_longest_name_is_written_with_heat_map_and_crops():
+    name = "я" * 125 + "a.png"
+    write(Path("short.png"))
+    Path("short.png").rename(name)
+    status, entries = run(name, crop=True)
+    assert (status, entries[0]["image"]) == (0, name)
+    assert files_in("out") == ["detections.json", f"{'я' * 124}_crops/000_key.png", name]
+
+
 def test_crops_of_a_class_with_a_long_name_fit(tmp_path, monkeypatch):
     monkeypatch.setattr("yolo4.predict.writers.write_image", lambda path, image: path.touch())
     image, boxes = np.zeros((9, 9, 3), np.uint8), np.array([[1, 1, 5, 5]], np.float32)
@@ -177,7 +186,7 @@ def test_an_image_that_its_format_cannot_hold_ends_no_other_source(capsys):
 
 
 def test_a_full_disk_ends_everything(monkeypatch):
-    def full(path, data):
+    def full(path, data, durable):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
     write(Path("a.png"))
