@@ -1,13 +1,15 @@
 """Names of classes."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from utils.errors import FileError, UserError
-from utils.files.reading import read_text
+from utils.files.encodings import guessed_encoding
+from utils.files.reading import read_bytes, read_text
 from utils.printable import brief, printable
 
+_SHOWN = 5
 _LONGEST_NAME = 200  # names are drawn into images
 
 
@@ -39,6 +41,26 @@ def read_class_names(path: str | Path, read: Callable[[Path], str] = read_text) 
         detail = f"the name of class {number} is empty; expected a name"
         raise FileError(path, detail, f"line {number + 1}")
     require_names(names, str(path))
+    return names
+
+
+def encoding_note(path: str | Path, names: Sequence[str]) -> str | None:
+    """A sentence that shows the names in a file whose encoding is a guess; None for any other."""
+    encoding = guessed_encoding(read_bytes(path))
+    if encoding is None:
+        return None
+    foreign = [name for name in names if not name.isascii()]
+    shown = ", ".join(foreign[:_SHOWN]) + (", ..." if len(foreign) > _SHOWN else "")
+    return (
+        f"{path} is not UTF-8 and was read as {encoding}: {shown}; if that is wrong, save as UTF-8"
+    )
+
+
+def chosen_class_names(path: str | Path) -> tuple[str, ...]:
+    """Read the file that a person named with `--classes`; as `read_class_names`, with the note."""
+    names = read_class_names(path)
+    if note := encoding_note(path, names):
+        print(printable(note))
     return names
 
 

@@ -21,6 +21,7 @@ from utils.annotations.split import (
 )
 from utils.errors import UserError
 from utils.records import Record
+from utils.text import encoding_note
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,8 @@ def load_dataset(
 
 def _notes_of(data_set: RawDataSet) -> list[str]:
     read = [f"read from {shorten(data_set.files)}"] if data_set.files else []
-    return read + data_set.notes
+    guesses = (encoding_note(file, data_set.class_names or ()) for file in data_set.class_files)
+    return [*read, *filter(None, guesses), *data_set.notes]
 
 
 def _records(

@@ -135,6 +135,7 @@ class RawDataSet:
         findings: the problems found without opening any image.
         notes: sentences for the report.
         files: the files that define the data set; not those of single images.
+        class_files: the files that list the classes.
         unused: files that were seen and not used, and why.
     """
 
@@ -144,6 +145,7 @@ class RawDataSet:
     findings: list[Finding] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     files: list[Path] = field(default_factory=list)
+    class_files: list[Path] = field(default_factory=list)
     unused: dict[Path, str] = field(default_factory=dict)
 
     def use_as(self, split: str) -> None:

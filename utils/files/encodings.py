@@ -20,6 +20,7 @@ _CHARACTER_SETS = re.compile(
     r"utf-?8|(us-?)?ascii|iso-?(8859|2022)-\w+|(windows-|cp|ibm)\d+|koi8-\w+|mac\w+|gb\w+|big5\w*"
     r"|euc[-_]\w+|shift[-_]?jis|hz\w*|johab|tis-?620"
 )
+_FIRST_RARE = b"\xd8"  # the first byte of GB2312's characters of the second level
 # Enough to tell one encoding from another.
 _SAMPLE = 1 << 16
 
@@ -84,14 +85,19 @@ def _guess(data: bytes) -> tuple[str, str]:
 
 
 def _common_chinese(data: bytes) -> float:
-    """Decode as GBK and return the fraction of non-ASCII characters in GB2312; 0 if not GBK."""
+    """Decode as GBK and return the fraction of common characters, of the non-ASCII ones.
+
+    GB2312 has the frequent characters before the rare ones, which count half: Cyrillic letters of
+    Windows-1251 decode as rare ones. It is 0 if the data is not GBK.
+    """
     try:
         # In a sample, the last character may be cut.
         text = codecs.getincrementaldecoder("gbk")().decode(data[:_SAMPLE], len(data) <= _SAMPLE)
     except UnicodeDecodeError:
         return 0.0
     wide = [character for character in text if character > "\x7f"]
-    common = sum(character.encode("gb2312", errors="ignore") != b"" for character in wide)
+    first_bytes = (character.encode("gb2312", errors="ignore")[:1] for character in wide)
+    common = sum(0 if not byte else 1 if byte < _FIRST_RARE else 0.5 for byte in first_bytes)
     return common / max(1, len(wide))
 
 

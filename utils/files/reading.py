@@ -13,7 +13,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from utils.errors import FileError, UserError
 from utils.files.encodings import decode_text
@@ -61,7 +61,7 @@ def reading(path: str | Path, expected: str) -> Iterator[None]:
         raise FileError(path, f"{one_line(error)}; expected {expected}") from error
 
 
-def open_regular(path: str | Path) -> BinaryIO:
+def open_regular(path: str | Path) -> io.BufferedReader:
     """Open a regular file for reading; a pipe or a device would block or never end.
 
     Raises:

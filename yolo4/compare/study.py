@@ -8,7 +8,7 @@ from utils.annotations import load_dataset
 from utils.errors import UserError
 from utils.printable import printable
 from utils.process.children import ChildKilledError, call_in_child
-from utils.text import read_class_names
+from utils.text import chosen_class_names
 from yolo4.compare.arms import Arm, parse_arms
 from yolo4.compare.options import CompareOptions
 from yolo4.compare.study_files import MeasuredImages, Study, StudyRun, read_object, write_json
@@ -138,7 +138,7 @@ def _stored_options(study: Study) -> CompareOptions:
 
 
 def _measured_images(options: CompareOptions) -> MeasuredImages:
-    names = read_class_names(options.classes) if options.classes else None
+    names = chosen_class_names(options.classes) if options.classes else None
     dataset = load_dataset(options.data, names, options.on_bad_data, options.split_seed)
     split, records = choose_records(dataset.splits, None)
     counts = {name: len(images) for name, images in dataset.splits.items()}

@@ -11,7 +11,7 @@ from utils.anchors import format_anchors, read_anchors
 from utils.errors import UserError
 from utils.files.lock import locked
 from utils.files.writing import MODEL_DATA, temporary_folder, write_atomically, writing_to
-from utils.text import read_class_names
+from utils.text import chosen_class_names
 from yolo4.build import build_model, save_weights
 from yolo4.config import Config
 from yolo4.convert.options import ConvertOptions
@@ -40,7 +40,7 @@ def convert(options: ConvertOptions) -> None:
     _require_unused(run.folder)
     # Read first, so that a mistake in these files is reported before a download.
     names_file = options.classes or COCO_CLASSES
-    names = read_class_names(names_file)
+    names = chosen_class_names(names_file)
     described = read_cfg(Path(options.cfg)) if options.cfg else None
     network = described.network if described else network_of(options.weights)
     anchors = read_anchors(options.anchors, len(network.anchors)) if options.anchors else None

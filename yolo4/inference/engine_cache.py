@@ -7,12 +7,13 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from utils.errors import FileError, UserError, module_version
 from utils.files.lock import locked
-from utils.files.reading import read_json
+from utils.files.reading import open_regular, read_json, reading
 from utils.files.space import written_by_library
 from utils.files.writing import temporary_folder, write_atomically
 from utils.process.children import end_with_lifeline, lifeline
@@ -23,6 +24,7 @@ from yolo4.run import Run, open_run
 
 # Settings of the network that the key contains by their results: the weights and the anchors.
 _REPLACED_BY_RESULTS = {"weights", "anchors"}
+_KEY_FILE, _FILES = "key.json", "files"
 _EXPORT_VERSION = 2  # to be raised if the network of the same run is exported differently
 _WAIT = 600.0  # seconds; a network is written in less, unless the machine has other work
 
@@ -85,7 +87,8 @@ def _write(run: Run, model_format: ModelFormat, folder: Path, key: dict[str, Any
     print(f"writing the network for {model_format.name}, once, to {folder}")
     with temporary_folder(folder.parent) as written:
         _export_in_subprocess(run, model_format, written, key["any_size"])
-        write_atomically(written / "key.json", json.dumps(key, indent=2) + "\n")
+        stored = key | {_FILES: _digests(written)}
+        write_atomically(written / _KEY_FILE, json.dumps(stored, indent=2) + "\n")
         shutil.rmtree(folder, ignore_errors=True)
         written.replace(folder)
 
@@ -130,10 +133,25 @@ def _export(run_folder: str, format_name: str, folder: str, any_size: str = "") 
 
 
 def _stored_key(folder: Path) -> Any:
+    """The key of an exported network; None if there is none, or one of its files is damaged."""
+    file = folder / _KEY_FILE
     try:
-        return read_json(folder / "key.json")
+        stored = read_json(file)
+        with reading(file, "the key of an exported network"):
+            written = stored.pop(_FILES)
+            return stored if written == _digests(folder, written) else None
     except FileError:
         return None
+
+
+def _digests(folder: Path, names: Iterable[str] | None = None) -> dict[str, str]:
+    """The SHA-256 of the files of these names, or else of all files."""
+    names = sorted(path.name for path in folder.iterdir()) if names is None else names
+    digests = {}
+    for name in names:
+        with open_regular(folder / Path(name).name) as file:
+            digests[name] = hashlib.file_digest(file, "sha256").hexdigest()
+    return digests
 
 
 if __name__ == "__main__":

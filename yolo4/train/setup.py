@@ -17,7 +17,7 @@ from utils.annotations import DataSet, FoundData, ScanReport, load_dataset
 from utils.annotations.digest import DataDigest
 from utils.errors import UserError
 from utils.records import Record
-from utils.text import read_class_names
+from utils.text import chosen_class_names
 from utils.training_data.augment import Augmentation
 from utils.training_data.dataset import TrainingSet
 from utils.training_data.image_cache import DiskCache, MemoryCache, Reader, read_record
@@ -79,7 +79,7 @@ def prepare(config: Config, found: FoundData | None = None) -> TrainingSetup:
     _require_unused(run)
     data = config.data or (str(make_sample_data(SAMPLE_DATA)),)
     config = dataclasses.replace(config, data=data, run_dir=str(run.folder))
-    names = read_class_names(config.classes) if config.classes else None
+    names = chosen_class_names(config.classes) if config.classes else None
     weights = open_weights(config.weights, config.network_spec) if config.weights else None
     if weights:
         config = _fitted_to_weights(config, weights)

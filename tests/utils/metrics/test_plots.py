@@ -77,6 +77,18 @@ def test_bars_are_sorted_and_classes_without_objects_are_marked(drawn):
     assert [text.get_text() for text in axes.texts] == ["no objects", "62.5%", "100.0%"]
 
 
+@pytest.mark.quick
+@pytest.mark.parametrize("plot", [plots.plot_precision_recall, plots.plot_average_precision])
+def test_of_many_classes_those_with_the_most_objects_are_drawn(drawn, plot):
+    objects = [1 + (number * 7) % 300 for number in range(300)]
+    plot(scores_of(*(("T", count) for count in objects)), [*map(str, range(300))], "x.png")
+    if drawn[0].legends:
+        names = [text.get_text().split()[0] for text in drawn[0].legends[0].get_texts()]
+    else:
+        names = [text.get_text() for text in drawn[0].axes[0].get_yticklabels()]
+    assert {objects[int(name)] for name in names} == {*range(201, 301)}
+
+
 @pytest.mark.parametrize("plot", ALL)
 @pytest.mark.parametrize(
     "scores",

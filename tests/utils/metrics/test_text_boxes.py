@@ -2,9 +2,13 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from tests.helpers.hostile import is_harmless, mutated, refusal
 from utils.errors import UserError
 from utils.metrics.text_boxes import read_text_boxes
+from utils.metrics.voc_map import evaluate_voc
 
 pytestmark = pytest.mark.quick
 
@@ -128,3 +132,47 @@ def test_subfolders_and_objects_without_area(folders):
     assert len(read.detections[0]) == 1
     assert len(read.records[0].labels) == 1
     assert [place.split("truth/")[1] for place in read.without_area] == ["day/a.txt:1"]
+
+
+@pytest.mark.parametrize("number", ["1e39", "1e400", "-1e30", "nan", "inf", "9" * 400, "1e10"])
+def test_numbers_that_no_box_can_have_are_refused_with_their_line(folders, number):
+    for found, truth in (
+        (f"cat 0.5 1 2 {number} 40", "cat 1 2 30 40"),
+        ("cat 0.5 1 2 30 40", f"cat 1 2 {number} 40"),
+    ):
+        with pytest.raises(UserError, match=r"a\.txt:1: .*: an? (detection|object) is: class"):
+            read_text_boxes(*folders({"a.txt": found}, {"a.txt": truth}))
+
+
+def test_a_box_that_has_no_area_as_it_is_stored_is_left_out(folders):
+    truth = {"a.txt": "cat 100000000 0 100000001 10\ncat 0 0 5 5\n"}
+    read = read_text_boxes(*folders({}, truth))
+    assert len(read.records[0].labels) == 1
+    assert read.without_area[0].endswith("a.txt:1")
+
+
+def test_control_characters_of_names_are_shown_as_escapes(folders):
+    read = read_text_boxes(*folders({}, {"a.txt": "a\x1b[31m 1 2 3 4\n"}))
+    assert read.class_names == ("a\\x1b[31m",)
+
+
+@given(data=st.data())
+def test_changed_files_are_read_or_refused_in_one_line(tmp_path_factory, data):
+    folder = tmp_path_factory.mktemp("boxes")
+    texts = {
+        "found": b"cat 0.5 1 2 30 40\na b 0.25 1 2 3 4\n",
+        "truth": b"cat 1 2 30 40 difficult\n",
+    }
+    for name, text in texts.items():
+        (folder / name).mkdir()
+        (folder / name / "a.txt").write_bytes(data.draw(mutated(text)))
+    message = refusal(read_text_boxes, folder / "found", folder / "truth")
+    assert message.startswith(str(folder)) or not message
+    assert is_harmless(message)
+
+
+def test_many_classes_take_linear_time(folders):
+    lines = [f"class {number} 0.5 1 2 30 40" for number in range(5_000)]
+    truth = "\n".join(line.replace(" 0.5", "") for line in lines)
+    read = read_text_boxes(*folders({"a.txt": "\n".join(lines)}, {"a.txt": truth}))
+    assert evaluate_voc(read.detections, read.records, read.class_names).map == 1

@@ -116,6 +116,26 @@ def test_the_network_is_written_once_and_again_when_something_changes(run, tmp_p
     assert sorted(file.name for file in (own.folder / "engines").iterdir()) == ["onnx"]
 
 
+@pytest.mark.parametrize("name", ["model.onnx", "key.json"])
+@pytest.mark.parametrize("content", [None, b"", b"other", b"[" * 10_000, b'{"files": 3}'])
+def test_a_damaged_network_is_written_again(tmp_path, monkeypatch, name, content):
+    monkeypatch.setattr(
+        cache, "_export_in_subprocess", lambda _, __, folder, ___: write(folder / "model.onnx")
+    )
+
+    def write(path):
+        path.write_text("a model")
+
+    own = write_run(tmp_path / "run")
+    file = cached_model(own, ONNX).with_name(name)
+    before = file.read_bytes()
+    file.unlink()
+    if content is not None:
+        file.write_bytes(content)
+    assert cached_model(own, ONNX).read_text() == "a model"
+    assert file.read_bytes() == before
+
+
 def test_networks_for_one_and_for_any_size_are_kept_apart(tmp_path, monkeypatch):
     made = []
 
@@ -209,7 +229,8 @@ def test_what_another_process_is_writing_is_waited_for(tmp_path, monkeypatch):
             theirs.mkdir()
             assert is_awaited.wait(DEADLOCK)
             (theirs / "model.onnx").write_text("theirs")
-            (theirs / "key.json").write_text(json.dumps(cache.cache_key(own)))
+            key = cache.cache_key(own) | {"files": cache._digests(theirs)}
+        (theirs / "key.json").write_text(json.dumps(key))
 
     with ThreadPoolExecutor(1) as other:
         written = other.submit(write_theirs)

@@ -82,6 +82,7 @@ def read_list_files(files: Sequence[Path], root: Path | None = None) -> list[Raw
     first = next(filter(None, names_in.values()), None)
     data_set = RawDataSet("list files (path x1,y1,x2,y2,class)", files=list(files))
     data_set.class_names = all_names(names_in)
+    data_set.class_files = [file for folder in names_in for file in _class_files(folder)]
     for path in files:
         names = names_in[path.parent] or first
         lines = read_text(path, MOST_BYTES_OF_DATA_SET).splitlines()
@@ -94,13 +95,17 @@ def read_list_files(files: Sequence[Path], root: Path | None = None) -> list[Raw
 
 
 def _names_in(folder: Path) -> Names | None:
-    files = [folder / "classes.txt", *sorted(folder.glob("*_classes.txt"))]
-    files = [file for file in files if file.is_file()]
+    files = _class_files(folder)
     if len(files) > 1:
         raise UserError(
             f"{folder}: {files[0].name} and {files[1].name}; expected one file of class names"
         )
     return read_class_names(files[0]) if files else None
+
+
+def _class_files(folder: Path) -> list[Path]:
+    files = [folder / "classes.txt", *sorted(folder.glob("*_classes.txt"))]
+    return [file for file in files if file.is_file()]
 
 
 def _make_entry(

@@ -20,14 +20,21 @@ def class_names_of(root: Path, label_folders: Iterable[Path]) -> dict[Path, Name
     """
     folders = list(dict.fromkeys(label_folders))
     places = {folder: [folder, *_parents_below(folder, root)] for folder in folders}
-    found: dict[Path, Names] = {}
-    for place in dict.fromkeys([root, root / "labels", *(p for ps in places.values() for p in ps)]):
-        for path in (place / "classes.txt", *sorted(place.glob("*.names"))):
-            if path.is_file():
-                found[path] = read_class_names(path)
+    found = {path: read_class_names(path) for path in class_files(root, folders)}
     if len(set(found.values())) <= 1:
         return dict.fromkeys(folders, next(iter(found.values()), None))
     return {folder: _own(folder, places[folder], found) for folder in folders}
+
+
+def class_files(root: Path, label_folders: Iterable[Path]) -> list[Path]:
+    """The files of class names that `class_names_of` reads."""
+    above = (p for folder in label_folders for p in (folder, *_parents_below(folder, root)))
+    return [
+        path
+        for place in dict.fromkeys([root, root / "labels", *above])
+        for path in (place / "classes.txt", *sorted(place.glob("*.names")))
+        if path.is_file()
+    ]
 
 
 def all_names(names_of: Mapping[Path, Names | None]) -> Names | None:

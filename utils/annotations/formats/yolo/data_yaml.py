@@ -59,7 +59,9 @@ def read_yaml(path: Path) -> list[RawDataSet]:
         )
     by_split: dict[str, list[Path]] = {}
     names = _names(content, path)
-    data_set = RawDataSet("YOLO txt (data.yaml)", class_names=names, files=[path])
+    data_set = RawDataSet(
+        "YOLO txt (data.yaml)", class_names=names, files=[path], class_files=[path]
+    )
     for key, split in _splits(content).items():
         value = content[key]
         for item in filter(None, map(_path, value if isinstance(value, list) else [value])):

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from pathlib import Path
 
-from utils.annotations.formats.yolo.classes import all_names, class_names_of
+from utils.annotations.formats.yolo.classes import all_names, class_files, class_names_of
 from utils.annotations.formats.yolo.entries import fill
 from utils.annotations.formats.yolo.image_lists import (
     has_image_path,
@@ -58,8 +58,10 @@ def _read_folders(
         if image.parent in folders or "images" in _lower_parts(image.relative_to(root)):
             by_split[splits[image.parent]].append(image)
             used.append(image)
-    names_of = class_names_of(root, [label_file(image).parent for image in used])
+    label_folders = [label_file(image).parent for image in used]
+    names_of = class_names_of(root, label_folders)
     data_set = RawDataSet("YOLO txt", class_names=all_names(names_of))
+    data_set.class_files = class_files(root, label_folders)
     fill(data_set, by_split, names_of)
     return data_set
 

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from utils.annotations.formats.yolo.classes import all_names, class_names_of
+from utils.annotations.formats.yolo.classes import all_names, class_files, class_names_of
 from utils.annotations.formats.yolo.entries import fill
 from utils.annotations.formats.yolo.label_files import label_file
 from utils.annotations.image_files import ImagesBelow, files_below, path_parts
@@ -28,7 +28,9 @@ def read_image_lists(files: Sequence[Path]) -> list[RawDataSet]:
     for path in files:
         by_split[split_of([path.stem])] += images_in(path, data_set)
     labels = [label_file(image) for images in by_split.values() for image in images]
-    names_of = class_names_of(files[0].parent, [label.parent for label in labels])
+    label_folders = [label.parent for label in labels]
+    names_of = class_names_of(files[0].parent, label_folders)
+    data_set.class_files = class_files(files[0].parent, label_folders)
     data_set.class_names = all_names(names_of)
     fill(data_set, by_split, names_of)
     return [data_set]
