@@ -44,8 +44,8 @@ def require_intact(path: Path) -> None:
         if line is not None and _sha256(file, size) != line[1].decode():
             raise FileError(
                 path,
-                "damaged: its bytes are not those that were written, by its SHA-256; restore it "
-                "from a copy",
+                "damaged: its bytes are not those that were written, by its SHA-256; expected an "
+                "undamaged copy",
             )
 
 

@@ -6,10 +6,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from utils.annotations import digest
 from utils.errors import UserError
 from utils.files.intact import keep_previous
 from utils.files.lock import locked
 from utils.files.writing import write_atomically
+from utils.records import Record
 from yolo4.config import Config
 from yolo4.run import Run, open_run
 from yolo4.train import loop
@@ -21,6 +23,7 @@ pytestmark = pytest.mark.quick
 BEGINNING = (
     "classes.txt",
     "anchors.txt",
+    "data.json",
     "data_report.csv",
     "fingerprint.json",
     "first_batch.png",
@@ -46,8 +49,17 @@ def save_beginning(tmp_path, monkeypatch):
     run = Run(tmp_path / "run")
     config = Config(data=("nowhere",), run_dir=str(run.folder))
     anchors = np.ones((9, 2), np.float32)
-    setup = SimpleNamespace(run=run, config=config, class_names=("cat",), anchors=anchors)
-    setup.data_report = SimpleNamespace(to_csv=lambda: "a report")
+    box, label = np.array([[0, 0, 9, 9]], np.float32), np.zeros(1, np.int32)
+    images = [Record(tmp_path / "a.jpg", (9, 9), box, label, np.zeros(1, bool), b"content")]
+    setup = SimpleNamespace(
+        run=run,
+        config=config,
+        class_names=("cat",),
+        anchors=anchors,
+        train=images,
+        val=images,
+        data_report=SimpleNamespace(to_csv=lambda: b"file,line\n"),
+    )
     monkeypatch.setattr(loop, "fingerprint", lambda *_: {"initial_weights": "a"})
     monkeypatch.setattr(loop, "save_batch", lambda path, *_: write_atomically(path, "a picture"))
     monkeypatch.setattr(loop, "save_state", save_state)
@@ -77,6 +89,7 @@ def test_killed_at_any_moment_of_the_beginning_it_begins_again(
     with monkeypatch.context() as patch:
         for name in ("write_atomically", "save_batch", "save_state"):
             patch.setattr(loop, name, lambda path, data, *_: killed(path, str(data)))
+        patch.setattr(digest, "write_atomically", killed)
         with pytest.raises(Killed):
             save_beginning()
     assert tuple(written) == BEGINNING[:moment]
