@@ -2,10 +2,14 @@
 
 import os
 import platform
+import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import numpy as np
 
 from utils.errors import metadata_version
 from yolo4.quiet import quiet_start
@@ -13,14 +17,18 @@ from yolo4.run import Run
 
 # Modules; those of the export requirements may be missing.
 LIBRARIES = (
-    *("tensorflow", "keras", "numpy", "cv2"),
+    *("tensorflow", "jax", "torch", "keras", "numpy", "cv2"),
     *("openvino", "nncf", "onnxruntime", "ai_edge_litert"),
 )
 
 
 @contextmanager
 def untrained_run(input_size: int, width: float = 1.0, depth: float = 1.0) -> Iterator[Run]:
-    """A run of 80 classes in a folder that goes when the block ends; it is sure of no object."""
+    """A run of 80 classes in a folder that goes when the block ends; it is sure of no object.
+
+    Its logits differ from those of the confidence prior by about 1, so that engines compute them,
+    and no score comes near a threshold.
+    """
     with quiet_start():
         from nets.networks import YOLOV4
         from utils.anchors import format_anchors
@@ -34,19 +42,30 @@ def untrained_run(input_size: int, width: float = 1.0, depth: float = 1.0) -> It
         run.classes_file.write_text("".join(f"class {i}\n" for i in range(80)), encoding="utf-8")
         run.anchors_file.write_text(format_anchors(YOLOV4.anchors), encoding="utf-8")
         model = build_model(config, 80)
+        noise = np.random.default_rng(0).integers(0, 256, (1, *config.input_shape, 3), np.uint8)
+        # Of the coordinates, whose bias is 0.
+        largest = max(float(abs(level[..., :4]).max()) for level in model.predict_on_batch(noise))
         for layer in model.convolutions():
-            if layer.use_bias:  # a head: without a kernel it keeps to the prior
-                layer.kernel.assign(layer.kernel * 0)
+            if layer.use_bias:
+                layer.kernel.assign(layer.kernel / largest)
         save_weights(model, run.best_weights)
         yield run
 
 
 def machine() -> str:
-    """Processor, cores and the versions of what is installed in one line."""
+    """Processor, cores, GPU and the versions of what is installed in one line."""
     installed = {name: metadata_version(name) for name in LIBRARIES}
     versions = ", ".join(f"{name} {version}" for name, version in installed.items() if version)
-    cores = f"{os.cpu_count()} cores"
-    return f"{_processor()}, {cores}, Python {platform.python_version()}, {versions}"
+    parts = [_processor(), f"{os.cpu_count()} cores", *_gpus()]
+    return f"{', '.join(parts)}, Python {platform.python_version()}, {versions}"
+
+
+def _gpus() -> list[str]:
+    if not shutil.which("nvidia-smi"):
+        return []
+    command = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return [] if done.returncode else done.stdout.split("\n")[:-1]
 
 
 def _processor() -> str:

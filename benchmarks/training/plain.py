@@ -8,12 +8,16 @@ network, the loss function and the images are the same, and so are the results.
 import dataclasses
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 from unittest.mock import patch
 
 import numpy as np
 
 from yolo4.options import option
 from yolo4.quiet import quiet_start
+
+if TYPE_CHECKING:
+    from nets.yolov4 import YOLOv4
 
 PLAIN, FLOAT32, AUTO = "plain float32", "float32", "auto"
 WAYS = (PLAIN, FLOAT32, AUTO)
@@ -25,6 +29,7 @@ SEED = 0
 class StepOptions:
     """The network and its batches."""
 
+    network: str = option("yolov4", "yolov4, yolov4-tiny or yolov4-tiny-3l")
     input_size: int = option(416, "pixels a side", low=32)
     batch_size: int = option(4, "images per step", low=1)
     classes: int = option(20, "number of classes", low=1)
@@ -33,32 +38,39 @@ class StepOptions:
 
 
 def training_step(way: str, options: StepOptions) -> tuple[Callable[[], object], str]:
-    """A function that executes one step, not traced yet, and its precision."""
+    """Under TensorFlow, a function that executes one step, not traced yet, and its precision."""
     with quiet_start():
         import tensorflow as tf
 
-        from nets.networks import YOLOV4
+    with plain_pieces(way == PLAIN):
+        model, precision = compiled_model(options, "auto" if way == AUTO else "float32")
+    batch = random_batch(options.input_size, options.batch_size, options.classes)
+    batches = iter(tf.data.Dataset.from_tensors(batch).repeat())
+    model.make_train_function()
+    return lambda: model.train_function(batches), precision
+
+
+def compiled_model(options: StepOptions, precision: str) -> tuple["YOLOv4", str]:
+    """An untrained network with its loss and optimizer, and its precision as `set_precision`."""
+    with quiet_start():
         from yolo4.build import build_criterion, build_model, set_precision
         from yolo4.config import Config
         from yolo4.train.optimizer import compile_for_phase
 
     config = Config(
+        network=options.network,
         width=options.width,
         depth=options.depth,
         input_size=options.input_size,
         batch_size=options.batch_size,
-        precision="auto" if way == AUTO else "float32",
+        precision=precision,
         positives_per_image=10.0,
     )
-    precision = set_precision(config)
-    with plain_pieces(way == PLAIN):
-        model = build_model(config, options.classes)
-        model.criterion = build_criterion(config, YOLOV4.anchors)
-        compile_for_phase(model, config, 0, 100, options.batch_size)
-    batch = random_batch(options.input_size, options.batch_size, options.classes)
-    batches = iter(tf.data.Dataset.from_tensors(batch).repeat())
-    model.make_train_function()
-    return lambda: model.train_function(batches), precision
+    resolved = set_precision(config)
+    model = build_model(config, options.classes)
+    model.criterion = build_criterion(config, config.network_spec.anchors)
+    compile_for_phase(model, config, 0, 100, options.batch_size)
+    return model, resolved
 
 
 @contextmanager

@@ -6,12 +6,9 @@ the loss with its gradient, compiled and not.
 """
 
 import dataclasses
-import multiprocessing
-import resource
 import statistics
 import time
 from collections.abc import Callable
-from multiprocessing.connection import Connection
 
 from benchmarks.machine import machine
 from benchmarks.training.plain import (
@@ -22,6 +19,8 @@ from benchmarks.training.plain import (
     random_batch,
     training_step,
 )
+from benchmarks.workers import Steps, Worker, timed
+from nets.networks import NETWORKS, NetworkSpec
 from yolo4.cli import clean_exit, parse
 from yolo4.options import option
 from yolo4.quiet import quiet_start
@@ -46,21 +45,17 @@ def measure(options: TrainingOptions) -> None:
 
 def _measure_steps(options: TrainingOptions) -> None:
     """Measure each way in a separate process, since peak memory is counted per process."""
-    context = multiprocessing.get_context("spawn")
-    pipes, times, precisions = {}, {way: [] for way in WAYS}, {}
-    for way in WAYS:
-        pipes[way], theirs = context.Pipe()
-        context.Process(target=_serve, args=(way, options, theirs), daemon=True).start()
-        theirs.close()  # so that a failing process is noticed here
-        precisions[way] = pipes[way].recv()  # one at a time: building takes as much memory as steps
+    workers = {way: Worker("benchmarks.training.step:steps_of", way, options) for way in WAYS}
+    for worker in workers.values():
+        worker.make()  # one at a time: building takes as much memory as steps
+        worker.run(2)  # the first one traces and compiles
+    times: dict[str, list[float]] = {way: [] for way in WAYS}
     for _ in range(options.repeats):
-        for way, pipe in pipes.items():
-            pipe.send(True)
-            times[way].append(pipe.recv())
-    memory = {}
-    for way, pipe in pipes.items():
-        pipe.send(False)
-        memory[way] = pipe.recv()
+        for way, worker in workers.items():
+            times[way].append(worker.run(options.steps))
+    memory = {way: worker.memory() for way, worker in workers.items()}
+    for worker in workers.values():
+        worker.close()
     print("| step | precision | images/s | spread | ratio | peak memory | ratio |")
     print("|---|---|---|---|---|---|---|")
     plain = WAYS[0]
@@ -68,35 +63,27 @@ def _measure_steps(options: TrainingOptions) -> None:
         rates = [options.steps * options.batch_size / s for s in seconds]
         ratio = statistics.median(b / s for s, b in zip(seconds, times[plain], strict=True))
         print(
-            f"| {way} | {precisions[way]} | {statistics.median(rates):.2f} "
+            f"| {way} | {workers[way].note} | {statistics.median(rates):.2f} "
             f"| {min(rates):.2f} to {max(rates):.2f} | {ratio:.2f} "
             f"| {memory[way] / 1e9:.1f} GB | {memory[way] / memory[plain]:.2f} |"
         )
 
 
-def _serve(way: str, options: TrainingOptions, pipe: Connection) -> None:
-    """Execute steps on request and send how long they took; finally send the peak memory."""
+def steps_of(way: str, options: TrainingOptions) -> Steps:
+    """The training steps of a way."""
     step, precision = training_step(way, options)
-    for _ in range(2):  # the first one traces and compiles
-        float(step()["loss"])
-    pipe.send(precision)
-    while pipe.recv():
-        start = time.perf_counter()
-        for _ in range(options.steps):
-            float(step()["loss"])  # waits for the result
-        pipe.send(time.perf_counter() - start)
-    pipe.send(1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+    return Steps(timed(step, lambda logs: float(logs["loss"])), note=precision)
 
 
 def _measure_loss(options: TrainingOptions) -> None:
-    size, classes = options.input_size, options.classes
+    size, classes, network = options.input_size, options.classes, NETWORKS[options.network]
     print(
         f"\nloss and its gradient, batch {LOSS_BATCH}, {size}x{size}, {classes} classes, "
         f"{OBJECTS} objects per image\n"
     )
     compute = {
-        "not compiled": _loss(size, classes, plain=True),
-        "compiled": _loss(size, classes, plain=False),
+        "not compiled": _loss(network, size, classes, plain=True),
+        "compiled": _loss(network, size, classes, plain=False),
     }
     times: dict[str, list[float]] = {name: [] for name in compute}
     for turn in range(4 * options.repeats + 1):
@@ -113,21 +100,22 @@ def _measure_loss(options: TrainingOptions) -> None:
         print(f"| {name} | {statistics.median(values):.1f} | {spread} | {ratio:.2f} |")
 
 
-def _loss(size: int, classes: int, plain: bool) -> Callable[[], object]:
+def _loss(network: NetworkSpec, size: int, classes: int, plain: bool) -> Callable[[], object]:
     """A function that computes the gradient of the loss with respect to the logits."""
     with quiet_start():
         import tensorflow as tf
 
-        from nets.networks import YOLOV4
         from yolo4.build import build_criterion
         from yolo4.config import Config
 
     with plain_pieces(plain):
-        criterion = build_criterion(Config(positives_per_image=10.0), YOLOV4.anchors)
+        criterion = build_criterion(
+            Config(network=network.name, positives_per_image=10.0), network.anchors
+        )
     targets = {k: tf.constant(v) for k, v in random_batch(size, LOSS_BATCH, classes)[1].items()}
     tf.random.set_seed(0)
-    shape = YOLOV4.anchors_per_level, 5 + classes
-    grids = YOLOV4.grids((size, size))
+    shape = network.anchors_per_level, 5 + classes
+    grids = network.grids((size, size))
     logits = [tf.random.normal((LOSS_BATCH, *grid, *shape)) for grid in grids]
 
     @tf.function(autograph=False)
