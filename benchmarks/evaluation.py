@@ -1,7 +1,9 @@
 """How long mAP takes: 5,000 simulated images with 100 detections each, 20 classes.
 
 python -m benchmarks.evaluation prints seconds by VOC's rules at one IoU threshold and by COCO's at
-its ten: the median of turns taken within one run, and the spread.
+its ten: the median of turns taken within one run, and the spread. Other libraries that compute
+COCO's numbers follow, if they are installed (`pip install -r requirements-peers.txt`), with the
+largest difference of any of their numbers from ours.
 """
 
 import dataclasses
@@ -13,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.machine import machine
+from benchmarks.peers.evaluation import missing_peers, peer_scorers
 from utils.metrics.coco_map import evaluate_coco
 from utils.metrics.voc_map import evaluate_voc
 from utils.records import Detections, Record
@@ -20,6 +23,7 @@ from yolo4.cli import clean_exit, parse
 from yolo4.options import option
 
 _SIZE = 640
+_COCO = "COCO, ten IoU thresholds"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,9 +75,10 @@ def measure(options: EvaluationOptions) -> None:
     """Print the table."""
     found, records = simulate(options.images, options.detections, options.classes)
     names = [str(label) for label in range(options.classes)]
-    ways: dict[str, Callable[[], float]] = {
-        "VOC, IoU 0.5": lambda: evaluate_voc(found, records, names).map,
-        "COCO, ten IoU thresholds": lambda: evaluate_coco(found, records, names)["AP"],
+    ways: dict[str, Callable[[], dict[str, float]]] = {
+        "VOC, IoU 0.5": lambda: {"AP": evaluate_voc(found, records, names).map},
+        _COCO: lambda: evaluate_coco(found, records, names),
+        **peer_scorers(found, records, options.classes),
     }
     times: dict[str, list[float]] = {name: [] for name in ways}
     scores = {}
@@ -83,11 +88,21 @@ def measure(options: EvaluationOptions) -> None:
             scores[name] = way()
             times[name].append(time.perf_counter() - start)
     print(machine())
+    for name in missing_peers():
+        print(f"{name} is not installed: what needs it is left out")
     print(f"{options.images} images, {options.detections} detections each, {len(names)} classes\n")
-    print("| rules | seconds | spread | mAP |\n|---|---|---|---|")
+    print("| rules | seconds | spread | mAP | differs by |\n|---|---|---|---|---|")
     for name, values in times.items():
         spread = f"{min(values):.2f} to {max(values):.2f}"
-        print(f"| {name} | {statistics.median(values):.2f} | {spread} | {scores[name]:.6f} |")
+        seconds = f"{statistics.median(values):.2f}"
+        different = "" if len(scores[name]) == 1 or name == _COCO else _difference(scores, name)
+        print(f"| {name} | {seconds} | {spread} | {scores[name]['AP']:.6f} | {different} |")
+
+
+def _difference(scores: dict[str, dict[str, float]], name: str) -> str:
+    """The largest difference of a library's numbers from ours."""
+    differences = [abs(scores[name][metric] - ours) for metric, ours in scores[_COCO].items()]
+    return f"{max(differences):.2g}"
 
 
 if __name__ == "__main__":

@@ -1,0 +1,199 @@
+"""Training and inference on a GPU, on Keras with JAX or TensorFlow, beside PyTorch.
+
+python -m benchmarks.gpu prints a row for each network, precision, batch size and library, the most
+telling ones first, as soon as it is measured: images/s of a training step or of the network alone,
+its share of the GPU's peak (the fastest product of two matrices of the same type), the memory and
+the seconds until the second step, most of which go into compilation. It stops after --seconds and
+says how to continue. Each row has a process of its own.
+"""
+
+import dataclasses
+import itertools
+import os
+import statistics
+import time
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from benchmarks.machine import machine
+from benchmarks.peers.turns import product_flops
+from benchmarks.peers.work import Job, Work
+from benchmarks.workers import Worker, WorkerError
+from utils.errors import UserError, is_installed
+from yolo4.cli import buffer_lines, clean_exit, parse
+from yolo4.options import option
+
+_PRECISIONS = ("bfloat16", "float32")
+_JOBS: tuple[Job, ...] = ("training", "forward")
+_MODULES = ("keras", "torch")
+_LONGEST_ROW = 180  # seconds
+_SECONDS_OF_A_TURN = 0.4
+_TURNS = 5
+_PRODUCTS = 20
+
+
+@dataclasses.dataclass(frozen=True)
+class GpuOptions:
+    """What is measured."""
+
+    seconds: int = option(390, "when to stop", low=1)
+    first: int = option(1, "number of the first row", low=1)
+    networks: tuple[str, ...] = option(("yolov4", "yolov4-tiny"), "in the order of their worth")
+    batches: tuple[int, ...] = option(
+        (32, 8, 64, 1), "images per batch, in the order of their worth", low=1
+    )
+    input_size: int = option(416, "pixels a side", low=32)
+    width: float = option(1.0, "channels, relative to the network's own")
+    depth: float = option(1.0, "residual blocks, relative to the network's own")
+    product: int = option(8192, "side of the matrices", low=1)
+
+
+class Row(NamedTuple):
+    """A row of the table: a job and the library that does it.
+
+    Attributes:
+        library: its name in the table.
+        module: what has to be installed.
+        work: the job.
+        function: makes its steps, see `Worker`.
+        arguments: of the function.
+    """
+
+    library: str
+    module: str
+    work: Work
+    function: str
+    arguments: tuple
+
+    def worker(self) -> Worker:
+        """A process for the row."""
+        return Worker(self.function, *self.arguments)
+
+
+def rows(options: GpuOptions) -> list[Row]:
+    """All rows, the most telling first: a choice that is early in its list is worth more."""
+    choices = (options.networks, _PRECISIONS, _JOBS, options.batches)
+    ranked = itertools.product(*(enumerate(choice) for choice in choices))
+    ordered = sorted(ranked, key=lambda row: 2 * row[0][0] + sum(rank for rank, _ in row[1:]))
+    return [row for chosen in ordered for row in _libraries(options, *(c for _, c in chosen))]
+
+
+def _libraries(
+    options: GpuOptions, network: str, precision: str, job: Job, batch_size: int
+) -> Iterator[Row]:
+    work = Work(
+        network=network,
+        input_size=options.input_size,
+        batch_size=batch_size,
+        width=options.width,
+        depth=options.depth,
+        job=job,
+        precision=precision,
+    )
+    backend = os.environ["KERAS_BACKEND"]
+    ours, torch = (f"benchmarks.peers.{name}_steps:{name}_steps" for name in ("keras", "torch"))
+    yield Row(f"this project, {backend}", "keras", work, ours, (work,))
+    yield Row("PyTorch compiled", "torch", work, torch, (work, True))
+    yield Row("PyTorch", "torch", work, torch, (work, False))
+
+
+def measure(options: GpuOptions) -> None:
+    """Print the peaks, and then the table."""
+    end = time.monotonic() + options.seconds
+    _choose_backend()
+    print(machine())
+    for module in _MODULES:
+        if not is_installed(module):
+            print(f"{module} is not installed: its rows are left out")
+    peaks = _peaks(options.product)
+    todo = [
+        (number, row)
+        for number, row in enumerate(rows(options), 1)
+        if number >= options.first and is_installed(row.module)
+    ]
+    columns = ("row", "network", "job", "precision", "batch", "library", "images/s", "of the peak")
+    columns += ("memory", "until the second step")
+    print(f"\n| {' | '.join(columns)} |\n|{'---|' * len(columns)}")
+    left = _print_rows(todo, peaks, end)
+    if left:
+        print(f"\nrows from {left} on are left: continue with --first {left}")
+
+
+def _print_rows(todo: Sequence[tuple[int, Row]], peaks: dict[str, float], end: float) -> int | None:
+    """Measure and print rows until `end`; returns the number of the first that is left."""
+    workers = (row.worker() for _, row in todo)
+    following = next(workers, None)
+    for number, row in todo:
+        # The next worker loads its libraries in the meantime.
+        worker, following = following, next(workers, None)
+        seconds = end - time.monotonic()
+        try:
+            cells = _measure_row(worker, row.work, peaks[row.work.precision], seconds)
+        except WorkerError as error:
+            if time.monotonic() > end:
+                return number
+            cells = (str(error), "", "", "")
+        finally:
+            worker.close()
+        work = row.work
+        chosen = (work.network, work.job, work.precision, work.batch_size, row.library)
+        print(f"| {' | '.join(map(str, (number, *chosen, *cells)))} |")
+    return None
+
+
+def _measure_row(
+    worker: Worker, work: Work, peak: float, seconds: float
+) -> tuple[str, str, str, str]:
+    """Images/s, share of the peak, memory and seconds until the second step."""
+    start = time.monotonic()
+
+    def left() -> float:
+        return min(start + _LONGEST_ROW, start + seconds) - time.monotonic()
+
+    worker.make(left())
+    worker.run(1, left())
+    first = time.monotonic() - start
+    count = max(1, min(50, round(_SECONDS_OF_A_TURN / worker.run(1, left()))))
+    step = statistics.median(worker.run(count, left()) / count for _ in range(_TURNS))
+    share = work.flops / step / peak
+    memory = f"{worker.memory() / 1e9:.1f} GB"
+    return f"{work.batch_size / step:.1f}", f"{share:.1%}", memory, f"{first:.0f} s"
+
+
+def _peaks(side: int) -> dict[str, float]:
+    """The most floating-point operations per second of each precision, in either library."""
+    products = {
+        (precision, module): Worker(
+            f"benchmarks.peers.{module}_steps:{module}_product", side, precision
+        )
+        for precision in _PRECISIONS
+        for module in _MODULES
+        if is_installed(module)
+    }
+    found: dict[str, dict[str, float]] = {precision: {} for precision in _PRECISIONS}
+    for (precision, module), worker in products.items():
+        worker.make()
+        worker.run(_PRODUCTS)
+        seconds = statistics.median(worker.run(_PRODUCTS) for _ in range(_TURNS))
+        found[precision][module] = _PRODUCTS * product_flops(side) / seconds
+        worker.close()
+    for precision, by_module in found.items():
+        words = ", ".join(f"{name} {value / 1e12:.2f}" for name, value in by_module.items())
+        print(f"peak in {precision}, TFLOP/s: {words}")
+    return {precision: max(by_module.values()) for precision, by_module in found.items()}
+
+
+def _choose_backend() -> None:
+    """Keras on JAX or TensorFlow, whichever is installed, unless the environment chooses."""
+    chosen = next((name for name in ("tensorflow", "jax") if is_installed(name)), None)
+    if chosen is None:
+        raise UserError("neither JAX nor TensorFlow is installed")
+    os.environ.setdefault("KERAS_BACKEND", chosen)
+    # Each row has the GPU to itself. Of its memory JAX would take three quarters.
+    os.environ.setdefault("XLA_PYTHON_CLIENT_MEM_FRACTION", "0.95")
+
+
+if __name__ == "__main__":
+    with clean_exit():
+        buffer_lines()
+        measure(parse(GpuOptions(), __doc__))
