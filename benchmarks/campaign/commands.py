@@ -1,0 +1,116 @@
+"""The commands that are killed, and what of their results has to be the same every time."""
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+ROOT = Path(__file__).parents[2]
+
+_NETWORK = "--width 0.0625 --depth 0.1 --input-size 64 --batch-size 2".split()
+# Two phases, an average of the weights, loader processes, and a state after every step.
+_TRAINING = [*_NETWORK, *"--epochs 4 --freeze-epochs 1 --ema 0.9 --eval-period 2".split()]
+_TRAINING += "--workers 5 --save-minutes 0.0001".split()
+_STUDY = [*_NETWORK, *"--epochs 1 --eval-period 1 --ema None --workers 1 --seeds 1".split()]
+
+# What depends on the time, by file or key.
+_TIMES = {"images_per_second", "waited_for_data", "minutes", "made"}
+_DRAWN_WITH_TIMES = {"curves.png", "report.html"}
+# It may be one step older or younger.
+_NOT_COMPARED = {*_DRAWN_WITH_TIMES, "state.previous.npz"}
+_TENSORBOARD = "tensorboard"
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command that is killed.
+
+    Attributes:
+        name: for the table.
+        argv: its arguments, relative to a folder of its own, beside which the data is.
+        results: the folders that hold its results.
+        needs_run: whether it needs a trained run in the folder `run`.
+    """
+
+    name: str
+    argv: tuple[str, ...]
+    results: tuple[str, ...]
+    needs_run: bool = True
+
+    def argv_to_continue(self, folder: Path) -> tuple[str, ...]:
+        """The arguments that continue the command in a folder after it was killed there."""
+        if (
+            self.needs_run
+            or self.argv[0] != "train.py"
+            or not (folder / "run/config.json").exists()
+        ):
+            return self.argv
+        return ("train.py", "--resume", "run")
+
+
+_DATA = ("--data", "../data")
+_EXPORT = ("-m", "yolo4", "export", "--run", "run", "--output", "exported")
+COMMANDS = (
+    Command("train", ("train.py", *_DATA, *_TRAINING, "--run-dir", "run"), ("run",), False),
+    Command("compare", ("compare.py", *_DATA, *_STUDY, "--output", "study"), ("study",), False),
+    Command("export", (*_EXPORT, "--format", "onnx"), ("exported", "run")),
+    Command(
+        "predict",
+        ("predict.py", "../data/JPEGImages", "--run", "run", "--output", "found"),
+        ("found", "run"),
+    ),
+)
+
+
+def files_of(folder: Path, results: Iterable[str]) -> dict[str, Path]:
+    """The files of some of the folders in a folder by their names; TensorBoard's stand for one."""
+    files = {}
+    for path in sorted(path for name in results for path in (folder / name).rglob("*")):
+        name = path.relative_to(folder)
+        if _TENSORBOARD in name.parts:
+            name = Path(*name.parts[: name.parts.index(_TENSORBOARD) + 1])
+        elif path.is_dir():
+            continue
+        files[name.as_posix()] = path
+    return files
+
+
+def content_of(path: Path) -> Any:
+    """The part of a file that does not depend on the time, comparable by `==`."""
+    if path.name in _NOT_COMPARED or _TENSORBOARD in path.parts:
+        return None
+    read = _READERS.get(path.name) or _READERS.get(path.suffix) or Path.read_bytes
+    return read(path)
+
+
+def _history(path: Path) -> list[dict[str, str]]:
+    rows = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8")))
+    return [{name: row[name] for name in row if name not in _TIMES} for row in rows]
+
+
+def _arrays(path: Path) -> dict[str, tuple]:
+    with np.load(path) as stored:
+        names = [name for name in stored.files if name != "progress"]
+        return {name: (stored[name].dtype, stored[name].tobytes()) for name in names}
+
+
+def _without_times(content: Any) -> Any:
+    if isinstance(content, dict):
+        return {name: _without_times(content[name]) for name in content if name not in _TIMES}
+    return [_without_times(each) for each in content] if isinstance(content, list) else content
+
+
+def _json(path: Path) -> Any:
+    return _without_times(json.loads(path.read_text(encoding="utf-8")))
+
+
+_READERS: dict[str, Callable[[Path], Any]] = {
+    "history.csv": _history,
+    ".npz": _arrays,
+    ".json": _json,
+}
