@@ -43,8 +43,8 @@ def measure(options: CampaignOptions) -> None:
     """Print both tables, and a line for each fault."""
     folder, faults = Path(options.output).resolve(), []
     rows = options.rows or ROWS
+    make_sample_data(folder / "data", train=12, val=4, test=4, size=96)
     with locked(folder):
-        make_sample_data(folder / "data", train=12, val=4, test=4, size=96)
         print(f"{machine()}\n")
         chosen = [command for command in COMMANDS if command.name in rows and options.kills]
         if any(command.needs_run for command in chosen) and "train" not in rows:

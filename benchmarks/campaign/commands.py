@@ -12,11 +12,11 @@ import numpy as np
 
 ROOT = Path(__file__).parents[2]
 
-_NETWORK = "--width 0.0625 --depth 0.1 --input-size 64 --batch-size 2".split()
+_NETWORK = ["--width", "0.0625", "--depth", "0.1", "--input-size", "64", "--batch-size", "2"]
 # Two phases, an average of the weights, loader processes, and a state after every step.
-_TRAINING = [*_NETWORK, *"--epochs 4 --freeze-epochs 1 --ema 0.9 --eval-period 2".split()]
-_TRAINING += "--workers 5 --save-minutes 0.0001".split()
-_STUDY = [*_NETWORK, *"--epochs 1 --eval-period 1 --ema None --workers 1 --seeds 1".split()]
+_TRAINING = [*_NETWORK, "--epochs", "4", "--freeze-epochs", "1", "--eval-period", "2"]
+_TRAINING += ["--ema", "0.9", "--workers", "5", "--save-minutes", "0.0001"]
+_STUDY = [*_NETWORK, "--epochs", "1", "--eval-period", "1", "--ema", "None", "--seeds", "1"]
 
 # What depends on the time, by file or key.
 _TIMES = {"images_per_second", "waited_for_data", "minutes", "made"}
@@ -44,13 +44,10 @@ class Command:
 
     def argv_to_continue(self, folder: Path) -> tuple[str, ...]:
         """The arguments that continue the command in a folder after it was killed there."""
-        if (
-            self.needs_run
-            or self.argv[0] != "train.py"
-            or not (folder / "run/config.json").exists()
-        ):
-            return self.argv
-        return ("train.py", "--resume", "run")
+        has_begun = (folder / "run" / "config.json").exists()
+        if self.argv[0] == "train.py" and has_begun:
+            return ("train.py", "--resume", "run")
+        return self.argv
 
 
 _DATA = ("--data", "../data")

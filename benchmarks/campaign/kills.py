@@ -88,10 +88,8 @@ def _kill_once(
         yield _ALIVE, f"{len(alive)}"
         for each in alive:
             each.kill()
-    if process.returncode == 0:  # it was over before
-        status = 0
-    else:
-        status = _run(command.argv_to_continue(trial), trial)
+    was_over = process.returncode == 0
+    status = 0 if was_over else _run(command.argv_to_continue(trial), trial)
     if status:
         yield _ENDED, f"status {status}: {_last_line(trial)}"
         return
