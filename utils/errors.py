@@ -1,7 +1,7 @@
 """Errors that a user can fix, and the versions of installed packages that messages name."""
 
 import contextlib
-import importlib
+import importlib.util
 import re
 from pathlib import Path
 
@@ -51,6 +51,11 @@ def metadata_version(module: str) -> str | None:
 def module_version(module: str) -> str:
     """Return `metadata_version(module)`, or the version the module states if it has no metadata."""
     return metadata_version(module) or importlib.import_module(module).__version__
+
+
+def is_installed(module: str) -> bool:
+    """Whether a module can be imported or has metadata; it is not imported."""
+    return importlib.util.find_spec(module) is not None or metadata_version(module) is not None
 
 
 def missing_system_library(error: ImportError) -> str | None:

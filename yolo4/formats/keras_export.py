@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from utils.errors import UserError
+
 if TYPE_CHECKING:
     import keras
 
@@ -15,9 +17,18 @@ def export_with_keras(model: "keras.Model", path: Path, format_name: str, **sett
         path: the file or folder.
         format_name: Keras's name of the format.
         settings: further arguments of `keras.Model.export`.
+
+    Raises:
+        UserError: Keras runs on another backend than TensorFlow.
     """
     import keras
 
+    backend = keras.backend.backend()
+    if backend != "tensorflow":
+        raise UserError(
+            f"Keras runs on {backend}, but exports to {format_name} on TensorFlow only: install it "
+            "and set KERAS_BACKEND=tensorflow"
+        )
     (images,) = model.inputs
     # Without a signature Keras leaves the batch size free, even if the input has a fixed one.
     signature = [keras.InputSpec(dtype=images.dtype, shape=images.shape, name=images.name)]

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import importlib.util
 import json
 import os
 import shutil
@@ -42,7 +43,7 @@ def cached_model(run: Run, model_format: ModelFormat, any_size: bool = False) ->
 
     Raises:
         UserError: the run has no weights, they do not fit its settings, its folder cannot be
-            written, or the export failed.
+            written, TensorFlow is not installed, or the export failed.
     """
     name = model_format.name + ("_any_size" if any_size else "")
     folder, key = run.folder / "engines" / name, cache_key(run, any_size)
@@ -84,6 +85,11 @@ def cache_key(run: Run, any_size: bool = False) -> dict[str, Any]:
 
 
 def _write(run: Run, model_format: ModelFormat, folder: Path, key: dict[str, Any]) -> None:
+    if importlib.util.find_spec("tensorflow") is None:
+        raise UserError(
+            f"TensorFlow, which writes the network for {model_format.name}, is not installed; "
+            "--backend keras does without"
+        )
     print(f"writing the network for {model_format.name}, once, to {folder}")
     with temporary_folder(folder.parent) as written:
         _export_in_subprocess(run, model_format, written, key["any_size"])
@@ -103,7 +109,7 @@ def _export_in_subprocess(
     with lifeline() as stdin:
         done = subprocess.run(
             [sys.executable, "-m", __name__, *arguments],
-            env={**os.environ, "PYTHONPATH": python_path},
+            env={**os.environ, "PYTHONPATH": python_path, "KERAS_BACKEND": "tensorflow"},
             stdin=stdin,
             stderr=subprocess.PIPE,
             text=True,

@@ -1,6 +1,7 @@
 """The optimizer of a phase of training: learning rate, weight decay, average of the weights."""
 
 import math
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -212,7 +213,13 @@ class _DecayAndAverage(keras.optimizers.Optimizer):
         super().update_step(gradient, variable, learning_rate)
 
     def finalize_variable_values(self, var_list: Sequence[Variable]) -> None:
-        """Set the weights to their average; Keras calls this at the end of `fit`."""
+        """Set the weights to their average; Keras calls this at the end of `fit`.
+
+        It does so after an error or Ctrl-C, too. JAX has taken the arrays then, and the failure to
+        copy them would replace the error.
+        """
+        if sys.exc_info()[0] is not None:
+            return
         for average, variable in zip(self._averages, self._averaged, strict=True):
             variable.assign(ops.copy(average))  # JAX would take the same array for both
 

@@ -1,4 +1,5 @@
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -120,6 +121,7 @@ def test_versions_are_reported_whatever_the_packages_are_called(
         "opencv-python-headless": ("cv2", "4.14.0.93"),
     }
     measured = measure_runs(plan, images)
+    monkeypatch.delitem(sys.modules, "jax", raising=False)
     only_packages(tmp_path / "site-packages", packages, monkeypatch)
     versions = summarize(plan, images, measured)["versions"]
     del versions["python"]
@@ -129,6 +131,21 @@ def test_versions_are_reported_whatever_the_packages_are_called(
         "numpy": "2.4.5",
         "opencv": "4.14.0.93",
     }
+
+
+def test_without_tensorflow_the_version_of_jax_is_reported(plan, images, tmp_path, monkeypatch):
+    packages = {
+        "jax": ("jax", "0.10.2"),
+        "keras": ("keras", "3.15.1"),
+        "numpy": ("numpy", "2.4.5"),
+        "opencv-python": ("cv2", "4.14.0.94"),
+    }
+    measured = measure_runs(plan, images)
+    monkeypatch.delitem(sys.modules, "tensorflow", raising=False)
+    only_packages(tmp_path / "site-packages", packages, monkeypatch)
+    versions = summarize(plan, images, measured)["versions"]
+    assert versions["jax"] == "0.10.2"
+    assert "tensorflow" not in versions
 
 
 def test_pictures_show_where_arms_differ_and_the_worst_negatives(plan, images, report):

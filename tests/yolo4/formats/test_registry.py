@@ -4,11 +4,14 @@ import subprocess
 import sys
 import typing
 
+import keras
 import pytest
 
 from tests.helpers import ROOT
+from utils.errors import UserError
 from yolo4.export.options import ExportOptions
 from yolo4.formats import FORMATS, MODEL_FORMATS
+from yolo4.formats.keras_export import export_with_keras
 
 pytestmark = pytest.mark.quick
 
@@ -40,3 +43,11 @@ def test_it_imports_nothing_heavy(module):
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
+
+
+def test_keras_on_another_backend_than_tensorflow_exports_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    with pytest.raises(UserError, match=r"^Keras runs on jax, .*set KERAS_BACKEND=tensorflow$"):
+        export_with_keras(model, tmp_path / "saved_model", "tf_saved_model")
+    assert not list(tmp_path.iterdir())

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from utils.errors import module_version
+from utils.errors import is_installed, module_version
 from utils.metrics.voc_map import match_voc
 from yolo4.compare.conclusion import conclude
 from yolo4.compare.contrast import Contrast, NotComparable
@@ -82,6 +82,8 @@ def _data(plan: Plan, images: MeasuredImages) -> dict[str, Any]:
 
 
 def _versions() -> dict[str, str]:
-    modules = {"tensorflow": "tensorflow", "keras": "keras", "numpy": "numpy", "opencv": "cv2"}
+    backends = [name for name in ("tensorflow", "jax") if is_installed(name)]
+    modules = dict(zip(backends, backends, strict=True))
+    modules |= {"keras": "keras", "numpy": "numpy", "opencv": "cv2"}
     versions = {name: module_version(module) for name, module in modules.items()}
     return {"python": platform.python_version(), **versions}
