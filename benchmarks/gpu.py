@@ -20,7 +20,8 @@ from benchmarks.peers.turns import product_flops
 from benchmarks.peers.work import Job, Work
 from benchmarks.workers import Worker, WorkerError
 from utils.errors import UserError, is_installed
-from yolo4.cli import buffer_lines, clean_exit, parse
+from yolo4.cli import clean_exit, parse
+from yolo4.environment.streams import prepare_streams
 from yolo4.options import option
 
 _PRECISIONS = ("bfloat16", "float32")
@@ -195,5 +196,5 @@ def _choose_backend() -> None:
 
 if __name__ == "__main__":
     with clean_exit():
-        buffer_lines()
+        prepare_streams()
         measure(parse(GpuOptions(), __doc__))

@@ -14,7 +14,8 @@ from benchmarks.peers.inference import measure_inference
 from benchmarks.peers.training import measure_training
 from benchmarks.peers.work import Work
 from utils.errors import is_installed
-from yolo4.cli import buffer_lines, clean_exit, parse
+from yolo4.cli import clean_exit, parse
+from yolo4.environment.streams import prepare_streams
 from yolo4.formats.openvino import fast_precision
 from yolo4.options import option
 
@@ -63,5 +64,5 @@ def measure(options: PeersOptions) -> None:
 
 if __name__ == "__main__":
     with clean_exit():
-        buffer_lines()
+        prepare_streams()
         measure(parse(PeersOptions(), __doc__))

@@ -76,7 +76,7 @@ def prepare(config: Config, found: FoundData | None = None) -> TrainingSetup:
         UserError: the data or the settings are not usable, or the run folder is in use.
     """
     run = new_run(config)
-    _require_unused(run)
+    require_unused(run)
     data = config.data or (str(make_sample_data(SAMPLE_DATA)),)
     config = dataclasses.replace(config, data=data, run_dir=str(run.folder))
     names = chosen_class_names(config.classes) if config.classes else None
@@ -100,7 +100,7 @@ def prepare(config: Config, found: FoundData | None = None) -> TrainingSetup:
     )
 
 
-def _require_unused(run: Run) -> None:
+def require_unused(run: Run) -> None:
     """Refuse a folder that holds a config or weights.
 
     A state or other files alone are those of a training that was killed while it wrote the first

@@ -1,39 +1,38 @@
 """The beginning of a training, killed at every moment, and what an interruption says."""
 
 import json
-from types import SimpleNamespace
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from utils.annotations import digest
 from utils.errors import UserError
 from utils.files.intact import keep_previous
 from utils.files.lock import locked
 from utils.files.writing import write_atomically
-from utils.records import Record
 from yolo4.config import Config
 from yolo4.run import Run, open_run
+from yolo4.sample_data.make import make_sample_data
 from yolo4.train import loop
 from yolo4.train.checkpoint import Progress
-from yolo4.train.setup import prepare
+from yolo4.train.setup import prepare, require_unused, training_set
 
 pytestmark = pytest.mark.quick
-
-BEGINNING = (
-    "classes.txt",
-    "anchors.txt",
-    "data.json",
-    "data_report.csv",
-    "fingerprint.json",
-    "first_batch.png",
-    "state.npz",
-    "config.json",
-)
 
 
 class Killed(BaseException):
     """Stands for a kill."""
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return str(make_sample_data(tmp_path_factory.mktemp("data") / "set", 3, 2, 2, size=96))
+
+
+@pytest.fixture
+def config(data, tmp_path):
+    return Config(data=(data,), run_dir=str(tmp_path / "run"), input_size=64)
 
 
 def save_state(path, *_):
@@ -44,69 +43,64 @@ def save_state(path, *_):
 
 
 @pytest.fixture
-def save_beginning(tmp_path, monkeypatch):
+def save_beginning(config, monkeypatch):
     """Writes the first files of a run, without a network."""
-    run = Run(tmp_path / "run")
-    config = Config(data=("nowhere",), run_dir=str(run.folder))
-    anchors = np.ones((9, 2), np.float32)
-    box, label = np.array([[0, 0, 9, 9]], np.float32), np.zeros(1, np.int32)
-    images = [Record(tmp_path / "a.jpg", (9, 9), box, label, np.zeros(1, bool), b"content")]
-    setup = SimpleNamespace(
-        run=run,
-        config=config,
-        class_names=("cat",),
-        anchors=anchors,
-        train=images,
-        val=images,
-        data_report=SimpleNamespace(to_csv=lambda: b"file,line\n"),
-    )
     monkeypatch.setattr(loop, "fingerprint", lambda *_: {"initial_weights": "a"})
-    monkeypatch.setattr(loop, "save_batch", lambda path, *_: write_atomically(path, "a picture"))
     monkeypatch.setattr(loop, "save_state", save_state)
-    dataset = SimpleNamespace(batch=lambda *_: (None, None))
-    return lambda: loop._save_beginning(setup, None, Progress(), dataset, 4) or run
+
+    setup = prepare(config)
+    dataset = training_set(setup)
+
+    def save():
+        require_unused(setup.run)  # as `prepare` does
+        loop._save_beginning(setup, None, Progress(), dataset, 2)
+        return setup.run
+
+    return save
+
+
+def killed_at(moment, save):
+    """Whether the program is killed before a rename, of which `moment` have been done."""
+    rename, done = Path.replace, []
+
+    def replace(self, target):
+        if Path(target).parent.name == "run" and not Path(target).name.startswith("."):
+            if len(done) == moment:
+                shutil.copy(self, self.with_name(f".yolov4-{'0' * 16}.tmp"))
+                raise Killed
+            done.append(target)
+        return rename(self, target)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Path, "replace", replace)
+        try:
+            save()
+        except Killed:
+            return True
+    return False
 
 
 def files_of(run):
     return {path.name for path in run.folder.iterdir()}
 
 
-@pytest.mark.parametrize("moment", range(len(BEGINNING)))
-def test_killed_at_any_moment_of_the_beginning_it_begins_again(
-    save_beginning, tmp_path, monkeypatch, moment
-):
-    write, written = loop.write_atomically, []
-
-    def killed(path, data):
-        if len(written) == moment:
-            (path.parent / ".yolov4-0123456789abcdef.tmp.npz").write_text("half of i")
-            raise Killed
-        written.append(path.name)
-        write(path, data)
-
-    run = Run(tmp_path / "run")
-    run.folder.mkdir()
-    with monkeypatch.context() as patch:
-        for name in ("write_atomically", "save_batch", "save_state"):
-            patch.setattr(loop, name, lambda path, data, *_: killed(path, str(data)))
-        patch.setattr(digest, "write_atomically", killed)
-        with pytest.raises(Killed):
+def test_killed_at_any_moment_of_the_beginning_it_begins_again(save_beginning, tmp_path):
+    run, moment = Run(tmp_path / "run"), 0
+    while killed_at(moment, save_beginning):
+        with pytest.raises(UserError, match="has no config" + ".*begin it again" * (moment > 0)):
+            open_run(run.folder)
+        assert "the same command begins it again" in loop._how_to_go_on(run)
+        with locked(run.folder):
             save_beginning()
-    assert tuple(written) == BEGINNING[:moment]
-    with pytest.raises(UserError, match="has no config" + ".*begin it again" * (moment > 0)):
-        open_run(run.folder)
-    assert "the same command begins it again" in loop._how_to_go_on(run)
-    with pytest.raises(UserError, match="nowhere"):  # it reads the data: the folder is accepted
-        prepare(Config(data=("nowhere",), run_dir=str(run.folder)))
-    with locked(run.folder):
-        save_beginning()
-    assert files_of(run) == set(BEGINNING)
-
-
-def test_once_there_is_a_config_everything_is_there(save_beginning):
-    run = save_beginning()
-    assert files_of(run) == set(BEGINNING)
-    assert open_run(run.folder).config().run_dir == str(run.folder)
+        whole = files_of(run)
+        assert {"config.json", "state.npz", "fingerprint.json", "first_batch.png"} <= whole
+        assert not [name for name in whole if name.startswith(".")]
+        assert not run.previous_state_file.exists()
+        assert open_run(run.folder).config().run_dir == str(run.folder)
+        shutil.rmtree(run.folder)
+        moment += 1
+    assert moment == len(whole)
+    assert files_of(run) == whole
 
 
 @pytest.mark.parametrize(
