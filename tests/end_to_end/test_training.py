@@ -319,7 +319,10 @@ class TestRefusals:
             (["--ema", "None"], r"--ema None .* in which it is 0.9; a new run"),
             # These are what CONFIG says anyway.
             (["--epochs", "16"], r"--epochs 16 .* in which it is 3; a new run"),
-            (["--confidence-loss=focal", "--batch-size=8"], r"--batch-size 8 .* in which it is 4; a new run"),
+            (
+                ["--confidence-loss=focal", "--batch-size=8"],
+                r"--batch-size 8 .* in which it is 4; a new run",
+            ),
             (["--preset", "full"], r"^--preset cannot be given with --resume: .* own settings$"),
         ],
     )
