@@ -52,8 +52,9 @@ class Command:
 
 _DATA = ("--data", "../data")
 _EXPORT = ("-m", "yolo4", "export", "--run", "run", "--output", "exported")
+TRAIN = Command("train", ("train.py", *_DATA, *_TRAINING, "--run-dir", "run"), ("run",), False)
 COMMANDS = (
-    Command("train", ("train.py", *_DATA, *_TRAINING, "--run-dir", "run"), ("run",), False),
+    TRAIN,
     Command("compare", ("compare.py", *_DATA, *_STUDY, "--output", "study"), ("study",), False),
     Command("export", (*_EXPORT, "--format", "onnx"), ("exported", "run")),
     Command(

@@ -12,9 +12,10 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from benchmarks.campaign.mutations import mutate
-from benchmarks.campaign.readers import READERS, Reader
+from benchmarks.campaign.readers import Reader
 from utils.errors import UserError
 from utils.files.writing import temporary_folder
+from utils.printable import printable
 from utils.process.children import SPAWN, end_with_parent
 
 COLUMNS = (
@@ -27,12 +28,11 @@ _FAULTS = {UNNOTICED, TRACEBACK, HANG, MEMORY}
 SECONDS = 30.0  # an input that takes longer hangs
 _SECONDS_OF_START = 600.0  # of which TensorFlow's import is the most
 _MOST_KILOBYTES = 2**20  # above what the process needs for valid files
-_MOST_CHARACTERS = 1000
 
 
 def try_inputs(
-    reader: Reader, folder: Path, count: int, seed: int, faults: list[str]
-) -> Counter[str]:
+    reader: Reader, folder: Path, count: int, seed: int
+) -> tuple[Counter[str], list[str]]:
     """Give a reader changed files, and count each of `COLUMNS`.
 
     Most inputs share a process. One that hangs, ends the process or takes much memory is tried
@@ -43,9 +43,13 @@ def try_inputs(
         folder: receives the changed files with faults.
         count: number of inputs.
         seed: determines the changes, together with the reader's name and the input's number.
-        faults: receives a line for each fault.
+
+    Returns:
+        How often each outcome was seen, and a line for each fault.
     """
     counts: Counter[str] = Counter()
+    faults = []
+    shutil.rmtree(_valid_folder(reader, folder), ignore_errors=True)
     first = 0
     while first < count:
         for number, outcome, detail in _outcomes(reader, folder, seed, first, count):
@@ -61,7 +65,7 @@ def try_inputs(
                 kept = folder / f"fault_{reader.file_name}_{number}_{name.name}"
                 kept.write_bytes(data)
                 faults.append(f"{reader.name}, input {number}: {outcome}: {detail} ({kept})")
-    return counts
+    return counts, faults
 
 
 def changed_file(
@@ -80,10 +84,7 @@ def outcome_of(reader: Reader, folder: Path, path: Path, data: bytes) -> tuple[s
     try:
         reader.read(folder)
     except UserError as error:
-        message = str(error)
-        if message.isprintable() and len(message) <= _MOST_CHARACTERS:
-            return REFUSED, message
-        return TRACEBACK, f"a message that is not one short line: {message[:200]!r}"
+        return REFUSED, printable(str(error))  # as the commands print it
     except Exception as error:
         frames = traceback.extract_tb(error.__traceback__)
         places = (f"{Path(f.filename).name}:{f.lineno}" for f in frames[-4:])
@@ -103,7 +104,7 @@ def _outcomes(
 ) -> Iterator[tuple[int, str | None, str]]:
     """Number, outcome and details of inputs, until one takes too much or the process ends."""
     receiver, sender = SPAWN.Pipe(duplex=False)
-    arguments = (sender, READERS.index(reader), folder, seed, first, end)
+    arguments = (sender, reader, folder, seed, first, end)
     process = SPAWN.Process(target=_read_in_child, args=arguments)
     process.start()
     sender.close()
@@ -132,10 +133,9 @@ def _outcomes(
 
 
 def _read_in_child(
-    sender: Connection, reader_index: int, folder: Path, seed: int, first: int, end: int
+    sender: Connection, reader: Reader, folder: Path, seed: int, first: int, end: int
 ) -> None:
     end_with_parent()
-    reader = READERS[reader_index]
     os.environ["XDG_CACHE_HOME"] = str(folder / "cache")
     valid, place = _valid_folder(reader, folder), folder / f"changed_{reader.file_name}"
     if not valid.exists():

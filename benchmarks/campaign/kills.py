@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO
 
 import psutil
 
@@ -24,8 +25,8 @@ _SECONDS_OF_CHILDREN = 5
 
 
 def kill_often(
-    command: Command, folder: Path, kills: int, seed: int, faults: list[str]
-) -> Counter[str]:
+    command: Command, folder: Path, kills: int, seed: int
+) -> tuple[Counter[str], list[str]]:
     """Kill a command several times, each time in a new folder.
 
     Args:
@@ -34,10 +35,9 @@ def kill_often(
             folder for each kill, which is removed if all is well.
         kills: how often.
         seed: determines the moments, as fractions of the undisturbed command's time.
-        faults: receives a line for everything that is not as it should be.
 
     Returns:
-        How often each of `COLUMNS` was seen.
+        How often each of `COLUMNS` was seen, and a line for each fault.
 
     Raises:
         UserError: the undisturbed command fails.
@@ -47,6 +47,7 @@ def kill_often(
     _require_success(_run(command.argv, reference), reference)
     seconds = time.monotonic() - start
     counts: Counter[str] = Counter()
+    faults = []
     for number in range(kills):
         moment = random.Random(f"{seed} {command.name} {number}").random()
         trial = _begin(folder / f"{command.name}_{number}", command, folder)
@@ -57,7 +58,7 @@ def kill_often(
             faults += [f"{trial.name}, at {moment:.3f}: {each}: {bad[each]}" for each in bad]
         else:
             shutil.rmtree(trial)
-    return counts
+    return counts, faults
 
 
 def _begin(trial: Path, command: Command, folder: Path) -> Path:
@@ -116,7 +117,7 @@ def _run(argv: tuple[str, ...], folder: Path) -> int:
         return _start(argv, folder, log).wait()
 
 
-def _start(argv: tuple[str, ...], folder: Path, log: object) -> subprocess.Popen:
+def _start(argv: tuple[str, ...], folder: Path, log: TextIO) -> subprocess.Popen:
     script = [str(ROOT / argv[0])] if argv[0].endswith(".py") else [argv[0]]
     caches = {"XDG_CACHE_HOME": folder / "cache", "MPLCONFIGDIR": folder.parent / "matplotlib"}
     surroundings = {"PYTHONPATH": ROOT, **caches}

@@ -16,6 +16,7 @@ from utils.annotations import load_dataset
 from utils.image import read_image
 from utils.metrics.history import read_history
 from utils.metrics.text_boxes import read_text_boxes
+from utils.printable import printable
 from utils.records import Detections, Record
 from yolo4.run import Run
 
@@ -56,9 +57,8 @@ class Reader:
 
 def _read_data(folder: Path) -> None:
     report = load_dataset([folder], progress=False).report
-    shown = report.text.replace("\n", "")
-    if not shown.isprintable():
-        raise ValueError("the report shows control characters")
+    if any(printable(line) != line for line in report.text.split("\n")):
+        raise ValueError("the report shows control characters, or a very long line")
     report.to_csv()
 
 
