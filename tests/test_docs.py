@@ -47,7 +47,7 @@ OPTIONS = {
 }
 # Flags of commands that belong to other programs, or to the benchmarks.
 FOREIGN_FLAGS = {"--help", "--logdir"}
-BENCHMARKS = ("benchmarks.md", "performance.md", "results.md")
+BENCHMARKS = ("benchmarks.md", "performance.md", "reliability.md", "results.md")
 
 
 def blocks(text, language):

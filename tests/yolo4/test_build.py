@@ -265,3 +265,9 @@ def test_the_criterion_has_every_setting_of_the_loss():
 def test_settings_without_the_number_of_positives_make_no_criterion():
     with pytest.raises(UserError, match="no positives_per_image, by which the loss is divided"):
         build_criterion(Config(), COCO_ANCHORS)
+
+
+def test_the_same_weights_give_the_same_bytes_whatever_was_built_before(trained, weights, tmp_path):
+    keras.Model(trained.inputs, trained.outputs)  # Keras counts these in their names
+    save_weights(trained, tmp_path / "again.weights.h5")
+    assert (tmp_path / "again.weights.h5").read_bytes() == weights.read_bytes()
