@@ -23,6 +23,7 @@ from utils.errors import UserError, is_installed
 from yolo4.cli import clean_exit, parse
 from yolo4.environment.streams import prepare_streams
 from yolo4.options import option
+from yolo4.quiet import quiet_start
 
 _PRECISIONS = ("bfloat16", "float32")
 _JOBS: tuple[Job, ...] = ("training", "forward")
@@ -54,21 +55,20 @@ class Row(NamedTuple):
 
     Attributes:
         library: its name in the table.
-        module: what has to be installed.
+        module: "keras" or "torch".
         work: the job.
-        function: makes its steps, see `Worker`.
-        arguments: of the function.
+        options: further arguments of what makes the steps.
     """
 
     library: str
     module: str
     work: Work
-    function: str
-    arguments: tuple
+    options: tuple = ()
 
     def worker(self) -> Worker:
         """A process for the row."""
-        return Worker(self.function, *self.arguments)
+        function = f"benchmarks.peers.{self.module}_steps:{self.module}_steps"
+        return Worker(function, self.work, *self.options)
 
 
 def rows(options: GpuOptions) -> list[Row]:
@@ -91,11 +91,9 @@ def _libraries(
         job=job,
         precision=precision,
     )
-    backend = os.environ["KERAS_BACKEND"]
-    ours, torch = (f"benchmarks.peers.{name}_steps:{name}_steps" for name in ("keras", "torch"))
-    yield Row(f"this project, {backend}", "keras", work, ours, (work,))
-    yield Row("PyTorch compiled", "torch", work, torch, (work, True))
-    yield Row("PyTorch", "torch", work, torch, (work, False))
+    yield Row(f"this project, {os.environ['KERAS_BACKEND']}", "keras", work)
+    yield Row("PyTorch compiled", "torch", work, (True,))
+    yield Row("PyTorch", "torch", work, (False,))
 
 
 def measure(options: GpuOptions) -> None:
@@ -179,7 +177,7 @@ def _peaks(side: int) -> dict[str, float]:
         found[precision][module] = _PRODUCTS * product_flops(side) / seconds
         worker.close()
     for precision, by_module in found.items():
-        words = ", ".join(f"{name} {value / 1e12:.2f}" for name, value in by_module.items())
+        words = ", ".join(f"{name} {value / 1e12:.3g}" for name, value in by_module.items())
         print(f"peak in {precision}, TFLOP/s: {words}")
     return {precision: max(by_module.values()) for precision, by_module in found.items()}
 
@@ -192,9 +190,11 @@ def _choose_backend() -> None:
     os.environ.setdefault("KERAS_BACKEND", chosen)
     # Each row has the GPU to itself. Of its memory JAX would take three quarters.
     os.environ.setdefault("XLA_PYTHON_CLIENT_MEM_FRACTION", "0.95")
+    with quiet_start():
+        pass  # the processes inherit its settings
 
 
 if __name__ == "__main__":
+    prepare_streams()
     with clean_exit():
-        prepare_streams()
         measure(parse(GpuOptions(), __doc__))

@@ -18,6 +18,7 @@ from yolo4.cli import clean_exit, parse
 from yolo4.environment.streams import prepare_streams
 from yolo4.formats.openvino import fast_precision
 from yolo4.options import option
+from yolo4.quiet import quiet_start
 
 _TRAININGS = {
     "full": Work(),
@@ -43,6 +44,8 @@ class PeersOptions:
 
 def measure(options: PeersOptions) -> None:
     """Print the tables."""
+    with quiet_start():
+        pass  # the processes inherit its settings
     print(machine())
     for module, name in _PEERS.items():
         if not is_installed(module):
@@ -63,6 +66,6 @@ def measure(options: PeersOptions) -> None:
 
 
 if __name__ == "__main__":
+    prepare_streams()
     with clean_exit():
-        prepare_streams()
         measure(parse(PeersOptions(), __doc__))

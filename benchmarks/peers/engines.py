@@ -14,7 +14,6 @@ from yolo4.inference.agreement import Infer, Outputs
 from yolo4.inference.detector import Detector
 from yolo4.inference.pipeline import overlapped
 from yolo4.run import Run, open_run
-from yolo4.weights.darknet.graph import head_levels
 
 BOXES = "boxes.npy"  # in the run's folder: what Keras decodes from `sample`
 
@@ -89,6 +88,8 @@ def _detectors(engine: Engine, run: Run, weights: Path, images: int) -> tuple[De
 
 def _open_opencv(run: Run, weights: Path) -> Infer:
     import cv2
+
+    from yolo4.weights.darknet.graph import head_levels  # imports Keras
 
     if not hasattr(cv2.dnn, "readNetFromDarknet"):
         raise UserError("OpenCV 4 reads Darknet's files, 5 does not")

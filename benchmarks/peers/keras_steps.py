@@ -1,11 +1,12 @@
-"""A training step, a forward pass and a matrix product of this project, on Keras's backend."""
+"""A training step, a forward pass and a matrix product of this project, on Keras's backend.
 
-import os
+The process that imports this inherits the settings of `quiet_start`, which would itself occupy the
+GPU while another process is measured.
+"""
+
 import time
 from collections.abc import Callable
 from typing import Any
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow is imported
 
 import keras
 import numpy as np

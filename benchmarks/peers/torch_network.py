@@ -9,7 +9,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from nets.networks import NetworkSpec
-from yolo4.weights.darknet.files import read_weights
 
 _ACTIVATIONS = {
     "mish": lambda: nn.Mish(inplace=True),
@@ -126,6 +125,8 @@ class TorchNetwork(nn.Module):
 
     def load_darknet(self, path: Path) -> None:
         """Set all weights to those of a Darknet file."""
+        from yolo4.weights.darknet.files import read_weights  # imports Keras
+
         numbers = read_weights(path)[1]
         for array in (array for layer in self.layers for array in _in_darknet_order(layer)):
             values, numbers = np.split(numbers, [array.numel()])

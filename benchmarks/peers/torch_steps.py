@@ -23,7 +23,7 @@ def torch_steps(work: Work, compiled: bool) -> Steps:
     """A job in PyTorch, on the GPU if there is one, with or without `torch.compile`."""
     torch.manual_seed(SEED)
     torch.backends.cudnn.benchmark = True
-    torch.set_float32_matmul_precision("high")  # on a GPU in TensorFloat-32, as in JAX
+    _use_tensor_float()
     network = TorchNetwork(NETWORKS[work.network], work.classes, work.width, work.depth)
     network = network.to(_device(), memory_format=torch.channels_last)
     forward = _forward(torch.compile(network) if compiled else network, work)
@@ -37,10 +37,16 @@ def torch_steps(work: Work, compiled: bool) -> Steps:
 
 def torch_product(side: int, precision: str) -> Steps:
     """The product of two square matrices."""
-    torch.set_float32_matmul_precision("high")
+    _use_tensor_float()
     options = {"dtype": getattr(torch, precision), "device": _device()}
     a, b = (torch.randn(side, side, **options) for _ in range(2))
     return Steps(timed(lambda: a @ b, _wait), _memory, torch.__version__)
+
+
+def _use_tensor_float() -> None:
+    """On a GPU, multiply float32 in TensorFloat-32, as JAX does."""
+    if _device().type == "cuda":
+        torch.set_float32_matmul_precision("high")
 
 
 def _device() -> torch.device:

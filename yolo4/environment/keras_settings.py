@@ -43,8 +43,10 @@ def _check_backend(settings: dict[str, Any], file: Path) -> None:
     where = f"KERAS_BACKEND is {name!r}" if of_environment else f"{file}: the backend is {name!r}"
     if name not in BACKENDS:
         raise UserError(f"{where}; it must be one of {', '.join(BACKENDS)}")
-    if importlib.util.find_spec(name) is None:
-        raise UserError(f"{where}, which is not installed; KERAS_BACKEND=tensorflow needs no more")
+    installed = [backend for backend in BACKENDS if importlib.util.find_spec(backend)]
+    if name not in installed:
+        advice = f"set KERAS_BACKEND={installed[0]}" if installed else "install it"
+        raise UserError(f"{where}, which is not installed; {advice}")
 
 
 def _keras_file() -> Path:

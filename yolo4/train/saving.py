@@ -47,7 +47,16 @@ class SaveWithinEpoch(keras.callbacks.Callback):
         """Save if it is due, unless the end of the epoch is near or a weight is not finite."""
         rest = len(self.batches) - (batch + 1)
         is_due = self.seconds and time.monotonic() - self.saved >= self.seconds
-        if is_due and rest >= _LEAST_REST and has_finite_weights(self.model):
+        if not is_due or rest < _LEAST_REST:
+            return
+        _update_variables(self.model)
+        if has_finite_weights(self.model):
             self.progress.step = self.batches.first_step + batch + 1
             save_state(self.run.state_file, self.model, self.progress)
             self.saved = time.monotonic()
+
+
+def _update_variables(model: keras.Model) -> None:
+    """Give the variables their values: within an epoch on JAX, Keras keeps them elsewhere."""
+    if keras.backend.backend() == "jax":
+        model.jax_state_sync()
