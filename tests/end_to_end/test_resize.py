@@ -20,7 +20,6 @@ from yolo4.inference.detector import Detector
 from yolo4.inference.engine import open_engine
 from yolo4.predict.command import predict
 from yolo4.predict.options import PredictOptions
-from yolo4.run import Run
 from yolo4.train import loop
 from yolo4.train.validation import Evaluator
 
@@ -107,7 +106,7 @@ def test_training_and_its_validation(stretched, tmp_path, monkeypatch):
     class Recording(Evaluator):
         def __init__(self, *arguments):
             super().__init__(*arguments)
-            raise Built(self._images.sample(0)[1])
+            raise Built(self._images.sample(0)[1], arguments[-1])
 
     monkeypatch.setattr(loop, "Evaluator", Recording)
     config = replace(
@@ -118,6 +117,6 @@ def test_training_and_its_validation(stretched, tmp_path, monkeypatch):
     )
     with pytest.raises(Built) as caught:
         loop.train_model(config)
-    (fit,) = caught.value.args
+    fit, resize = caught.value.args
     assert (fit.source_size, fit.resized) == ((60, 40), (64, 64))
-    assert Run(tmp_path / "run").config().resize == "stretch", "the setting of the weights"
+    assert resize == "stretch", "the setting of the weights"
