@@ -161,7 +161,7 @@ class TestSaving:
         path.write_bytes(b"old")
 
         def half(model, file):
-            file.write_bytes(b"half")
+            file.write(b"half")
             raise KeyboardInterrupt
 
         monkeypatch.setattr(keras.Model, "save_weights", half)

@@ -49,11 +49,6 @@ def test_the_preset_of_the_command_line_wins_over_that_of_config(argv):
     assert found == Config(width=0.5, epochs=epochs)
 
 
-def test_the_last_of_several_presets_counts():
-    argv = ["--preset", "full", "--preset", "sample"]
-    assert settings({}, *argv) == Config(**SAMPLE)
-
-
 @pytest.mark.parametrize("defaults", [train_defaults, compare_defaults])
 def test_an_unknown_preset_is_refused_with_those_that_exist(defaults, capsys):
     with pytest.raises(

@@ -231,8 +231,8 @@ class TestMistakes:
     @pytest.mark.quick
     def test_mistakes_are_reported_before_a_download_if_possible(self, refused, monkeypatch):
         monkeypatch.setattr(source, "released_file", lambda name: pytest.fail("downloads"))
-        refused(classes="none.txt", match=r"none\.txt: cannot be read")
-        refused(anchors="none.txt", match=r"none\.txt: cannot read the anchors")
+        refused(classes="none.txt", match=r"none\.txt: no such file")
+        refused(anchors="none.txt", match=r"none\.txt: no such file")
         refused(input_size=100, match="--input-size is 100; it must be a multiple of 32")
 
     def test_a_run_that_cannot_be_written_completely_is_not_there(
