@@ -46,7 +46,7 @@ OPTIONS = {
     "yolo4 export": ExportOptions(),
 }
 # Flags of commands that belong to other programs, or to the benchmarks.
-FOREIGN_FLAGS = {"--help", "--logdir"}
+FOREIGN_FLAGS = {"--dist", "--help", "--logdir"}
 BENCHMARKS = ("benchmarks.md", "performance.md", "reliability.md", "results.md")
 
 
@@ -273,7 +273,7 @@ def test_python_blocks_import_what_exists(block):
 
 
 def test_the_check_of_everything_runs_the_test_command():
-    command = "pip install -r requirements-dev.txt && python -m pytest"
+    command = "pip install -r requirements-dev.txt && python -m pytest -n 2 --dist loadfile"
     assert command in README
     script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     lines = [line.strip() for line in script.splitlines()]

@@ -164,7 +164,7 @@ def test_our_errors_and_interrupts_pass(error):
     [
         ("[" * 100_000, "nested too deeply"),
         ('{"a":' * 100_000, "nested too deeply"),
-        ("[\n1,\n]", "line 3: bad JSON"),
+        ("[\n1,\nx]", "line 3: bad JSON"),
         ("", "line 1: bad JSON"),
         ("1" * 5000, "5000 digits"),
     ],
