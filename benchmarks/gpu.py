@@ -4,7 +4,7 @@ python -m benchmarks.gpu prints a row for each network, precision, batch size an
 telling ones first, as soon as it is measured: images/s of a training step or of the network alone,
 its share of the GPU's peak (the fastest product of two matrices of the same type), the memory and
 the seconds until the second step, most of which go into compilation. It stops after --seconds and
-says how to continue. Each row has a process of its own.
+says how to continue. Each row has a separate process.
 """
 
 import dataclasses

@@ -1,4 +1,4 @@
-"""Steps to be measured, each in a process of its own, so that they share no memory or threads."""
+"""Steps to be measured, each in a separate process, so that they share no memory or threads."""
 
 import multiprocessing
 import pkgutil

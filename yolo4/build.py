@@ -101,7 +101,7 @@ def build_criterion(config: Config, anchors: np.ndarray) -> YOLOv4Loss:
 def save_weights(model: YOLOv4, path: Path) -> None:
     """Write the network's weights, without the optimizer's, atomically and with a checksum."""
     content = _WeightsInMemory()
-    # With a name of its own: the one that Keras gives counts the models that were made before.
+    # With a fixed name: the one that Keras gives counts the models that were made before.
     keras.Model(model.inputs, model.outputs, name="network").save_weights(content)
     with atomic_path(path) as temporary:
         temporary.write_bytes(content.getvalue())

@@ -32,7 +32,7 @@ class Command:
 
     Attributes:
         name: for the table.
-        argv: its arguments, relative to a folder of its own, beside which the data is.
+        argv: its arguments, relative to its folder, beside which the data is.
         results: the folders that hold its results.
         needs_run: whether it needs a trained run in the folder `run`.
     """

@@ -36,7 +36,7 @@ def try_inputs(
     """Give a reader changed files, and count each of `COLUMNS`.
 
     Most inputs share a process. One that hangs, ends the process or takes much memory is tried
-    again in a process of its own, and that outcome counts.
+    again in a separate process, and that outcome counts.
 
     Args:
         reader: the reader.

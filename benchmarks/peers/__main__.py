@@ -1,6 +1,6 @@
 """This project beside PyTorch, OpenCV and ONNX Runtime: training steps, and inference.
 
-python -m benchmarks.peers prints a table per job. Each library runs in a process of its own, and
+python -m benchmarks.peers prints a table per job. Each library runs in a separate process, and
 all take turns, with the product of two matrices among them, whose speed is the processor's peak.
 Values are medians. `pip install -r requirements-peers.txt` installs the libraries; those that are
 missing are named and left out.

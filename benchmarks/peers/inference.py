@@ -8,6 +8,7 @@ import numpy as np
 
 from benchmarks.peers.engines import BOXES, ENGINES, sample
 from benchmarks.peers.turns import (
+    PEAK,
     product_flops,
     product_worker,
     ratio,
@@ -21,7 +22,6 @@ from utils.errors import is_installed
 from yolo4.quiet import quiet_start
 from yolo4.run import Run
 
-_PEAK = "matrix product"
 _BASE = "`predict.py --backend keras`"
 
 
@@ -42,7 +42,7 @@ def measure_inference(run: Run, images: int, repeats: int) -> None:
             for number, engine in enumerate(ENGINES)
             if is_installed(engine.module)
         }
-        workers[_PEAK] = product_worker("float32")
+        workers[PEAK] = product_worker("float32")
         with ready(workers, (1, images)) as made:
             times = take_turns(made, repeats, (1, images))
             notes = {name: worker.note for name, worker in made.items()}
@@ -58,19 +58,19 @@ def _print_table(
     print("| library | images | ms per image | spread | ratio | of the peak | boxes differ by |")
     print("|---|---|---|---|---|---|---|")
     for (name, count), seconds in times.items():
-        if name == _PEAK:
+        if name == PEAK:
             continue
         label, difference = notes[name]
         each = [1000 * s / count for s in seconds]
         base = times.get((_BASE, 1))
         slower = f"{ratio(seconds, base) / count:.2f}" if base else ""
-        share = ratio(times[_PEAK, count], seconds) * forward_flops(work) / product_flops()
+        share = ratio(times[PEAK, count], seconds) * forward_flops(work) / product_flops()
         print(
             f"| {label} | {count} | {statistics.median(each):.1f} | {spread(each, 1)} | {slower} "
             f"| {share:.0%} | {difference:.2g} pixels |"
         )
-    peaks = [product_flops() / s / 1e9 for s in times[_PEAK, 1]]
-    print(f"\nthe peak, {_PEAK}, float32: {statistics.median(peaks):.0f} GFLOP/s")
+    peaks = [product_flops() / s / 1e9 for s in times[PEAK, 1]]
+    print(f"\nthe peak, {PEAK}, float32: {statistics.median(peaks):.0f} GFLOP/s")
 
 
 def _write_weights(run: Run, folder: Path) -> str:

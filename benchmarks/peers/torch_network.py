@@ -42,7 +42,7 @@ class _PyramidPooling(nn.Module):
 class TorchNetwork(nn.Module):
     """A network as a PyTorch module: from images 0..255 `[B, 3, H, W]` to the logits of each level.
 
-    It is a `nets.networks.spec.GraphBuilder` of its own layers. Values are numbers of layers; -1
+    It is a `nets.networks.spec.GraphBuilder` of PyTorch layers. Values are numbers of layers; -1
     stands for the images.
 
     Args:

@@ -5,6 +5,7 @@ import statistics
 from collections.abc import Sequence
 
 from benchmarks.peers.turns import (
+    PEAK,
     product_flops,
     product_worker,
     ratio,
@@ -15,8 +16,6 @@ from benchmarks.peers.turns import (
 from benchmarks.peers.work import Work
 from benchmarks.workers import Worker
 from utils.errors import is_installed
-
-_PEAK = "matrix product"
 
 
 def measure_training(work: Work, precisions: Sequence[str], repeats: int, steps: int) -> None:
@@ -38,8 +37,8 @@ def measure_training(work: Work, precisions: Sequence[str], repeats: int, steps:
     print("|---|---|---|---|---|---|")
     for (name, _), seconds in times.items():
         library, precision = name.rsplit(", ", 1)
-        peak = times.get((f"{_PEAK}, {precision}", steps))
-        if library == _PEAK or peak is None:
+        peak = times.get((f"{PEAK}, {precision}", steps))
+        if library == PEAK or peak is None:
             continue
         rates = [steps * work.batch_size / s for s in seconds]
         pytorch = times.get((f"PyTorch, {precision}", steps))
@@ -58,13 +57,13 @@ def _workers(work: Work) -> dict[str, Worker]:
         torch_steps = "benchmarks.peers.torch_steps:torch_steps"
         workers["PyTorch"] = Worker(torch_steps, work, False)
         workers["PyTorch compiled"] = Worker(torch_steps, work, True)
-    workers[_PEAK] = product_worker(work.precision)
+    workers[PEAK] = product_worker(work.precision)
     return {f"{name}, {work.precision}": worker for name, worker in workers.items()}
 
 
 def _print_peaks(times: dict[tuple[str, int], list[float]], steps: int) -> None:
     for (name, _), seconds in times.items():
-        if name.startswith(_PEAK):
+        if name.startswith(PEAK):
             rates = [steps * product_flops() / s / 1e9 for s in seconds]
             print(
                 f"\nthe peak, {name}: {statistics.median(rates):.0f} GFLOP/s ({spread(rates, 0)})"

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from benchmarks.workers import Worker, WorkerError
 from utils.errors import is_installed
 
+PEAK = "matrix product"  # the name of the worker of `product_worker`
 PRODUCT_SIDE = 2048
 _WARM_UP = 2  # the first step compiles, and the second may choose among convolutions
 

@@ -1,4 +1,4 @@
-"""Workers answer, report what failed in one line, and end when they are told to."""
+"""Workers answer, report what failed in one line, and end on request."""
 
 import time
 

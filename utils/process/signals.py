@@ -29,7 +29,7 @@ class Terminated(KeyboardInterrupt):
 def answered_signals() -> Iterator[None]:
     """Within the block, SIGTERM raises `Terminated`, as Ctrl-C raises KeyboardInterrupt.
 
-    Python runs signal handlers between two of its own instructions, and a network that is being
+    Python runs signal handlers between two Python instructions, and a network that is being
     compiled holds them up for half a minute. So another thread waits for the signals too, and ends
     the program after `GRACE` seconds, with the message of `explained_interruption`.
     """

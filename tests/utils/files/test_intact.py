@@ -51,6 +51,7 @@ def test_a_file_without_a_checksum_passes(folder, content):
     path = folder / "older"
     path.write_bytes(content)
     require_intact(path)
+    assert path.read_bytes() == content
 
 
 def test_a_large_file_is_hashed_whole(folder):

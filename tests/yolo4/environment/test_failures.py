@@ -1,4 +1,4 @@
-"""Failures of the machine are told apart from those of the program."""
+"""Failures of the machine are distinguished from those of the program."""
 
 import errno
 import os

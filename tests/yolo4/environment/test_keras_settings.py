@@ -14,7 +14,7 @@ pytestmark = pytest.mark.quick
 
 @pytest.fixture
 def keras_json(tmp_path, monkeypatch):
-    """Keras's file in a home of its own; without a backend in the environment."""
+    """Keras's file in a separate home; without a backend in the environment."""
     monkeypatch.delenv("KERAS_BACKEND", raising=False)
     monkeypatch.delenv("KERAS_HOME", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))

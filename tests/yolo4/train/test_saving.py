@@ -36,7 +36,7 @@ def dataset(tmp_path_factory):
 
 
 class Network(keras.Model):
-    """Two layers with a batch norm; the loss has a term of its own with a running mean."""
+    """Two layers with a batch norm; the loss has another term with a running mean."""
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         loss = keras.ops.mean(keras.ops.square(y_pred - keras.ops.mean(x) / 255))

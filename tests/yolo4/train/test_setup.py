@@ -90,7 +90,7 @@ def test_the_beginning_of_a_killed_training_is_no_obstacle(config, tmp_path):
     (tmp_path / "run").mkdir()
     for name in ("classes.txt", "anchors.txt", "fingerprint.json", "first_batch.png", STATE):
         (tmp_path / "run" / name).touch()
-    prepare(config())
+    assert prepare(config()).run.folder == tmp_path / "run"
 
 
 def test_the_run_keeps_a_table_of_what_was_changed_in_the_data(config, tmp_path, capsys):
