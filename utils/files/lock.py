@@ -78,7 +78,8 @@ def _acquire(lock: FileLock, owner: Path, wait: float) -> None:
 
 def _release(lock: FileLock, owner: Path) -> None:
     if lock.is_locked:
-        # While it is held: afterwards, they may be those of another process.
+        # While it is held: afterwards, they may be those of another process. From version 4.3 on,
+        # filelock notices that the file it has locked was removed, and tries again.
         with suppress(OSError):
             owner.unlink(missing_ok=True)
             Path(lock.lock_file).unlink(missing_ok=True)
