@@ -32,9 +32,10 @@ _MIN_TEXT_SIZE = 10
 _SHADES = ((0.85, 1.0), (0.55, 0.95), (1.0, 0.72))
 
 Color = tuple[int, int, int]
-Rectangle = tuple[float, float, float, float]
+Rectangle = tuple[int, int, int, int]
 
 
+@lru_cache
 def class_color(label: int) -> Color:
     """RGB color of a class, the same in every image; consecutive classes differ clearly."""
     # Steps of the golden ratio keep every hue far from those shortly before it.
@@ -69,69 +70,70 @@ def draw_boxes(
     Returns:
         uint8 `[H, W, 3]` RGB.
     """
-    drawn = Image.fromarray(image)
-    canvas = ImageDraw.Draw(drawn)
-    line_width = max(1, round(sum(drawn.size) / 560))
-    text_size = max(_MIN_TEXT_SIZE, round(min(drawn.size) / 36))
+    drawn = image.copy()
+    height, width = image.shape[:2]
+    line_width = max(1, round((width + height) / 560))
+    text_size = max(_MIN_TEXT_SIZE, round(min(width, height) / 36))
     order = range(len(labels)) if scores is None else np.argsort(scores, kind="stable")
-    boxes = np.clip(np.asarray(boxes, np.float64).reshape(-1, 4), 0, np.tile(drawn.size, 2))
-    boxes = np.round(boxes)
+    boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
+    boxes = np.round(np.clip(boxes, 0, (width, height, width, height))).astype(int)
     for i in order:
-        x1, y1, x2, y2 = boxes[i].tolist()
-        corners = (x1, y1, max(x1, x2 - 1), max(y1, y2 - 1))
-        canvas.rectangle(corners, outline=class_color(labels[i]), width=line_width)
+        _draw_outline(drawn, boxes[i].tolist(), class_color(labels[i]), line_width)
     # The caption of the best score is placed first, and drawn last if captions must overlap.
-    captions: list[_Caption] = []
+    placed: list[tuple[np.ndarray, Rectangle]] = []
     for i in reversed(order):
         name = class_names[int(labels[i])]
         text = name if scores is None else f"{name} {scores[i]:.2f}"
-        caption = _Caption(text, class_color(labels[i]), text_size, drawn.size)
-        caption.place(boxes[i], line_width, [other.rectangle for other in captions])
-        captions.append(caption)
-    for caption in reversed(captions):
-        caption.draw(canvas)
-    return np.array(drawn)
+        caption = _caption(text, class_color(labels[i]), text_size, width, FONT_FOLDER)
+        occupied = [rectangle for _, rectangle in placed]
+        placed.append((caption, _place(caption, boxes[i].tolist(), drawn, line_width, occupied)))
+    for caption, (x1, y1, x2, y2) in reversed(placed):
+        drawn[y1:y2, x1:x2] = caption[: height - y1, : width - x1]
+    return drawn
 
 
-class _Caption:
-    """Text on a colored background, inside the image and apart from other captions if possible."""
+def _draw_outline(image: np.ndarray, box: Sequence[int], color: Color, line_width: int) -> None:
+    x1, y1, x2, y2 = box
+    inside = image[y1 : max(y1 + 1, y2), x1 : max(x1 + 1, x2)]
+    inside[:line_width] = inside[-line_width:] = color
+    inside[:, :line_width] = inside[:, -line_width:] = color
 
-    def __init__(
-        self, text: str, color: Color, text_size: int, image_size: tuple[int, int]
-    ) -> None:
-        self.text = " ".join(text.split())
-        self.color = color
-        self.image_size = image_size
-        self.font = load_font(self.text, text_size)
-        self.padding = max(1, text_size // 6)
-        self._shorten()
-        width = int(self.font.getlength(self.text)) + 1 + 2 * self.padding
-        self.size = (width, sum(self.font.getmetrics()) + 1)
-        self.rectangle: Rectangle = (0, 0, *self.size)
 
-    def _shorten(self) -> None:
-        max_width = self.image_size[0] - 2 * self.padding - 1
-        while len(self.text) > 1 and self.font.getlength(self.text) > max_width:
-            self.text = self.text[:-2] + "…"
+# The detections of a video's frames, or of a folder, have few captions, many times each.
+@lru_cache(maxsize=512)
+def _caption(
+    text: str, color: Color, text_size: int, max_width: int, font_folder: Path
+) -> np.ndarray:
+    """Text on a colored background, uint8 `[h, w, 3]` RGB; it is shortened to the width."""
+    text = " ".join(text.split())
+    font = _open_font(_font_with(_letters(text), font_folder), text_size)
+    padding = max(1, text_size // 6)
+    while len(text) > 1 and font.getlength(text) > max_width - 2 * padding - 1:
+        text = text[:-2] + "…"
+    width = int(font.getlength(text)) + 1 + 2 * padding
+    caption = Image.new("RGB", (width, sum(font.getmetrics()) + 1), color)
+    ImageDraw.Draw(caption).text((padding, 0), text, text_color(color), font, anchor="la")
+    return np.array(caption)
 
-    def place(self, box: np.ndarray, line_width: int, occupied: Sequence[Rectangle]) -> None:
-        """Choose a position: above the box, inside it if it is tall enough, or else below it."""
-        max_x, max_y = (max(0, p - s) for p, s in zip(self.image_size, self.size, strict=True))
-        x, y1, y2 = min(box[0], max_x), box[1], box[3]
-        tops = [y1 - self.size[1], y2]
-        if y2 - y1 > 3 * self.size[1]:
-            tops[1:1] = [y1 + line_width, y2 - line_width - self.size[1]]
-        tops = [top for top in tops if 0 <= top <= max_y] or [min(y1, max_y)]
-        candidates = [(x, y, x + self.size[0], y + self.size[1]) for y in tops]
-        free = (c for c in candidates if not any(_overlap(c, other) for other in occupied))
-        self.rectangle = next(free, candidates[0])
 
-    def draw(self, canvas: ImageDraw.ImageDraw) -> None:
-        """Fill the background and draw the text on it."""
-        x1, y1, x2, y2 = self.rectangle
-        canvas.rectangle((x1, y1, x2 - 1, y2 - 1), fill=self.color)
-        start = (x1 + self.padding, y1)
-        canvas.text(start, self.text, text_color(self.color), self.font, anchor="la")
+def _place(
+    caption: np.ndarray,
+    box: Sequence[int],
+    image: np.ndarray,
+    line_width: int,
+    occupied: Sequence[Rectangle],
+) -> Rectangle:
+    """Choose a position: above the box, inside it if it is tall enough, or else below it."""
+    height, width = caption.shape[:2]
+    max_x, max_y = max(0, image.shape[1] - width), max(0, image.shape[0] - height)
+    x, y1, y2 = min(box[0], max_x), box[1], box[3]
+    tops = [y1 - height, y2]
+    if y2 - y1 > 3 * height:
+        tops[1:1] = [y1 + line_width, y2 - line_width - height]
+    tops = [top for top in tops if 0 <= top <= max_y] or [min(y1, max_y)]
+    candidates = [(x, y, x + width, y + height) for y in tops]
+    free = (c for c in candidates if not any(_overlap(c, other) for other in occupied))
+    return next(free, candidates[0])
 
 
 def _overlap(a: Rectangle, b: Rectangle) -> bool:
@@ -145,13 +147,11 @@ def font_file(text: str) -> Path:
     matplotlib), the system's fonts. If none has all letters, a warning names the missing ones, and
     DejaVu Sans draws an empty box for each.
     """
-    letters = frozenset(c for c in text if unicodedata.category(c)[0] not in "CZ")
-    return _font_with(letters, FONT_FOLDER)
+    return _font_with(_letters(text), FONT_FOLDER)
 
 
-def load_font(text: str, size: int) -> ImageFont.FreeTypeFont:
-    """Open `font_file(text)` for Pillow; the size is in pixels."""
-    return _open_font(font_file(text), size)
+def _letters(text: str) -> frozenset[str]:
+    return frozenset(c for c in text if unicodedata.category(c)[0] not in "CZ")
 
 
 @lru_cache

@@ -7,7 +7,7 @@ import warnings
 import matplotlib
 import numpy as np
 import pytest
-from PIL import ImageFont
+from PIL import Image, ImageDraw, ImageFont
 
 from utils import draw
 from utils.draw import class_color, draw_boxes, text_color
@@ -44,6 +44,28 @@ def test_the_outline_is_on_the_box_and_the_image_is_not_changed():
     assert (drawn[182:] == 128).all()
     assert (drawn[:, 202:] == 128).all()
     drawn[0, 0] = 0  # the result can be drawn on
+
+
+@pytest.mark.parametrize("side", [300, 1400, 2800])
+def test_the_outline_is_the_one_that_pillow_draws_inside_a_box(side):
+    x1, y1, x2, y2 = box = (np.array([0.2, 0.4, 0.7, 0.9]) * side).astype(int)
+    wanted = Image.fromarray(gray(side, side))
+    line_width = round(2 * side / 560)
+    ImageDraw.Draw(wanted).rectangle(
+        (x1, y1, x2 - 1, y2 - 1), outline=class_color(1), width=line_width
+    )
+    drawn = draw_boxes(gray(side, side), box[None], np.array([1]), ["above", "above"])
+    np.testing.assert_array_equal(drawn[y1:], np.array(wanted)[y1:])
+
+
+@pytest.mark.parametrize("sides", [(0, 0), (1, 1), (1, 90), (90, 2)])
+def test_a_box_that_is_thinner_than_its_outline_is_filled(sides):
+    width, height = sides
+    box = np.array([[900, 800, 900 + width, 800 + height]])
+    drawn = draw_boxes(gray(1600, 1600), box, np.array([0]), ["a"])
+    changed = np.argwhere((drawn != 128).any(-1) & (np.arange(1600) >= 800)[:, None])
+    assert changed.min(0).tolist() == [800, 900]
+    assert (changed.max(0) - changed.min(0) + 1).tolist() == [max(1, height), max(1, width)]
 
 
 @pytest.mark.parametrize("size", [(24, 30), (60, 80), (480, 640), (2000, 1500)])
@@ -126,11 +148,11 @@ class TestFonts:
         (tmp_path / "broken.ttf").write_bytes(b"not a font")
         monkeypatch.setattr(draw, "FONT_FOLDER", tmp_path)
         assert draw.font_file("abc") == tmp_path / "mine.TTF"
-        assert draw.load_font("abc", 20).getname()[0] == "DejaVu Serif"
+        assert ImageFont.truetype(draw.font_file("abc"), 20).getname()[0] == "DejaVu Serif"
 
     def test_the_bundled_font_is_the_default(self):
         assert draw.font_file("").name == "DejaVuSans.ttf"
-        assert isinstance(draw.load_font("a b\n", 12), ImageFont.FreeTypeFont)
+        assert draw.font_file("a b\n").name == "DejaVuSans.ttf"
 
     def test_missing_letters_are_named_once(self, monkeypatch, tmp_path):
         monkeypatch.setattr(draw, "FONT_FOLDER", tmp_path)
