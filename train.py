@@ -4,7 +4,7 @@ from yolo4.cli import run_command
 from yolo4.train.options import train_defaults
 
 CONFIG = dict(
-    # What to start from: "sample", a slim network that two cores train in minutes, "tiny",
+    # What to start from: "sample", a small network that two cores train in minutes, "tiny",
     # YOLOv4-tiny, or "full", YOLOv4 itself (yolo4/presets.py). The settings below override it, and
     # flags override both.
     preset="sample",
@@ -17,8 +17,8 @@ CONFIG = dict(
     # Initial weights: a run, a weights file, "yolov4" or "yolov4-tiny"; None: random.
     weights=None,
     # The preset "sample" sets these; remove a "#" to set your own, for any preset.
-    # width=0.25,
-    # depth=0.33,
+    # network="yolov4-tiny-3l",
+    # width=0.5,
     # input_size=192,
     # epochs=16,
     # batch_size=8,

@@ -23,24 +23,27 @@ LIBRARIES = (
 
 
 @contextmanager
-def untrained_run(input_size: int, width: float = 1.0, depth: float = 1.0) -> Iterator[Run]:
+def untrained_run(
+    input_size: int, width: float = 1.0, depth: float = 1.0, network: str = "yolov4"
+) -> Iterator[Run]:
     """A run of 80 classes in a folder that goes when the block ends; it is sure of no object.
 
     Its logits differ from those of the confidence prior by about 1, so that engines compute them,
     and no score comes near a threshold.
     """
     with quiet_start():
-        from nets.networks import YOLOV4
         from utils.anchors import format_anchors
         from yolo4.build import build_model, save_weights
         from yolo4.config import Config
 
-    config = Config(width=width, depth=depth, input_size=input_size, precision="float32")
+    config = Config(
+        network=network, width=width, depth=depth, input_size=input_size, precision="float32"
+    )
     with tempfile.TemporaryDirectory() as folder:
         run = Run(Path(folder))
         run.config_file.write_text(config.to_json(), encoding="utf-8")
         run.classes_file.write_text("".join(f"class {i}\n" for i in range(80)), encoding="utf-8")
-        run.anchors_file.write_text(format_anchors(YOLOV4.anchors), encoding="utf-8")
+        run.anchors_file.write_text(format_anchors(config.network_spec.anchors), encoding="utf-8")
         model = build_model(config, 80)
         noise = np.random.default_rng(0).integers(0, 256, (1, *config.input_shape, 3), np.uint8)
         # Of the coordinates, whose bias is 0.

@@ -125,7 +125,7 @@ def test_every_preset_is_described():
 def test_table_of_predict_flags_is_that_of_the_code():
     defaults = {flag(f.name): f.default for f in dataclasses.fields(PredictOptions)}
     rows = [row for row in table("Flag") if len(row) == 3]
-    assert len(rows) == 8
+    assert len(rows) == 9
     for name, default, _ in rows:
         assert default == f"`{defaults[name.strip('`')]}`"
 

@@ -14,12 +14,13 @@ import tempfile
 import time
 from multiprocessing.connection import Connection
 from pathlib import Path
-from unittest.mock import patch
 
 from benchmarks.machine import machine
 from train import CONFIG
+from utils.annotations import find_data
 from yolo4.cli import clean_exit, parse
 from yolo4.options import option
+from yolo4.quiet import quiet_start
 from yolo4.sample_data.make import SAMPLE_DATA, make_sample_data
 from yolo4.train.options import train_defaults
 
@@ -77,26 +78,19 @@ def _parts_of_start(data: tuple[str, ...]) -> dict[str, float]:
 
 
 def _start(data: tuple[str, ...], pipe: Connection) -> None:
-    """Train until the end of the first step, and send when each part ended."""
+    """Train until the end of the first step, in the order of `train.py`; send when parts ended."""
     marks: list[tuple[str, float]] = []
-    from yolo4.quiet import quiet_start
-
+    found = find_data(data)
+    marks.append(("finding the data", time.time()))
     with quiet_start():
         import keras
 
-        from yolo4.config import Config
-        from yolo4.train import loop as training
+        from yolo4.train.loop import train_model
     marks.append(("importing TensorFlow and Keras", time.time()))
-    prepare = training.prepare
-
-    def prepare_and_mark(config: Config) -> object:
-        setup = prepare(config)
-        marks.append(("reading the data", time.time()))
-        return setup
 
     class Clock(keras.callbacks.Callback):
         def on_train_begin(self, logs: dict | None = None) -> None:
-            marks.append(("building the network, writing the first files", time.time()))
+            marks.append(("reading the data, building the network", time.time()))
 
         def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
             marks.append(("tracing, compiling and executing the first step", time.time()))
@@ -105,8 +99,7 @@ def _start(data: tuple[str, ...], pipe: Connection) -> None:
     with tempfile.TemporaryDirectory() as folder, contextlib.suppress(KeyboardInterrupt):
         settings = train_defaults(CONFIG, []).settings()
         config = dataclasses.replace(settings, data=data, run_dir=str(Path(folder) / "run"))
-        with patch("yolo4.train.loop.prepare", prepare_and_mark):
-            training.train_model(config, lambda setup: (Clock(),))
+        train_model(config, lambda setup: (Clock(),), found)
     pipe.send(marks)
 
 

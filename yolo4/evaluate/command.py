@@ -114,6 +114,7 @@ def _measure(run: Run, images: _Images, options: EvaluateOptions) -> Metrics:
         throughput=True,
         resize=options.resize,
         rect=options.rect,
+        precision=options.precision,
     )
     what = f"{run.folder} on {len(images.records)} images, split {images.split}"
     print(f"measuring {what}, with {detector.infer}")

@@ -6,12 +6,19 @@ from typing import Literal
 from utils.errors import UserError
 from utils.postprocess import EVALUATION, PostprocessSettings
 from utils.resize import Resize
-from yolo4.inference import BACKEND_HELP, RECT_HELP, RESIZE_HELP, Backend
+from yolo4.inference import (
+    BACKEND_HELP,
+    PRECISION_HELP,
+    RECT_HELP,
+    RESIZE_HELP,
+    Backend,
+    Precision,
+)
 from yolo4.options import check_ranges, flag, option
 
 # What acts on a network only, and not on the text files of a detector.
 _OF_THE_NETWORK = ("score_threshold", "nms_threshold", "nms", "max_detections")
-_OF_THE_NETWORK += ("resize", "rect", "batch_size", "backend", "on_bad_data")
+_OF_THE_NETWORK += ("resize", "rect", "batch_size", "backend", "precision", "on_bad_data")
 
 
 @dataclass(frozen=True)
@@ -58,6 +65,7 @@ class EvaluateOptions:
     rect: bool = option(False, RECT_HELP, "how")
     batch_size: int = option(8, "images per call of the network", "how", low=1)
     backend: Backend = option("auto", BACKEND_HELP, "how")
+    precision: Precision = option("auto", PRECISION_HELP, "how")
 
     def __post_init__(self) -> None:
         check_ranges(self)

@@ -12,7 +12,7 @@ from utils.letterbox import Letterbox
 from utils.postprocess import PREDICTION, PostprocessSettings, select_detections
 from utils.records import Detections
 from utils.resize import Resize
-from yolo4.inference import Backend
+from yolo4.inference import Backend, Precision
 from yolo4.inference.engine import Infer, open_engine
 from yolo4.inference.heatmap import HeatMap, confidence_grid
 from yolo4.inference.pipeline import in_batches
@@ -76,6 +76,7 @@ class Detector:
         throughput: bool = False,
         resize: Resize | None = None,
         rect: bool = False,
+        precision: Precision = "auto",
     ) -> "Detector":
         """A detector with the best weights of a training run.
 
@@ -88,6 +89,8 @@ class Detector:
                 each; call the detector from `parallel` threads then.
             resize: how images are fitted to the input; None: as in the run's training.
             rect: as for `Detector`.
+            precision: of the arithmetic; "int8" needs OpenVINO and the run's data set, and is used
+                if it keeps the mAP on the validation images.
 
         Raises:
             UserError: there is no such run, its files do not fit together, the backend is not
@@ -96,7 +99,7 @@ class Detector:
         opened = open_run(run)
         config = opened.config()
         _check_rect(rect, resize or config.resize)  # before the network starts
-        engine = open_engine(opened, backend, throughput, any_size=rect)
+        engine = open_engine(opened, backend, throughput, rect, precision)
         return cls(
             engine.infer,
             opened.class_names(),

@@ -20,7 +20,7 @@ from yolo4.formats.openvino import (
     open_openvino,
     processor_and_version,
 )
-from yolo4.inference import Backend
+from yolo4.inference import Backend, Precision
 from yolo4.inference.agreement import Infer, Outputs
 from yolo4.inference.engine_cache import cached_model
 from yolo4.inference.verified_bfloat16 import VerifiedBfloat16
@@ -70,7 +70,11 @@ class Engine:
 
 
 def open_engine(
-    run: Run, backend: Backend = "auto", throughput: bool = False, any_size: bool = False
+    run: Run,
+    backend: Backend = "auto",
+    throughput: bool = False,
+    any_size: bool = False,
+    precision: Precision = "auto",
 ) -> Engine:
     """Open the network of a run with a backend.
 
@@ -80,12 +84,17 @@ def open_engine(
             run the network, else Keras.
         throughput: optimize for many images in little time rather than for the latency of each.
         any_size: whether images may have another size than the run's input.
+        precision: of the arithmetic; "int8" needs OpenVINO, and is used if it keeps the mAP.
 
     Raises:
         UserError: there are no weights or they do not fit the run, or the named backend is not
-            installed, cannot run the network or runs images of one size only.
+            installed, cannot run the network, runs images of one size only or has no int8.
     """
     chosen = _choose(backend)
+    if precision == "int8":
+        if chosen != "openvino":
+            raise UserError(f"--precision int8 needs --backend openvino, not {chosen}")
+        return _open_openvino(run, throughput, any_size, precision)
     try:
         return _OPEN[chosen](run, throughput, any_size)
     except UserError as error:
@@ -116,12 +125,17 @@ def _open_keras(run: Run, throughput: bool, any_size: bool) -> Engine:
     return Engine(BackendNetwork("Keras", network.infer, network.precision))
 
 
-def _open_openvino(run: Run, throughput: bool, any_size: bool) -> Engine:
+def _open_openvino(
+    run: Run, throughput: bool, any_size: bool, precision: Precision = "auto"
+) -> Engine:
     library("openvino")
+    streams = os.cpu_count() or 1 if throughput else 1
+    if precision == "int8" and (int8_path := _accepted_int8(run, any_size)) is not None:
+        infer = as_infer(open_openvino(int8_path, streams=streams))
+        return Engine(BackendNetwork("OpenVINO", infer, "int8"), 1, streams)
     # One compiled model for images of any size: one for each size would be a few percent faster,
     # but each of YOLOv4 takes seconds to compile and 0.3 GB of memory.
     path = cached_model(run, OPENVINO, any_size)
-    streams = os.cpu_count() or 1 if throughput else 1
 
     def open_in(precision: str) -> Infer:
         return as_infer(open_openvino(path, precision, streams))
@@ -135,6 +149,15 @@ def _open_openvino(run: Run, throughput: bool, any_size: bool) -> Engine:
     except RuntimeError as error:
         raise UserError(f"OpenVINO cannot open {path}: {' '.join(str(error).split())}") from error
     return Engine(BackendNetwork("OpenVINO", infer), batch_size=1, parallel=streams)
+
+
+def _accepted_int8(run: Run, any_size: bool) -> Path | None:
+    # Here, because the others need nothing of what reads data sets and measures mAP.
+    from yolo4.inference.int8 import int8_model
+
+    path, result = int8_model(run, any_size)
+    print(result)
+    return path if result.is_accepted else None
 
 
 def _open_onnxruntime(run: Run, throughput: bool, any_size: bool) -> Engine:

@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -46,19 +46,40 @@ def cached_model(run: Run, model_format: ModelFormat, any_size: bool = False) ->
             written, TensorFlow is not installed, or the export failed.
     """
     name = model_format.name + ("_any_size" if any_size else "")
-    folder, key = run.folder / "engines" / name, cache_key(run, any_size)
+
+    def write(folder: Path) -> None:
+        _export_in_subprocess(run, model_format, folder, any_size)
+
+    folder = run.folder / "engines" / name
+    return written_once(folder, cache_key(run, any_size), write) / model_format.file
+
+
+def written_once(folder: Path, key: dict[str, Any], write: Callable[[Path], None]) -> Path:
+    """A folder of files that are written if they are missing, damaged or belong to another key.
+
+    Args:
+        folder: in `engines/` in the run.
+        key: what the files depend on, in JSON's types.
+        write: writes the files into a folder, which then takes this one's place.
+
+    Returns:
+        `folder`.
+
+    Raises:
+        UserError: the folder cannot be written.
+    """
     if _stored_key(folder) == key:
-        return folder / model_format.file
+        return folder
     try:
         folder.parent.mkdir(exist_ok=True)
         with locked(folder.parent, wait=_WAIT):
             if _stored_key(folder) != key:  # else another process has written it meanwhile
-                _write(run, model_format, folder, key)
+                _write(folder, key, write)
     except OSError as error:
         raise UserError(
             f"the network cannot be written to {folder}: {error}; --backend keras needs no file"
         ) from None
-    return folder / model_format.file
+    return folder
 
 
 def cache_key(run: Run, any_size: bool = False) -> dict[str, Any]:
@@ -84,15 +105,10 @@ def cache_key(run: Run, any_size: bool = False) -> dict[str, Any]:
     return json.loads(json.dumps(key))
 
 
-def _write(run: Run, model_format: ModelFormat, folder: Path, key: dict[str, Any]) -> None:
-    if importlib.util.find_spec("tensorflow") is None:
-        raise UserError(
-            f"TensorFlow, which writes the network for {model_format.name}, is not installed; "
-            "--backend keras does without"
-        )
-    print(f"writing the network for {model_format.name}, once, to {folder}")
+def _write(folder: Path, key: dict[str, Any], write: Callable[[Path], None]) -> None:
+    print(f"writing the network for {folder.name}, once, to {folder}")
     with temporary_folder(folder.parent) as written:
-        _export_in_subprocess(run, model_format, written, key["any_size"])
+        write(written)
         stored = key | {_FILES: _digests(written)}
         write_atomically(written / _KEY_FILE, json.dumps(stored, indent=2) + "\n")
         shutil.rmtree(folder, ignore_errors=True)
@@ -103,6 +119,11 @@ def _export_in_subprocess(
     run: Run, model_format: ModelFormat, folder: Path, any_size: bool
 ) -> None:
     """Export without importing TensorFlow here, which takes seconds and starts threads."""
+    if importlib.util.find_spec("tensorflow") is None:
+        raise UserError(
+            f"TensorFlow, which writes the network for {model_format.name}, is not installed; "
+            "--backend keras does without"
+        )
     root = str(Path(__file__).parents[2])
     python_path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
     arguments = [str(run.folder), model_format.name, str(folder), *(["any size"] * any_size)]

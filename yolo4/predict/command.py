@@ -46,6 +46,7 @@ def predict(options: PredictOptions) -> int:
         throughput=not _is_live(sources),
         resize=options.resize,
         rect=options.rect,
+        precision=options.precision,
     )
     print(f"computing with {detector.infer}")
     return predict_with(detector, sources, options)

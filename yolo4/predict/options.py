@@ -5,7 +5,14 @@ from typing import Literal
 
 from utils.postprocess import PREDICTION, PostprocessSettings
 from utils.resize import Resize
-from yolo4.inference import BACKEND_HELP, RECT_HELP, RESIZE_HELP, Backend
+from yolo4.inference import (
+    BACKEND_HELP,
+    PRECISION_HELP,
+    RECT_HELP,
+    RESIZE_HELP,
+    Backend,
+    Precision,
+)
 from yolo4.options import check_ranges, option
 
 
@@ -46,6 +53,7 @@ class PredictOptions:
     rect: bool = option(False, RECT_HELP, "detection")
     batch_size: int = option(8, "images per call of the network", "detection", low=1, high=1024)
     backend: Backend = option("auto", BACKEND_HELP, "detection")
+    precision: Precision = option("auto", PRECISION_HELP, "detection")
 
     def __post_init__(self) -> None:
         check_ranges(self)
