@@ -180,6 +180,9 @@ class Config:
     # --- augmentation
     mosaic: float = option(0.5, "probability of combining four images", "augmentation", 0, 1)
     mixup: float = option(0.15, "probability of blending two images", "augmentation", 0, 1)
+    cutmix: float = option(
+        0.0, "probability of pasting a rectangle of another image", "augmentation", 0, 1
+    )
     multi_scale: tuple[float, float] | None = option(
         None,
         "smallest and largest size of training batches, relative to the input size; None: one size",
@@ -187,7 +190,7 @@ class Config:
     )
     special_aug_ratio: float = option(
         0.7,
-        "fraction of the epochs that use mosaic and mixup, at the start",
+        "fraction of the epochs that use mosaic, mixup and cutmix, at the start",
         "augmentation",
         low=0,
         high=1,

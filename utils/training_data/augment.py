@@ -23,6 +23,7 @@ class Augmentation:
     Attributes:
         mosaic: probability of combining four images.
         mixup: probability of blending in another image.
+        cutmix: probability of pasting a rectangle of another image.
         flip: probability of a left-right flip.
         scale: zoom by a factor of 1 - scale to 1 + scale; at 1 the image just fits into the input.
         translate: largest shift, relative to the input's width and height.
@@ -33,6 +34,7 @@ class Augmentation:
 
     mosaic: float = 0.5
     mixup: float = 0.15
+    cutmix: float = 0.0
     flip: float = 0.5
     scale: float = 0.4
     translate: float = 0.1
@@ -47,6 +49,7 @@ def scale_translate(
     augmentation: Augmentation,
     rng: np.random.Generator,
     resize: Resize = "letterbox",
+    tile: Rectangle | None = None,
 ) -> Sample:
     """Place one image in the input: fitted, zoomed, shifted and perhaps flipped.
 
@@ -56,16 +59,18 @@ def scale_translate(
         augmentation: its `scale`, `translate` and `flip` are used.
         rng: the random numbers.
         resize: how the image is fitted to the input before it is zoomed.
+        tile: the part of the input to which the image is cropped; None: all of it.
 
     Returns:
         The image of `size` and its objects. Objects entirely outside are dropped, objects of
         which little is visible are difficult.
     """
-    tile = Rectangle(0, 0, size[1], size[0])
+    whole = Rectangle(0, 0, size[1], size[0])
     scale = _zoom(source.image, size, augmentation, rng, resize)
     shift = rng.uniform(-augmentation.translate, augmentation.translate, 2).tolist()
-    center = tuple(side * (0.5 + s) for side, s in zip(tile.size, shift, strict=True))
-    return render(size, [place(source, tile, scale, center, rng.random() < augmentation.flip)])
+    center = tuple(side * (0.5 + s) for side, s in zip(whole.size, shift, strict=True))
+    flip = rng.random() < augmentation.flip
+    return render(size, [place(source, tile or whole, scale, center, flip)])
 
 
 def mosaic(

@@ -134,14 +134,14 @@ def render(size: tuple[int, int], placements: Sequence[Placement]) -> Sample:
     corners.sort(axis=1)  # a flip exchanges left and right
     width, height = (corners[:, 1] - corners[:, 0]).T
     difficult = np.concatenate([source.difficult for source in sources])
-    difficult |= _areas(visible) < MIN_VISIBLE * _areas(whole)
+    difficult |= areas(visible) < MIN_VISIBLE * areas(whole)
     difficult |= np.minimum(width, height) < MIN_SIDE
     seen = width * height > 0
     labels = np.concatenate([source.labels for source in sources])
     return Sample(canvas, corners.reshape(-1, 4)[seen], labels[seen], difficult[seen])
 
 
-def _areas(corners: np.ndarray) -> np.ndarray:
+def areas(corners: np.ndarray) -> np.ndarray:
     """Areas of boxes `[N, 2, 2]`: low and high corner, each xy."""
     return (corners[:, 1] - corners[:, 0]).prod(axis=1)
 

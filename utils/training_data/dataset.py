@@ -16,6 +16,7 @@ from utils.records import Record
 from utils.resize import Resize
 from utils.training_data.augment import Augmentation, mixup, mosaic, scale_translate, shift_colors
 from utils.training_data.compose import Sample
+from utils.training_data.cutmix import cutmix
 from utils.training_data.image_cache import Reader, read_record
 from utils.training_data.sizes import Size
 
@@ -59,7 +60,8 @@ class TrainingSet:
             input_size: height and width of the network's input in pixels.
             seed: of order and augmentation, at least 0.
             augmentation: how strongly images are varied.
-            composite_epochs: mosaic and mixup are used in this many epochs, from the first one.
+            composite_epochs: mosaic, mixup and CutMix are used in this many epochs, from the first
+                one.
             read: reads the image of a record; a cache returns the same pixels faster.
             resize: how images are fitted to the input.
             sizes: heights and widths of batches, if not all have the input size.
@@ -131,6 +133,8 @@ class TrainingSet:
             sample = mosaic(sources, size, self._augmentation, rng, self._resize)
         if overlay is not None:
             sample = mixup(sample, self._single(overlay, size, rng), rng)
+        if self._augmentation.cutmix:
+            sample = self._with_cutmix(sample, index, epoch)
         image = shift_colors(sample.image, self._augmentation, rng)
         return Sample(image, sample.boxes, sample.labels, sample.difficult)
 
@@ -174,6 +178,16 @@ class TrainingSet:
             overlay = None
         return tiles, overlay
 
+    def _with_cutmix(self, sample: Sample, index: int, epoch: int) -> Sample:
+        """Perhaps paste a part of another image, if a batch can hold the objects of both."""
+        # Not the generator of the sample, whose other choices shall be the same without CutMix.
+        rng = np.random.default_rng((self._seed, epoch, index, 1))
+        is_drawn, partner = rng.random() < self._augmentation.cutmix, int(rng.integers(len(self)))
+        room = self.max_objects - len(sample.labels)
+        if epoch >= self._composite_epochs or not is_drawn or self._counts[partner] > room:
+            return sample
+        return cutmix(sample, self._load(partner), self._augmentation, rng, self._resize)
+
     def _count(self, indices: Sequence[int]) -> int:
         """The number of objects of several images together."""
         return sum(self._counts[index] for index in indices)
@@ -204,12 +218,12 @@ def capacity(counts: Sequence[int], composite: Augmentation | None) -> int:
 
     Args:
         counts: number of objects of each image.
-        composite: probabilities of mosaic and mixup; None: they are not used.
+        composite: probabilities of mosaic, mixup and CutMix; None: they are not used.
     """
     largest = max(counts)
     images = 1
     if composite is not None:
-        images = (4 if composite.mosaic > 0 else 1) + (1 if composite.mixup > 0 else 0)
+        images = (4 if composite.mosaic > 0 else 1) + (composite.mixup > 0) + (composite.cutmix > 0)
     capacity = max(largest, min(images * largest, MAX_COMPOSITE_OBJECTS), 1)
     return math.ceil(capacity / 8) * 8
 

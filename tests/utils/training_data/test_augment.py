@@ -1,5 +1,6 @@
 """Augmentation of arrays: closed forms, hand-worked crops, colors."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import cv2
@@ -69,7 +70,7 @@ def test_an_image_of_the_input_size_stays_as_it_is_and_flips_exactly():
     picture = source(smooth(64, 96), [[10, 20, 30, 50]])
     rng = np.random.default_rng(0)
     np.testing.assert_array_equal(scale_translate(picture, (64, 96), OFF, rng).image, picture.image)
-    mirrored = scale_translate(picture, (64, 96), Augmentation(0, 0, 1, 0, 0, 0, 0, 0), rng)
+    mirrored = scale_translate(picture, (64, 96), replace(OFF, flip=1), rng)
     np.testing.assert_array_equal(mirrored.image, picture.image[:, ::-1])
     np.testing.assert_allclose(mirrored.boxes, [[66, 20, 86, 50]])
 

@@ -90,8 +90,9 @@ def compare_painted(sample, tolerance=1.5) -> int:
         {"scale": 0.4, "translate": 0.2},
         {"mosaic": 1.0, "flip": 0.5, "scale": 0.4},
         {"mosaic": 1.0},
+        {"cutmix": 1.0},
     ],
-    ids=["fitted", "flip", "scale-translate", "mosaic-all", "mosaic"],
+    ids=["fitted", "flip", "scale-translate", "mosaic-all", "mosaic", "cutmix"],
 )
 @pytest.mark.parametrize("size", [(192, 192), (128, 224)])
 @pytest.mark.parametrize("resize", ["letterbox", "stretch"])
@@ -180,6 +181,36 @@ def test_mosaic_and_mixup_end_with_the_composite_epochs(painted):
     assert TrainingSet(painted, (96, 96), 0, augmentation, 0).max_objects == 8
 
 
+def test_cutmix_changes_a_rectangle_of_some_samples_and_nothing_else(painted):
+    plain = TrainingSet(painted, (128, 160), 0, Augmentation(), composite_epochs=6)
+    mixed = TrainingSet(painted, (128, 160), 0, Augmentation(cutmix=0.5), composite_epochs=6)
+    shares = []
+    for index in range(7):
+        for epoch in range(8):
+            one, two = plain.sample(index, epoch), mixed.sample(index, epoch)
+            changed = (one.image != two.image).any(axis=2)
+            if not changed.any():
+                np.testing.assert_array_equal(one.boxes, two.boxes)
+                continue
+            shares.append(changed.mean())
+            assert epoch < 6
+            left, top, right, bottom = bounds(changed)
+            # What lies outside the rectangle has the same box as before.
+            apart = (one.boxes[:, 2] <= left) | (one.boxes[:, 0] >= right)
+            apart |= (one.boxes[:, 3] <= top) | (one.boxes[:, 1] >= bottom)
+            assert objects(one, apart) <= objects(two)
+    # A binomial of 42 draws with 1/2, within 4 standard deviations.
+    assert abs(len(shares) - 21) < 4 * np.sqrt(42 / 4)
+    assert min(shares) < 0.2
+    assert max(shares) > 0.5
+
+
+def objects(sample, chosen=slice(None)):
+    """Boxes and labels as a set."""
+    pairs = zip(sample.boxes[chosen].tolist(), sample.labels[chosen].tolist(), strict=True)
+    return {(*box, label) for box, label in pairs}
+
+
 @pytest.mark.parametrize(
     ("counts", "varied", "special", "room"),
     [
@@ -188,7 +219,9 @@ def test_mosaic_and_mixup_end_with_the_composite_epochs(painted):
         ([9, 1], {}, 9, 16),
         ([10, 3], {"mosaic": 0.5}, 9, 40),
         ([10, 3], {"mixup": 0.5}, 9, 24),
+        ([10, 3], {"cutmix": 0.5}, 9, 24),
         ([10, 3], {"mosaic": 0.5, "mixup": 0.5}, 9, 56),
+        ([10, 3], {"mosaic": 0.5, "mixup": 0.5, "cutmix": 0.5}, 9, 64),
         ([10, 3], {"mosaic": 0.5, "mixup": 0.5}, 0, 16),
         ([60, 3], {"mosaic": 0.5}, 9, 128),
         ([130], {"mosaic": 0.5}, 9, 136),
@@ -215,7 +248,7 @@ def test_no_object_of_a_crowd_is_dropped(tmp_path):
             assert total - count in counts or total == count
             totals.add(total - count)
     assert len(totals) > 4
-    data = TrainingSet(records, (96, 96), 0, replace(OFF, mosaic=1, mixup=0.5), 99)
+    data = TrainingSet(records, (96, 96), 0, replace(OFF, mosaic=1, mixup=0.5, cutmix=1), 99)
     for epoch in range(3):
         targets = data.batch(0, epoch, 8)[1]
         assert targets["labels"].shape == (8, 128)
