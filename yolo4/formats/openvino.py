@@ -1,5 +1,6 @@
 """OpenVINO, whose CPU plugin runs YOLOv4 faster than the other runtimes here."""
 
+import logging
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -104,6 +105,7 @@ def quantize_int8(float32_path: Path, path: Path, images: np.ndarray) -> None:
         images: `[N, H, W, 3]`, to calibrate it.
     """
     openvino, nncf = library("openvino"), library("nncf")
+    nncf.set_log_level(logging.WARNING)  # otherwise a line for each operation that stays in float
     model = openvino_core().read_model(float32_path)
     batch = model.input(0).get_partial_shape()[0]
     size = batch.get_length() if batch.is_static else 1
