@@ -2,7 +2,6 @@
 
 import dataclasses
 import importlib.util
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +22,7 @@ from yolo4.formats.openvino import (
 from yolo4.inference import Backend, Precision
 from yolo4.inference.agreement import Infer, Outputs
 from yolo4.inference.engine_cache import cached_model
+from yolo4.inference.streams import measured_streams
 from yolo4.inference.verified_bfloat16 import VerifiedBfloat16
 from yolo4.run import Run
 
@@ -129,26 +129,38 @@ def _open_openvino(
     run: Run, throughput: bool, any_size: bool, precision: Precision = "auto"
 ) -> Engine:
     library("openvino")
-    streams = os.cpu_count() or 1 if throughput else 1
-    if precision == "int8" and (int8_path := _accepted_int8(run, any_size)) is not None:
+    int8_path = _accepted_int8(run, any_size) if precision == "int8" else None
+    if int8_path is not None:
+        streams = _streams(int8_path, "float32", run) if throughput else 1
         infer = as_infer(open_openvino(int8_path, streams=streams))
         return Engine(BackendNetwork("OpenVINO", infer, "int8"), 1, streams)
     # One compiled model for images of any size: one for each size would be a few percent faster,
     # but each of YOLOv4 takes seconds to compile and 0.3 GB of memory.
     path = cached_model(run, OPENVINO, any_size)
-
-    def open_in(precision: str) -> Infer:
-        return as_infer(open_openvino(path, precision, streams))
-
     try:
-        if fast_precision() == "bfloat16":
-            result_file = path.parent / "bfloat16.json"
-            infer = VerifiedBfloat16(open_in, result_file, processor_and_version())
-        else:
-            infer = open_in("float32")
+        streams = _streams(path, fast_precision(), run) if throughput else 1
+        infer = _fastest_infer(path, streams)
     except RuntimeError as error:
         raise UserError(f"OpenVINO cannot open {path}: {' '.join(str(error).split())}") from error
     return Engine(BackendNetwork("OpenVINO", infer), batch_size=1, parallel=streams)
+
+
+def _fastest_infer(path: Path, streams: int) -> Infer:
+    def open_in(precision: str) -> Infer:
+        return as_infer(open_openvino(path, precision, streams))
+
+    if fast_precision() == "bfloat16":
+        result_file = path.parent / "bfloat16.json"
+        return VerifiedBfloat16(open_in, result_file, processor_and_version())
+    return open_in("float32")
+
+
+def _streams(path: Path, precision: str, run: Run) -> int:
+    def open_with(streams: int) -> Infer:
+        return as_infer(open_openvino(path, precision, streams))
+
+    size, result_file = run.config().input_shape, path.parent / "streams.json"
+    return measured_streams(open_with, size, result_file, processor_and_version())
 
 
 def _accepted_int8(run: Run, any_size: bool) -> Path | None:
