@@ -19,7 +19,7 @@ from yolo4.sample_data.scene import SceneObject, draw_scene
 SAMPLE_DATA = MODEL_DATA / "sample"
 
 _WAIT = 600.0  # seconds, while another process draws
-_VERSION = 3
+_VERSION = 4
 _MARKER = "sample.json"
 _SPLITS: tuple[str, ...] = ("train", "val", "test")
 

@@ -12,6 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike
 
+from yolo4.sample_data.rotation import rotate
+
 Rng = np.random.Generator
 Color = Sequence[float] | np.ndarray
 
@@ -77,10 +79,7 @@ class _Canvas:
             bevel: width of the rounded edge, as a fraction of half the canvas.
             shine: strength of the highlight, 0..1.
         """
-        rotation = cv2.getRotationMatrix2D((self.side / 2, self.side / 2), angle, 0.96)
-        side = (self.side, self.side)
-        color = cv2.warpAffine(self.color, rotation, side, borderMode=cv2.BORDER_REPLICATE)
-        alpha = cv2.warpAffine(self.alpha, rotation, side)
+        color, alpha = rotate(self.color, self.alpha, angle)
         shaded = _shade(color, alpha, bevel * self.side / 2, shine)
         small = (self.side // self.oversample,) * 2
         return Sprite(
