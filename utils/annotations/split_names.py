@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from utils.annotations.raw import UNSPLIT
 
@@ -26,12 +27,16 @@ _SPLITS = {
 }
 # These words also mean other things, so another word in the name decides first: "test-dev2017".
 _LESS_SURE = {"dev": "val", "eval": "val", "evaluation": "val"}
-# Words for the kind of data, which may come before the split in the name of a folder.
-_KINDS = frozenset(
-    {"image", "images", "img", "imgs", "jpegimages", "photos", "pictures", "label", "labels"}
-    | {"annotation", "annotations", "annots", "instances", "xml", "xmls", "txt", "json"}
-    | {"data", "dataset", "set", "coco", "voc", "yolo", "obj"}
-)
+# Words that a name may have beside any split ("Training_Set") ...
+_SETS = frozenset({"data", "dataset", "set", "split"})
+# ... and words for the kind of data, beside a split whose word has no other meaning.
+_KINDS = _SETS | {
+    *("image", "images", "img", "imgs", "jpegimages", "photos", "pictures", "label", "labels"),
+    *("annotation", "annotations", "annots", "instances", "xml", "xmls", "txt", "json"),
+    *("coco", "voc", "yolo", "obj"),
+}
+# "training_photos" may be photos of a training.
+_CLEAR = _SPLITS.keys() - {"training", "testing"}
 
 
 def split_of_word(word: str) -> str | None:
@@ -81,30 +86,51 @@ def split_of_folder(folder: Path, root: Path) -> str:
 def split_of_one_folder(folder: Path) -> str | None:
     """The split that a folder is named after, or None.
 
-    The split comes first or after the kind of data: "test_images", "images_test". A name like
-    "crash_test" is that of a split only beside another one such as "crash_train".
+    The name is that of the split alone ("train2017", "Training_Set") or with the kind of data
+    ("test_images"). A name with other words, such as "crash_test" or "test_drive", counts only
+    beside a folder of another split: "crash_train", or "train".
     """
-    words = _words(folder.name)
+    named = _read_name(folder.name)
+    if named is None:
+        return None
+    return named.split if named.is_clear or _is_one_of_several(folder, named) else None
+
+
+class _FolderName(NamedTuple):
+    """A split that the name of a folder mentions.
+
+    Attributes:
+        split: the split.
+        rest: the words that name no split.
+        is_clear: whether the name can hardly mean anything else.
+    """
+
+    split: str
+    rest: list[str]
+    is_clear: bool
+
+
+def _read_name(name: str) -> _FolderName | None:
+    words = _words(name)
     found = _split_at(words)
     if found is None:
         return None
     split, position = found
-    before = words[:position]
-    if all(word in _KINDS for word in before):
-        return split
-    return split if any(other != split for other in _splits_beside(folder, before)) else None
+    rest = [word for word in words if split_of_word(word) is None]
+    usual = _KINDS if _stem(words[position]) in _CLEAR else _SETS
+    return _FolderName(split, rest, usual.issuperset(rest))
 
 
-def _splits_beside(folder: Path, before: Sequence[str]) -> list[str]:
-    """The splits that folders beside this one name after the same words."""
-    splits = []
+def _is_one_of_several(folder: Path, named: _FolderName) -> bool:
+    """Whether a folder beside this one is named after another split."""
     with suppress(OSError):
         for sibling in folder.parent.iterdir():
-            words = _words(sibling.name)
-            found = _split_at(words)
-            if found and words[: found[1]] == before and sibling.is_dir():
-                splits.append(found[0])
-    return splits
+            other = _read_name(sibling.name)
+            if other is None or other.split == named.split or not sibling.is_dir():
+                continue
+            if other.rest in ([], named.rest):
+                return True
+    return False
 
 
 def _words(name: str) -> list[str]:

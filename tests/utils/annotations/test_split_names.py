@@ -69,7 +69,14 @@ def test_split_in_the_name_of_a_file(name, split):
         ("JPEGImages_val", "val"),
         ("2007_test", "test"),
         ("test_images", "test"),
-        ("test_hard", "test"),
+        ("validation_images", "val"),
+        ("evaluation_data", "val"),
+        ("test_hard", None),
+        ("test_drive", None),
+        ("TestDrive2019", None),
+        ("training_photos", None),
+        ("testing_images", None),
+        ("dev_images", None),
         ("crash_test", None),
         ("CrashTest", None),
         ("steam_train", None),
@@ -94,6 +101,25 @@ def test_a_split_at_the_end_of_a_folder_name_counts_beside_another_split(tmp_pat
         "toy_train": UNSPLIT,
         "toy_train_2": UNSPLIT,
     }
+
+
+@pytest.mark.parametrize(
+    ("names", "splits"),
+    [
+        (("training_photos", "validation_photos"), ("train", "val")),
+        (("training_photos", "match_photos"), (None, None)),
+        (("train", "test_hard", "test_easy"), ("train", "test", "test")),
+        (("test_drive", "city", "highway"), (None, None, None)),
+        (("test_drive", "test"), (None, "test")),
+        (("toy_dev", "toy_test", "big_eval"), ("val", "test", None)),
+        (("toys_and_val", "voc_images_train"), (None, "train")),
+    ],
+)
+def test_a_name_with_other_words_counts_beside_another_split(tmp_path, names, splits):
+    for name in names:
+        (tmp_path / name).mkdir()
+    found = tuple(split_of_folder(tmp_path / name, tmp_path) for name in names)
+    assert found == tuple(split or UNSPLIT for split in splits)
 
 
 def test_the_nearest_folder_decides_and_those_above_the_root_do_not_count(tmp_path):
