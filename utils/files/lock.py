@@ -11,7 +11,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from utils.errors import UserError
-from utils.files.writing import remove_leftovers, write_atomically
+from utils.files.writing import make_output, remove_leftovers, write_atomically
 
 _LOCK_FILE = ".lock"
 _OWNER_FILE = ".owner"
@@ -54,6 +54,22 @@ def locked(folder: Path, wait: float = 0.0) -> Iterator[None]:
         if is_new:
             with suppress(OSError):  # it is not empty
                 folder.rmdir()
+
+
+@contextmanager
+def output_folder(folder: Path) -> Iterator[Path]:
+    """Within the block, this process owns a folder for results, as `locked` describes.
+
+    Args:
+        folder: made if it is missing.
+
+    Raises:
+        FolderInUseError: another process owns the folder.
+        UserError: the folder cannot be made or written to.
+    """
+    make_output(folder)
+    with locked(folder):
+        yield folder
 
 
 def _acquire(lock: FileLock, owner: Path, wait: float) -> None:

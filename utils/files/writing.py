@@ -56,19 +56,34 @@ def make_temporary(path: Path) -> Path:
     """Make an empty hidden file beside `path`, with a random name and the last suffixes of `path`.
 
     Nobody can foresee the name, and a file or symbolic link that has it is not opened.
+
+    Raises:
+        OSError: the file cannot be made; `filename` is the path, and not the hidden one.
     """
     temporary = path.with_name(_temporary_name(_suffixes(path)))
-    temporary.touch(exist_ok=False)
+    try:
+        temporary.touch(exist_ok=False)
+    except OSError as error:
+        raise error_about(path, error, temporary) from error
     return temporary
 
 
 @contextmanager
 def temporary_folder(parent: Path) -> Iterator[Path]:
-    """Within the block, a new hidden folder in `parent`, with a random name."""
+    """Within the block, a new hidden folder in `parent`, with a random name.
+
+    Raises:
+        OSError: the folder cannot be made, or the block could not write a file in it; `filename`
+            is `parent`, and not the hidden folder.
+    """
     folder = parent / _temporary_name()
-    folder.mkdir()
     try:
+        folder.mkdir()
         yield folder
+    except OSError as error:
+        if folder.name not in Path(str(error.filename)).parts:
+            raise
+        raise error_about(parent, error, Path(error.filename)) from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -143,14 +158,13 @@ def _flush_folder(folder: Path) -> None:
 
 
 def make_output(folder: Path) -> Path:
-    """Make a folder for results, check that it is writable, and remove old leftovers in it.
+    """Make a folder for results, and check that it is writable.
 
     Raises:
         UserError: it cannot be made or written to.
     """
     with writing_to(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        remove_leftovers(folder, shared=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
     return folder

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from utils.annotations import ScanReport, load_dataset
 from utils.errors import UserError
-from utils.files.writing import make_output, write_atomically, writing_to
+from utils.files.lock import output_folder
+from utils.files.writing import write_atomically, writing_to
 from utils.metrics import summary
 from utils.metrics.plots import (
     plot_average_precision,
@@ -34,14 +35,12 @@ def evaluate(options: EvaluateOptions) -> None:
     Raises:
         UserError: no such run, data set, split or folder, a malformed line in a text file, or the
             output folder cannot be written.
+        FolderInUseError: another process writes to the output folder.
     """
     if options.detections is None or options.ground_truth is None:
-        metrics, source, output = _evaluate_run(options)
+        _evaluate_run(options)
     else:
-        metrics, source, output = _evaluate_text(options.detections, options.ground_truth, options)
-    with writing_to(output):
-        write_results(metrics, output, source)
-    print(f"\n{metrics.table()}\n\nmetrics.json and plots are in {output}")
+        _evaluate_text(options.detections, options.ground_truth, options)
 
 
 def evaluate_run(
@@ -83,16 +82,17 @@ class _Images:
     report: ScanReport
 
 
-def _evaluate_run(options: EvaluateOptions) -> tuple[Metrics, dict[str, str], Path]:
-    """The metrics of a trained run, what was measured, and the folder for the results."""
+def _evaluate_run(options: EvaluateOptions) -> None:
+    """Measure a trained run."""
     run = open_run(options.run)
+    run.require_network()
     images = _choose_images(run, options)
-    # Before the network starts, so that an error does not wait for it.
-    output = make_output(Path(options.output or run.folder / "evaluation" / images.split))
-    with writing_to(output):
-        write_atomically(output / run.data_report_file.name, images.report.to_csv())
     source = {"run": str(run.folder), "data": ", ".join(images.data), "split": images.split}
-    return _measure(run, images, options), source, output
+    # Before the network starts, so that an error does not wait for it.
+    with output_folder(Path(options.output or run.folder / "evaluation" / images.split)) as output:
+        with writing_to(output):
+            write_atomically(output / run.data_report_file.name, images.report.to_csv())
+        _report(_measure(run, images, options), output, source)
 
 
 def _choose_images(run: Run, options: EvaluateOptions) -> _Images:
@@ -130,24 +130,28 @@ def _measure(run: Run, images: _Images, options: EvaluateOptions) -> Metrics:
     )
 
 
-def _evaluate_text(
-    detections: str, ground_truth: str, options: EvaluateOptions
-) -> tuple[Metrics, dict[str, str], Path]:
-    """The metrics of two folders of text files, their names, and the folder for the results."""
+def _evaluate_text(detections: str, ground_truth: str, options: EvaluateOptions) -> None:
+    """Measure the detections in a folder of text files against the ground truth in another."""
     boxes = read_text_boxes(detections, ground_truth)
-    _report(
+    _remark(
         "images have no detection file and count as without detections", boxes.without_detections
     )
-    _report("objects without area are ignored", boxes.without_area)
-    output = make_output(Path(options.output or "evaluation"))
-    metrics = summary.evaluate(
-        boxes.detections, boxes.records, boxes.class_names, options.iou_thresholds, coco=True
-    )
+    _remark("objects without area are ignored", boxes.without_area)
     source = {"detections": detections, "ground_truth": ground_truth}
-    return metrics, source, output
+    with output_folder(Path(options.output or "evaluation")) as output:
+        metrics = summary.evaluate(
+            boxes.detections, boxes.records, boxes.class_names, options.iou_thresholds, coco=True
+        )
+        _report(metrics, output, source)
 
 
-def _report(what: str, names: Sequence[str]) -> None:
+def _report(metrics: Metrics, output: Path, source: dict[str, str]) -> None:
+    with writing_to(output):
+        write_results(metrics, output, source)
+    print(f"\n{metrics.table()}\n\nmetrics.json and plots are in {output}")
+
+
+def _remark(what: str, names: Sequence[str]) -> None:
     if names:
         shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
         print(printable(f"{len(names)} {what}: {shown}"))

@@ -8,7 +8,8 @@ from pathlib import Path
 from tqdm import tqdm
 
 from utils.errors import UserError
-from utils.files.writing import make_output
+from utils.files.lock import output_folder
+from utils.files.writing import remove_leftovers
 from utils.records import Detections
 from yolo4.inference.detector import Detector
 from yolo4.inference.heatmap import HeatMap
@@ -33,23 +34,33 @@ def predict(options: PredictOptions) -> int:
 
     Raises:
         UserError: there is no such source or run, or the results cannot be written.
+        FolderInUseError: another process writes to the folder.
     """
     run = open_run(options.run)
     sources = find_sources(options.sources or _images_of_run(run), Path(options.output))
-    make_output(Path(options.output))
-    print(f"{run.folder}: starting the network")
-    detector = Detector.from_run(
-        run.folder,
-        options.postprocess(),
-        batch_size=options.batch_size,
-        backend=options.backend,
-        throughput=not _is_live(sources),
-        resize=options.resize,
-        rect=options.rect,
-        precision=options.precision,
-    )
-    print(f"computing with {detector.infer}")
-    return predict_with(detector, sources, options)
+    with output_folder(Path(options.output)) as output:
+        _remove_leftovers(output, sources)
+        print(f"{run.folder}: starting the network")
+        detector = Detector.from_run(
+            run.folder,
+            options.postprocess(),
+            batch_size=options.batch_size,
+            backend=options.backend,
+            throughput=not _is_live(sources),
+            resize=options.resize,
+            rect=options.rect,
+            precision=options.precision,
+        )
+        print(f"computing with {detector.infer}")
+        return predict_with(detector, sources, options)
+
+
+def _remove_leftovers(output: Path, sources: Sequence[Source]) -> None:
+    """Remove what a killed program left in the folders that the results of the sources go to."""
+    folders = {folder for each in sources for folder in (each.path.parent, each.crop_folder)}
+    for folder in folders:
+        if (output / folder).is_dir():
+            remove_leftovers(output / folder)
 
 
 def _images_of_run(run: Run) -> list[Path]:

@@ -129,6 +129,28 @@ def test_names_of_255_bytes_are_written(tmp_path, name):
     assert len(list(tmp_path.iterdir())) == 1
 
 
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="a folder that not even root writes")
+def test_an_error_names_the_path_if_the_hidden_file_or_folder_cannot_be_made():
+    with pytest.raises(OSError, match="/proc/self/a") as caught:
+        write_atomically("/proc/self/a.txt", "text")
+    assert caught.value.filename == "/proc/self/a.txt"
+    with pytest.raises(OSError, match="/proc/self") as caught, temporary_folder(Path("/proc/self")):
+        pass
+    assert caught.value.filename == "/proc/self"
+
+
+def test_an_error_in_a_temporary_folder_names_its_parent_and_other_files_themselves(tmp_path):
+    with pytest.raises(FileNotFoundError) as caught, temporary_folder(tmp_path) as folder:
+        (folder / "missing" / "a.txt").write_text("text")
+    assert caught.value.filename == str(tmp_path)
+    with pytest.raises(FileNotFoundError) as caught, temporary_folder(tmp_path):
+        (tmp_path / "missing").read_text()
+    assert caught.value.filename == str(tmp_path / "missing")
+    with pytest.raises(OSError, match="no name"), temporary_folder(tmp_path):
+        raise OSError("no name")
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.skipif(os.name == "nt", reason="symbolic links need a privilege")
 def test_a_symbolic_link_at_the_temporary_name_is_not_followed(tmp_path, monkeypatch):
     victim = tmp_path / "victim"

@@ -14,6 +14,7 @@ from tests.helpers.yolov4 import COCO_ANCHORS
 from utils.anchors import format_anchors
 from utils.annotations import load_dataset
 from utils.errors import UserError
+from utils.files.lock import FolderInUseError
 from utils.image import ImageError
 from utils.metrics.summary import evaluate
 from utils.postprocess import EVALUATION
@@ -270,6 +271,22 @@ class TestRun:
         monkeypatch.setattr("tempfile.TemporaryFile", deny)
         with pytest.raises(UserError, match=r"--output locked: .*Permission denied"):
             evaluate_command(EvaluateOptions(output="locked"))
+
+    def test_two_processes_do_not_write_into_one_folder(self, run, monkeypatch):
+        refused = []
+
+        def load(*_, **__):
+            with pytest.raises(FolderInUseError, match=r"^out: in use by process") as caught:
+                evaluate_command(EvaluateOptions(output="out"))
+            refused.append(caught.value)
+            raise UserError("the network is broken")
+
+        monkeypatch.setattr(Detector, "from_run", load)
+        for _ in range(2):
+            with pytest.raises(UserError, match="the network is broken"):
+                evaluate_command(EvaluateOptions(output="out"))
+        assert len(refused) == 2
+        assert [path.name for path in Path("out").iterdir()] == ["data_report.csv"]
 
     def test_a_result_that_cannot_be_written_is_reported(self, run):
         Path("out/metrics.json").mkdir(parents=True)

@@ -11,6 +11,8 @@ import pytest
 from PIL import Image
 
 from utils.errors import UserError
+from utils.files.lock import FolderInUseError
+from utils.files.writing import make_temporary
 from utils.image import read_image
 from utils.postprocess import PREDICTION
 from yolo4.config import Config
@@ -278,6 +280,37 @@ def test_an_output_that_cannot_be_written_is_reported_before_the_network_starts(
     Path("out").write_text("a file")
     with pytest.raises(UserError, match="--output out: cannot write"):
         predict(PredictOptions(sources=("a.png",), output="out"))
+
+
+def test_two_processes_do_not_write_into_one_folder(here, monkeypatch):
+    """The second one is refused before its network starts; the folder is free afterwards."""
+    monkeypatch.setattr(command, "open_run", lambda _: type("Run", (), {"folder": here / "run"}))
+    write(Path("a.png"))
+    options = PredictOptions(sources=("a.png",), output="out")
+    owned = []
+
+    def load(*_, **__):
+        owned.append(True)
+        with pytest.raises(FolderInUseError, match=r"^out: in use by process .*name another"):
+            predict(options)
+        return brightness_detector()
+
+    monkeypatch.setattr(Detector, "from_run", load)
+    assert predict(options) == predict(options) == 0
+    assert len(owned) == 2
+    assert files_in("out") == ["a.png", "detections.json"]
+
+
+def test_what_a_killed_program_left_is_removed(here, monkeypatch):
+    monkeypatch.setattr(command, "open_run", lambda _: type("Run", (), {"folder": here / "run"}))
+    monkeypatch.setattr(Detector, "from_run", lambda *_, **__: brightness_detector())
+    write(Path("in/deep/a.png"))
+    for folder in ("out/deep", "out/other"):
+        Path(folder).mkdir(parents=True)
+    names = ("out/a.json", "out/deep/a.png", "out/other/a.png")
+    left = [make_temporary(Path(name)) for name in names]
+    assert predict(PredictOptions(sources=("in",), output="out")) == 0
+    assert [path.exists() for path in left] == [False, False, True], "of another command's folder"
 
 
 def test_what_cannot_be_put_in_its_place_is_reported_and_the_others_are_written(here, capsys):
