@@ -234,7 +234,7 @@ def test_table_of_data_problems_is_that_of_the_code():
 
 
 def test_columns_of_the_history_are_those_of_the_code():
-    from yolo4.train.callbacks import COLUMNS
+    from yolo4.train.callbacks.history import COLUMNS
 
     assert {row[0].strip("`") for row in table("Column")} == set(COLUMNS)
 

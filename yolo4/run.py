@@ -122,6 +122,15 @@ class Run:
                 return file
         raise UserError(f"{self.folder}: no weights yet; has its training finished an epoch?")
 
+    def require_network(self) -> None:
+        """Refuse a run that lacks a file of its network, before Keras is imported to build it.
+
+        Raises:
+            UserError: the settings, class names, anchors or weights are missing, or one of the
+                first three is damaged.
+        """
+        self.config(), self.class_names(), self.anchors(), self.weights()
+
     def config(self) -> Config:
         """The settings of the run."""
         return Config.load(self.config_file)

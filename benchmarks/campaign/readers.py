@@ -78,7 +78,8 @@ def _write_run(folder: Path) -> None:
     """A run with random weights, its state, and Darknet's files of the network."""
     from utils.anchors import format_anchors
     from yolo4.build import save_weights
-    from yolo4.train.checkpoint import Progress, save_state
+    from yolo4.train.state.checkpoint import save_state
+    from yolo4.train.state.progress import Progress
     from yolo4.weights.darknet.write import write_darknet
 
     run, config, model = Run(folder), _config(), _network()
@@ -129,7 +130,8 @@ def _read_settings(folder: Path) -> None:
 
 
 def _read_state(folder: Path) -> None:
-    from yolo4.train.checkpoint import load_state, recover_progress
+    from yolo4.train.state.checkpoint import load_state
+    from yolo4.train.state.progress import recover_progress
 
     progress = recover_progress(Run(folder))
     load_state(Run(folder).state_file, _network(), optimizer=True)

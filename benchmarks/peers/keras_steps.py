@@ -49,7 +49,7 @@ def _forward(model: keras.Model, images: np.ndarray) -> Callable[[], Any]:
         return lambda: call(*values, images)[0]
     import tensorflow as tf
 
-    from yolo4.train.optimizer import jit_compile
+    from yolo4.train.optimizer.compile import jit_compile
 
     function = tf.function(
         lambda x: model(x, training=False), jit_compile=jit_compile() == "auto", autograph=False

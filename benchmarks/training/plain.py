@@ -55,7 +55,7 @@ def compiled_model(options: StepOptions, precision: str) -> tuple["YOLOv4", str]
     with quiet_start():
         from yolo4.build import build_criterion, build_model, set_precision
         from yolo4.config import Config
-        from yolo4.train.optimizer import compile_for_phase
+        from yolo4.train.optimizer.compile import compile_for_phase
 
     config = Config(
         network=options.network,
@@ -82,7 +82,7 @@ def plain_pieces(plain: bool) -> Iterator[None]:
     with (
         patch("nets.blocks.BatchNorm", _plain_norm),
         patch("nets.losses.compiled", lambda function: function),
-        patch("yolo4.train.optimizer.build_optimizer", _plain_optimizer),
+        patch("yolo4.train.optimizer.compile.build_optimizer", _plain_optimizer),
     ):
         yield
 

@@ -17,7 +17,6 @@ from pathlib import Path
 
 from benchmarks.machine import machine
 from train import CONFIG
-from utils.annotations import find_data
 from yolo4.cli import clean_exit, parse
 from yolo4.options import option
 from yolo4.quiet import quiet_start
@@ -78,14 +77,14 @@ def _parts_of_start(data: tuple[str, ...]) -> dict[str, float]:
 
 
 def _start(data: tuple[str, ...], pipe: Connection) -> None:
-    """Train until the end of the first step, in the order of `train.py`; send when parts ended."""
+    """Train until the end of the first step, and send when each part ended."""
     marks: list[tuple[str, float]] = []
-    found = find_data(data)
-    marks.append(("finding the data", time.time()))
     with quiet_start():
         import keras
 
-        from yolo4.train.loop import train_model
+        from yolo4.train import phases  # noqa: F401  # which a training imports after the data
+    from yolo4.train.loop import train_model
+
     marks.append(("importing TensorFlow and Keras", time.time()))
 
     class Clock(keras.callbacks.Callback):
@@ -99,7 +98,7 @@ def _start(data: tuple[str, ...], pipe: Connection) -> None:
     with tempfile.TemporaryDirectory() as folder, contextlib.suppress(KeyboardInterrupt):
         settings = train_defaults(CONFIG, []).settings()
         config = dataclasses.replace(settings, data=data, run_dir=str(Path(folder) / "run"))
-        train_model(config, lambda setup: (Clock(),), found)
+        train_model(config, lambda setup: (Clock(),))
     pipe.send(marks)
 
 

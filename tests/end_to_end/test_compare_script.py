@@ -8,7 +8,7 @@ import pytest
 
 from tests.helpers import ROOT
 from yolo4.sample_data.make import make_sample_data
-from yolo4.train.checkpoint import load_progress
+from yolo4.train.state.progress import load_progress
 
 SCRIPT = ROOT / "compare.py"
 TINY = "--epochs 2 --eval-period 1 --batch-size 4 --width 0.0625 --depth 0.1 --input-size 64"

@@ -14,7 +14,7 @@ import pytest
 from tests.helpers import ROOT
 from yolo4.run import Run
 from yolo4.sample_data.make import make_sample_data
-from yolo4.train.checkpoint import load_progress
+from yolo4.train.state.progress import load_progress
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals")
 

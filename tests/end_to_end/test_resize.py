@@ -20,7 +20,7 @@ from yolo4.inference.detector import Detector
 from yolo4.inference.engine import open_engine
 from yolo4.predict.command import predict
 from yolo4.predict.options import PredictOptions
-from yolo4.train import loop
+from yolo4.train import loop, phases
 from yolo4.train.validation import Evaluator
 
 NAMES = ("cat", "dog")
@@ -108,7 +108,7 @@ def test_training_and_its_validation(stretched, tmp_path, monkeypatch):
             super().__init__(*arguments)
             raise Built(self._images.sample(0)[1], arguments[-1])
 
-    monkeypatch.setattr(loop, "Evaluator", Recording)
+    monkeypatch.setattr(phases, "Evaluator", Recording)
     config = replace(
         stretched.config(),
         resize=Config.resize,

@@ -11,7 +11,7 @@ import pytest
 from tests.helpers import ROOT
 from tests.helpers.made_run import write_run
 from yolo4.sample_data.make import make_sample_data
-from yolo4.train.checkpoint import load_progress
+from yolo4.train.state.progress import load_progress
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="users and limits of POSIX")
 

@@ -5,6 +5,7 @@ import dataclasses
 import json
 
 import h5py
+import keras
 import numpy as np
 import pytest
 
@@ -15,12 +16,13 @@ from yolo4.build import build_model, load_run_model
 from yolo4.cli import parse
 from yolo4.config import Config
 from yolo4.sample_data.make import make_sample_data
-from yolo4.train import callbacks
 from yolo4.train import loop as training
-from yolo4.train.callbacks import COLUMNS, NonFiniteLossError
-from yolo4.train.checkpoint import Progress, load_progress
+from yolo4.train.callbacks.finite import NonFiniteLossError
+from yolo4.train.callbacks.history import COLUMNS
+from yolo4.train.callbacks.progress_bar import ProgressBar
 from yolo4.train.command import train
 from yolo4.train.options import train_defaults
+from yolo4.train.state.progress import Progress, load_progress
 
 EPOCHS = 3
 
@@ -65,7 +67,7 @@ def train_until(settings, run_dir, epoch, monkeypatch, error=Killed):
 
     run = training.Run(run_dir)
     with monkeypatch.context() as patch:
-        patch.setattr(callbacks.ProgressBar, "on_train_batch_end", stop)
+        patch.setattr(ProgressBar, "on_train_batch_end", stop)
         with pytest.raises(error) as caught:
             training.train_model(Config(**settings, run_dir=str(run_dir)))
     return run, caught.value
@@ -144,7 +146,7 @@ def kill_at(epoch, step, monkeypatch, train):
             raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(callbacks.ProgressBar, "on_train_batch_end", stop)
+        patch.setattr(ProgressBar, "on_train_batch_end", stop)
         with pytest.raises(Killed):
             train()
 
@@ -250,7 +252,7 @@ def test_the_frozen_backbone_does_not_move_and_the_rest_does(folder, settings, m
     model = build_model(run.config(), 4)
     moved = {}
     state = arrays(run)
-    training.keras.utils.set_random_seed(run.config().seed)
+    keras.utils.set_random_seed(run.config().seed)
     start = build_model(run.config(), 4).get_weights()
     for i, weight in enumerate(model.weights):
         layer = weight.path.split("/")[0]

@@ -31,7 +31,7 @@ _SETTINGS = (
 _INTERRUPTED = """
 import keras
 import numpy as np
-from yolo4.train.optimizer import Adam
+from yolo4.train.optimizer.optimizers import Adam
 
 inputs = keras.Input((4,))
 model = keras.Model(inputs, keras.layers.Dense(1)(inputs))

@@ -15,7 +15,8 @@ from yolo4.compare.study_files import read_json, write_json
 from yolo4.config import Config
 from yolo4.inference.keras_network import load_network
 from yolo4.run import Run
-from yolo4.train.checkpoint import averaged_weights, load_progress
+from yolo4.train.optimizer.optimizers import averaged_weights
+from yolo4.train.state.progress import load_progress
 
 
 class LossAnalysisCallback(keras.callbacks.Callback):

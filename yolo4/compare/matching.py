@@ -7,7 +7,8 @@ import keras
 import numpy as np
 
 from yolo4 import build as models
-from yolo4.train.setup import TrainingSetup, training_set
+from yolo4.train.data import training_set
+from yolo4.train.setup import TrainingSetup
 
 _BATCHES = 4
 
@@ -46,7 +47,7 @@ def gradient_norm(setup: TrainingSetup) -> float:
         jit_compile=False,  # pyright: ignore[reportArgumentType] Keras documents False too
     )
     batch_size = config.freeze_batch_size if config.freeze_epochs else config.batch_size
-    dataset, initial = training_set(setup), model.get_weights()
+    dataset, initial = training_set(config, setup.train), model.get_weights()
     norms = []
     for step in range(min(_BATCHES, dataset.steps(batch_size))):
         model.set_weights(initial)

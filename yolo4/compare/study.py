@@ -17,6 +17,7 @@ from yolo4.config import Config, differing_settings
 from yolo4.inference.records import choose_records
 from yolo4.options import flag, from_mapping, option_fields
 from yolo4.sample_data.make import SAMPLE_DATA, make_sample_data
+from yolo4.train.setup import open_named_files
 
 # What may change when a study is resumed: which runs it has, and how they are evaluated. Each arm
 # sets its own confidence loss, and of a preset the resolved settings count.
@@ -59,7 +60,7 @@ def continue_or_start(options: CompareOptions) -> Plan:
     Raises:
         UserError: bad arms, data or settings, or the folder holds another study.
     """
-    parse_arms(options.arms, options.protocol)  # reports mistakes before data is drawn
+    _check_arms(options)  # reports mistakes before data is drawn
     data = options.data or (str(make_sample_data(SAMPLE_DATA)),)
     options = dataclasses.replace(options, data=data)
     study = Study(Path(options.output))
@@ -69,6 +70,15 @@ def continue_or_start(options: CompareOptions) -> Plan:
     values = {field.name: getattr(options, field.name) for field in option_fields(options)}
     write_json(study.options_file, values)
     return _plan(study, options)
+
+
+def _check_arms(options: CompareOptions) -> None:
+    """Look at the files that the arms name: the last one begins hours later."""
+    shared = options.settings()
+    arms = parse_arms(options.arms, options.protocol)
+    configs = [arm.config(shared, options.seed) for arm in arms]
+    for config in {(each.weights, each.anchors, each.network): each for each in configs}.values():
+        open_named_files(config)
 
 
 def open_study(folder: str) -> Plan:

@@ -34,7 +34,7 @@ def train_and_measure(folder: Path, arm: Arm, shared: Config, seed: int) -> None
     run = study.run(arm.folder, seed)
     images = MeasuredImages.load(study.images_file)
     with quiet_start():
-        from yolo4.train.callbacks import NonFiniteLossError
+        from yolo4.train.callbacks.finite import NonFiniteLossError
     try:
         _train(run, arm, _shared_settings(study, shared, run, seed), seed)
     except NonFiniteLossError as error:
@@ -56,9 +56,9 @@ def _shared_settings(study: Study, shared: Config, run: StudyRun, seed: int) -> 
 def _train(run: StudyRun, arm: Arm, shared: Config, seed: int) -> None:
     from yolo4.compare.diagnosis import LossAnalysisCallback
     from yolo4.compare.matching import matched_gain
-    from yolo4.train.checkpoint import recover_progress
     from yolo4.train.loop import resume_run, start_run
     from yolo4.train.setup import TrainingSetup, prepare
+    from yolo4.train.state.progress import recover_progress
 
     def callbacks(setup: TrainingSetup) -> list[LossAnalysisCallback]:
         return [LossAnalysisCallback(setup.run, setup.config, setup.val, setup.class_names)]

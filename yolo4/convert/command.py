@@ -2,25 +2,28 @@
 
 import dataclasses
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nets.networks import NETWORKS
-from nets.yolov4 import YOLOv4
 from utils.anchors import format_anchors, read_anchors
 from utils.errors import UserError
 from utils.files.lock import locked
 from utils.files.writing import MODEL_DATA, temporary_folder, write_atomically, writing_to
 from utils.text import chosen_class_names
-from yolo4.build import build_model, save_weights
 from yolo4.config import Config
 from yolo4.convert.options import ConvertOptions
 from yolo4.presets import PRESETS
+from yolo4.quiet import quiet_start
 from yolo4.run import RUNS, Run
 from yolo4.weights.darknet.cfg import DarknetNetwork, read_cfg
 from yolo4.weights.darknet.load import DARKNET
 from yolo4.weights.own import OWN
 from yolo4.weights.source import WeightsSource, find_weights, network_of
+
+if TYPE_CHECKING:
+    from nets.yolov4 import YOLOv4
 
 # The 80 categories of COCO (https://cocodataset.org) in the order of their numbers there, which is
 # that of the classes of yolov4.weights.
@@ -56,6 +59,8 @@ def convert(options: ConvertOptions) -> None:
     if anchors is None:
         anchors = np.array((described or network).anchors, np.float32)
     config = _config(options, run, source, described)
+    with quiet_start():
+        from yolo4.build import build_model
     model = build_model(config, class_count)
     print(source.load_into(model, whole=True))
     print(
@@ -121,9 +126,11 @@ def _config(
 
 
 def _write(
-    run: Run, config: Config, names: tuple[str, ...], anchors: np.ndarray, model: YOLOv4
+    run: Run, config: Config, names: tuple[str, ...], anchors: np.ndarray, model: "YOLOv4"
 ) -> None:
     """Write the run under a hidden name, then rename it."""
+    from yolo4.build import save_weights
+
     with writing_to(run.folder):
         parent = run.folder.parent
         with locked(parent, wait=_WAIT), temporary_folder(parent) as temporary:

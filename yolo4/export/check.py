@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,6 +17,18 @@ Outputs = Mapping[str, np.ndarray]
 MAX_DIFFERENCE = {"float32": 1e-3, "float16": 2e-2}
 _MAX_OTHER_LABELS = 0.05  # share of predictors: if two classes score alike, either may be the best
 _MIN_IOU = 0.9
+
+
+class CheckImage(NamedTuple):
+    """The image that an exported model is tried on.
+
+    Attributes:
+        pixels: uint8 `[H, W, 3]` RGB of the input size.
+        name: for the log.
+    """
+
+    pixels: np.ndarray
+    name: str
 
 
 @dataclasses.dataclass(frozen=True)

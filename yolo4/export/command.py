@@ -2,43 +2,27 @@
 
 import shutil
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from utils.annotations import load_dataset
 from utils.errors import UserError
-from utils.files.lock import locked
+from utils.files.lock import output_folder
 from utils.files.space import written_by_library
-from utils.files.writing import make_output, temporary_folder
+from utils.files.writing import temporary_folder
 from utils.image import read_image
 from utils.letterbox import fit_image
 from utils.records import Record
-from yolo4.export.check import compare, refuse_differences
-from yolo4.export.description import describe
-from yolo4.export.model import exported_model
+from yolo4.export.check import CheckImage
 from yolo4.export.options import ExportOptions
-from yolo4.export.precision import lower_precision
 from yolo4.formats import FORMATS
 from yolo4.formats.format import Format, ModelFormat, NetworkFormat
-from yolo4.inference.keras_network import load_network, to_arrays
 from yolo4.inference.records import choose_records
+from yolo4.quiet import quiet_start
 from yolo4.run import Run, open_run
 from yolo4.sample_data.scene import draw_scene
 
 Splits = dict[str, list[Record]]
-
-
-class CheckImage(NamedTuple):
-    """The image that an exported model is tried on.
-
-    Attributes:
-        pixels: uint8 `[H, W, 3]` RGB of the input size.
-        name: for the log.
-    """
-
-    pixels: np.ndarray
-    name: str
 
 
 def export(options: ExportOptions) -> None:
@@ -49,50 +33,22 @@ def export(options: ExportOptions) -> None:
             or the model differs from Keras by more than its format and precision allow.
     """
     run = open_run(options.run)
+    run.require_network()
     splits = _load_splits(run, options)
     image = _choose_image(run, options.image, splits)
-    output = make_output(Path(options.output or run.folder / "export" / options.format))
+    path = Path(options.output or run.folder / "export" / options.format)
     export_format = FORMATS[options.format]
-    _check_replaceable(export_format, output)
-    with locked(output), temporary_folder(output) as folder:
+    with output_folder(path) as output, temporary_folder(output) as folder:
+        _check_replaceable(export_format, output)
+        with quiet_start():
+            from yolo4.export.writing import write_model, write_network
         print(f"exporting {run.folder} to {options.format}, {options.precision}")
         if isinstance(export_format, ModelFormat):
             with written_by_library(folder, output / export_format.file):
-                _export_model(run, options, export_format, folder, splits, image)
+                write_model(run, options, export_format, folder, splits, image)
         elif isinstance(export_format, NetworkFormat):
-            network = load_network(run, "float32")
-            print(export_format.export(network, run, folder, image.pixels))
+            write_network(run, export_format, folder, image)
         _move_files(folder, output)
-
-
-def _export_model(
-    run: Run,
-    options: ExportOptions,
-    export_format: ModelFormat,
-    folder: Path,
-    splits: Splits,
-    image: CheckImage,
-) -> None:
-    model = exported_model(run, options)
-    path = folder / export_format.file
-    export_format.write(model, path)
-    if options.precision != "float32":
-        lower_precision(model, path, run, options, splits)
-    images = np.repeat(image.pixels[None], options.batch_size or 1, axis=0)
-    images = images.astype(options.input_type)
-    is_int8 = options.precision == "int8"
-    runtime = export_format.open_fastest(path) if is_int8 else export_format.open(path)
-    outputs = runtime(images)
-    differences = compare(
-        outputs,
-        to_arrays(model(images, training=False)),
-        max(run.config().input_shape),
-        options.precision,
-        options.score_threshold,
-    )
-    print(f"difference from Keras on {image.name}: {', '.join(map(str, differences))}")
-    refuse_differences(differences)
-    describe(run, options, outputs, folder)
 
 
 def _check_replaceable(export_format: Format, output: Path) -> None:

@@ -99,6 +99,7 @@ class Detector:
         opened = open_run(run)
         config = opened.config()
         _check_rect(rect, resize or config.resize)  # before the network starts
+        opened.require_network()
         engine = open_engine(opened, backend, throughput, rect, precision)
         return cls(
             engine.infer,

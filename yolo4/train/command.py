@@ -1,11 +1,10 @@
 """The command behind `train.py`."""
 
-from utils.annotations import find_data
 from utils.errors import UserError
 from yolo4.config import differing_settings
 from yolo4.options import flag
-from yolo4.quiet import quiet_start
 from yolo4.run import open_run
+from yolo4.train.loop import resume_run, train_model
 from yolo4.train.options import TrainOptions
 
 
@@ -17,18 +16,10 @@ def train(options: TrainOptions) -> None:
         NonFiniteLossError: the training diverged.
     """
     if options.resume is None:
-        data = options.data
+        run = train_model(options.settings())
     else:
         _refuse_other_settings(options, options.resume)
-        data = open_run(options.resume).config().data
-    found = find_data(data) if data else None
-    # After the data is known, so that a mistake in it does not wait for TensorFlow.
-    with quiet_start():
-        from yolo4.train.loop import resume_run, train_model
-    if options.resume is None:
-        run = train_model(options.settings(), found=found)
-    else:
-        run = resume_run(options.resume, found=found)
+        run = resume_run(options.resume)
     print(
         f"\nbest weights, curves and preview images are in {run.folder}; next:\n"
         f"  python get_map.py --run {run.folder}\n"

@@ -1,22 +1,29 @@
-"""What a weights format has to provide; `yolo4.weights.source.FORMATS` lists all formats."""
+"""What a weights format has to provide; `yolo4.weights.source.FORMATS` lists all formats.
+
+Files are looked at before Keras is imported, so that a refusal does not wait for it: only the
+functions that fill a network import it.
+"""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-import keras
 import numpy as np
 
 from nets.networks import NetworkSpec
-from nets.yolov4 import YOLOv4
 from utils.errors import UserError
+
+if TYPE_CHECKING:
+    import keras
+
+    from nets.yolov4 import YOLOv4
 
 
 class Load(Protocol):
     """Fills a network from a file."""
 
-    def __call__(self, model: YOLOv4, path: Path, whole: bool = False) -> str:
+    def __call__(self, model: "YOLOv4", path: Path, whole: bool = False) -> str:
         """Fill a network; the heads keep their values if the file's are for other classes.
 
         Args:
@@ -86,7 +93,9 @@ def require_finite(array: np.ndarray, path: Path, place: str) -> None:
         raise UserError(f"{path}: {place} has {bad:,} of {array.size:,} numbers NaN or infinite")
 
 
-def loading_report(path: Path, model: YOLOv4, loaded: Iterable[keras.layers.Layer | None]) -> str:
+def loading_report(
+    path: Path, model: "YOLOv4", loaded: "Iterable[keras.layers.Layer | None]"
+) -> str:
     """A line for the log: how many convolutions and batch norms of a network were loaded.
 
     Args:
@@ -94,6 +103,8 @@ def loading_report(path: Path, model: YOLOv4, loaded: Iterable[keras.layers.Laye
         model: the network.
         loaded: the layers that were.
     """
+    import keras
+
     layers, counts = list(loaded), []
     kinds: dict[str, Any] = {
         "convolutions": keras.layers.Conv2D,

@@ -3,12 +3,11 @@
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import h5py
 
 from nets.networks import YOLOV4, NetworkSpec
-from nets.yolov4 import YOLOv4
 from utils.errors import UserError
 from utils.files.reading import parse_json, reading
 from utils.printable import printable
@@ -19,7 +18,9 @@ from yolo4.weights.keras_file import (
     StoredNetwork,
     stored_network,
 )
-from yolo4.weights.keras_graph import fill_by_graph
+
+if TYPE_CHECKING:
+    from nets.yolov4 import YOLOv4
 
 _IN_MODEL = "model_weights"
 
@@ -90,7 +91,7 @@ def keras2_class_count(path: Path, network: NetworkSpec = YOLOV4) -> int:
     return read_keras2(path).class_count(network)
 
 
-def load_keras2(model: YOLOv4, path: Path, whole: bool = False) -> str:
+def load_keras2(model: "YOLOv4", path: Path, whole: bool = False) -> str:
     """Fill a network; the heads keep their values if the file's are for another class count.
 
     Args:
@@ -104,6 +105,8 @@ def load_keras2(model: YOLOv4, path: Path, whole: bool = False) -> str:
     Raises:
         UserError: the file is damaged or is for another network; nothing was loaded.
     """
+    from yolo4.weights.keras_graph import fill_by_graph
+
     return fill_by_graph(model, read_keras2(path), whole)
 
 

@@ -10,13 +10,12 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
 
 from nets.networks import NetworkSpec
-from nets.yolov4 import YOLOv4
 from utils.errors import FileError, UserError
 from utils.files.reading import MOST_BYTES, MOST_BYTES_OF_DATA_SET, reading
 from utils.printable import printable
@@ -31,7 +30,9 @@ from yolo4.weights.keras_file import (
     shortened,
     stored_network,
 )
-from yolo4.weights.keras_graph import fill_by_graph
+
+if TYPE_CHECKING:
+    from nets.yolov4 import YOLOv4
 
 _SUFFIXES = (".h5", ".hdf5", ".keras")
 _EXPECTED = "undamaged weights of Keras"
@@ -82,8 +83,10 @@ def keras3_class_count(path: Path, network: NetworkSpec) -> int:
     return read_keras3(path).class_count(network)
 
 
-def load_keras3(model: YOLOv4, path: Path, whole: bool = False) -> str:
+def load_keras3(model: "YOLOv4", path: Path, whole: bool = False) -> str:
     """Fill a network from a file of another program; as `yolo4.weights.keras2.load_keras2`."""
+    from yolo4.weights.keras_graph import fill_by_graph
+
     return fill_by_graph(model, read_keras3(path), whole)
 
 

@@ -1,15 +1,16 @@
 """The weights of a run, which `yolo4.build.save_weights` writes in the format of Keras 3."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nets.networks import NetworkSpec
-from nets.yolov4 import YOLOv4
 from utils.errors import FileError
 from yolo4.run import Run
 from yolo4.weights import WeightsFormat
 from yolo4.weights.keras3 import keras3_class_count, layer_classes, read_keras3
-from yolo4.weights.keras_graph import fill_own
+
+if TYPE_CHECKING:
+    from nets.yolov4 import YOLOv4
 
 _NORM_CLASS = "batch_norm"  # `nets.batch_norm.BatchNorm`; Keras's own is `batch_normalization`
 
@@ -22,8 +23,10 @@ def is_own(path: Path) -> bool:
         return False
 
 
-def load_own(model: YOLOv4, path: Path, whole: bool = False) -> str:
+def load_own(model: "YOLOv4", path: Path, whole: bool = False) -> str:
     """Fill a network, as `yolo4.weights.Load` describes."""
+    from yolo4.weights.keras_graph import fill_own
+
     return fill_own(model, read_keras3(path), whole)
 
 

@@ -3,12 +3,11 @@
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nets.networks import YOLOV4, NetworkSpec
-from nets.yolov4 import YOLOv4
 from utils.anchors import read_anchors
 from utils.errors import UserError
 from utils.files.intact import require_intact
@@ -20,6 +19,9 @@ from yolo4.weights.keras2 import KERAS2
 from yolo4.weights.keras3 import KERAS3
 from yolo4.weights.own import OWN
 from yolo4.weights.released import NETWORK_OF_RELEASE, RELEASED, released_file
+
+if TYPE_CHECKING:
+    from nets.yolov4 import YOLOv4
 
 # The first one that recognizes a file reads it. Darknet's files have no signature: it takes any.
 FORMATS = (KERAS2, OWN, KERAS3, DARKNET)
@@ -83,7 +85,7 @@ class WeightsSource:
             f"--anchors {file} keeps those",
         )
 
-    def load_into(self, model: YOLOv4, whole: bool = False) -> str:
+    def load_into(self, model: "YOLOv4", whole: bool = False) -> str:
         """Fill a network with the weights that fit.
 
         Args:

@@ -17,8 +17,9 @@ from yolo4.compare.diagnosis import LossAnalysisCallback, stored_epochs
 from yolo4.compare.loss_analysis import PREDICTOR_GROUPS, LossAnalysis, cumulative_share
 from yolo4.config import Config
 from yolo4.run import Run
-from yolo4.train.checkpoint import Progress, save_state
-from yolo4.train.optimizer import SGD
+from yolo4.train.optimizer.optimizers import SGD
+from yolo4.train.state.checkpoint import save_state
+from yolo4.train.state.progress import Progress
 
 ANCHORS = [[4, 4], [8, 8], [8, 16], [16, 16], [24, 16], [16, 32], [32, 32], [48, 32], [64, 64]]
 NAMES = ("cat", "dog")

@@ -23,7 +23,7 @@ from yolo4.compare.study_files import (
     save_detections,
 )
 from yolo4.run import Run
-from yolo4.train.checkpoint import load_progress
+from yolo4.train.state.progress import load_progress
 
 pytestmark = pytest.mark.quick
 

@@ -243,7 +243,7 @@ class TestMistakes:
         def full(*_):
             raise OSError("no space left")
 
-        monkeypatch.setattr(module, "save_weights", full)
+        monkeypatch.setattr("yolo4.build.save_weights", full)
         refused(weights, cfg, names, output="run", match="--output run: cannot write there: no sp")
 
 

@@ -15,10 +15,10 @@ from utils.training_data.augment import Augmentation
 from utils.training_data.dataset import TrainingSet
 from utils.training_data.worker_processes import MAX_THREADS, batch_maker
 from yolo4.train import batches as training_batches
-from yolo4.train import callbacks
 from yolo4.train.batches import TrainingBatches
-from yolo4.train.callbacks import ProgressBar
-from yolo4.train.checkpoint import Progress
+from yolo4.train.callbacks import progress_bar
+from yolo4.train.callbacks.progress_bar import ProgressBar
+from yolo4.train.state.progress import Progress
 
 SIZE = (32, 32)
 BATCH = 2
@@ -204,7 +204,7 @@ def test_the_share_of_waiting_by_hand(records, monkeypatch, ahead, share):
     """A batch takes 3 s and a step 1: made when it is asked for, or while the last one is used."""
     now = [0.0]
     clock = SimpleNamespace(perf_counter=lambda: now[0])
-    for module in (training_batches, callbacks):
+    for module in (training_batches, progress_bar):
         monkeypatch.setattr(module, "time", clock)
     batches = TrainingBatches(training_set(records), BATCH, 0, 1)
     bar = ProgressBar(1, batches, Progress())

@@ -1,12 +1,15 @@
 """The layers of a network in the form in which Darknet stores their weights."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from keras import Variable, layers, ops
 
-from nets.batch_norm import BatchNorm
-from nets.yolov4 import YOLOv4
+if TYPE_CHECKING:
+    from keras import Variable, layers
+
+    from nets.batch_norm import BatchNorm
+    from nets.yolov4 import YOLOv4
 
 # Added to every variance by the Darknet that YOLOv4 was trained with. Other programs that read its
 # files add less, which changes a score by 1e-4 at most: docs/weights.md, "Batch norm's epsilon".
@@ -23,12 +26,12 @@ class DarknetLayer:
         anchors: number of anchors of a level.
     """
 
-    convolution: layers.Conv2D
-    norm: BatchNorm | None
+    convolution: "layers.Conv2D"
+    norm: "BatchNorm | None"
     anchors: int
 
     @property
-    def vectors(self) -> list[Variable]:
+    def vectors(self) -> "list[Variable]":
         """The variables that precede the kernel in a file, each `[filters]`."""
         if self.norm is None:
             return [self.convolution.bias]
@@ -60,6 +63,8 @@ class DarknetLayer:
 
         If the batch norm adds another epsilon than Darknet does, gamma is scaled to compensate.
         """
+        from keras import ops
+
         vectors = [ops.convert_to_numpy(variable) for variable in self.vectors]
         if self.norm is not None and self.norm.epsilon != EPSILON:
             beta, gamma, mean, variance = vectors
@@ -80,7 +85,7 @@ class DarknetLayer:
         variances = values[3 * self.filters : 4 * self.filters]
         return not (variances < 0).any()
 
-    def split(self, values: np.ndarray) -> list[tuple[Variable, np.ndarray]]:
+    def split(self, values: np.ndarray) -> "list[tuple[Variable, np.ndarray]]":
         """Each variable with its weights in part of a file, given as to `could_be`."""
         height, width, inputs, filters = self.convolution.kernel.shape
         *vectors, kernel = np.split(values, filters * np.arange(1, len(self.vectors) + 1))
@@ -88,7 +93,7 @@ class DarknetLayer:
         return list(zip([*self.vectors, self.convolution.kernel], [*vectors, kernel], strict=True))
 
 
-def darknet_layers(model: YOLOv4) -> list[DarknetLayer]:
+def darknet_layers(model: "YOLOv4") -> list[DarknetLayer]:
     """The layers of a network that have weights, in the order of a `.weights` file."""
     anchors = model.network.anchors_per_level
     layers_in_order = []

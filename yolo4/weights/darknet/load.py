@@ -2,17 +2,20 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nets.networks import NETWORKS, YOLOV4, NetworkSpec
-from nets.yolov4 import YOLOv4
 from utils.errors import UserError
 from yolo4.weights import WeightsFormat, loading_report, require_finite
 from yolo4.weights.darknet.files import read_header, read_weights
 from yolo4.weights.darknet.graph import bare_sections, weight_count
 from yolo4.weights.darknet.layers import DarknetLayer, darknet_layers
 from yolo4.weights.darknet.reading import CLASS_COUNTS, Reading, likeliest_reading
+
+if TYPE_CHECKING:
+    from nets.yolov4 import YOLOv4
 
 
 def darknet_class_count(
@@ -34,7 +37,7 @@ def darknet_class_count(
     return class_count if class_count > 0 and rest == 0 else None
 
 
-def load_darknet(model: YOLOv4, path: Path, whole: bool = False) -> str:
+def load_darknet(model: "YOLOv4", path: Path, whole: bool = False) -> str:
     """Fill a network from a Darknet file, as far as the file goes.
 
     Heads for another class count are skipped, and so are the layers that a cut-off file lacks.

@@ -6,7 +6,7 @@ import pytest
 
 from nets.yolov4 import YOLOv4
 from yolo4.config import Config
-from yolo4.train.optimizer import build_optimizer, compile_for_phase, compiled_by_xla
+from yolo4.train.optimizer.compile import build_optimizer, compile_for_phase, compiled_by_xla
 
 RATE, DECAY, AVERAGE = 0.05, 0.3, 0.8
 

@@ -1,141 +1,15 @@
-"""The optimizer of a phase of training: learning rate, weight decay, average of the weights."""
+"""Keras's SGD and Adam with weight decay, an average of the weights and a second learning rate."""
 
-import math
+import contextlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
 from keras import Variable, ops
-from keras.optimizers.schedules import LearningRateSchedule
 
 from nets import Tensor
 from nets.compiled import AdamNumbers, adam_step
-from nets.yolov4 import YOLOv4
-from yolo4.config import Config
-
-_LR_BATCH = 16  # Config.learning_rate is for this many images per update
-_STEP_EPOCHS = (0.8, 0.9)
-_STEP_FACTOR = 0.1
-
-
-class EpochSchedule(LearningRateSchedule):
-    """Linear warm-up, then a cosine or steps, as a function of the epoch.
-
-    Args:
-        peak: the highest learning rate.
-        kind: "cosine" or "step".
-        epochs: epochs of the whole training.
-        warmup_epochs: epochs of linear warm-up.
-        min_fraction: final learning rate of the cosine, relative to `peak`.
-        first_epoch: the epoch at step 0.
-        steps_per_epoch: calls of the optimizer per epoch.
-    """
-
-    def __init__(
-        self,
-        peak: float,
-        kind: str,
-        epochs: int,
-        warmup_epochs: float,
-        min_fraction: float,
-        first_epoch: int,
-        steps_per_epoch: int,
-    ) -> None:
-        super().__init__()
-        self.arguments = {
-            "peak": peak,
-            "kind": kind,
-            "epochs": epochs,
-            "warmup_epochs": warmup_epochs,
-            "min_fraction": min_fraction,
-            "first_epoch": first_epoch,
-            "steps_per_epoch": steps_per_epoch,
-        }
-
-    def __call__(self, step: Tensor) -> Tensor:
-        """The learning rate at a step counted from 0."""
-        a = self.arguments
-        epoch = a["first_epoch"] + (ops.cast(step, "float32") + 1) / a["steps_per_epoch"]
-        warmup = ops.minimum(1.0, epoch / max(a["warmup_epochs"], 1e-6))
-        if a["kind"] == "step":
-            drops = sum(ops.cast(epoch > part * a["epochs"], "float32") for part in _STEP_EPOCHS)
-            return a["peak"] * warmup * _STEP_FACTOR**drops
-        rest = max(a["epochs"] - a["warmup_epochs"], 1e-6)
-        progress = ops.clip((epoch - a["warmup_epochs"]) / rest, 0.0, 1.0)
-        cosine = (1 + ops.cos(math.pi * progress)) / 2
-        low = a["min_fraction"]
-        return a["peak"] * warmup * (low + (1 - low) * cosine)
-
-    def get_config(self) -> dict:
-        """The arguments of the constructor."""
-        return dict(self.arguments)
-
-
-def compile_for_phase(
-    model: YOLOv4, config: Config, first_epoch: int, steps_per_epoch: int, batch_size: int
-) -> None:
-    """Compile the model with a new optimizer.
-
-    Args:
-        model: the network; the optimizer leaves out its frozen variables.
-        config: the settings.
-        first_epoch: first epoch of the phase, counted from 0.
-        steps_per_epoch: batches per epoch.
-        batch_size: images per batch.
-    """
-    schedule = EpochSchedule(
-        config.learning_rate * batch_size * config.accumulate / _LR_BATCH,
-        config.lr_schedule,
-        config.epochs,
-        config.warmup_epochs,
-        config.min_lr_fraction,
-        first_epoch,
-        steps_per_epoch,
-    )
-    options: dict[str, Any] = {"jit_compile": jit_compile()}
-    backbone = [variable for layer in model.backbone_layers() for variable in layer.variables]
-    model.compile(optimizer=build_optimizer(config, schedule, backbone), **options)
-    model.optimizer.build(model.trainable_variables)
-
-
-def compiled_by_xla() -> str:
-    """Which part of a training step is compiled by XLA."""
-    if keras.backend.backend() == "torch":
-        return "nothing"
-    return "the whole step" if jit_compile() else "the loss and the gradient of Mish"
-
-
-def jit_compile() -> bool | str:
-    """Whether XLA compiles the whole step: not on a CPU, where oneDNN's convolutions are faster."""
-    tensorflow = keras.backend.backend() == "tensorflow"
-    return "auto" if not tensorflow or keras.distribution.list_devices("gpu") else False
-
-
-def build_optimizer(
-    config: Config, schedule: EpochSchedule, backbone: Sequence[Variable] = ()
-) -> keras.optimizers.Optimizer:
-    """The optimizer that the settings describe; weight decay acts on kernels only.
-
-    Args:
-        config: the settings.
-        schedule: the learning rate.
-        backbone: variables whose learning rate is `backbone_lr_fraction` of it.
-    """
-    shared = {
-        "learning_rate": schedule,
-        "slowed": backbone,
-        "fraction": config.backbone_lr_fraction,
-        "global_clipnorm": config.gradient_clip,
-        # The average is updated at every step, including those that only accumulate.
-        "average": None if config.ema is None else config.ema ** (1 / config.accumulate),
-        "gradient_accumulation_steps": config.accumulate if config.accumulate > 1 else None,
-        "decay": 0.0 if config.optimizer == "adam" else float(config.weight_decay),
-    }
-    momentum = float(config.momentum)
-    if config.optimizer == "sgd":
-        return SGD(momentum=momentum, nesterov=True, **shared)
-    return Adam(beta_1=momentum, **shared)
 
 
 class _DecayAndAverage(keras.optimizers.Optimizer):
@@ -260,3 +134,19 @@ class _FusedAdam(keras.optimizers.Adam):
 # Keras's optimizers differ in the name of the argument of `build`.
 class Adam(_DecayAndAverage, _FusedAdam):  # pyright: ignore[reportIncompatibleMethodOverride]
     """Adam with decay (which makes it AdamW) and average."""
+
+
+@contextlib.contextmanager
+def averaged_weights(model: keras.Model) -> Iterator[None]:
+    """Within the block, the trainable variables hold their average, if the optimizer keeps one.
+
+    Batch normalization's moving means and variances stay as they are: the statistics of the
+    activations that the raw weights gave in training.
+    """
+    # In float16 the optimizer is wrapped in one that scales the loss.
+    optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
+    optimizer.swap_average()
+    try:
+        yield
+    finally:
+        optimizer.swap_average()

@@ -11,12 +11,13 @@ from utils.records import Record
 from utils.training_data.augment import Augmentation
 from utils.training_data.dataset import TrainingSet
 from yolo4.run import Run
-from yolo4.train import saving
 from yolo4.train.batches import TrainingBatches
-from yolo4.train.callbacks import ProgressBar
-from yolo4.train.checkpoint import Progress, load_progress, load_state, save_state
-from yolo4.train.optimizer import SGD, Adam
-from yolo4.train.saving import SaveWithinEpoch
+from yolo4.train.callbacks import within_epoch
+from yolo4.train.callbacks.progress_bar import ProgressBar
+from yolo4.train.callbacks.within_epoch import SaveWithinEpoch
+from yolo4.train.optimizer.optimizers import SGD, Adam
+from yolo4.train.state.checkpoint import load_state, save_state
+from yolo4.train.state.progress import Progress, load_progress
 
 pytestmark = pytest.mark.quick
 
@@ -62,8 +63,9 @@ class KillAfter(keras.callbacks.Callback):
 def network(seed, optimizer, **options):
     keras.utils.set_random_seed(seed)
     images = keras.Input((16, 16, 3))
-    hidden = keras.layers.BatchNormalization()(keras.layers.Conv2D(4, 3)(images / 255.0))
-    model = Network(images, keras.layers.Conv2D(1, 3)(hidden))
+    hidden = keras.layers.Conv2D(4, 3, name="first")(images / 255.0)
+    hidden = keras.layers.BatchNormalization(name="norm")(hidden)
+    model = Network(images, keras.layers.Conv2D(1, 3, name="second")(hidden))
     model.term = keras.metrics.Mean(name="term")
     model.compile(optimizer(learning_rate=0.01, decay=0.1, **options), jit_compile=False)
     model.optimizer.build(model.trainable_variables)
@@ -130,8 +132,8 @@ def saves(dataset, run, minutes, seconds_per_step, monkeypatch):
         assert path == run.state_file
         saved.append(progress.step)
 
-    monkeypatch.setattr(saving, "time", SimpleNamespace(monotonic=lambda: now[0]))
-    monkeypatch.setattr(saving, "save_state", save)
+    monkeypatch.setattr(within_epoch, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(within_epoch, "save_state", save)
     batches = TrainingBatches(dataset, BATCH, 0, 1)
     callback = SaveWithinEpoch(run, Progress(), batches, minutes)
     callback.set_model(SimpleNamespace(get_weights=lambda: [np.ones(2)]))

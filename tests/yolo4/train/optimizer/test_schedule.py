@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from yolo4.config import Config
-from yolo4.train.optimizer import EpochSchedule, build_optimizer, compile_for_phase
+from yolo4.train.optimizer.compile import build_optimizer, compile_for_phase
+from yolo4.train.optimizer.schedule import EpochSchedule
 
 PEAK, EPOCHS, WARMUP, LOW, STEPS = 0.1, 20, 4, 0.05, 10
 

@@ -15,8 +15,10 @@ from yolo4.config import Config
 from yolo4.run import Run, open_run
 from yolo4.sample_data.make import make_sample_data
 from yolo4.train import loop
-from yolo4.train.checkpoint import Progress
-from yolo4.train.setup import prepare, require_unused, training_set
+from yolo4.train.data import training_set
+from yolo4.train.setup import prepare, require_unused
+from yolo4.train.state import beginning
+from yolo4.train.state.progress import Progress
 
 pytestmark = pytest.mark.quick
 
@@ -45,15 +47,15 @@ def save_state(path, *_):
 @pytest.fixture
 def save_beginning(config, monkeypatch):
     """Writes the first files of a run, without a network."""
-    monkeypatch.setattr(loop, "fingerprint", lambda *_: {"initial_weights": "a"})
-    monkeypatch.setattr(loop, "save_state", save_state)
+    monkeypatch.setattr(beginning, "fingerprint", lambda *_: {"initial_weights": "a"})
+    monkeypatch.setattr(beginning, "save_state", save_state)
 
     setup = prepare(config)
-    dataset = training_set(setup)
+    dataset = training_set(setup.config, setup.train)
 
     def save():
         require_unused(setup.run)  # as `prepare` does
-        loop._save_beginning(setup, None, Progress(), dataset, 2)
+        beginning.save_beginning(setup, None, Progress(), dataset, 2)
         return setup.run
 
     return save

@@ -6,8 +6,10 @@ import keras
 
 from yolo4.run import Run
 from yolo4.train.batches import TrainingBatches
-from yolo4.train.callbacks import Logs, has_finite_weights
-from yolo4.train.checkpoint import Progress, load_running_means, save_state
+from yolo4.train.callbacks import Logs
+from yolo4.train.callbacks.finite import has_finite_weights
+from yolo4.train.state.checkpoint import load_running_means, save_state
+from yolo4.train.state.progress import Progress
 
 _SECONDS = 60.0
 # The rest of an epoch is continued only if it has two batches, from which Keras learns the shapes.

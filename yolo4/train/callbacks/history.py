@@ -1,0 +1,79 @@
+"""Writes the history, its curves and the state after each epoch."""
+
+import csv
+import gc
+import io
+import time
+
+import keras
+
+from nets.losses import TERMS
+from utils.files.writing import write_atomically
+from utils.metrics.history import plot_history
+from yolo4.run import Run
+from yolo4.train.callbacks import Logs
+from yolo4.train.state.checkpoint import save_state
+from yolo4.train.state.progress import Progress
+
+COLUMNS = ["epoch", "lr", "images_per_second", "waited_for_data", "loss", *TERMS]
+COLUMNS += [f"val_{name}" for name in ("loss", *TERMS)] + ["map50"]
+
+
+class CheckpointAndHistory(keras.callbacks.Callback):
+    """Writes the history, its curves and the state for resuming after each epoch.
+
+    It has to follow the callbacks that add to the logs.
+
+    Args:
+        run: receives the files.
+        progress: written with the state; updated.
+        epochs: epochs of the whole training.
+    """
+
+    def __init__(self, run: Run, progress: Progress, epochs: int) -> None:
+        super().__init__()
+        self.run = run
+        self.progress = progress
+        self.epochs = epochs
+
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
+        """Start the clock."""
+        self.start = time.perf_counter() - self.progress.seconds
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        """Write everything, the state last: an epoch counts as finished once the state says so."""
+        self.progress.end_epoch()
+        self.progress.history.append({"epoch": epoch + 1, **logs})
+        self._write_history()
+        if "map50" in logs:
+            plot_history(self.run.history_file, self.run.curves_picture)
+            gc.collect()  # figures are reference cycles of megabytes each
+        save_state(self.run.state_file, self.model, self.progress)
+        print(self._line(logs))
+
+    def _write_history(self) -> None:
+        text = io.StringIO()
+        writer = csv.DictWriter(text, COLUMNS, extrasaction="ignore")
+        writer.writeheader()
+        for row in self.progress.history:
+            values = {k: v if k == "epoch" else f"{v:.6g}" for k, v in row.items()}
+            writer.writerow(values)
+        write_atomically(self.run.history_file, text.getvalue())
+
+    def _line(self, logs: dict[str, float]) -> str:
+        left = (time.perf_counter() - self.start) * (self.epochs - self.progress.epoch)
+        shown = [f"{name} {logs[name]:.3f}" for name in ("loss", *TERMS)]
+        if "map50" in logs:
+            shown.append(f"val loss {logs['val_loss']:.3f}, mAP {logs['map50']:.3f}")
+        width = len(str(self.epochs))
+        return (
+            f"epoch {self.progress.epoch:{width}}/{self.epochs}: {', '.join(shown)} | "
+            f"{logs['images_per_second']:.1f} images/s, "
+            f"waited {logs['waited_for_data']:.0%} for data, {_duration(left)} left"
+        )
+
+
+def _duration(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {seconds:02} s"

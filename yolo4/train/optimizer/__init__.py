@@ -1,0 +1,1 @@
+"""The optimizer of each phase: learning rate, weight decay, average of the weights."""
