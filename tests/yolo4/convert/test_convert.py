@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+import os
 from pathlib import Path
 
 import h5py
@@ -10,6 +11,7 @@ import pytest
 
 from nets.networks import YOLOV4, YOLOV4_TINY
 from nets.networks.spec import Release
+from tests.helpers.full_disk import full_disk
 from tests.helpers.keras2_file import write_keras2
 from tests.helpers.keras3_file import write_keras3
 from tests.helpers.yolov4 import COCO_ANCHORS
@@ -245,6 +247,18 @@ class TestMistakes:
 
         monkeypatch.setattr("yolo4.build.save_weights", full)
         refused(weights, cfg, names, output="run", match="--output run: cannot write there: no sp")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a limit of POSIX")
+def test_a_full_disk_is_one_line_and_leaves_nothing(three, folder):
+    weights, cfg, names = map(str, darknet_files(three))
+    options = ConvertOptions(weights, cfg, names, output="logs/run")
+    message = r"^--output logs.run: cannot write there: \[Errno \d+\] File too large: 'logs'$"
+    with full_disk(50_000), pytest.raises(UserError, match=message):
+        convert(options)
+    assert not Path("logs").exists()
+    convert(options)
+    assert files("logs") == ["run"]
 
 
 def test_an_empty_folder_may_be_there(three, folder):

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections import Counter
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from defusedxml import ElementTree
 
+from tests.helpers.full_disk import full_disk
 from utils.errors import UserError
 from yolo4.sample_data import make as sample_data
 from yolo4.sample_data.make import make_sample_data
@@ -153,3 +155,18 @@ def test_boxes_fit_tightly_around_the_visible_objects(monkeypatch):
             touched += [bool(edge.any()) for edge in edges]
         assert not (differs & ~boxed).any()
     assert np.mean(touched) > 0.95
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a limit of POSIX")
+def test_a_full_disk_is_one_line_and_leaves_the_last_set(tmp_path):
+    folder = tmp_path / "set"
+    message = rf"^{folder}: cannot write the sample data: \[Errno \d+\] File too large"
+    with full_disk(1000), pytest.raises(UserError, match=message):
+        make_sample_data(folder, **SMALL)
+    assert list(tmp_path.iterdir()) == []
+    before = digests(make_sample_data(folder, **SMALL))
+    with full_disk(1000), pytest.raises(UserError, match=message) as caught:
+        make_sample_data(folder, **SMALL | {"train": 6})
+    assert "\n" not in str(caught.value)
+    assert digests(folder) == before
+    assert list(tmp_path.iterdir()) == [folder]
