@@ -149,4 +149,4 @@ def test_a_comparison_takes_its_training_along(data, tmp_path, number):
         assert status == -number
     else:
         assert status == 128 + number
-        assert printed == "\nstopped; the same command continues after the last finished epoch\n"
+        assert printed == "\nstopped; the same command continues from what was saved last\n"
