@@ -87,8 +87,8 @@ def split_of_one_folder(folder: Path) -> str | None:
     """The split that a folder is named after, or None.
 
     The name is that of the split alone ("train2017", "Training_Set") or with the kind of data
-    ("test_images"). A name with other words, such as "crash_test" or "test_drive", counts only
-    beside a folder of another split: "crash_train", or "train".
+    ("test_images"). A name with other words counts only beside a folder of another split:
+    "crash_test" beside "crash_train", "test_hard" also beside "train".
     """
     named = _read_name(folder.name)
     if named is None:
@@ -102,11 +102,13 @@ class _FolderName(NamedTuple):
     Attributes:
         split: the split.
         rest: the words that name no split.
+        is_first: whether they follow the split.
         is_clear: whether the name can hardly mean anything else.
     """
 
     split: str
     rest: list[str]
+    is_first: bool
     is_clear: bool
 
 
@@ -118,7 +120,7 @@ def _read_name(name: str) -> _FolderName | None:
     split, position = found
     rest = [word for word in words if split_of_word(word) is None]
     usual = _KINDS if _stem(words[position]) in _CLEAR else _SETS
-    return _FolderName(split, rest, usual.issuperset(rest))
+    return _FolderName(split, rest, position == 0, usual.issuperset(rest))
 
 
 def _is_one_of_several(folder: Path, named: _FolderName) -> bool:
@@ -128,7 +130,7 @@ def _is_one_of_several(folder: Path, named: _FolderName) -> bool:
             other = _read_name(sibling.name)
             if other is None or other.split == named.split or not sibling.is_dir():
                 continue
-            if other.rest in ([], named.rest):
+            if other.rest == named.rest or (named.is_first and not other.rest):
                 return True
     return False
 

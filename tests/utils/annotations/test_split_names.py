@@ -109,6 +109,7 @@ def test_a_split_at_the_end_of_a_folder_name_counts_beside_another_split(tmp_pat
         (("training_photos", "validation_photos"), ("train", "val")),
         (("training_photos", "match_photos"), (None, None)),
         (("train", "test_hard", "test_easy"), ("train", "test", "test")),
+        (("train", "crash_test"), ("train", None)),
         (("test_drive", "city", "highway"), (None, None, None)),
         (("test_drive", "test"), (None, "test")),
         (("toy_dev", "toy_test", "big_eval"), ("val", "test", None)),
