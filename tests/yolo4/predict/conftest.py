@@ -1,0 +1,9 @@
+"""Shared by the tests of predictions."""
+
+import pytest
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
