@@ -4,78 +4,23 @@ import csv
 import dataclasses
 import json
 
-import h5py
 import keras
 import numpy as np
 import pytest
 
-from nets.yolov4 import YOLOv4
+from tests.end_to_end.tiny_training import arrays, train_until
 from tests.helpers import darknet_reference
 from utils.errors import UserError
-from yolo4.build import build_model, load_run_model
+from yolo4.build import build_model
 from yolo4.cli import parse
 from yolo4.config import Config
 from yolo4.sample_data.make import make_sample_data
 from yolo4.train import loop as training
 from yolo4.train.callbacks.finite import NonFiniteLossError
 from yolo4.train.callbacks.history import COLUMNS
-from yolo4.train.callbacks.progress_bar import ProgressBar
 from yolo4.train.command import train
 from yolo4.train.options import train_defaults
-from yolo4.train.state.progress import Progress, load_progress
-
-EPOCHS = 3
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("training")
-
-
-@pytest.fixture(scope="module")
-def settings(folder):
-    data = make_sample_data(folder / "data", train=6, val=2, test=2, size=96)
-    return {
-        "data": (str(data),),
-        "width": 0.05,
-        "depth": 0.1,
-        "input_size": 64,
-        "epochs": EPOCHS,
-        "batch_size": 4,
-        "eval_period": 2,
-        "optimizer": "sgd",
-        "learning_rate": 0.01,
-        "ema": 0.9,
-    }
-
-
-@pytest.fixture(scope="module")
-def finished(folder, settings):
-    return training.train_model(Config(**settings, run_dir=str(folder / "finished")))
-
-
-class Killed(Exception):  # noqa: N818 - it is an event, not an error
-    """Stands for a kill: nothing of the program runs afterwards."""
-
-
-def train_until(settings, run_dir, epoch, monkeypatch, error=Killed):
-    """Train, and stop without warning in the middle of an epoch counted from 0."""
-
-    def stop(self, batch, logs=None):
-        if load_progress(run.state_file).epoch == epoch:
-            raise error
-
-    run = training.Run(run_dir)
-    with monkeypatch.context() as patch:
-        patch.setattr(ProgressBar, "on_train_batch_end", stop)
-        with pytest.raises(error) as caught:
-            training.train_model(Config(**settings, run_dir=str(run_dir)))
-    return run, caught.value
-
-
-def arrays(run):
-    with np.load(run.state_file) as state:
-        return {name: state[name] for name in state.files if name != "progress"}
+from yolo4.train.state.progress import Progress
 
 
 def test_a_run_folder_has_all_that_is_promised(finished):
@@ -108,141 +53,6 @@ def test_history_has_a_row_per_epoch_and_terms_that_sum_to_the_loss(finished):
     # Measured every second epoch and after the last.
     assert [bool(row["map50"]) for row in rows] == [False, True, True]
     assert [bool(row["val_loss"]) for row in rows] == [False, True, True]
-
-
-def test_a_killed_run_resumes_as_if_it_had_never_stopped(folder, settings, finished, monkeypatch):
-    run, _ = train_until(settings, folder / "killed", 2, monkeypatch)
-    assert load_progress(run.state_file).epoch == 2
-    resumed = training.resume_run(run.folder)
-    whole, parts = arrays(finished), arrays(resumed)
-    assert whole.keys() == parts.keys()
-    for name, value in whole.items():
-        np.testing.assert_allclose(parts[name], value, rtol=1e-5, atol=1e-6, err_msg=name)
-    rows = [load_progress(r.state_file).history for r in (finished, resumed)]
-    for a, b in zip(*rows, strict=True):
-        for row in (a, b):
-            del row["images_per_second"], row["waited_for_data"]
-        assert a == pytest.approx(b, rel=1e-4)
-
-
-def stored(path):
-    """The arrays of a weights file by name."""
-    found = {}
-
-    def visit(name, member):
-        if isinstance(member, h5py.Dataset):
-            found[name] = member[()]
-
-    with h5py.File(path) as file:
-        file.visititems(visit)
-    return found
-
-
-def kill_at(epoch, step, monkeypatch, train):
-    """Train, and stop without warning at a step of an epoch, both counted from 0."""
-
-    def stop(self, batch, logs=None):
-        if (self.batches.epoch, self.batches.first_step + batch) == (epoch, step):
-            raise Killed
-
-    with monkeypatch.context() as patch:
-        patch.setattr(ProgressBar, "on_train_batch_end", stop)
-        with pytest.raises(Killed):
-            train()
-
-
-def test_a_run_killed_within_epochs_ends_bit_for_bit_as_if_it_had_never_stopped(
-    folder, settings, monkeypatch, capsys
-):
-    """With a frozen backbone, accumulated gradients and averages, killed in both phases."""
-    options = {**settings, "network": "yolov4-tiny", "batch_size": 1, "freeze_batch_size": 1}
-    options |= {"freeze_epochs": 1, "accumulate": 2, "optimizer": "adamw", "eval_period": 1}
-    whole = training.train_model(Config(**options, run_dir=str(folder / "whole")))
-    run = training.Run(folder / "within")
-    config = Config(**options, save_minutes=1e-9, run_dir=str(run.folder))
-    kill_at(0, 3, monkeypatch, lambda: training.train_model(config))
-    assert load_progress(run.state_file).position == "step 3 of epoch 1"
-    kill_at(2, 2, monkeypatch, lambda: training.resume_run(run.folder))
-    assert load_progress(run.state_file).position == "step 2 of epoch 3"
-    training.resume_run(run.folder)
-    assert "from step 2 of epoch 3; it has 3 epochs" in capsys.readouterr().out
-    for expected, found in (
-        (arrays(whole), arrays(run)),
-        (stored(whole.last_weights), stored(run.last_weights)),
-        (stored(whole.best_weights), stored(run.best_weights)),
-    ):
-        assert expected.keys() == found.keys()
-        for name, value in expected.items():
-            np.testing.assert_array_equal(found[name], value, err_msg=name)
-    rows = [load_progress(r.state_file).history for r in (whole, run)]
-    for row in [row for history in rows for row in history]:
-        del row["images_per_second"], row["waited_for_data"]
-    assert rows[0] == rows[1]
-
-
-@pytest.mark.slow
-def test_a_run_killed_in_its_first_epoch_keeps_the_weights_it_started_from(
-    folder, settings, finished, monkeypatch
-):
-    options = {**settings, "epochs": 1, "weights": str(finished.folder), "freeze_epochs": 1}
-    run, _ = train_until(options, folder / "early", 0, monkeypatch)
-    loaded = []
-
-    def note(self, setup, model, *rest):
-        loaded.extend(model.get_weights())
-        raise Killed
-
-    with monkeypatch.context() as patch:
-        patch.setattr(training, "_run_epochs", lambda *a: note(None, *a))
-        with pytest.raises(Killed):
-            training.resume_run(run.folder)
-    reference = build_model(finished.config(), 4)
-    reference.load_weights(finished.best_weights)
-    for a, b in zip(loaded, reference.get_weights(), strict=True):
-        np.testing.assert_array_equal(a, b)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("fine_tuned", [False, True])
-def test_a_run_killed_right_after_unfreezing_resumes_as_if_it_had_never_stopped(
-    folder, settings, finished, monkeypatch, fine_tuned
-):
-    options = {**settings, "freeze_epochs": 1, "epochs": 2, "optimizer": "adamw"}
-    if fine_tuned:
-        options |= {
-            "weights": str(finished.folder),
-            "freeze_bn": True,
-            "backbone_lr_fraction": 0.1,
-        }
-    whole = training.train_model(Config(**options, run_dir=str(folder / f"thawed_{fine_tuned}")))
-    run, _ = train_until(options, folder / f"thawed_killed_{fine_tuned}", 1, monkeypatch)
-    parts = arrays(training.resume_run(run.folder))
-    for name, value in arrays(whole).items():
-        np.testing.assert_allclose(parts[name], value, rtol=1e-4, atol=1e-5, err_msg=name)
-
-
-@pytest.mark.slow
-def test_a_multi_scale_run_traces_once_and_resumes_as_if_it_had_never_stopped(
-    folder, settings, monkeypatch
-):
-    traces, compute_loss = [], YOLOv4.compute_loss
-
-    def counted(self, x, *arguments, **named):
-        traces.append(tuple(x.shape[1:3]))
-        return compute_loss(self, x, *arguments, **named)
-
-    monkeypatch.setattr(YOLOv4, "compute_loss", counted)
-    options = {**settings, "multi_scale": (0.5, 1.5), "batch_size": 2, "epochs": 2}
-    config = Config(**options, run_dir=str(folder / "scaled"))
-    assert config.training_sizes == ((32, 32), (64, 64), (96, 96))
-    whole = training.train_model(config)
-    assert traces == [(None, None)]
-    run, _ = train_until(options, folder / "scaled_killed", 1, monkeypatch)
-    parts = arrays(training.resume_run(run.folder))
-    for name, value in arrays(whole).items():
-        np.testing.assert_allclose(parts[name], value, rtol=1e-5, atol=1e-6, err_msg=name)
-    found = load_run_model(whole)
-    assert found.input_shape == (None, 64, 64, 3)
 
 
 def test_the_frozen_backbone_does_not_move_and_the_rest_does(folder, settings, monkeypatch):
