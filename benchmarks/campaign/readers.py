@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from benchmarks.campaign.data_sets import BOXES, FORMATS, NAMES, write_images
+from benchmarks.campaign.data_sets import BOXES, FORMATS, NAMES, SIZE, write_images
 from utils.annotations import load_dataset
+from utils.annotations.digest import DataDigest
 from utils.image import read_image
 from utils.metrics.history import read_history
 from utils.metrics.text_boxes import read_text_boxes
@@ -129,6 +130,26 @@ def _read_settings(folder: Path) -> None:
     read_history(run.history_file)
 
 
+def _digest(folder: Path) -> DataDigest:
+    return DataDigest.of(NAMES, "1,2 3,4", {"train": _records(folder), "val": []})
+
+
+def _write_digest(folder: Path) -> None:
+    write_images(folder)
+    _digest(folder).save(Run(folder).data_file)
+
+
+def _read_digest(folder: Path) -> None:
+    DataDigest.load(Run(folder).data_file).differences(_digest(folder))
+
+
+def _records(folder: Path) -> list[Record]:
+    """The image `a.jpg` with its boxes."""
+    boxes = np.array([box for _, *box in BOXES], np.float32)
+    labels = np.array([label for label, *_ in BOXES], np.int32)
+    return [Record(folder / "a.jpg", SIZE, boxes, labels, np.zeros(len(BOXES), bool))]
+
+
 def _read_state(folder: Path) -> None:
     from yolo4.train.state.checkpoint import load_state
     from yolo4.train.state.progress import recover_progress
@@ -175,9 +196,8 @@ def _read_keras2(folder: Path) -> None:
 def _write_study(folder: Path) -> None:
     from yolo4.compare.study_files import MeasuredImages, save_detections
 
-    boxes = np.array([box for _, *box in BOXES], np.float32)
-    labels = np.array([label for label, *_ in BOXES], np.int32)
-    records = [Record(Path("a.jpg"), (60, 40), boxes, labels, np.zeros(2, bool))]
+    records = _records(Path())
+    boxes, labels = records[0].boxes, records[0].labels
     MeasuredImages(NAMES, "test", records, records, {"test": 1}).save(folder / "images.json")
     save_detections(folder / "detections.npz", [Detections(boxes, np.ones(2, "f4"), labels)])
 
@@ -228,6 +248,7 @@ READERS = (
     Reader("text boxes", _write_text_boxes, ("*/a.txt",), _read_text_boxes),
     Reader("files of a study", _write_study, ("*",), _read_study),
     Reader("settings of a run", _write_run, ("*.json", "*.txt", "*.csv"), _read_settings),
+    Reader("data of a run", _write_digest, ("data.json",), _read_digest),
     Reader("state", _write_run, (_STATE,), _read_state, has_checksum=True),
     Reader("state, no checksum", _write_old_run, (_STATE,), _read_state),
     Reader("weights", _write_run, (_WEIGHTS,), partial(_read_weights, _WEIGHTS), True),

@@ -8,9 +8,11 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
 from pathlib import Path
+from typing import Any
 
 from utils.files.reading import read_json, reading
 from utils.files.writing import write_atomically
+from utils.printable import brief
 from utils.records import Record
 
 _BYTES = 8  # of a hash: two of a million images agree by chance once in 10 million data sets
@@ -81,10 +83,13 @@ class DataDigest:
         stored = read_json(path)
         with reading(path, "the digest of a run's data"):
             splits = {
-                split: tuple(ImageDigest(**item) for item in items)
+                split: tuple(
+                    ImageDigest(**{name: _text(value) for name, value in item.items()})
+                    for item in items
+                )
                 for split, items in stored["splits"].items()
             }
-            return cls(tuple(stored["classes"]), stored["anchors"], splits)
+            return cls(tuple(map(_text, stored["classes"])), _text(stored["anchors"]), splits)
 
     def differences(self, now: "DataDigest") -> list[str]:
         """What has changed since this digest was made; each difference in a few words."""
@@ -94,6 +99,12 @@ class DataDigest:
         for split in self.splits:
             changes += _image_changes(split, self.splits, now.splits)
         return changes
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"found {brief(value)} in the place of a text")
+    return value
 
 
 def _common_folder(images: Iterable[Path]) -> str:

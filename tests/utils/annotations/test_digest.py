@@ -168,7 +168,16 @@ def test_it_comes_back_from_its_file(tmp_path):
     assert str(ROOT) not in path.read_text()
 
 
-@pytest.mark.parametrize("content", ["", "{}", "[]", '{"classes": [], "anchors": "", "splits": 5}'])
+DAMAGED = ["", "{}", "[]", '{"classes": [], "anchors": "", "splits": 5}']
+DAMAGED += [
+    '{"classes": [{}], "anchors": "", "splits": {}}',
+    '{"classes": [], "anchors": 5, "splits": {}}',
+]
+IMAGE = '{"name": "a", "content": ["b"], "objects": "c"}'
+DAMAGED += [f'{{"classes": [], "anchors": "", "splits": {{"train": [{IMAGE}]}}}}']
+
+
+@pytest.mark.parametrize("content", DAMAGED)
 def test_a_damaged_file_is_one_line(tmp_path, content):
     path = tmp_path / "data.json"
     path.write_text(content)
