@@ -46,11 +46,13 @@ def is_image_name(name: str) -> bool:
     return suffix in IMAGE_SUFFIXES and not name.startswith(".")
 
 
-def read_image(path: str | Path) -> np.ndarray:
+def read_image(path: str | Path, least_side: int = 0) -> np.ndarray:
     """Read an image file as it is displayed.
 
     Args:
         path: the file; the format is found from its content, not its suffix.
+        least_side: if not 0, a JPEG is reduced by up to 8, with sides of at least so many pixels,
+            which takes a fraction of the time; other images keep their size.
 
     Returns:
         uint8 `[H, W, 3]`, RGB. The EXIF rotation is applied. Gray, palette, CMYK and 16-bit images
@@ -60,7 +62,7 @@ def read_image(path: str | Path) -> np.ndarray:
     Raises:
         ImageError: the file is missing, empty, unreadable, truncated or not an image.
     """
-    return decode_image(read_bytes(path), path)
+    return decode_image(read_bytes(path), path, least_side)
 
 
 def read_bytes(path: str | Path) -> bytes:
@@ -74,12 +76,14 @@ def read_bytes(path: str | Path) -> bytes:
     return data
 
 
-def decode_image(data: bytes, name: str | Path) -> np.ndarray:
+def decode_image(data: bytes, name: str | Path, least_side: int = 0) -> np.ndarray:
     """Decode the bytes of an image file as `read_image` does; `name` starts the error messages."""
     try:
         # Pillow takes twice the time for a JPEG, and does not notice that its data ends early.
-        if data.startswith(JPEG_START) and (image := decode_jpeg(data)) is not None:
-            return _turned(image, exif_orientation(data))
+        if data.startswith(JPEG_START):
+            image = decode_jpeg(data, least_side)
+            if image is not None:
+                return _turned(image, exif_orientation(data))
         return _decode_with_pillow(data)
     except Image.UnidentifiedImageError:
         what = "HEIC, which is not read here; convert it to JPEG" if _is_heic(data) else _UNKNOWN

@@ -180,3 +180,30 @@ def test_errors_name_the_file(tmp_path):
     Image.fromarray(np.zeros((4, 4), np.float32)).save(tmp_path / "float.tif")
     with pytest.raises(ImageError, match=r"float\.tif: 32-bit float"):
         read_image(tmp_path / "float.tif")
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_a_jpeg_can_be_read_reduced(tmp_path, picture, orientation):
+    large = Image.fromarray(picture).resize((400, 240))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    large.save(tmp_path / "a.jpg", quality=95, exif=exif)
+    whole, reduced = read_image(tmp_path / "a.jpg"), read_image(tmp_path / "a.jpg", 100)
+    height, width = reduced.shape[:2]
+    # JPEG is reduced in eighths: 4 of them are 120 pixels, 3 would be 90.
+    assert (height, width) == ((120, 200) if orientation == 1 else (200, 120))
+    assert near(reduced, cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA))
+
+
+def test_images_are_never_enlarged(tmp_path, picture):
+    for name in ("a.jpg", "a.png"):
+        Image.fromarray(picture).save(tmp_path / name)
+        assert read_image(tmp_path / name, 30).shape == picture.shape
+
+
+def test_a_jpeg_that_ends_early_is_refused_reduced_too(tmp_path, picture):
+    Image.fromarray(picture).resize((400, 240)).save(tmp_path / "a.jpg")
+    data = (tmp_path / "a.jpg").read_bytes()
+    (tmp_path / "a.jpg").write_bytes(data[: len(data) // 2])
+    with pytest.raises(ImageError, match="unreadable or truncated image"):
+        read_image(tmp_path / "a.jpg", 100)
