@@ -1,0 +1,180 @@
+"""Finds images that are nearly the same in two splits, by a perceptual hash.
+
+A hash is a row of bits. Copies of an image that were compressed, scaled or brightened differ in few
+bits, and images of other things in about half of them.
+"""
+
+import itertools
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import imagehash
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+from utils.image import ImageError, read_image
+from utils.records import Record
+
+_SIDE = 16
+BITS = _SIDE * _SIDE
+# Of BCCD, 128 photos of COCO and the raccoon data set, re-encoded, scaled and brightened copies
+# differ in at most 22 bits, and pairs of different images in at least 88.
+MOST_BITS = 48
+_READ_SIDE = 128  # pixels; the hash is made of 64x64
+_ROWS_AT_ONCE = 2048
+_SPLITS = ("train", "val", "test")
+
+_Hashed = tuple[list[Path], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Leak:
+    """An image that another split has nearly the same of.
+
+    Attributes:
+        split: its split, which is measured on.
+        image: its file.
+        other_split: the split that has a similar image.
+        other_image: the most similar image there.
+        bits: how many bits of `BITS` their hashes differ in; at most `MOST_BITS`.
+    """
+
+    split: str
+    image: Path
+    other_split: str
+    other_image: Path
+    bits: int
+
+
+def perceptual_hash(pixels: np.ndarray) -> np.ndarray:
+    """The signs of an image's lowest spatial frequencies around their median (pHash).
+
+    Args:
+        pixels: uint8 `[H, W, 3]` RGB, of any size.
+
+    Returns:
+        bool `[BITS]`.
+    """
+    return imagehash.phash(Image.fromarray(pixels), hash_size=_SIDE).hash.ravel()
+
+
+def closest(hashes: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """For each hash the most similar of others.
+
+    Args:
+        hashes: bool `[N, BITS]`.
+        others: bool `[M, BITS]`, at least one.
+
+    Returns:
+        Its index, int64 `[N]`, and the number of bits that differ, int64 `[N]`.
+    """
+    index, bits = np.zeros(len(hashes), np.int64), np.full(len(hashes), BITS + 1)
+    for top, left in itertools.product(
+        range(0, len(hashes), _ROWS_AT_ONCE), range(0, len(others), _ROWS_AT_ONCE)
+    ):
+        rows = slice(top, top + _ROWS_AT_ONCE)
+        distances = _distances(hashes[rows], others[left : left + _ROWS_AT_ONCE])
+        nearest = distances.argmin(axis=1)
+        found = distances[np.arange(len(nearest)), nearest]
+        better = found < bits[rows]
+        index[rows] = np.where(better, left + nearest, index[rows])
+        bits[rows] = np.where(better, found, bits[rows])
+    return index, bits
+
+
+def _distances(hashes: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Numbers of bits that differ, `[N, M]`: of bits as -1 and 1, the product is equal - unequal.
+
+    Matrix products are faster than counting bits, and these small integers are exact in float32.
+    """
+    signs, other_signs = (2 * part.astype(np.float32) - 1 for part in (hashes, others))
+    return (BITS - signs @ other_signs.T) / 2
+
+
+def find_leaks(splits: Mapping[str, Sequence[Record]], progress: bool = True) -> list[Leak]:
+    """Find the images of val and test that an earlier split has nearly the same of.
+
+    Splits with the same files are passed over: a data set whose val is its test is meant to be so.
+
+    Args:
+        splits: the records of each split, under train, val and test.
+        progress: show a progress bar.
+
+    Returns:
+        For each such image and each earlier split the most similar image there, by splits, the
+        most similar first. Images that cannot be read are left out.
+    """
+    present = [split for split in _SPLITS if splits.get(split)]
+    if len(present) < 2:
+        return []
+    hashed = _hash_splits({split: splits[split] for split in present}, progress)
+    return [
+        leak
+        for other, split in itertools.combinations(present, 2)
+        if not _same_files(splits[other], splits[split])
+        for leak in _between((other, *hashed[other]), (split, *hashed[split]))
+    ]
+
+
+def _between(others: tuple[str, *_Hashed], ours: tuple[str, *_Hashed]) -> list[Leak]:
+    (other, other_images, other_hashes), (split, images, hashes) = others, ours
+    if not (images and other_images):
+        return []
+    index, bits = closest(hashes, other_hashes)
+    order = [i for i in np.argsort(bits, kind="stable") if bits[i] <= MOST_BITS]
+    return [Leak(split, images[i], other, other_images[index[i]], int(bits[i])) for i in order]
+
+
+def _same_files(records: Sequence[Record], others: Sequence[Record]) -> bool:
+    digests = {record.digest for record in records}
+    return b"" not in digests and digests == {record.digest for record in others}
+
+
+def _hash_splits(splits: Mapping[str, Sequence[Record]], progress: bool) -> dict[str, _Hashed]:
+    """The images of each split that can be read, and their hashes, bool `[N, BITS]`."""
+    total = sum(map(len, splits.values()))
+    hashed = {}
+    with (
+        ThreadPoolExecutor(os.cpu_count()) as pool,
+        tqdm(total=total, desc="comparing images", unit="image", disable=not progress) as bar,
+    ):
+        for split, records in splits.items():
+            images = [record.image for record in records]
+            hashes, is_read = np.zeros((len(images), BITS), bool), np.zeros(len(images), bool)
+            try:
+                for i, found in enumerate(pool.map(_hash_file, images)):
+                    if found is not None:
+                        hashes[i], is_read[i] = found, True
+                    bar.update()
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
+            hashed[split] = list(itertools.compress(images, is_read)), hashes[is_read]
+    return hashed
+
+
+def _hash_file(image: Path) -> np.ndarray | None:
+    try:
+        return perceptual_hash(read_image(image, _READ_SIDE))
+    except ImageError:
+        return None
+
+
+def describe_leaks(leaks: Sequence[Leak], counts: Mapping[str, int]) -> list[str]:
+    """A sentence for each two splits; none without leaks.
+
+    Args:
+        leaks: from `find_leaks`.
+        counts: number of images by split.
+    """
+    pairs = Counter((leak.split, leak.other_split) for leak in leaks)
+    return [
+        f"{count} of {counts[split]} images of {split} {'is' if count == 1 else 'are'} nearly the "
+        f"same as an image of {other}"
+        for (split, other), count in pairs.items()
+    ]
