@@ -27,6 +27,7 @@ BITS = _SIDE * _SIDE
 MOST_BITS = 48
 _READ_SIDE = 128  # pixels; the hash is made of 64x64
 _ROWS_AT_ONCE = 2048
+_LISTED = 10
 _SPLITS = ("train", "val", "test")
 
 _Hashed = tuple[list[Path], np.ndarray]
@@ -38,16 +39,16 @@ class Leak:
 
     Attributes:
         split: its split, which is measured on.
-        image: its file.
+        image: path of its file; text, so that it can be stored.
         other_split: the split that has a similar image.
         other_image: the most similar image there.
         bits: how many bits of `BITS` their hashes differ in; at most `MOST_BITS`.
     """
 
     split: str
-    image: Path
+    image: str
     other_split: str
-    other_image: Path
+    other_image: str
     bits: int
 
 
@@ -127,7 +128,9 @@ def _between(others: tuple[str, *_Hashed], ours: tuple[str, *_Hashed]) -> list[L
         return []
     index, bits = closest(hashes, other_hashes)
     order = [i for i in np.argsort(bits, kind="stable") if bits[i] <= MOST_BITS]
-    return [Leak(split, images[i], other, other_images[index[i]], int(bits[i])) for i in order]
+    return [
+        Leak(split, str(images[i]), other, str(other_images[index[i]]), int(bits[i])) for i in order
+    ]
 
 
 def _same_files(records: Sequence[Record], others: Sequence[Record]) -> bool:
@@ -178,3 +181,19 @@ def describe_leaks(leaks: Sequence[Leak], counts: Mapping[str, int]) -> list[str
         f"same as an image of {other}"
         for (split, other), count in pairs.items()
     ]
+
+
+def list_leaks(leaks: Sequence[Leak], counts: Mapping[str, int]) -> list[str]:
+    """The sentences on one line, and a line with the file names of each of the first pairs.
+
+    Args:
+        leaks: from `find_leaks`.
+        counts: number of images by split.
+    """
+    what = "; ".join(describe_leaks(leaks, counts)) or "none"
+    lines = [f"nearly the same image in two splits: {what}"]
+    lines += [
+        f"  {leak.split}: {leak.image} and {leak.other_split}: {leak.other_image}"
+        for leak in leaks[:_LISTED]
+    ]
+    return lines + [f"  and {len(leaks) - _LISTED} more"] * (len(leaks) > _LISTED)

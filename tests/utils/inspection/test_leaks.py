@@ -1,7 +1,6 @@
 """Nearly the same image in two splits: copies are found, and other images are not."""
 
 import dataclasses
-from pathlib import Path
 
 import cv2
 import imagehash
@@ -16,6 +15,7 @@ from utils.inspection.leaks import (
     closest,
     describe_leaks,
     find_leaks,
+    list_leaks,
     perceptual_hash,
 )
 from utils.records import Record
@@ -56,7 +56,7 @@ def test_a_copy_in_another_split_is_found_by_name(tmp_path, images, kind):
     splits = {"train": records(images[:40]), "test": records([other, copy])}
     (leak,) = find_leaks(splits, progress=False)
     assert (leak.split, leak.image, leak.other_split, leak.other_image) == (
-        "test", copy, "train", original,
+        "test", str(copy), "train", str(original),
     )  # fmt: skip
     assert leak.bits <= MOST_BITS
 
@@ -74,7 +74,9 @@ def test_every_pair_of_splits_is_compared_and_the_most_similar_image_named(tmp_p
     splits = {"train": records([poor, *images[1:5]]), "val": records([images[0]])}
     leaks = find_leaks(splits | {"test": records([good])}, progress=False)
     assert [(leak.split, leak.other_split, leak.other_image) for leak in leaks] == [
-        ("val", "train", poor), ("test", "train", poor), ("test", "val", images[0]),
+        ("val", "train", str(poor)),
+        ("test", "train", str(poor)),
+        ("test", "val", str(images[0])),
     ]  # fmt: skip
     assert leaks[2].bits <= leaks[1].bits
 
@@ -131,7 +133,7 @@ def test_the_hash_is_that_of_the_library_and_blind_to_brightness():
 
 def test_sentences_count_images_by_splits():
     def leak(split, name, other):
-        return Leak(split, Path(name), other, Path("t.jpg"), 3)
+        return Leak(split, name, other, "t.jpg", 3)
 
     leaks = [leak("test", "a.jpg", "train"), leak("test", "b.jpg", "train")]
     leaks.append(leak("test", "a.jpg", "val"))
@@ -140,3 +142,14 @@ def test_sentences_count_images_by_splits():
         "1 of 5 images of test is nearly the same as an image of val",
     ]
     assert describe_leaks([], {}) == []
+
+
+def test_the_files_of_the_first_leaks_are_listed():
+    leaks = [Leak("val", f"{i}.jpg", "train", f"t{i}.jpg", i) for i in range(12)]
+    first, *others, last = list_leaks(leaks, {"val": 40})
+    assert first.endswith(
+        "two splits: 12 of 40 images of val are nearly the same as an image of train"
+    )
+    assert others == [f"  val: {i}.jpg and train: t{i}.jpg" for i in range(10)]
+    assert last == "  and 2 more"
+    assert list_leaks([], {"val": 40}) == ["nearly the same image in two splits: none"]
