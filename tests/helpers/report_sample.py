@@ -62,6 +62,7 @@ def make_report(
             "val_images": 87,
             "objects": {name: 821 // (i + 1) for i, name in enumerate(classes)},
         },
+        "leaks": {"sentences": [], "images": []},
         "settings": {"data": ["data/cells"], "epochs": 60, "ema": None, "input_size": 256},
         "seeds": list(seeds),
         "reference": arms[0],

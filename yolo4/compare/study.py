@@ -6,6 +6,7 @@ from pathlib import Path
 
 from utils.annotations import load_dataset
 from utils.errors import UserError
+from utils.inspection.leaks import find_leaks, list_leaks
 from utils.printable import printable
 from utils.process.children import ChildKilledError, call_in_child
 from utils.text import chosen_class_names
@@ -152,9 +153,11 @@ def _measured_images(options: CompareOptions) -> MeasuredImages:
     dataset = load_dataset(options.data, names, options.on_bad_data, options.split_seed)
     split, records = choose_records(dataset.splits, None)
     counts = {name: len(images) for name, images in dataset.splits.items()}
-    return MeasuredImages(
-        dataset.class_names, split, records, dataset.splits.get("val", []), counts
-    )
+    leaks = tuple(find_leaks(dataset.splits))
+    if leaks:
+        print(*map(printable, list_leaks(leaks, counts)), sep="\n")
+    val = dataset.splits.get("val", [])
+    return MeasuredImages(dataset.class_names, split, records, val, counts, leaks)
 
 
 def _plan(study: Study, options: CompareOptions) -> Plan:

@@ -11,6 +11,7 @@ import numpy as np
 import utils.files.reading as files
 from utils.errors import FileError
 from utils.files.writing import atomic_path, write_atomically
+from utils.inspection.leaks import Leak
 from utils.printable import brief
 from utils.records import Detections, Record
 from yolo4.run import Run
@@ -94,6 +95,7 @@ class MeasuredImages:
         records: the annotated images of that split.
         val: those of the validation split.
         counts: number of images by split.
+        leaks: images that are nearly the same in two splits.
     """
 
     class_names: tuple[str, ...]
@@ -101,12 +103,14 @@ class MeasuredImages:
     records: list[Record]
     val: list[Record]
     counts: Mapping[str, int]
+    leaks: tuple[Leak, ...] = ()
 
     def save(self, path: Path) -> None:
         """Write as JSON."""
         content = {"class_names": self.class_names, "split": self.split, "counts": self.counts}
         images = {"images": _as_json(self.records), "val": _as_json(self.val)}
-        write_json(path, content | images)
+        leaks = list(map(dataclasses.asdict, self.leaks))
+        write_json(path, content | images | {"leaks": leaks})
 
     @classmethod
     def load(cls, path: Path) -> "MeasuredImages":
@@ -123,6 +127,8 @@ class MeasuredImages:
                 records=_from_json(stored["images"]),
                 val=_from_json(stored["val"]),
                 counts=stored["counts"],
+                # Older versions did not look for them.
+                leaks=tuple(Leak(**entry) for entry in stored.get("leaks", ())),
             )
 
 

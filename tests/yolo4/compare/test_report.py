@@ -244,6 +244,21 @@ def test_a_failed_pairing_is_reported_beside_the_answer(tmp_path):
     assert "All runs of one seed started" not in page.text
 
 
+@pytest.mark.usefixtures("undrawn")
+def test_images_in_two_splits_are_named_beside_the_answer(tmp_path):
+    report = make_report()
+    assert "in two splits" not in draw(report, tmp_path).text
+    leak = {"split": "test", "image": "<a>.jpg", "other_split": "val", "other_image": "b.jpg"}
+    report["leaks"] = {"sentences": ["6 of 72 images of test are nearly"], "images": [leak] * 6}
+    page = draw(report, tmp_path)
+    assert (
+        "in two splits. 6 of 72 images of test are nearly: <a>.jpg (test) and b.jpg (val);"
+        in page.text
+    )
+    assert "and 1 more. What is measured" in page.text
+    assert page.text.index("in two splits") < page.text.index("Every arm was trained")
+
+
 def test_many_arms_and_classes(tmp_path):
     arms = [f"focal:focal_gamma={i}" for i in range(11)]
     classes = [f"class {i}" for i in range(30)]

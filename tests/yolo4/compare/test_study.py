@@ -1,7 +1,9 @@
 import dataclasses
 import json
+from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from tests.helpers.study_folder import detect_first, make_images, make_plan
 from utils.errors import UserError
@@ -9,7 +11,7 @@ from utils.process.children import ChildKilledError
 from yolo4.compare import study as studies
 from yolo4.compare.options import CompareOptions
 from yolo4.compare.study import carry_out, continue_or_start, open_study
-from yolo4.compare.study_files import Study, save_detections, write_json
+from yolo4.compare.study_files import MeasuredImages, Study, save_detections, write_json
 from yolo4.compare.worker import train_and_measure
 from yolo4.sample_data.make import make_sample_data
 
@@ -108,6 +110,21 @@ def test_a_study_is_started_and_opened_again(options):
     assert plan.shared.data == options.data
     again = open_study(options.output)
     assert again == plan
+
+
+def test_a_study_names_images_that_are_nearly_the_same_in_two_splits(options, capsys):
+    plan = continue_or_start(options)
+    assert MeasuredImages.load(plan.study.images_file).leaks == ()
+    assert "two splits" not in capsys.readouterr().out
+    train, test = (
+        Path(options.data[0], "JPEGImages", f"{name}.jpg") for name in ("train_00001", "test_00000")
+    )
+    Image.open(train).save(test, quality=50)
+    (leak,) = MeasuredImages.load(continue_or_start(options).study.images_file).leaks
+    assert (leak.split, leak.image, leak.other_image) == ("test", str(test), str(train))
+    printed = capsys.readouterr().out
+    assert "1 of 2 images of test is nearly the same as an image of train" in printed
+    assert f"test: {test} and train: {train}" in printed
 
 
 def test_a_study_is_extended_but_not_changed(options):

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import numpy as np
@@ -6,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from utils.errors import UserError
+from utils.inspection.leaks import Leak
 from utils.records import Detections, Record
 from yolo4.compare.study_files import (
     MeasuredImages,
@@ -55,8 +57,11 @@ def test_images_come_back(tmp_path):
         Record(Path("c.png"), (32, 32), empty, np.zeros(0, np.int32), np.zeros(0, bool)),
     ]
     counts = {"train": 5, "val": 1, "test": 2}
-    MeasuredImages(("a", "ü"), "test", records, records[1:], counts).save(tmp_path / "i.json")
+    leaks = (Leak("test", "a b#ü.jpg", "train", "t.jpg", 7),)
+    images = MeasuredImages(("a", "ü"), "test", records, records[1:], counts, leaks)
+    images.save(tmp_path / "i.json")
     back = MeasuredImages.load(tmp_path / "i.json")
+    assert back.leaks == leaks
     assert [record.image for record in back.val] == [records[1].image]
     assert (back.class_names, back.split, back.counts["train"]) == (("a", "ü"), "test", 5)
     for one, other in zip(records, back.records, strict=True):
@@ -64,6 +69,14 @@ def test_images_come_back(tmp_path):
         for name in ("boxes", "labels", "difficult"):
             np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
             assert getattr(one, name).dtype == getattr(other, name).dtype
+
+
+def test_images_of_an_earlier_version_are_read(tmp_path):
+    MeasuredImages(("a",), "test", [], [], {"test": 0}).save(tmp_path / "i.json")
+    stored = json.loads((tmp_path / "i.json").read_text())
+    del stored["leaks"]
+    write_json(tmp_path / "i.json", stored)
+    assert MeasuredImages.load(tmp_path / "i.json").leaks == ()
 
 
 def test_a_run_is_done_with_its_detections_and_failed_with_a_reason(tmp_path):

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import sys
 
@@ -13,6 +14,7 @@ from tests.helpers.study_folder import (
     make_images,
     make_plan,
 )
+from utils.inspection.leaks import Leak
 from utils.records import Detections
 from yolo4.compare.report.arm_summary import mean_and_sd
 from yolo4.compare.report.example_images import add_pictures, without_pictures
@@ -108,6 +110,15 @@ def test_the_data_is_described(report):
         "train_images": 9,
         "val_images": 6,
         "objects": dict.fromkeys(NAMES, 3),
+    }
+
+
+def test_images_in_two_splits_are_reported(plan, images):
+    leaks = (Leak("test", "a.jpg", "train", "b.jpg", 7),)
+    images = dataclasses.replace(images, leaks=leaks)
+    assert summarize(plan, images, measure_runs(plan, images))["leaks"] == {
+        "sentences": ["1 of 6 images of test is nearly the same as an image of train"],
+        "images": [dataclasses.asdict(leaks[0])],
     }
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from utils.errors import is_installed, module_version
+from utils.inspection.leaks import describe_leaks
 from utils.metrics.voc_map import match_voc
 from yolo4.compare.conclusion import conclude
 from yolo4.compare.contrast import Contrast, NotComparable
@@ -35,6 +36,10 @@ def summarize(plan: Plan, images: MeasuredImages, measured: Measured) -> Report:
         "versions": _versions(),
         "output": str(plan.study.folder),
         "data": _data(plan, images),
+        "leaks": {
+            "sentences": describe_leaks(images.leaks, images.counts),
+            "images": list(map(dataclasses.asdict, images.leaks)),
+        },
         "settings": dataclasses.asdict(plan.shared),
         "seeds": list(plan.seeds),
         "reference": plan.arms[0].name,
