@@ -47,6 +47,36 @@ def crop_around(
     return np.ascontiguousarray(crop), (left, top), scale
 
 
+def view_around(
+    pixels: np.ndarray, box: Sequence[float], size: tuple[int, int], least: float
+) -> tuple[np.ndarray, tuple[int, int], float]:
+    """Cut out a part of fixed shape with a box at its center, or near it at the image's border.
+
+    Args:
+        pixels: uint8 `[H, W, 3]`.
+        box: xyxy in pixels of the image.
+        size: width and height of the view in pixels; it is smaller if the image has another shape
+            and the part takes all of it.
+        least: smallest width of the part, in pixels of the image.
+
+    Returns:
+        The view, the left and top of the part in the image, and the scaling factor.
+    """
+    (x1, y1, x2, y2), ratio = box, size[0] / size[1]
+    width = max(2 * (x2 - x1), 2 * (y2 - y1) * ratio, least)
+    sides = [
+        min(round(w), s) for w, s in zip((width, width / ratio), pixels.shape[1::-1], strict=True)
+    ]
+    starts = ((x1 + x2 - sides[0]) / 2, (y1 + y2 - sides[1]) / 2)
+    left, top = (
+        round(min(max(start, 0), length - side))
+        for start, length, side in zip(starts, pixels.shape[1::-1], sides, strict=True)
+    )
+    part = pixels[top : top + sides[1], left : left + sides[0]]
+    scale = min(size[0] / sides[0], size[1] / sides[1])
+    return np.ascontiguousarray(cv2.resize(part, None, fx=scale, fy=scale)), (left, top), scale
+
+
 def jpeg_uri(pixels: np.ndarray) -> str:
     """Encode an RGB image, uint8 `[H, W, 3]`, as a JPEG data URI."""
     bgr = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from utils.page.thumbnails import crop_around, fit, jpeg_uri
+from utils.page.thumbnails import crop_around, fit, jpeg_uri, view_around
 
 pytestmark = pytest.mark.quick
 
@@ -42,3 +42,32 @@ def test_a_data_uri_holds_the_picture_in_its_colors():
     assert kind == "data:image/jpeg;base64"
     bgr = cv2.imdecode(np.frombuffer(base64.b64decode(data), np.uint8), cv2.IMREAD_COLOR)
     np.testing.assert_allclose(bgr[8, 8], (10, 40, 200), atol=6)
+
+
+@pytest.mark.parametrize(
+    ("box", "corner"),
+    [
+        ((90, 40, 110, 60), (60, 30)),  # in the middle
+        ((0, 0, 20, 20), (0, 0)),  # moved into the image
+        ((180, 80, 200, 100), (120, 60)),
+    ],
+)
+def test_a_view_has_its_shape_and_stays_in_the_image(box, corner):
+    pixels = np.random.default_rng(0).integers(0, 256, (100, 200, 3), np.uint8)
+    view, start, scale = view_around(pixels, box, (120, 60), least=60)
+    assert (view.shape, start, scale) == ((60, 120, 3), corner, 1.5)
+    left, top = start
+    part = pixels[top : top + 40, left : left + 80]
+    np.testing.assert_array_equal(view, cv2.resize(part, (120, 60)))
+
+
+def test_a_view_shows_the_whole_box_and_as_much_again():
+    view, start, scale = view_around(
+        np.zeros((900, 900, 3), np.uint8), (300, 400, 310, 500), (120, 60), 1
+    )
+    assert (view.shape, start, scale) == ((60, 120, 3), (105, 350), 0.3)
+
+
+def test_a_view_of_an_image_of_another_shape_is_smaller():
+    view, start, scale = view_around(np.zeros((20, 100, 3), np.uint8), (0, 0, 100, 20), (80, 80), 1)
+    assert (view.shape, start, scale) == ((16, 80, 3), (0, 0), 0.8)
