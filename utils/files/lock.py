@@ -72,6 +72,21 @@ def output_folder(folder: Path) -> Iterator[Path]:
         yield folder
 
 
+def is_locked(folder: Path) -> bool:
+    """Whether another process owns a folder now; False if its file system has no locks."""
+    lock = FileLock(folder / _LOCK_FILE)
+    if not Path(lock.lock_file).exists():
+        return False
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return True
+    except OSError:
+        return False
+    lock.release()
+    return False
+
+
 def _acquire(lock: FileLock, owner: Path, wait: float) -> None:
     try:
         lock.acquire(timeout=0)

@@ -12,7 +12,7 @@ import pytest
 
 from tests.helpers import ROOT
 from utils.errors import UserError
-from utils.files.lock import FolderInUseError, locked
+from utils.files.lock import FolderInUseError, is_locked, locked
 from utils.files.writing import make_temporary
 
 pytestmark = pytest.mark.quick
@@ -138,3 +138,18 @@ def test_a_file_system_without_locks_is_told_and_used(tmp_path, monkeypatch, cap
     assert capsys.readouterr().out == (
         f"{tmp_path}: its file system has no locks; start no second process there\n"
     )
+
+
+def test_whether_another_process_owns_a_folder_is_known(tmp_path):
+    assert not is_locked(tmp_path)
+    assert not is_locked(tmp_path / "missing")
+    with start(HOLDS, tmp_path) as holder:
+        assert holder.stdout.readline() == "held\n"
+        assert is_locked(tmp_path)
+        holder.kill()
+        holder.wait()
+    assert (tmp_path / ".lock").exists(), "it was killed"
+    assert not is_locked(tmp_path)
+    with locked(tmp_path):  # looking has taken nothing
+        assert is_locked(tmp_path)
+    assert not is_locked(tmp_path)

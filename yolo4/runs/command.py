@@ -1,0 +1,54 @@
+"""The command behind `python -m yolo4 runs`."""
+
+import json
+from pathlib import Path
+
+from utils.printable import printable
+from yolo4.runs.listing import Row, describe_run, find_runs, sort_rows
+from yolo4.runs.options import RunsOptions
+
+_HEAD = ("run", "data", "network", "loss", "epochs", "val mAP", "test mAP", "time", "state")
+_RIGHT = ("epochs", "val mAP", "test mAP", "time")
+
+
+def list_runs(options: RunsOptions) -> None:
+    """Print a line for each run in a folder.
+
+    Raises:
+        UserError: there is no such folder.
+    """
+    folder = Path(options.folder)
+    rows = sort_rows(list(map(describe_run, find_runs(folder))), options.sort)
+    if options.json:
+        print(json.dumps(rows, indent=2, ensure_ascii=False))
+    elif rows:
+        print(*map(printable, _table(rows)), sep="\n")
+    else:
+        print(printable(f"{folder}: no runs; python train.py makes one"))
+
+
+def _table(rows: list[Row]) -> list[str]:
+    cells = [_HEAD, *map(_cells, rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = []
+    for line in cells:
+        columns = zip(_HEAD, line, widths, strict=True)
+        lines.append(
+            "  ".join(f"{text:{'>' if name in _RIGHT else '<'}{w}}" for name, text, w in columns)
+        )
+    reasons = [row["reason"] for row in rows if row["reason"]]
+    return [*map(str.rstrip, lines), *reasons]
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    texts = [row[name] or "-" for name in ("name", "data", "network", "loss")]
+    epochs = "-" if row["epochs"] is None else f"{row['epochs']}/{row['of']}"
+    scores = ["-" if row[name] is None else f"{row[name]:.3f}" for name in ("val", "test")]
+    return (*texts, epochs, *scores, _duration(row["time"]), row["state"])
+
+
+def _duration(seconds: float | None) -> str:
+    if seconds is None:
+        return "-"
+    minutes = round(seconds / 60)
+    return f"{minutes // 60} h {minutes % 60:02} min" if minutes >= 60 else f"{minutes} min"
