@@ -22,12 +22,14 @@ from yolo4.cli import parse
 from yolo4.compare.options import compare_defaults
 from yolo4.config import Config
 from yolo4.convert.options import ConvertOptions
+from yolo4.data.options import DataOptions
 from yolo4.evaluate.options import EvaluateOptions
 from yolo4.export.options import ExportOptions
 from yolo4.options import flag, from_mapping
 from yolo4.predict.options import PredictOptions
 from yolo4.presets import PRESETS
 from yolo4.run import Run
+from yolo4.runs.options import RunsOptions
 from yolo4.sample_data.make import make_sample_data
 from yolo4.train.options import train_defaults
 
@@ -42,6 +44,8 @@ OPTIONS = {
     "predict.py": from_mapping(PredictOptions, predict.CONFIG, "CONFIG"),
     "get_map.py": from_mapping(EvaluateOptions, get_map.CONFIG, "CONFIG"),
     "compare.py": compare_defaults(train.CONFIG | compare.CONFIG, []),
+    "yolo4 data": DataOptions(),
+    "yolo4 runs": RunsOptions(),
     "yolo4 convert": ConvertOptions(),
     "yolo4 export": ExportOptions(),
 }

@@ -22,7 +22,7 @@ from tests.helpers.imports import (
 pytestmark = pytest.mark.quick
 
 SCRIPTS = sorted(path.stem for path in ROOT.glob("*.py"))
-COMMANDS = [*SCRIPTS, "yolo4 convert", "yolo4 export"]
+COMMANDS = [*SCRIPTS, "yolo4 data", "yolo4 runs", "yolo4 convert", "yolo4 export"]
 BACKENDS = {"tensorflow", "jax", "torch"}
 OURS = {*PACKAGES, *SCRIPTS, "tests", "benchmarks"}
 # Which of the project's packages and scripts each layer may import.
@@ -42,6 +42,8 @@ VERBS = {
     "compare": {"train", "evaluate"},
     "export": set(),
     "convert": set(),
+    "data": set(),
+    "runs": set(),
 }
 NOT_FOR_TRAINING = ("yolo4.inference", "yolo4.formats", "yolo4.export", "yolo4.evaluate")
 MOST_MODULES_OF_A_TRAINING = 140

@@ -1,4 +1,4 @@
-"""The commands without a script: `python -m yolo4 convert ...` and `python -m yolo4 export ...`.
+"""The commands without a script, such as `python -m yolo4 export ...`.
 
 Without a command it lists all commands of the project.
 """
@@ -7,7 +7,9 @@ import sys
 
 from yolo4.cli import refuse, run_command
 from yolo4.convert.options import ConvertOptions
+from yolo4.data.options import DataOptions
 from yolo4.export.options import ExportOptions
+from yolo4.runs.options import RunsOptions
 
 PROGRAM = "python -m yolo4"
 
@@ -16,9 +18,24 @@ COMMANDS = {
     "python predict.py": "find objects in images, videos, webcams and streams",
     "python get_map.py": "measure average precision by VOC's and COCO's rules",
     "python compare.py": "compare confidence losses on your data",
+    f"{PROGRAM} data": "show what is in your data, as a page",
+    f"{PROGRAM} runs": "list the runs with their scores and states",
     f"{PROGRAM} convert": "make a run of Darknet's or Keras 2's weights",
     f"{PROGRAM} export": "write the network of a run for other programs",
 }
+
+DATA = """Show what is in a data set: one page to look at, and its main numbers here.
+
+For example `python -m yolo4 data --data my_data`. The page shows classes, sizes, shapes with the
+anchors, images of each class, odd boxes, and images that are nearly the same in two splits. It
+advises settings. It is one file that works offline.
+"""
+
+RUNS = """List the runs, one a line: data, network, loss, epochs, mAP, time and state.
+
+For example `python -m yolo4 runs --sort val`. A run is running, finished, stopped (it can be
+resumed) or failed.
+"""
 
 CONVERT = """Make a run folder of Darknet's or Keras 2's weights. All other commands take it like a
 trained run.
@@ -35,6 +52,14 @@ an image with the format's own runtime, and is kept if it agrees with Keras.
 """
 
 
+_WITHOUT_SCRIPT = {
+    "data": ("yolo4.data.command:show_data", DataOptions, DATA),
+    "runs": ("yolo4.runs.command:list_runs", RunsOptions, RUNS),
+    "convert": ("yolo4.convert.command:convert", ConvertOptions, CONVERT),
+    "export": ("yolo4.export.command:export", ExportOptions, EXPORT),
+}
+
+
 def main(argv: list[str]) -> None:
     """Run the command that the first argument names, or list all commands.
 
@@ -47,10 +72,9 @@ def main(argv: list[str]) -> None:
         width = max(map(len, COMMANDS))
         print("Commands, each with --help:\n")
         print("\n".join(f"  {call:{width}}  {what}" for call, what in COMMANDS.items()))
-    elif command == "convert":
-        run_command("yolo4.convert.command:convert", ConvertOptions, CONVERT, arguments, program)
-    elif command == "export":
-        run_command("yolo4.export.command:export", ExportOptions, EXPORT, arguments, program)
+    elif command in _WITHOUT_SCRIPT:
+        target, options, description = _WITHOUT_SCRIPT[command]
+        run_command(target, options, description, arguments, program)
     else:
         refuse(f"unknown command {command!r}; the commands are {', '.join(COMMANDS)}")
 

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from utils.printable import printable
+from yolo4.run import RUNS
 from yolo4.runs.listing import Row, describe_run, find_runs, sort_rows
 from yolo4.runs.options import RunsOptions
 
@@ -17,7 +18,7 @@ def list_runs(options: RunsOptions) -> None:
     Raises:
         UserError: there is no such folder.
     """
-    folder = Path(options.folder)
+    folder = RUNS if options.folder is None else Path(options.folder)
     rows = sort_rows(list(map(describe_run, find_runs(folder))), options.sort)
     if options.json:
         print(json.dumps(rows, indent=2, ensure_ascii=False))

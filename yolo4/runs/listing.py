@@ -12,7 +12,7 @@ from utils.files.lock import is_locked
 from utils.files.reading import open_npz, read_json, reading
 from utils.metrics.history import best_epoch, read_history
 from yolo4.config import Config
-from yolo4.run import Run
+from yolo4.run import RUNS, Run
 from yolo4.sample_data.make import SAMPLE_DATA
 
 Row = dict[str, Any]
@@ -31,7 +31,7 @@ def find_runs(folder: Path) -> list[Run]:
         UserError: there is no such folder.
     """
     if not folder.is_dir():
-        raise UserError(f"{folder}: no such folder; train.py makes a run in logs/")
+        raise UserError(f"{folder}: no such folder; train.py makes runs in {RUNS}/")
     return [Run(file.parent) for file in sorted(folder.glob("*/config.json"))]
 
 

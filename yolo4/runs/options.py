@@ -4,15 +4,14 @@ import dataclasses
 from typing import Literal
 
 from yolo4.options import check_ranges, option
-from yolo4.run import RUNS
 
 
 @dataclasses.dataclass(frozen=True)
 class RunsOptions:
     """Which runs are listed, and how."""
 
-    folder: str = option(
-        str(RUNS), "folder of the runs; those of a comparison are in comparison/runs", "runs"
+    folder: str | None = option(
+        None, "folder of the runs, such as comparison/runs; None: logs", "runs"
     )
     sort: Literal[
         "started", "name", "data", "network", "loss", "epochs", "val", "test", "time", "state"

@@ -1,31 +1,19 @@
 """The page in a browser: nothing overflows, nothing is requested, tables sort."""
 
-import os
-import shutil
-
 import pytest
 
+from tests.helpers.browser import (
+    CUT_OFF,
+    OVERFLOWING,
+    PICTURES,
+    SCREENS,
+    opened_pages,
+    started_browser,
+)
 from tests.helpers.report_sample import ARMS, make_report
 from yolo4.compare.report.page import render
 
 LONG = "focal:focal_alpha=0.25:focal_gamma=1:confidence_gain=4:ignore_threshold=0.55"
-SCREENS = {"phone": (360, 740), "desktop": (1280, 900)}
-OVERFLOWING = """
-() => [...document.querySelectorAll("body *")].filter(element => {
-  if (element.closest(".scroll") && !element.matches(".scroll")) return false;
-  if (element.closest("svg") && element.tagName !== "svg") return false;
-  const box = element.getBoundingClientRect();
-  return box.right > innerWidth + 0.5 || box.left < -0.5;
-}).map(element => element.outerHTML.slice(0, 120))
-"""
-# Texts that extend beyond their drawing.
-CUT_OFF = """
-() => [...document.querySelectorAll("figure svg text")].filter(text => {
-  const box = text.getBoundingClientRect(), all = text.closest("svg").getBoundingClientRect();
-  return box.right > all.right + 1 || box.left < all.left - 1
-    || box.bottom > all.bottom + 1 || box.top < all.top - 1;
-}).map(text => text.closest("figure").id + ": " + text.textContent)
-"""
 COLUMN = """
 ([label, index]) => [...document.querySelectorAll(`[aria-label="${label}"] tbody tr`)]
   .map(row => row.cells[index].dataset.value ?? row.cells[index].textContent.trim())
@@ -34,20 +22,8 @@ COLUMN = """
 
 @pytest.fixture(scope="module")
 def browser():
-    program = shutil.which("chromium") or shutil.which("chromium-browser")
-    if program is None:
-        reason = "there is no chromium; on Debian: apt-get install chromium"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    from playwright.sync_api import sync_playwright
-
-    # Root in a container lacks the rights that the sandbox needs; the page is ours.
-    arguments = ["--no-sandbox"] if os.name == "posix" and os.geteuid() == 0 else []
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=program, args=arguments)
-        yield opened
-        opened.close()
+    with started_browser() as browser:
+        yield browser
 
 
 @pytest.fixture(scope="module")
@@ -60,29 +36,8 @@ def report_file(tmp_path_factory):
 
 @pytest.fixture
 def open_page(browser, report_file):
-    """Opens the report; fails if the page made a request or logged a message."""
-    requests, complaints, contexts = [], [], []
-
-    def opened(screen="desktop", scheme="light"):
-        width, height = SCREENS[screen]
-        view = {"width": width, "height": height}
-        context = browser.new_context(viewport=view, color_scheme=scheme, accept_downloads=True)
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(120_000)
-        page.on("request", lambda request: requests.append(request.url))
-        page.on("console", lambda message: complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto(report_file.as_uri())
-        page.wait_for_load_state()
-        return page
-
-    yield opened
-    for context in contexts:
-        context.close()
-    outside = [url for url in requests if not url.startswith("data:")]
-    assert outside == [report_file.as_uri()] * len(contexts)
-    assert complaints == []
+    with opened_pages(browser, report_file) as opened:
+        yield opened
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -93,8 +48,7 @@ def test_nothing_overflows(open_page, screen, scheme):
     assert page.evaluate("document.documentElement.scrollWidth") == width
     assert page.evaluate(OVERFLOWING) == []
     assert page.evaluate(CUT_OFF) == []
-    pictures = "[...document.images].every(image => image.complete && image.naturalWidth > 0)"
-    assert page.evaluate(pictures)
+    assert page.evaluate(PICTURES)
 
 
 @pytest.mark.parametrize("screen", SCREENS)

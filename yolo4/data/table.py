@@ -1,0 +1,44 @@
+"""The numbers of a data set in the terminal."""
+
+from yolo4.data.summary import Summary
+
+_SIZES = ("small", "medium", "large", "lost")
+
+
+def describe(summary: Summary) -> list[str]:
+    """The lines to print: objects by size, anchors, images in two splits, and advice."""
+    return [*_sizes(summary), *_anchors(summary), *summary["leaks"]["lines"], *_advice(summary)]
+
+
+def _sizes(summary: Summary) -> list[str]:
+    cell = summary["cell"]
+    titles = ("small", "medium", "large", f"below {cell}x{cell} at {summary['input']}")
+    head = ["objects", "", *titles]
+    rows = [
+        [f"  {split['name']}", f"{split['objects']:,}"]
+        + [f"{split[size] / split['objects']:.1%}" if split["objects"] else "-" for size in _SIZES]
+        for split in summary["splits"]
+    ]
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    return [
+        f"{first:<{widths[0]}}"
+        + "".join(f"  {text:>{width}}" for text, width in zip(rest, widths[1:], strict=True))
+        for first, *rest in (head, *rows)
+    ]
+
+
+def _anchors(summary: Summary) -> list[str]:
+    own, auto = (summary["anchors"][name] for name in ("own", "auto"))
+    if own["fit"] is None:
+        return []
+    by_auto = f", {auto['fit']:.3f} with --anchors auto" if auto else ""
+    network = summary["network"]
+    return [f"anchors: mean best IoU with the objects {own['fit']:.3f} with {network}'s{by_auto}"]
+
+
+def _advice(summary: Summary) -> list[str]:
+    advice = [
+        f"  {entry['flag'] + ': ' if entry['flag'] else ''}{entry['words']}"
+        for entry in summary["advice"]
+    ]
+    return ["advice:", *advice] if advice else ["advice: none"]
