@@ -1,5 +1,6 @@
 """Decodes JPEG, and finds data that is damaged or ends early."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -52,10 +53,12 @@ def decode_jpeg(data: bytes, least_side: int = 0) -> np.ndarray | None:
 
 
 def _decode(data: bytes, colors: Any, least_side: int) -> np.ndarray:
-    least = {"min_height": least_side, "min_width": least_side}
+    decode = partial(
+        simplejpeg.decode_jpeg, data, colors, min_height=least_side, min_width=least_side
+    )
     try:
-        return simplejpeg.decode_jpeg(data, colors, **least)
+        return decode()
     except ValueError as error:
         if not any(remark in str(error) for remark in _HARMLESS):
             raise
-        return simplejpeg.decode_jpeg(data, colors, strict=False, **least)
+        return decode(strict=False)

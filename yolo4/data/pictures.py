@@ -3,6 +3,8 @@
 import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -62,10 +64,14 @@ def _sheets(summary: Summary, objects: Objects) -> list[dict[str, Any]]:
         chosen = np.unique(np.linspace(0, len(images) - 1, per_class).round().astype(int))
         pictures = _in_parallel(lambda row: _of_class(objects, row), rows[first[chosen]].tolist())
         sheets.append(
-            {"name": entry["name"], "images": len(images), "total": entry["total"],
-             "color": "#{:02x}{:02x}{:02x}".format(*class_color(entry["label"])),
-             "pictures": list(filter(None, pictures))}
-        )  # fmt: skip
+            {
+                "name": entry["name"],
+                "images": len(images),
+                "total": entry["total"],
+                "color": "#{:02x}{:02x}{:02x}".format(*class_color(entry["label"])),
+                "pictures": list(filter(None, pictures)),
+            }
+        )
     return sheets
 
 
@@ -83,30 +89,56 @@ def _of_class(objects: Objects, row: int) -> Picture | None:
     return _picture(record, boxes, box)
 
 
+@dataclass(frozen=True)
+class _OddBoxes:
+    """Boxes that stand out in one way; `words` says it of the value of each."""
+
+    title: str
+    note: str
+    words: str
+    boxes: list[OddBox]
+
+
 def _odd(objects: Objects, class_names: Sequence[str]) -> list[dict[str, Any]]:
     pairs, count = odd_boxes.nearly_equal(objects, _MOST_ODD)
-    found: list[tuple[str, str, str, list[OddBox]]] = [
-        ("Nearly equal pairs", f"{count:,} pairs of boxes in one image have an IoU of "
-         f"{odd_boxes.NEARLY_EQUAL} or more. One object may be annotated twice.",
-         "IoU {:.2f}", pairs),
-        ("Largest", "By the part of the image that they take.", "{:.0%} of the image",
-         odd_boxes.largest(objects, _MOST_ODD)),
-        ("Smallest", "By their area in the network's input, given as the side of such a square.",
-         "{:.1f} px",
-         odd_boxes.smallest(objects, _MOST_ODD)),
-        ("Longest", "By the ratio of the longer to the shorter side.", "{:.1f} to 1",
-         odd_boxes.longest(objects, _MOST_ODD)),
-    ]  # fmt: skip
+    largest = odd_boxes.largest(objects, _MOST_ODD)
+    smallest = odd_boxes.smallest(objects, _MOST_ODD)
+    longest = odd_boxes.longest(objects, _MOST_ODD)
+    by_area = "By their area in the network's input, given as the side of such a square."
+    by_ratio = "By the ratio of the longer to the shorter side."
     return [
-        {"title": title, "note": note,
-         "pictures": list(filter(None, _in_parallel(
-             lambda box, words=words: _of_box(objects, box, class_names, words), boxes)))}
-        for title, note, words, boxes in found
-    ]  # fmt: skip
+        {
+            "title": kind.title,
+            "note": kind.note,
+            "pictures": [
+                picture
+                for picture in _in_parallel(
+                    partial(_of_box, objects, class_names, kind), kind.boxes
+                )
+                if picture
+            ],
+        }
+        for kind in (
+            _OddBoxes("Nearly equal pairs", _pairs_note(count), "IoU {:.2f}", pairs),
+            _OddBoxes(
+                "Largest", "By the part of the image that they take.", "{:.0%} of it", largest
+            ),
+            _OddBoxes("Smallest", by_area, "{:.1f} px", smallest),
+            _OddBoxes("Longest", by_ratio, "{:.1f} to 1", longest),
+        )
+    ]
+
+
+def _pairs_note(count: int) -> str:
+    least = f"an IoU of {odd_boxes.NEARLY_EQUAL} or more"
+    if not count:
+        return f"No two boxes of an image have {least}."
+    pairs = "1 pair of boxes of an image has" if count == 1 else f"{count:,} pairs of boxes have"
+    return f"{pairs} {least}: one object may be annotated twice."
 
 
 def _of_box(
-    objects: Objects, odd: OddBox, class_names: Sequence[str], words: str
+    objects: Objects, class_names: Sequence[str], kind: _OddBoxes, odd: OddBox
 ) -> Picture | None:
     """An odd box with its surroundings."""
     rows = [odd.object] if odd.other is None else [odd.object, odd.other]
@@ -116,7 +148,7 @@ def _of_box(
     if picture is None:
         return None
     names = " and ".join(dict.fromkeys(class_names[int(objects.label[row])] for row in rows))
-    return picture | {"words": words.format(odd.value), "class": names}
+    return picture | {"words": kind.words.format(odd.value), "class": names}
 
 
 def _picture(

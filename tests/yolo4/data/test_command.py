@@ -54,6 +54,7 @@ def test_the_page_shows_every_class_and_needs_no_other_file(page_of, data):
     ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
     assert len(set(ids)) == len(ids)
     assert {a["href"][1:] for a in page.tags("a") if a["href"][0] == "#"} <= set(ids)
+    assert "No two boxes of an image have an IoU of 0.75 or more." in page.text
     assert "nearly the same image in two splits: none" in printed
     assert re.search(r"page: .*out.page\.html\n$", printed)
 
@@ -83,7 +84,7 @@ def test_a_box_that_is_annotated_twice_is_shown(page_of, data):
     again = first.replace(left[0], f"<xmin>{int(left[1]) + 1}")
     file.write_text(text.replace(first, first + again, 1), encoding="utf-8")
     page, _ = page_of(data)
-    assert "1 pairs of boxes in one image have an IoU of 0.75 or more" in page.text
+    assert "1 pair of boxes of an image has an IoU of 0.75 or more" in page.text
     assert "IoU 0.9" in page.text
 
 
