@@ -145,7 +145,7 @@ def _few_objects(summary: dict[str, Any]) -> Advice | None:
     intervals = dict.fromkeys(f"±{100 * few[i]['margin']:.0f}" for i in (-1, 0))
     return Advice(
         None,
-        f"few objects in {split} to measure an AP on: {names}. Its 95% interval is "
+        f"few objects in {split} to measure on: {names}. The 95% interval of such an AP is "
         f"{' to '.join(intervals)} points or wider: annotate more images, or do not rely on "
         "smaller differences",
     )

@@ -1,9 +1,14 @@
 """The page of a data set, which opens anywhere and needs no other file."""
 
+import csv
+import dataclasses
+import io
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from utils.files.writing import write_atomically
-from utils.inspection.leaks import BITS
+from utils.inspection.leaks import BITS, Leak
 from utils.inspection.objects import Objects
 from utils.page.html import clean, render_html
 from yolo4.data import figures
@@ -46,6 +51,17 @@ def render(summary: Summary, objects: Objects, page: Path) -> None:
         contents=_CONTENTS,
         data=summary,
         bits=BITS,
+        leaks_csv=_as_csv(summary["leaks"]["pairs"]),
         plots={plot.name: plot for plot in plots if plot},
     )
     write_atomically(page, html)
+
+
+def _as_csv(pairs: Sequence[Mapping[str, Any]]) -> str:
+    """All images in two splits, without their pictures."""
+    text = io.StringIO()
+    names = [field.name for field in dataclasses.fields(Leak)]
+    table = csv.DictWriter(text, names, extrasaction="ignore", lineterminator="\n")
+    table.writeheader()
+    table.writerows(pairs)
+    return text.getvalue()

@@ -1,5 +1,6 @@
 """`python -m yolo4 data` from end to end, on data with leaks, odd boxes and foreign names."""
 
+import base64
 import contextlib
 import re
 import shutil
@@ -72,6 +73,10 @@ def test_copies_in_another_split_are_named_and_shown(page_of, data):
         copied, first = (images / f"{name}.jpg" for name in (copy, original))
         assert f"  {split}: {copied} and train: {first}\n" in printed
     assert "1 of 6 images of test is nearly the same as an image of train" in page.text
+    (link,) = (a["href"] for a in page.tags("a") if a.get("download") == "leaks.csv")
+    rows = base64.b64decode(link.partition(",")[2]).decode().splitlines()
+    assert rows[0] == "split,image,other_split,other_image,bits"
+    assert [row.split(",")[0] for row in rows[1:]] == ["val", "test"]
     shown = {attributes["alt"] for attributes in page.tags("img")}
     assert {str(images / "test_00001.jpg"), str(images / "train_00003.jpg")} <= shown
 
