@@ -1,0 +1,19 @@
+"""What a study declares before its first run."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Design:
+    """What a study declares before its first run.
+
+    Attributes:
+        smallest_difference: a fraction of mAP; smaller differences are "practically the same".
+        looks: numbers of seeds after which the study is judged, ascending; the last is the most.
+        folds: number of parts of the labeled set that the seeds test in turn; 0 if the data's own
+            test split is measured.
+    """
+
+    smallest_difference: float = 0.02
+    looks: tuple[int, ...] = (3, 5, 8, 12)
+    folds: int = 0
