@@ -213,12 +213,18 @@ def _contrast(arm, reference, rng):
     return {
         "arm": arm["name"], "reference": reference["name"], "seeds": seeds, "differences": each,
         "mean": mean, "image_interval": (mean - 0.014, mean + 0.015),
-        "interval": (low, high) if several else None, "sign_flip_p": 0.25 if several else None,
-        "least_sign_flip_p": 2 / 2 ** len(seeds), "p": 0.21 if several else None,
-        "p_holm": 0.42 if several else None, "sign_flip_p_holm": 0.5 if several else None,
-        "verdict": "inconclusive", "seeds_needed": 14 if several else None, "images_needed": None,
-        "sentence": f"Inconclusive: {arm['name']} - {reference['name']} = {100 * mean:+.1f} points"
-        f" of mAP; {len(seeds)} seeds, 72 test images.",
+        "interval": (low, high) if several else None,
+        "equivalence_interval": (low, high) if several else None,
+        "p": 0.21 if several else None, "p_holm": 0.42 if several else None,
+        "p_same": 0.3 if several else None, "p_same_holm": 0.6 if several else None,
+        "probability_better": 0.8 if several else None,
+        "probability_worse": 0.2 if several else None,
+        "probability_same": 0.4 if several else None,
+        "verdict": "undecided", "futile": False, "smallest_difference": 0.02,
+        "next_look": 5, "last_look": 12, "looks": [], "components": None, "correlation": None,
+        "images": 72, "comparisons": 2,
+        "sentence": f"It is undecided whether {arm['name']} is better or worse than"
+        f" {reference['name']}: {100 * mean:+.1f} points of mAP; {len(seeds)} seeds.",
     }  # fmt: skip
 
 

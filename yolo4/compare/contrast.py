@@ -3,34 +3,95 @@
 from dataclasses import KW_ONLY, asdict, dataclass, fields
 from typing import Any, Literal
 
-# Significance level of verdicts; the confidence level of intervals is 1 - LEVEL.
+# The error that verdicts may have; the confidence level of intervals is 1 - LEVEL.
 LEVEL = 0.05
-MOST_SEEDS = 1000
 
 Interval = tuple[float, float]
+Verdict = Literal["better", "worse", "practically the same", "undecided"]
+
+
+@dataclass(frozen=True)
+class Components:
+    """Where the noise of a single seed's difference comes from; standard deviations.
+
+    Attributes:
+        image: the choice of test images, for all seeds alike; more seeds do not reduce it.
+        seed: the training, for all images alike.
+        image_by_seed: that another training gets other images right.
+    """
+
+    image: float
+    seed: float
+    image_by_seed: float
+
+
+@dataclass(frozen=True)
+class Look:
+    """The study as it was after one of the planned numbers of seeds.
+
+    Attributes:
+        seeds: their number.
+        mean: of their differences.
+        interval: with 95% confidence, the true difference is in this interval at all looks.
+        equivalence_interval: 90% interval of the test of practical sameness, also over all looks.
+        p: two-sided p of no difference, corrected for the looks.
+        p_same: p of a difference as large as the smallest one that matters, or larger; corrected
+            for the looks.
+        p_holm: `p`, corrected for all arms that are compared.
+        p_same_holm: `p_same`, corrected in the same way.
+        verdict: "undecided" means that the noise is too large for a verdict.
+        futile: the last planned look would hardly decide it.
+    """
+
+    seeds: int
+    mean: float
+    interval: Interval
+    equivalence_interval: Interval
+    p: float
+    p_same: float
+    p_holm: float = 1.0
+    p_same_holm: float = 1.0
+    verdict: Verdict = "undecided"
+    futile: bool = False
 
 
 @dataclass(frozen=True)
 class Contrast:
     """The mAP of an arm minus that of the reference, as fractions; 0.01 is a point.
 
+    All numbers are those of the last look that was reached, with its seeds alone: seeds that have
+    finished since are judged at the next look. Before the first look, they are of all seeds, and
+    there is no verdict.
+
     Attributes:
         arm: name of the arm.
         reference: name of the arm it is compared with.
-        seeds: the seeds that both finished, at least one.
+        seeds: the seeds that both finished and that are judged here, at least one.
         differences: one per seed.
         mean: of the differences.
         image_interval: 95% interval of the mean over test images alone (paired bootstrap).
-        interval: 95% interval of the mean over test images and seeds; None with one seed.
-        sign_flip_p: p of the exact paired permutation test over the seeds.
-        least_sign_flip_p: the smallest p that this test can give with so many seeds.
-        p: p of the t test that belongs to `interval`; None with one seed.
-        p_holm: p, corrected for all contrasts that have one; None with one seed.
-        sign_flip_p_holm: `sign_flip_p`, corrected in the same way.
-        verdict: "inconclusive" means that the noise is too large for a verdict, not that there is
-            no difference.
-        seeds_needed: about how many seeds would settle it if the difference stayed the same.
-        images_needed: about how many test images; together with `seeds_needed` if both are given.
+        interval: 95% interval of the mean over images and seeds, corrected for the looks; before
+            the first look it is not corrected; None with one seed.
+        equivalence_interval: see `Look`; None before the first look.
+        p: see `Look`; None before the first look.
+        p_same: likewise.
+        p_holm: likewise.
+        p_same_holm: likewise.
+        probability_better: of a difference above 0, given these seeds and no earlier opinion. It is
+            not corrected for looks or arms. None with one seed, as the next two.
+        probability_worse: of a difference below 0.
+        probability_same: of a difference smaller than `smallest_difference`, of either sign.
+        verdict: see `Look`.
+        futile: see `Look`.
+        smallest_difference: smaller ones are practically the same.
+        next_look: number of seeds at the next look; None after the last.
+        last_look: number of seeds at the last planned look.
+        looks: those reached so far; the last of them gave the verdict.
+        components: where the noise comes from; None with one seed.
+        correlation: of the mAPs of arm and reference over the seeds, 1 if a seed that is good for
+            one is as good for the other; None with fewer than three seeds.
+        images: number of test images.
+        comparisons: number of arms that Holm's correction took together.
         sentence: the result in plain words.
     """
 
@@ -42,14 +103,24 @@ class Contrast:
     mean: float
     image_interval: Interval
     interval: Interval | None = None
-    sign_flip_p: float
-    least_sign_flip_p: float
+    equivalence_interval: Interval | None = None
     p: float | None = None
+    p_same: float | None = None
     p_holm: float | None = None
-    sign_flip_p_holm: float | None = None
-    verdict: Literal["better", "worse", "inconclusive"] = "inconclusive"
-    seeds_needed: int | None = None
-    images_needed: int | None = None
+    p_same_holm: float | None = None
+    probability_better: float | None = None
+    probability_worse: float | None = None
+    probability_same: float | None = None
+    verdict: Verdict = "undecided"
+    futile: bool = False
+    smallest_difference: float
+    next_look: int | None
+    last_look: int
+    looks: tuple[Look, ...] = ()
+    components: Components | None = None
+    correlation: float | None = None
+    images: int
+    comparisons: int
     sentence: str = ""
 
     def to_dict(self) -> dict[str, Any]:
@@ -83,61 +154,64 @@ class NotComparable:
             "reference": self.reference,
             "seeds": (),
             "differences": (),
+            "looks": (),
             "verdict": "not comparable",
+            "futile": False,
             "sentence": self.sentence,
         }
 
 
-def describe(contrast: Contrast, images: int, comparisons: int) -> str:
-    """The sentence of a contrast.
-
-    Args:
-        contrast: complete except for its sentence.
-        images: number of test images.
-        comparisons: number of p values that Holm's correction took together.
-    """
-    if contrast.interval is None or contrast.p_holm is None:
+def describe(contrast: Contrast) -> str:
+    """The sentence of a contrast, which is complete except for it."""
+    if contrast.interval is None:
         return (
-            "Inconclusive: one run per arm says nothing about the noise of training. "
-            f"{_difference(contrast)} with seed {contrast.seeds[0]}, 95% interval over "
-            f"{images} test images alone {_interval(contrast.image_interval)}."
+            "It is undecided: one run per arm says nothing about the noise of training. "
+            f"{contrast.arm} - {contrast.reference} = {points(contrast.mean)} points of mAP with "
+            f"seed {contrast.seeds[0]}, 95% interval over {contrast.images} test images alone "
+            f"{_interval(contrast.image_interval)}."
         )
-    size = f"{len(contrast.seeds)} seeds, {images} test images"
-    corrected = f"p {_p(contrast.p_holm)} corrected for {comparisons} comparisons"
-    if contrast.verdict == "inconclusive":
-        but = _but(contrast.interval, contrast.image_interval, corrected)
+    size = f"{len(contrast.seeds)} seeds, {contrast.images} test images"
+    mean, interval = points(contrast.mean), f"95% interval {_interval(contrast.interval)}"
+    if contrast.verdict == "practically the same" and contrast.equivalence_interval:
         return (
-            f"Inconclusive: {_difference(contrast)}, 95% interval "
-            f"{_interval(contrast.interval)} ({size}){but}; {_what_would_settle(contrast)}."
+            f"{contrast.arm} and {contrast.reference} are practically the same: they differ by "
+            f"less than {100 * contrast.smallest_difference:.1f} points of mAP ({mean}; 90% "
+            f"interval {_interval(contrast.equivalence_interval)}; {size}"
+            f"{_correction(contrast.p_same_holm, contrast.comparisons)})."
         )
+    if contrast.verdict in ("better", "worse"):
+        return (
+            f"{contrast.arm} is {contrast.verdict} than {contrast.reference}: {mean} points of mAP "
+            f"({interval}; {size}{_correction(contrast.p_holm, contrast.comparisons)})."
+        )
+    excluded = excludes_zero(contrast.interval) and contrast.p_holm is not None
+    but = _correction(contrast.p_holm, contrast.comparisons) if excluded else ""
     return (
-        f"{contrast.arm} is {contrast.verdict} than {contrast.reference}: "
-        f"{_points(contrast.mean)} points of mAP (95% interval {_interval(contrast.interval)}; "
-        f"{size}{f'; {corrected}' if comparisons > 1 else ''})."
+        f"It is undecided whether {contrast.arm} is better or worse than {contrast.reference}: "
+        f"{mean} points of mAP ({interval}; {size}{but}). {_prospect(contrast)}"
     )
 
 
-def _but(interval: Interval, image_interval: Interval, corrected: str) -> str:
-    """Why there is no verdict, if the interval excludes zero."""
-    if not excludes_zero(interval):
+def _prospect(contrast: Contrast) -> str:
+    """What more seeds can do about an open question."""
+    if not contrast.looks:
+        return f"The first verdict is given after {contrast.next_look} seeds."
+    if contrast.next_look is None:
+        return "No further look is planned."
+    if not contrast.futile:
+        return f"The next look is after {contrast.next_look} seeds."
+    noise, why = contrast.components, ""
+    if noise is not None:
+        of_seeds = (noise.seed**2 + noise.image_by_seed**2) / contrast.last_look
+        if noise.image**2 > of_seeds:
+            why = ", since most of the doubt comes from the choice of test images"
+    return f"More seeds, up to {contrast.last_look}, would hardly decide it{why}."
+
+
+def _correction(p: float | None, comparisons: int) -> str:
+    if comparisons < 2 or p is None:
         return ""
-    if not excludes_zero(image_interval):
-        return f", but over the images alone {_interval(image_interval)}"
-    return f", but {corrected}"
-
-
-def _what_would_settle(contrast: Contrast) -> str:
-    seeds, images = contrast.seeds_needed, contrast.images_needed
-    if not (seeds or images):
-        return f"{MOST_SEEDS} seeds would not settle a difference so small"
-    if not images:
-        return f"about {seeds} seeds would settle it if the difference stays"
-    if not seeds:
-        return f"about {images} test images would settle it if the difference stays"
-    return (
-        f"about {seeds} seeds and {images} test images together would settle it if the "
-        "difference stays"
-    )
+    return f"; p {'< 0.001' if p < 0.001 else f'= {p:.2g}'} corrected for {comparisons} comparisons"
 
 
 def excludes_zero(interval: Interval) -> bool:
@@ -145,19 +219,11 @@ def excludes_zero(interval: Interval) -> bool:
     return interval[0] > 0 or interval[1] < 0
 
 
-def _difference(contrast: Contrast) -> str:
-    return f"{contrast.arm} - {contrast.reference} = {_points(contrast.mean)} points of mAP"
-
-
 def _interval(interval: Interval) -> str:
-    return f"{_points(interval[0])} to {_points(interval[1])}"
+    return f"{points(interval[0])} to {points(interval[1])}"
 
 
-def _points(fraction: float) -> str:
+def points(fraction: float) -> str:
     """In points, signed, with enough decimals to show the sign of a small value."""
     texts = (f"{100 * fraction:+.{decimals}f}" for decimals in (1, 2, 3))
     return next((text for text in texts if text.strip("+-0.")), "0.0")
-
-
-def _p(p: float) -> str:
-    return "< 0.001" if p < 0.001 else f"= {p:.2g}"

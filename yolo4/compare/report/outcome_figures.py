@@ -43,7 +43,8 @@ def differences(report: Report) -> Plot | None:
     caption = (
         f"Right of zero, the arm is better than {report['reference']}. The point is the mean over"
         " the seeds, rings are single seeds. Thick bar: 95% interval over test images. Thin bar:"
-        " 95% interval over images and seeds, which includes the noise of training."
+        " 95% interval over images and seeds, which includes the noise of training and is corrected"
+        " for the looks."
     )
     head = ("arm", "reference", "seed", "difference", "images_low", "images_high", "low", "high")
     texts = ("Difference in mAP", caption)

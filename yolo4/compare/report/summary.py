@@ -13,6 +13,7 @@ from utils.inspection.leaks import describe_leaks
 from utils.metrics.voc_map import match_voc
 from yolo4.compare.conclusion import conclude
 from yolo4.compare.contrast import Contrast, NotComparable
+from yolo4.compare.design import Design
 from yolo4.compare.pairing import check_pairing
 from yolo4.compare.report.arm_summary import summarize_arm
 from yolo4.compare.report.figures import Report
@@ -68,7 +69,7 @@ def _contrasts(
         for name, runs in measured.items()
     }
     seed = plan.shared.seed
-    return conclude(matches, plan.arms[0].name, plan.resamples, seed, not_comparable)
+    return conclude(matches, plan.arms[0].name, Design(), plan.resamples, seed, not_comparable)
 
 
 def _data(plan: Plan, images: MeasuredImages) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.helpers.cost import python_calls
-from utils.metrics import bootstrap as resampling
-from utils.metrics.bootstrap import bootstrap_map, weighted_map
+from utils.metrics.statistics import bootstrap as resampling
+from utils.metrics.statistics.bootstrap import bootstrap_map, weighted_map
 from utils.metrics.voc_map import VocMatches, evaluate_voc, match_voc
 from utils.records import Detections, Record
 

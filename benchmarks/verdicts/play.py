@@ -1,0 +1,115 @@
+"""Play simulated studies look by look, by several rules on the same studies."""
+
+import os
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
+
+import numpy as np
+
+from benchmarks.verdicts.rules import Rule, Study, before
+from benchmarks.verdicts.simulation import Scenario, simulate
+from yolo4.compare.contrast import LEVEL, Interval, excludes_zero
+from yolo4.compare.design import Design
+from yolo4.compare.verdict.estimate import resampled_maps
+
+_RESAMPLES = 200
+
+
+@dataclass(frozen=True)
+class Game:
+    """Studies of one kind.
+
+    Attributes:
+        scenario: what is simulated.
+        difference: the true one between the first two arms, a fraction of mAP.
+        skills: of all arms, which make it.
+        design: what the studies declare.
+        rules: by name.
+    """
+
+    scenario: Scenario
+    difference: float
+    skills: tuple[float, ...]
+    design: Design
+    rules: dict[str, Rule]
+
+
+@dataclass(frozen=True)
+class End:
+    """How a study ended by a rule."""
+
+    verdict: str
+    seeds: int
+    covers: bool
+
+
+@dataclass(frozen=True)
+class AtOneSize:
+    """What a study says after a number of seeds if it was planned for this number alone.
+
+    Attributes:
+        covers: whether the 95% interval contains the true difference.
+        excludes_zero: whether it excludes zero.
+        excluded_zero_before: whether the rule before found a difference.
+    """
+
+    covers: bool
+    excludes_zero: bool
+    excluded_zero_before: bool
+
+
+@dataclass(frozen=True)
+class Record:
+    """One study: its end by each rule, its interval at each number of seeds, and its scatter."""
+
+    ends: dict[str, End]
+    sizes: list[AtOneSize]
+    run_variance: float
+
+
+def play_all(game: Game, studies: int) -> list[Record]:
+    """Play so many studies, on all processors."""
+    with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as pool:
+        return list(pool.map(partial(play, game), range(studies), chunksize=8))
+
+
+def play(game: Game, number: int) -> Record:
+    """Simulate a study and judge it by each rule."""
+    scenario, design = game.scenario, game.design
+    rng = np.random.default_rng([number, scenario.images, scenario.folds])
+    matches = simulate(scenario, game.skills, design.looks[-1], rng)
+    maps = resampled_maps(matches, design.folds, _RESAMPLES, number)
+    study = Study(maps, design, scenario.images)
+    reference = [row[0] for row in maps["0"].values()]
+    return Record(
+        {name: _end(study, rule, game.difference) for name, rule in game.rules.items()},
+        [_at_one_size(study, index, game.difference) for index in range(len(design.looks))],
+        float(np.var(reference, ddof=1)),
+    )
+
+
+def _end(study: Study, rule: Rule, difference: float) -> End:
+    looks = study.design.looks
+    for index, seeds in enumerate(looks):
+        judged = rule(study, index)
+        if judged.stops or seeds == looks[-1]:
+            return End(judged.verdict, seeds, _contains(judged.interval, difference))
+    raise ValueError("a study without looks")
+
+
+def _at_one_size(study: Study, index: int, difference: float) -> AtOneSize:
+    found = study.estimates[index]
+    assert found.variances is not None
+    half = found.variances.half_width(LEVEL)
+    interval = (found.mean - half, found.mean + half)
+    return AtOneSize(
+        _contains(interval, difference),
+        excludes_zero(interval),
+        before(study, index).verdict != "undecided",
+    )
+
+
+def _contains(interval: Interval, value: float) -> bool:
+    return interval[0] <= value <= interval[1]

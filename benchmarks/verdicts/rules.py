@@ -1,0 +1,143 @@
+"""Rules that judge a simulated study at a look: the one in use, the one before, and variants."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from scipy import optimize, special
+
+from utils.metrics.statistics.significance import VarianceComponents
+from yolo4.compare.contrast import LEVEL, Interval, excludes_zero
+from yolo4.compare.design import Design
+from yolo4.compare.verdict.estimate import Estimate, Maps, estimate
+from yolo4.compare.verdict.looks import intervals_at
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a rule says at a look, and whether the study ends there."""
+
+    verdict: str
+    interval: Interval
+    stops: bool
+
+
+@dataclass(frozen=True)
+class Study:
+    """A simulated study; arm "1" is judged against arm "0".
+
+    Attributes:
+        maps: of all its runs.
+        design: what it declared.
+        images: number of test images.
+    """
+
+    maps: Maps
+    design: Design
+    images: int
+
+    def estimate(self, seeds: int, arm: str = "1") -> Estimate:
+        """The difference of an arm after so many seeds."""
+        rows, used = (self.maps[arm], self.maps["0"]), range(seeds)
+        return estimate(*rows, used, self.images, self.design.folds)
+
+    @cached_property
+    def estimates(self) -> list[Estimate]:
+        """Of arm "1" at every look."""
+        return [self.estimate(seeds) for seeds in self.design.looks]
+
+
+Rule = Callable[[Study, int], Judged]
+
+
+def now(study: Study, index: int) -> Judged:
+    """The rule of `yolo4.compare`."""
+    return _look(study, index, study.estimates[index])
+
+
+def before(study: Study, index: int) -> Judged:
+    """The rule up to version 8be67f0, which knew no looks.
+
+    The images' variance contained what is in the seeds' variance too, and the images alone had to
+    exclude zero as well.
+    """
+    found = study.estimates[index]
+    variances = _counted_twice(study, found)
+    half = variances.half_width(LEVEL)
+    interval = (found.mean - half, found.mean + half)
+    decided = excludes_zero(interval) and excludes_zero(found.image_interval)
+    verdict = ("better" if found.mean > 0 else "worse") if decided else "undecided"
+    return Judged(verdict, interval, decided)
+
+
+def before_at_the_end(study: Study, index: int) -> Judged:
+    """The same rule, used once after the last seed."""
+    if index < len(study.design.looks) - 1:
+        return Judged("undecided", (-np.inf, np.inf), False)
+    return before(study, index)
+
+
+def ignoring_overlap(study: Study, index: int) -> Judged:
+    """The rule in use without the correction for training sets that overlap."""
+    found = study.estimates[index]
+    return _look(study, index, replace(found, variances=replace(_of(found), overlap=0.0)))
+
+
+def moderated(study: Study, index: int) -> Judged:
+    """The rule in use with the seeds' variances shrunk over arms (Smyth 2004, section 6)."""
+    seeds = study.design.looks[index]
+    others = [study.estimate(seeds, arm) for arm in study.maps if arm not in "01"]
+    found, degrees = study.estimates[index], seeds - 1
+    each = np.array([_of(one).seed_variance for one in (found, *others)])
+    prior, prior_degrees = _prior(each, degrees)
+    extra = min(prior_degrees, (len(each) - 1) * degrees)
+    shrunk = (prior_degrees * prior + degrees * each[0]) / (prior_degrees + degrees)
+    variances = _Moderated(**{**vars(_of(found)), "seed_variance": shrunk}, extra_degrees=extra)
+    return _look(study, index, replace(found, variances=variances))
+
+
+def _look(study: Study, index: int, found: Estimate) -> Judged:
+    """The verdict on a single arm; its p values, which take longer, would give the same."""
+    at = intervals_at(found, study.design, index)
+    smallest, verdict = study.design.smallest_difference, "undecided"
+    if -smallest < at.sameness[0] and at.sameness[1] < smallest:
+        verdict = "practically the same"
+    elif excludes_zero(at.difference):
+        verdict = "better" if found.mean > 0 else "worse"
+    return Judged(verdict, at.difference, verdict != "undecided" or at.futile)
+
+
+def _of(found: Estimate) -> VarianceComponents:
+    assert found.variances is not None
+    return found.variances
+
+
+def _counted_twice(study: Study, found: Estimate) -> VarianceComponents:
+    rows = [study.maps["1"][seed][1:] - study.maps["0"][seed][1:] for seed in found.seeds]
+    return replace(_of(found), image_variance=float(np.mean(rows, axis=0).var(ddof=1)))
+
+
+def _prior(variances: np.ndarray, degrees: int) -> tuple[float, float]:
+    """The variance that all are shrunk to, and the degrees of freedom that it is worth."""
+    logs = np.log(variances)
+    excess = logs.var(ddof=1) - special.polygamma(1, degrees / 2)
+    most = 1e4
+    if excess <= special.polygamma(1, most / 2):
+        worth = most
+    else:
+        worth = 2 * optimize.brentq(lambda x: special.polygamma(1, x) - excess, 1e-3, most)
+    shift = special.digamma(worth / 2) - np.log(worth / 2)
+    shift -= special.digamma(degrees / 2) - np.log(degrees / 2)
+    return float(np.exp(logs.mean() + shift)), worth
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Moderated(VarianceComponents):
+    """With what the other arms say of the seeds' variance."""
+
+    extra_degrees: float
+
+    @property
+    def seed_degrees(self) -> float:
+        return self.seeds - 1 + self.extra_degrees
