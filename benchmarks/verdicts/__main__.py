@@ -2,7 +2,8 @@
 
 python -m benchmarks.verdicts prints the tables of docs/comparing.md. Each study has 12 seeds, of
 which a rule uses as many as it needs. Detections are simulated, and AP and the paired bootstrap are
-those of compare.py. All rules judge the same studies. With 1000 studies, 5% is 5 plus or minus 1.4.
+those of compare.py. With --scores, each image has a normal score instead, and the outcome is its
+mean: 20 times as fast. All rules judge the same studies. With 1000 studies, 5% is known to 1.4%.
 """
 
 import dataclasses
@@ -40,6 +41,7 @@ class VerdictOptions:
     """What is simulated."""
 
     studies: int = option(1000, "of each kind", low=10)
+    scores: bool = option(False, "a normal score of each image in place of detections: faster")
     only: tuple[str, ...] = option((), "names of the tables to print; all if none is given")
 
 
@@ -105,7 +107,9 @@ def measure(options: VerdictOptions) -> None:
         print("runs | interval covers |\n|---|---|---|---|---|---|---|---|---|")
         sizes = []
         for label, scenario in table.scenarios.items():
-            for game, points in zip(_games(table, scenario), table.points, strict=True):
+            for game, points in zip(
+                _games(table, scenario, options.scores), table.points, strict=True
+            ):
                 records = play_all(game, options.studies)
                 for rule in table.rules:
                     print(f"| {label} | {points:g} | {rule} | {_ends(records, rule)} |", flush=True)
@@ -118,12 +122,13 @@ def measure(options: VerdictOptions) -> None:
         print(f"{options.studies} studies a row, {time.perf_counter() - start:.0f} s\n", flush=True)
 
 
-def _games(table: Table, scenario: Scenario) -> list[Game]:
-    truths = [point / 100 for point in table.points]
-    more = (0.0,) * (len(scenario.noise) - 2)
-    design = Design(folds=scenario.folds)
+def _games(table: Table, scenario: Scenario, scores: bool) -> list[Game]:
+    truths, design = [point / 100 for point in table.points], Design(folds=scenario.folds)
+    if scores:
+        return [Game(scenario, truth, None, design, table.rules) for truth in truths]
+    others = (0.0,) * (len(scenario.noise) - 2)
     return [
-        Game(scenario, truth, (0.0, float(skill), *more), design, table.rules)
+        Game(scenario, truth, (0.0, float(skill), *others), design, table.rules)
         for truth, skill in zip(truths, skill_of(scenario, truths), strict=True)
     ]
 

@@ -9,12 +9,10 @@ from multiprocessing import get_context
 import numpy as np
 
 from benchmarks.verdicts.rules import Rule, Study, before
-from benchmarks.verdicts.simulation import Scenario, simulate
+from benchmarks.verdicts.simulation import Scenario
+from benchmarks.verdicts.studies import DetectionStudy, ScoreStudy
 from yolo4.compare.contrast import LEVEL, Interval, excludes_zero
 from yolo4.compare.design import Design
-from yolo4.compare.verdict.estimate import resampled_maps
-
-_RESAMPLES = 200
 
 
 @dataclass(frozen=True)
@@ -24,14 +22,14 @@ class Game:
     Attributes:
         scenario: what is simulated.
         difference: the true one between the first two arms, a fraction of mAP.
-        skills: of all arms, which make it.
+        skills: of all arms, which make it; None for studies by scores, which take no skills.
         design: what the studies declare.
         rules: by name.
     """
 
     scenario: Scenario
     difference: float
-    skills: tuple[float, ...]
+    skills: tuple[float, ...] | None
     design: Design
     rules: dict[str, Rule]
 
@@ -78,15 +76,17 @@ def play_all(game: Game, studies: int) -> list[Record]:
 def play(game: Game, number: int) -> Record:
     """Simulate a study and judge it by each rule."""
     scenario, design = game.scenario, game.design
-    rng = np.random.default_rng([number, scenario.images, scenario.folds])
-    matches = simulate(scenario, game.skills, design.looks[-1], rng)
-    maps = resampled_maps(matches, design.folds, _RESAMPLES, number)
-    study = Study(maps, design, scenario.images)
-    reference = [row[0] for row in maps["0"].values()]
+    if game.skills is None:
+        others = (0.0,) * (len(scenario.noise) - 2)
+        study = ScoreStudy.draw(scenario, (0.0, game.difference, *others), design, number)
+        reference = study.scores[0].mean(axis=1)
+    else:
+        study = DetectionStudy.draw(scenario, game.skills, design, number)
+        reference = np.array([row[0] for row in study.maps["0"].values()])
     return Record(
         {name: _end(study, rule, game.difference) for name, rule in game.rules.items()},
         [_at_one_size(study, index, game.difference) for index in range(len(design.looks))],
-        float(np.var(reference, ddof=1)),
+        float(reference.var(ddof=1)),
     )
 
 
@@ -100,7 +100,7 @@ def _end(study: Study, rule: Rule, difference: float) -> End:
 
 
 def _at_one_size(study: Study, index: int, difference: float) -> AtOneSize:
-    found = study.estimates[index]
+    found = study.estimate(study.design.looks[index])
     assert found.variances is not None
     half = found.variances.half_width(LEVEL)
     interval = (found.mean - half, found.mean + half)

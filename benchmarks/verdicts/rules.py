@@ -1,8 +1,8 @@
 """Rules that judge a simulated study at a look: the one in use, the one before, and variants."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 from scipy import optimize, special
@@ -10,7 +10,7 @@ from scipy import optimize, special
 from utils.metrics.statistics.significance import VarianceComponents
 from yolo4.compare.contrast import LEVEL, Interval, excludes_zero
 from yolo4.compare.design import Design
-from yolo4.compare.verdict.estimate import Estimate, Maps, estimate
+from yolo4.compare.verdict.estimate import Estimate
 from yolo4.compare.verdict.looks import intervals_at
 
 
@@ -23,29 +23,26 @@ class Judged:
     stops: bool
 
 
-@dataclass(frozen=True)
-class Study:
-    """A simulated study; arm "1" is judged against arm "0".
+class Study(Protocol):
+    """A simulated study; arm "1" is judged against arm "0"."""
 
-    Attributes:
-        maps: of all its runs.
-        design: what it declared.
-        images: number of test images.
-    """
+    @property
+    def design(self) -> Design:
+        """What it declared."""
+        ...
 
-    maps: Maps
-    design: Design
-    images: int
+    @property
+    def arms(self) -> Sequence[str]:
+        """Names, the reference first."""
+        ...
 
     def estimate(self, seeds: int, arm: str = "1") -> Estimate:
         """The difference of an arm after so many seeds."""
-        rows, used = (self.maps[arm], self.maps["0"]), range(seeds)
-        return estimate(*rows, used, self.images, self.design.folds)
+        ...
 
-    @cached_property
-    def estimates(self) -> list[Estimate]:
-        """Of arm "1" at every look."""
-        return [self.estimate(seeds) for seeds in self.design.looks]
+    def variance_over_images(self, seeds: int) -> float:
+        """The bootstrap variance of the mean over so many seeds."""
+        ...
 
 
 Rule = Callable[[Study, int], Judged]
@@ -53,7 +50,7 @@ Rule = Callable[[Study, int], Judged]
 
 def now(study: Study, index: int) -> Judged:
     """The rule of `yolo4.compare`."""
-    return _look(study, index, study.estimates[index])
+    return _look(study, index, study.estimate(study.design.looks[index]))
 
 
 def before(study: Study, index: int) -> Judged:
@@ -62,8 +59,9 @@ def before(study: Study, index: int) -> Judged:
     The images' variance contained what is in the seeds' variance too, and the images alone had to
     exclude zero as well.
     """
-    found = study.estimates[index]
-    variances = _counted_twice(study, found)
+    found = study.estimate(study.design.looks[index])
+    twice = study.variance_over_images(len(found.seeds))
+    variances = replace(_of(found), image_variance=twice)
     half = variances.half_width(LEVEL)
     interval = (found.mean - half, found.mean + half)
     decided = excludes_zero(interval) and excludes_zero(found.image_interval)
@@ -80,15 +78,15 @@ def before_at_the_end(study: Study, index: int) -> Judged:
 
 def ignoring_overlap(study: Study, index: int) -> Judged:
     """The rule in use without the correction for training sets that overlap."""
-    found = study.estimates[index]
+    found = study.estimate(study.design.looks[index])
     return _look(study, index, replace(found, variances=replace(_of(found), overlap=0.0)))
 
 
 def moderated(study: Study, index: int) -> Judged:
     """The rule in use with the seeds' variances shrunk over arms (Smyth 2004, section 6)."""
     seeds = study.design.looks[index]
-    others = [study.estimate(seeds, arm) for arm in study.maps if arm not in "01"]
-    found, degrees = study.estimates[index], seeds - 1
+    others = [study.estimate(seeds, arm) for arm in study.arms[2:]]
+    found, degrees = study.estimate(study.design.looks[index]), seeds - 1
     each = np.array([_of(one).seed_variance for one in (found, *others)])
     prior, prior_degrees = _prior(each, degrees)
     extra = min(prior_degrees, (len(each) - 1) * degrees)
@@ -111,11 +109,6 @@ def _look(study: Study, index: int, found: Estimate) -> Judged:
 def _of(found: Estimate) -> VarianceComponents:
     assert found.variances is not None
     return found.variances
-
-
-def _counted_twice(study: Study, found: Estimate) -> VarianceComponents:
-    rows = [study.maps["1"][seed][1:] - study.maps["0"][seed][1:] for seed in found.seeds]
-    return replace(_of(found), image_variance=float(np.mean(rows, axis=0).var(ddof=1)))
 
 
 def _prior(variances: np.ndarray, degrees: int) -> tuple[float, float]:

@@ -61,9 +61,7 @@ def simulate(
     """
     folds = max(1, scenario.folds)
     tests = [_Images(scenario.images // folds, len(skills), rng) for _ in range(folds)]
-    # What each part of the labeled images teaches; a fold's training set lacks that part.
-    taught = rng.normal(0, scenario.training_set * np.sqrt(folds), (len(skills), folds))
-    lessons = (taught.sum(axis=1, keepdims=True) - taught) / max(1, folds - 1)
+    lessons = lessons_of(scenario, len(skills), rng)
     return {
         str(arm): {
             seed: tests[seed % folds].detect(
@@ -73,6 +71,16 @@ def simulate(
         }
         for arm, skill in enumerate(skills)
     }
+
+
+def lessons_of(scenario: Scenario, arms: int, rng: np.random.Generator) -> np.ndarray:
+    """What the training set of each fold does to the skill of each arm, `[arms, folds]`.
+
+    Each part of the labeled images teaches something; a fold's training set lacks that part.
+    """
+    folds = max(1, scenario.folds)
+    taught = rng.normal(0, scenario.training_set * np.sqrt(folds), (arms, folds))
+    return (taught.sum(axis=1, keepdims=True) - taught) / max(1, folds - 1)
 
 
 class _Images:

@@ -4,15 +4,15 @@ from functools import partial
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import special, stats
 
 from benchmarks.verdicts import rules
 from benchmarks.verdicts.play import Game, play
 from benchmarks.verdicts.simulation import Scenario, simulate, skill_of
+from benchmarks.verdicts.studies import DetectionStudy, ScoreStudy
 from utils.metrics.statistics.bootstrap import weighted_map
 from yolo4.compare.contrast import LEVEL
 from yolo4.compare.design import Design
-from yolo4.compare.verdict.estimate import resampled_maps
 from yolo4.compare.verdict.looks import look_at
 
 SCENARIO = Scenario(72)
@@ -59,14 +59,11 @@ def test_training_sets_make_folds_alike(lessons, low, high):
 
 
 @pytest.mark.quick
-@pytest.mark.parametrize("image", [0.0, 1e-4])
 @pytest.mark.parametrize("mean", np.linspace(-0.06, 0.06, 7))
-def test_the_rule_in_use_is_that_of_the_comparison(mean, image):
-    rng = np.random.default_rng(0)
-    maps = resampled_maps(simulate(SCENARIO, (0.0, mean), 5, rng), 0, 100, 0)
-    study = rules.Study(maps, Design(looks=(3, 5)), 72)
+def test_the_rule_in_use_is_that_of_the_comparison(mean):
+    study = DetectionStudy.draw(SCENARIO, (0.0, 2 * mean), Design(looks=(3, 5)), 7)
     for index in (0, 1):
-        look = look_at(study.estimates[index], study.design, index)
+        look = look_at(study.estimate((3, 5)[index]), study.design, index)
         judged = rules.now(study, index)
         assert (judged.verdict, judged.interval) == (look.verdict, look.interval)
         assert judged.stops == (look.verdict != "undecided" or look.futile)
@@ -83,13 +80,52 @@ def test_a_study_ends_at_the_look_that_decides():
 
 @pytest.mark.quick
 def test_shrinking_lies_between_the_own_variance_and_that_of_all():
-    maps = resampled_maps(simulate(Scenario(72, (1.0,) * 3), (0.0,) * 3, 5,
-                                   np.random.default_rng(1)), 0, 100, 0)  # fmt: skip
-    study = rules.Study(maps, Design(looks=(5,)), 72)
+    study = ScoreStudy.draw(Scenario(72, (1.0,) * 3), (0.0,) * 3, Design(looks=(5,)), 1)
     own, other = (study.estimate(5, arm).variances.seed_variance for arm in "12")
     prior, worth = rules._prior(np.array([own, other]), 4)
     assert worth > 0
     assert min(own, other) * 0.8 < prior < max(own, other) * 1.3
+
+
+@pytest.mark.quick
+def test_equal_variances_are_pooled():
+    """They differ by less than chance, so the prior is worth all degrees of freedom there are."""
+    prior, worth = rules._prior(np.array([2.0, 2.1, 1.9]), 4)
+    assert worth > 1000
+    # The mean of the logarithm of a variance with 4 degrees is below that of the variance.
+    assert prior == pytest.approx(2 * np.exp(np.log(2) - special.digamma(2)), rel=0.01)
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("folds", [0, 3])
+def test_the_closed_variances_are_those_of_a_bootstrap(folds):
+    study = ScoreStudy.draw(Scenario(90, folds=folds), (0.0, 0.0), Design(folds=folds), 2)
+    rng, drawn = np.random.default_rng(0), []
+    of_images = study.scores[1, :5] - study.scores[0, :5]
+    images = of_images.shape[1]
+    for fold in range(folds or 1):
+        weights = rng.multinomial(images, np.full(images, 1 / images), 20_000).T
+        drawn.append((of_images[fold :: folds or 1] @ weights / images).sum(axis=0) / 5)
+    expected = np.sum(drawn, axis=0).var()
+    # A bootstrap divides by the number of images, the closed form by one less.
+    assert study.variance_over_images(5) == pytest.approx(
+        expected * images / (images - 1), rel=0.04
+    )
+
+
+@pytest.mark.quick
+def test_scores_have_the_noise_of_detections():
+    """The parts of the variance, on average over 40 studies of each kind."""
+    parts = []
+    for study in (
+        *(DetectionStudy.draw(SCENARIO, (0.0, 0.0), Design(looks=(6,)), n) for n in range(40)),
+        *(ScoreStudy.draw(SCENARIO, (0.0, 0.0), Design(looks=(6,)), n) for n in range(40)),
+    ):
+        variances = study.estimate(6).variances
+        parts.append((variances.image_variance, variances.seed_variance))
+    detections, scores = np.split(np.sqrt(np.reshape(parts, (2, 40, 2)).mean(axis=1)), 2)
+    # Standard errors: 3% of the images' standard deviation, 5% of the seeds'.
+    assert scores[0] == pytest.approx(detections[0], rel=0.2)
 
 
 def test_the_true_difference_is_what_it_says():

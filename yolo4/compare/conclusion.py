@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from yolo4.compare.contrast import LEVEL, Contrast, Look, NotComparable, describe
+from yolo4.compare.contrast import LEVEL, Contrast, Look, NotComparable
 from yolo4.compare.design import Design
 from yolo4.compare.verdict.estimate import (
     Estimate,
@@ -22,6 +22,7 @@ from yolo4.compare.verdict.estimate import (
     resampled_maps,
 )
 from yolo4.compare.verdict.looks import correct_for_arms, look_at
+from yolo4.compare.verdict.sentence import describe
 
 
 def conclude(

@@ -58,7 +58,12 @@ class VarianceComponents:
 
     @classmethod
     def from_bootstrap(
-        cls, measured: np.ndarray, drawn: np.ndarray, images: int, overlap: float = 0.0
+        cls,
+        measured: np.ndarray,
+        of_mean: float,
+        of_one: float,
+        images: int,
+        overlap: float = 0.0,
     ) -> Self:
         """Separate the two sources by the bootstrap of the seeds' differences.
 
@@ -68,13 +73,13 @@ class VarianceComponents:
 
         Args:
             measured: `[S]`, the difference of each seed.
-            drawn: `[S, resamples]`, the same differences on resampled images.
+            of_mean: variance over the resamples of the seeds' mean.
+            of_one: variance over the resamples of a single seed's difference, on average.
             images: number of test images.
             overlap: see the class.
         """
         seeds = len(measured)
-        of_mean, of_one = drawn.mean(axis=0).var(ddof=1), drawn.var(axis=1, ddof=1).mean()
-        image_variance = max(0.0, float((seeds * of_mean - of_one) / (seeds - 1)))
+        image_variance = max(0.0, (seeds * of_mean - of_one) / (seeds - 1))
         return cls(image_variance, images, float(measured.var(ddof=1)), seeds, overlap)
 
     def half_width(self, chance: float) -> float:

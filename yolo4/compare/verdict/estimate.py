@@ -96,8 +96,10 @@ def estimate(
     variances = components = None
     if len(seeds) > 1:
         overlap = 1 / (folds - 1) if folds else 0.0
-        variances = VarianceComponents.from_bootstrap(measured, drawn, images, overlap)
-        components = _components(variances, float(drawn.var(axis=1, ddof=1).mean()))
+        of_mean = float(drawn.mean(axis=0).var(ddof=1))
+        of_one = float(drawn.var(axis=1, ddof=1).mean())
+        variances = VarianceComponents.from_bootstrap(measured, of_mean, of_one, images, overlap)
+        components = _components(variances, of_one)
     return Estimate(
         tuple(seeds),
         tuple(measured.tolist()),

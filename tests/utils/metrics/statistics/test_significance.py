@@ -43,9 +43,11 @@ class TestHolm:
         assert (corrected <= np.minimum(1, len(p) * p)).all()
 
 
-def by_image(effects, weights):
-    """The mean over images of each seed's effects, unweighted and in resamples."""
-    return effects.mean(axis=1), effects @ weights / effects.shape[1]
+def separated(effects, weights):
+    """From the mean over images of each seed's effects, unweighted and in resamples."""
+    drawn = effects @ weights / effects.shape[1]
+    of_mean, of_one = drawn.mean(axis=0).var(), drawn.var(axis=1).mean()
+    return VarianceComponents.from_bootstrap(effects.mean(axis=1), of_mean, of_one, 100)
 
 
 class TestFromTheBootstrap:
@@ -54,7 +56,7 @@ class TestFromTheBootstrap:
 
     def test_seeds_that_agree_leave_the_images_alone(self):
         effects = np.repeat(self.rng.normal(0, 1, (1, 100)), 4, axis=0)
-        variances = VarianceComponents.from_bootstrap(*by_image(effects, self.weights), 100)
+        variances = separated(effects, self.weights)
         assert variances.image_variance == pytest.approx(effects[0].var() / 100, rel=0.03)
         assert variances.seed_variance == pytest.approx(0, abs=1e-12)
 
@@ -64,7 +66,7 @@ class TestFromTheBootstrap:
         for _ in range(200):
             effects = self.rng.normal(0, 1, (1, 100)) + self.rng.normal(0, 2, (3, 100))
             effects += self.rng.normal(0, 0.3, (3, 1))
-            found.append(VarianceComponents.from_bootstrap(*by_image(effects, self.weights), 100))
+            found.append(separated(effects, self.weights))
         image, seed = 1 / 100, 0.3**2 + 4 / 100
         errors = [np.std([getattr(v, name) for v in found]) / 200**0.5 for name in
                   ("image_variance", "seed_variance")]  # fmt: skip
@@ -75,7 +77,7 @@ class TestFromTheBootstrap:
     def test_it_is_never_negative(self):
         effects = self.rng.normal(0, 1, (2, 1, 100)) * [[[1]], [[-1]]]
         effects = np.concatenate([effects[0], -effects[0]])
-        variances = VarianceComponents.from_bootstrap(*by_image(effects, self.weights), 100)
+        variances = separated(effects, self.weights)
         assert variances.image_variance == 0
 
 

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from yolo4.compare.contrast import Components, Contrast, Look, NotComparable, describe
+from yolo4.compare.contrast import Components, Contrast, Look, NotComparable
+from yolo4.compare.verdict.sentence import describe
 
 pytestmark = pytest.mark.quick
 
