@@ -5,7 +5,7 @@ it was drawn. No list of images is built: AP with integer weights equals the AP 
 copies, except for the order among detections of equal score.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -32,19 +32,41 @@ def bootstrap_map(
     Raises:
         ValueError: the runs were not measured on the same objects.
     """
+    return _resample(runs, resamples, rng, lambda curve, weights: curve.mean_ap(weights)[None])[
+        :, 0
+    ]
+
+
+def bootstrap_ap(
+    runs: Sequence[VocMatches], resamples: int, rng: np.random.Generator
+) -> np.ndarray:
+    """AP of every class, as `bootstrap_map`: float64 `[runs, classes, resamples]`.
+
+    It is NaN for a resample without objects of the class.
+    """
+    return _resample(runs, resamples, rng, lambda curve, weights: curve.ap(weights))
+
+
+def _resample(
+    runs: Sequence[VocMatches],
+    resamples: int,
+    rng: np.random.Generator,
+    measure: Callable[["_MeanCurve", np.ndarray], np.ndarray],
+) -> np.ndarray:
+    """`[runs, measured values, resamples]`; `measure` returns `[values, resamples]`."""
     if any(not np.array_equal(run.num_gt, runs[0].num_gt) for run in runs):
         raise ValueError("runs measured on different images cannot share resamples")
-    curves = [_MeanCurve(run) for run in runs]
-    means = np.empty((len(runs), resamples))
     images = len(runs[0].num_gt) if runs else 0
-    step = max(1, _ELEMENTS_AT_ONCE // max([1, *(curve.rows for curve in curves)]))
-    for start in range(0, resamples if images else 0, step):
+    if not images:
+        return np.full((len(runs), 1, resamples), np.nan)
+    curves = [_MeanCurve(run) for run in runs]
+    step = max(1, _ELEMENTS_AT_ONCE // max(1, *(curve.rows for curve in curves)))
+    pieces = []
+    for start in range(0, resamples, step):
         size = min(step, resamples - start)
-        drawn = rng.multinomial(images, np.full(images, 1 / images), size=size)
-        weights = drawn.T.astype(np.float64)
-        for mean, curve in zip(means, curves, strict=True):
-            mean[start : start + size] = curve.mean_ap(weights)
-    return means if images else np.full_like(means, np.nan)
+        weights = rng.multinomial(images, np.full(images, 1 / images), size=size).T
+        pieces.append([measure(curve, weights.astype(np.float64)) for curve in curves])
+    return np.concatenate(pieces, axis=2)
 
 
 def weighted_map(matches: VocMatches, weights: np.ndarray) -> np.ndarray:
@@ -61,6 +83,11 @@ def weighted_map(matches: VocMatches, weights: np.ndarray) -> np.ndarray:
     return _MeanCurve(matches).mean_ap(np.asarray(weights, np.float64))
 
 
+def weighted_ap(matches: VocMatches, weights: np.ndarray) -> np.ndarray:
+    """AP of every class with weighted images, as `weighted_map`: float64 `[classes, R]`."""
+    return _MeanCurve(matches).ap(np.asarray(weights, np.float64))
+
+
 class _MeanCurve:
     """The part of the computation that all resamples of one run share."""
 
@@ -73,14 +100,18 @@ class _MeanCurve:
         """Elements per resample of the largest intermediate array."""
         return max([self._num_gt.shape[1], *(len(curve.tp_images) for curve in self._classes)])
 
-    def mean_ap(self, weights: np.ndarray) -> np.ndarray:
-        """Weights `[images, R]`, the result `[R]`."""
+    def ap(self, weights: np.ndarray) -> np.ndarray:
+        """Weights `[images, R]`, the result `[C, R]`; NaN for a class without objects."""
         num_gt = self._num_gt @ weights
         areas = np.array([curve.area(weights) for curve in self._classes]).reshape(num_gt.shape)
-        ap = np.divide(areas, num_gt, out=np.zeros_like(areas), where=num_gt > 0)
-        classes = (num_gt > 0).sum(axis=0)
+        return np.divide(areas, num_gt, out=np.full_like(areas, np.nan), where=num_gt > 0)
+
+    def mean_ap(self, weights: np.ndarray) -> np.ndarray:
+        """Weights `[images, R]`, the result `[R]`; NaN without objects of any class."""
+        ap = self.ap(weights)
+        classes = np.count_nonzero(~np.isnan(ap), axis=0)
         undefined = np.full(len(classes), np.nan)
-        return np.divide(ap.sum(axis=0), classes, out=undefined, where=classes > 0)
+        return np.divide(np.nansum(ap, axis=0), classes, out=undefined, where=classes > 0)
 
 
 class _ClassCurve:
