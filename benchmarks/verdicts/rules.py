@@ -115,11 +115,11 @@ def _prior(variances: np.ndarray, degrees: int) -> tuple[float, float]:
     """The variance that all are shrunk to, and the degrees of freedom that it is worth."""
     logs = np.log(variances)
     excess = logs.var(ddof=1) - special.polygamma(1, degrees / 2)
-    most = 1e4
-    if excess <= special.polygamma(1, most / 2):
-        worth = most
-    else:
-        worth = 2 * optimize.brentq(lambda x: special.polygamma(1, x) - excess, 1e-3, most)
+    worth = most = 1e4
+    if excess > special.polygamma(1, most / 2):
+        # It is a tuple only with full_output.
+        half: float = optimize.brentq(lambda x: special.polygamma(1, x) - excess, 1e-3, most)  # pyright: ignore[reportAssignmentType]
+        worth = 2 * half
     shift = special.digamma(worth / 2) - np.log(worth / 2)
     shift -= special.digamma(degrees / 2) - np.log(degrees / 2)
     return float(np.exp(logs.mean() + shift)), worth

@@ -6,7 +6,7 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import optimize, stats
+from scipy import optimize, special, stats
 
 # Information is computed with the seed variance that the true one exceeds with this probability.
 _VARIANCE_EXCEEDED = 0.25
@@ -92,8 +92,8 @@ class VarianceComponents:
         """
         of_seeds = self._of_seeds(self.seed_variance)
         error = np.sqrt(self.image_variance + of_seeds)
-        by_images = self.image_variance * stats.t.isf(chance / 2, self.images - 1)
-        by_seeds = of_seeds * stats.t.isf(chance / 2, self.seed_degrees)
+        by_images = self.image_variance * _t_quantile(chance / 2, self.images - 1)
+        by_seeds = of_seeds * _t_quantile(chance / 2, self.seed_degrees)
         return float((by_images + by_seeds) / error) if error > 0 else 0.0
 
     def p(self, mean: float) -> float:
@@ -125,7 +125,7 @@ class VarianceComponents:
         Information is the inverse of the variance of the mean. So that few seeds that agree by
         chance do not claim too much of it, the seed variance is replaced by its upper quartile.
         """
-        least = stats.chi2.ppf(_VARIANCE_EXCEEDED, self.seed_degrees) / self.seed_degrees
+        least = float(special.chdtri(self.seed_degrees, 1 - _VARIANCE_EXCEEDED)) / self.seed_degrees
         upper = self.seed_variance / least
         variances = [
             self.image_variance + replace(self, seeds=seeds)._of_seeds(upper) for seeds in looks
@@ -155,3 +155,8 @@ class VarianceComponents:
 
     def _of_seeds(self, seed_variance: float) -> float:
         return seed_variance * (1 / self.seeds + self.overlap)
+
+
+def _t_quantile(tail: float, degrees: float) -> float:
+    """What Student's t exceeds with this probability."""
+    return -float(special.stdtrit(degrees, tail))
