@@ -118,12 +118,12 @@ def find_leaks(splits: Mapping[str, Sequence[Record]], progress: bool = True) ->
         leak
         for other, split in itertools.combinations(present, 2)
         if not _same_files(splits[other], splits[split])
-        for leak in _between((other, *hashed[other]), (split, *hashed[split]))
+        for leak in _between(split, other, hashed)
     ]
 
 
-def _between(others: tuple[str, *_Hashed], ours: tuple[str, *_Hashed]) -> list[Leak]:
-    (other, other_images, other_hashes), (split, images, hashes) = others, ours
+def _between(split: str, other: str, hashed: Mapping[str, _Hashed]) -> list[Leak]:
+    (images, hashes), (other_images, other_hashes) = hashed[split], hashed[other]
     if not (images and other_images):
         return []
     index, bits = closest(hashes, other_hashes)

@@ -23,18 +23,17 @@ _BINS_AN_OCTAVE = 3
 def class_counts(summary: Summary) -> Plot:
     """Objects by class and split."""
     entries = summary["classes"][::-1]
-    if len(entries) > 2 * _ROWS:
-        groups = {"the most frequent classes": entries[:_ROWS], "the rarest": entries[-_ROWS:]}
-    else:
-        groups = {"": entries[:_ROWS], " ": entries[_ROWS:]}
+    too_many = len(entries) > 2 * _ROWS
+    groups = [entries[:_ROWS], entries[-_ROWS:] if too_many else entries[_ROWS:]]
+    titles = ("the most frequent classes", "the rarest") if too_many else ("", "")
     panels = [
-        draw_bars([(e["name"], _parts(e["objects"])) for e in group], "objects", title.strip())
-        for title, group in groups.items()
+        draw_bars([(e["name"], _parts(e["objects"])) for e in group], "objects", title)
+        for title, group in zip(titles, groups, strict=True)
         if group
     ]
     splits = [split["name"] for split in summary["splits"]]
     caption = "Each panel has its own scale." if len(panels) > 1 else ""
-    if len(entries) > 2 * _ROWS:
+    if too_many:
         caption += f" {2 * _ROWS} of {len(entries)} classes; the table has all."
     rows = [(e["name"], *(e["objects"][split] for split in splits)) for e in entries]
     return make_plot(
