@@ -109,7 +109,7 @@ class MeasuredImages:
         """Write as JSON."""
         content = {"class_names": self.class_names, "split": self.split, "counts": self.counts}
         images = {"images": _as_json(self.records), "val": _as_json(self.val)}
-        leaks = list(map(dataclasses.asdict, self.leaks))
+        leaks = [dataclasses.asdict(leak) for leak in self.leaks]
         write_json(path, content | images | {"leaks": leaks})
 
     @classmethod

@@ -52,7 +52,7 @@ def summarize(dataset: DataSet, objects: Objects, config: Config, leaks: Sequenc
         "leaks": {
             "sentences": describe_leaks(leaks, counts),
             "lines": list_leaks(leaks, counts),
-            "pairs": list(map(dataclasses.asdict, leaks)),
+            "pairs": [dataclasses.asdict(leak) for leak in leaks],
         },
         "report": _report(dataset),
     }

@@ -39,7 +39,7 @@ def summarize(plan: Plan, images: MeasuredImages, measured: Measured) -> Report:
         "data": _data(plan, images),
         "leaks": {
             "sentences": describe_leaks(images.leaks, images.counts),
-            "images": list(map(dataclasses.asdict, images.leaks)),
+            "images": [dataclasses.asdict(leak) for leak in images.leaks],
         },
         "settings": dataclasses.asdict(plan.shared),
         "seeds": list(plan.seeds),
