@@ -1,4 +1,5 @@
 import json
+import os
 import re
 import subprocess
 import sys
@@ -12,11 +13,13 @@ from PIL import Image
 
 from tests.helpers import ROOT
 from tests.helpers.exported_input import input_shape
+from tests.helpers.full_disk import full_disk
 from tests.helpers.made_run import NAMES, SIZE, some_images, write_copy, write_run
 from utils.boxes import nms
 from utils.errors import UserError
 from utils.letterbox import fit_image
 from utils.postprocess import PREDICTION
+from yolo4.environment.failures import describe_failure
 from yolo4.export import command
 from yolo4.export.command import export
 from yolo4.export.description import describe
@@ -275,3 +278,25 @@ def test_from_the_command_line(run, tmp_path):
     )
     assert (bad.returncode, bad.stderr.count("\n")) == (2, 1)
     assert "not a run folder" in bad.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a limit of POSIX")
+@pytest.mark.parametrize(
+    "form",
+    [
+        "keras",
+        *(pytest.param(f, marks=pytest.mark.slow) for f in ("onnx", "openvino", "saved_model")),
+        "darknet",
+    ],
+)
+def test_a_full_disk_is_one_line_and_leaves_the_last_export(run, tmp_path, form):
+    target = tmp_path / FORMATS[form].file
+    target.parent.mkdir(exist_ok=True)
+    if not FORMATS[form].folder_contents:
+        target.write_text("the last export")
+    before = sorted(tmp_path.rglob("*"))
+    with full_disk(60_000), pytest.raises(OSError, match="File too large") as caught:
+        export(ExportOptions(str(run.folder), form, str(tmp_path)))
+    assert str(tmp_path) in describe_failure(caught.value)
+    assert ".tmp" not in describe_failure(caught.value)
+    assert sorted(tmp_path.rglob("*")) == before
