@@ -38,9 +38,9 @@ class FakeNetworks:
 @pytest.mark.parametrize(
     ("milliseconds", "fastest"),
     [
-        ({1: 2, 2: 8, 4: 20}, 1),  # images in flight push each other out of the cache
-        ({1: 8, 2: 8, 4: 40}, 2),
-        ({1: 8, 2: 8, 4: 8}, 4),
+        ({1: 2, 2: 30, 4: 90}, 1),  # images in flight push each other out of the cache
+        ({1: 20, 2: 4, 4: 90}, 2),
+        ({1: 30, 2: 40, 4: 4}, 4),
     ],
 )
 def test_the_number_of_streams_with_most_images_a_second(
@@ -52,7 +52,7 @@ def test_the_number_of_streams_with_most_images_a_second(
 
 
 def test_it_is_measured_once_on_each_machine(tmp_path, monkeypatch):
-    networks = FakeNetworks({1: 1, 2: 4}, monkeypatch, cores=2)
+    networks = FakeNetworks({1: 1, 2: 50}, monkeypatch, cores=2)
     file = tmp_path / "streams.json"
     assert [measured_streams(networks.open, SIZE, file, "a") for _ in range(3)] == [1, 1, 1]
     assert networks.opened == [1, 2]
@@ -62,7 +62,7 @@ def test_it_is_measured_once_on_each_machine(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("content", ["", "[", "3", "{}", '{"streams": "x", "place": "a"}'])
 def test_a_damaged_result_is_measured_again(content, tmp_path, monkeypatch):
-    networks = FakeNetworks({1: 1, 2: 4}, monkeypatch, cores=2)
+    networks = FakeNetworks({1: 1, 2: 50}, monkeypatch, cores=2)
     file = tmp_path / "streams.json"
     file.write_text(content)
     assert measured_streams(networks.open, SIZE, file, "a") == 1
@@ -70,7 +70,7 @@ def test_a_damaged_result_is_measured_again(content, tmp_path, monkeypatch):
 
 
 def test_a_folder_that_cannot_be_written_is_measured_at_each_start(tmp_path, monkeypatch):
-    networks = FakeNetworks({1: 1, 2: 4}, monkeypatch, cores=2)
+    networks = FakeNetworks({1: 1, 2: 50}, monkeypatch, cores=2)
     (tmp_path / "file").write_text("")
     for _ in range(2):
         assert measured_streams(networks.open, SIZE, tmp_path / "file" / "s.json", "a") == 1
