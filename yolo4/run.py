@@ -129,7 +129,8 @@ class Run:
             UserError: the settings, class names, anchors or weights are missing, or one of the
                 first three is damaged.
         """
-        self.config(), self.class_names(), self.anchors(), self.weights()
+        for read in (self.config, self.class_names, self.anchors, self.weights):
+            read()
 
     def config(self) -> Config:
         """The settings of the run."""
