@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from scipy import optimize, special, stats
 
 # Information is computed with the seed variance that the true one exceeds with this probability.
-_VARIANCE_EXCEEDED = 0.25
+_VARIANCE_EXCEEDED = 0.1
 
 
 def holm(p: ArrayLike) -> np.ndarray:
@@ -123,7 +123,7 @@ class VarianceComponents:
         """The information of studies with so many seeds, as a share of the last one's.
 
         Information is the inverse of the variance of the mean. So that few seeds that agree by
-        chance do not claim too much of it, the seed variance is replaced by its upper quartile.
+        chance do not claim too much of it, the seed variance is replaced by its upper 90% limit.
         """
         least = float(special.chdtri(self.seed_degrees, 1 - _VARIANCE_EXCEEDED)) / self.seed_degrees
         upper = self.seed_variance / least
