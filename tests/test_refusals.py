@@ -48,6 +48,8 @@ CASES = {
     "convert broken.weights --classes none.txt": "none.txt: no such file",
     "convert broken.weights": "broken.weights: ",
     "convert run": "run/best.weights.h5: ",
+    "data --data none": "none: no such file or folder",
+    "runs --folder none": "none: no such folder",
     "export --run none": "none: no such run folder",
     "export --run without_weights": "without_weights: no weights yet",
     "export --run run --image none.jpg": "none.jpg: ",
@@ -73,7 +75,7 @@ for case in cases:
     errors, wanted, start, status = io.StringIO(), [], time.process_time(), None
     with contextlib.redirect_stderr(errors), contextlib.redirect_stdout(io.StringIO()):
         try:
-            if name in ("convert", "export"):
+            if name in ("convert", "export", "data", "runs"):
                 sys.argv = ["yolo4", name, *rest]
                 runpy.run_module("yolo4", run_name="__main__")
             else:
