@@ -78,6 +78,7 @@ def make_report(
                 for s in seeds
             ],
         },
+        "purpose": [],
         "verdict": [contrast["sentence"] for contrast in contrasts],
         "contrasts": contrasts,
         "arms": made,

@@ -5,8 +5,9 @@ from typing import Any
 
 from utils.files.lock import locked
 from utils.process.signals import explained_interruption
+from yolo4.compare.carry_out import carry_out
 from yolo4.compare.options import CompareOptions
-from yolo4.compare.study import Plan, carry_out, continue_or_start, open_study
+from yolo4.compare.study import Plan, continue_or_start, open_study
 
 
 def compare(options: CompareOptions) -> None:

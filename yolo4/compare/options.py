@@ -33,6 +33,12 @@ class CompareOptions(Config):
         "loss is as large as BCE's; for one arm: focal:protocol=matched",
         "comparison",
     )
+    split: Literal["test", "val"] | None = option(
+        None,
+        "the images that are measured: val to explore, test to confirm what was chosen; None: "
+        "test if the data has it, else val",
+        "comparison",
+    )
     output: str = option(
         "comparison", "folder of the study; a study that is there is continued", "comparison"
     )

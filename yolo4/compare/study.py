@@ -1,19 +1,16 @@
-"""Runs a study: every arm with every seed, starting or continuing."""
+"""The plan of a study: which runs it has, new or continued."""
 
 import dataclasses
-import time
 from pathlib import Path
 
 from utils.annotations import load_dataset
 from utils.errors import UserError
 from utils.inspection.leaks import find_leaks, list_leaks
 from utils.printable import printable
-from utils.process.children import ChildKilledError, call_in_child
 from utils.text import chosen_class_names
 from yolo4.compare.arms import Arm, parse_arms
 from yolo4.compare.options import CompareOptions
 from yolo4.compare.study_files import MeasuredImages, Study, StudyRun, read_object, write_json
-from yolo4.compare.worker import train_and_measure
 from yolo4.config import Config, differing_settings
 from yolo4.inference.records import choose_records
 from yolo4.options import flag, from_mapping, option_fields
@@ -65,7 +62,8 @@ def continue_or_start(options: CompareOptions) -> Plan:
     data = options.data or (str(make_sample_data(SAMPLE_DATA)),)
     options = dataclasses.replace(options, data=data)
     study = Study(Path(options.output))
-    _check_same(study, options)
+    if study.options_file.is_file():
+        options = _continued(study, options)
     images = _measured_images(options)
     images.save(study.images_file)
     values = {field.name: getattr(options, field.name) for field in option_fields(options)}
@@ -92,49 +90,20 @@ def open_study(folder: str) -> Plan:
     return _plan(study, _stored_options(study))
 
 
-def carry_out(plan: Plan) -> None:
-    """Do the unfinished runs one after another, each in a separate process.
-
-    If a training diverges, the study records that and continues with the next run.
-
-    Raises:
-        UserError: the data or the settings do not allow training.
-    """
-    runs = plan.runs()
-    durations: list[float] = []
-    for number, (arm, seed, run) in enumerate(runs, start=1):
-        if run.is_done or run.failure is not None:
-            continue
-        left = sum(not (other.is_done or other.failure) for _, _, other in runs[number - 1 :])
-        print(
-            f"\nrun {number} of {len(runs)}: {arm.name}, seed {seed}{_time_left(durations, left)}"
+def _continued(study: Study, options: CompareOptions) -> CompareOptions:
+    """The options with which a study is continued; its runs are measured on the same split."""
+    _check_same(study, _stored_options(study), options)
+    split = MeasuredImages.load(study.images_file).split
+    if options.split not in (None, split):
+        raise UserError(
+            f"{study.folder}: its runs are measured on {split} images, not on {options.split}; "
+            "name another --output"
         )
-        start = time.perf_counter()
-        try:
-            call_in_child(train_and_measure, plan.study.folder, arm, plan.shared, seed)
-        except ChildKilledError:
-            print(
-                f"error: {arm.name}, seed {seed}: the process was killed; too little memory? "
-                "The same command tries this run again"
-            )
-            continue
-        if run.failure:
-            print(printable(f"failed: {arm.name}, seed {seed}: {run.failure}"))
-        durations.append(time.perf_counter() - start)
+    return dataclasses.replace(options, split=split)
 
 
-def _time_left(durations: list[float], left: int) -> str:
-    if not durations:
-        return ""
-    minutes = left * sum(durations) / len(durations) / 60
-    return f", about {minutes:.0f} min left"
-
-
-def _check_same(study: Study, options: CompareOptions) -> None:
-    """Refuse to change what the finished runs of a study share."""
-    if not study.options_file.is_file():
-        return
-    stored = _stored_options(study)
+def _check_same(study: Study, stored: CompareOptions, options: CompareOptions) -> None:
+    """Refuse to change what the runs of a study share."""
     for name in differing_settings(stored, options):
         if name not in _MAY_CHANGE:
             raise UserError(
@@ -151,7 +120,7 @@ def _stored_options(study: Study) -> CompareOptions:
 def _measured_images(options: CompareOptions) -> MeasuredImages:
     names = chosen_class_names(options.classes) if options.classes else None
     dataset = load_dataset(options.data, names, options.on_bad_data, options.split_seed)
-    split, records = choose_records(dataset.splits, None)
+    split, records = choose_records(dataset.splits, options.split)
     counts = {name: len(images) for name, images in dataset.splits.items()}
     leaks = tuple(find_leaks(dataset.splits))
     if leaks:

@@ -8,9 +8,11 @@ from PIL import Image
 from tests.helpers.study_folder import detect_first, make_images, make_plan
 from utils.errors import UserError
 from utils.process.children import ChildKilledError
+from yolo4.compare import carry_out as carrying_out
 from yolo4.compare import study as studies
+from yolo4.compare.carry_out import carry_out
 from yolo4.compare.options import CompareOptions
-from yolo4.compare.study import carry_out, continue_or_start, open_study
+from yolo4.compare.study import continue_or_start, open_study
 from yolo4.compare.study_files import MeasuredImages, Study, save_detections, write_json
 from yolo4.compare.worker import train_and_measure
 from yolo4.sample_data.make import make_sample_data
@@ -36,7 +38,7 @@ def runs(monkeypatch):
         save_detections(folder.detections_file, detect_first(images, 1))
 
     images = None
-    monkeypatch.setattr(studies, "call_in_child", run)
+    monkeypatch.setattr(carrying_out, "call_in_child", run)
 
     def with_images(made):
         nonlocal images
@@ -135,6 +137,22 @@ def test_a_study_is_extended_but_not_changed(options):
         UserError, match=r"study: found a study with --epochs 100, not 7; name another --output"
     ):
         continue_or_start(dataclasses.replace(options, epochs=7))
+
+
+def test_a_study_is_measured_on_one_split(options):
+    explored = dataclasses.replace(options, split="val")
+    assert MeasuredImages.load(continue_or_start(explored).study.images_file).split == "val"
+    again = continue_or_start(options)  # no split is named, so it stays the same
+    images = MeasuredImages.load(again.study.images_file)
+    assert images.split == "val"
+    assert [r.image for r in images.records] == [r.image for r in images.val]
+    with pytest.raises(UserError, match="measured on val images, not on test; name another"):
+        continue_or_start(dataclasses.replace(options, split="test"))
+
+
+def test_without_a_split_test_images_are_measured(options):
+    images = MeasuredImages.load(continue_or_start(options).study.images_file)
+    assert (images.split, len(images.records)) == ("test", 2)
 
 
 @pytest.mark.parametrize(

@@ -28,5 +28,5 @@ def write_outcome(plan: Plan) -> Report:
     page = render(report, plan.study.folder)
     figures = without_pictures(report)
     write_json(plan.study.report_file, figures)
-    print("", *report["verdict"], f"\nreport: {page}", sep="\n")
+    print("", *report["purpose"], *report["verdict"], f"\nreport: {page}", sep="\n")
     return figures

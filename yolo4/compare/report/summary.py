@@ -15,6 +15,7 @@ from yolo4.compare.conclusion import conclude
 from yolo4.compare.contrast import Contrast, NotComparable
 from yolo4.compare.design import Design
 from yolo4.compare.pairing import check_pairing
+from yolo4.compare.purpose import purpose
 from yolo4.compare.report.arm_summary import summarize_arm
 from yolo4.compare.report.figures import Report
 from yolo4.compare.report.measured import Measured
@@ -52,6 +53,7 @@ def summarize(plan: Plan, images: MeasuredImages, measured: Measured) -> Report:
             "reason": "; ".join(pairing.not_comparable.values()) or None,
             "fingerprints": pairing.fingerprints,
         },
+        "purpose": purpose(plan.arms, images.split),
         "verdict": [contrast.sentence for contrast in contrasts],
         "contrasts": [contrast.to_dict() for contrast in contrasts],
         "arms": [summarize_arm(plan, arm, images, measured[arm.name]) for arm in plan.arms],
