@@ -5,8 +5,8 @@ from typing import Any
 
 from utils.files.lock import locked
 from utils.process.signals import explained_interruption
-from yolo4.compare.carry_out import carry_out
 from yolo4.compare.options import CompareOptions
+from yolo4.compare.running.carry_out import carry_out
 from yolo4.compare.study import Plan, continue_or_start, open_study
 
 

@@ -33,7 +33,7 @@ class StudyRun(Run):
 
     @property
     def diagnosis_file(self) -> Path:
-        """The analysis of the confidence loss, JSON; see `yolo4.compare.diagnosis`."""
+        """The analysis of the confidence loss, JSON; see `yolo4.compare.loss.diagnosis`."""
         return self.folder / "diagnosis.json"
 
     @property
@@ -185,7 +185,7 @@ def load_detections(path: Path) -> list[Detections]:
 
 
 def read_diagnosis(path: Path) -> dict[str, Any]:
-    """Read what `yolo4.compare.diagnosis.diagnose` returned, from any version.
+    """Read what `yolo4.compare.loss.diagnosis.diagnose` returned, from any version.
 
     Raises:
         UserError: the file is missing or is not JSON.

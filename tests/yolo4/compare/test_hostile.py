@@ -13,7 +13,7 @@ from tests.helpers.study_folder import begin_run, make_images, make_plan
 from utils.errors import FileError
 from utils.metrics.history import read_history
 from utils.records import Detections
-from yolo4.compare.diagnosis import stored_epochs
+from yolo4.compare.loss.diagnosis import stored_epochs
 from yolo4.compare.pairing import check_pairing
 from yolo4.compare.study_files import (
     MeasuredImages,

@@ -8,13 +8,13 @@ from PIL import Image
 from tests.helpers.study_folder import detect_first, make_images, make_plan
 from utils.errors import UserError
 from utils.process.children import ChildKilledError
-from yolo4.compare import carry_out as carrying_out
 from yolo4.compare import study as studies
-from yolo4.compare.carry_out import carry_out
 from yolo4.compare.options import CompareOptions
+from yolo4.compare.running import carry_out as carrying_out
+from yolo4.compare.running.carry_out import carry_out
+from yolo4.compare.running.worker import train_and_measure
 from yolo4.compare.study import continue_or_start, open_study
 from yolo4.compare.study_files import MeasuredImages, Study, save_detections, write_json
-from yolo4.compare.worker import train_and_measure
 from yolo4.sample_data.make import make_sample_data
 
 pytestmark = pytest.mark.quick

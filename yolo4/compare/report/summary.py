@@ -15,7 +15,7 @@ from yolo4.compare.conclusion import conclude
 from yolo4.compare.contrast import Contrast, NotComparable
 from yolo4.compare.design import Design
 from yolo4.compare.pairing import check_pairing
-from yolo4.compare.purpose import purpose
+from yolo4.compare.planning.purpose import purpose
 from yolo4.compare.report.arm_summary import summarize_arm
 from yolo4.compare.report.figures import Report
 from yolo4.compare.report.measured import Measured

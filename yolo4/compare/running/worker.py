@@ -54,8 +54,8 @@ def _shared_settings(study: Study, shared: Config, run: StudyRun, seed: int) -> 
 
 
 def _train(run: StudyRun, arm: Arm, shared: Config, seed: int) -> None:
-    from yolo4.compare.diagnosis import LossAnalysisCallback
-    from yolo4.compare.matching import matched_gain
+    from yolo4.compare.loss.diagnosis import LossAnalysisCallback
+    from yolo4.compare.loss.matching import matched_gain
     from yolo4.train.loop import resume_run, start_run
     from yolo4.train.setup import TrainingSetup, prepare
     from yolo4.train.state.progress import recover_progress
@@ -81,7 +81,7 @@ def _train(run: StudyRun, arm: Arm, shared: Config, seed: int) -> None:
 def _measure(run: StudyRun, images: MeasuredImages) -> None:
     """Analyze the confidence loss with the best weights, and detect objects in the test images."""
     from utils.postprocess import EVALUATION
-    from yolo4.compare.diagnosis import diagnose
+    from yolo4.compare.loss.diagnosis import diagnose
     from yolo4.inference.detector import Detector
     from yolo4.inference.records import detect_records
 

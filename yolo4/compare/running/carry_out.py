@@ -4,8 +4,8 @@ import time
 
 from utils.printable import printable
 from utils.process.children import ChildKilledError, call_in_child
+from yolo4.compare.running.worker import train_and_measure
 from yolo4.compare.study import Plan
-from yolo4.compare.worker import train_and_measure
 
 
 def carry_out(plan: Plan) -> None:

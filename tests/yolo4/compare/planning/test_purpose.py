@@ -1,7 +1,7 @@
 import pytest
 
 from yolo4.compare.arms import parse_arms
-from yolo4.compare.purpose import purpose
+from yolo4.compare.planning.purpose import purpose
 
 pytestmark = pytest.mark.quick
 

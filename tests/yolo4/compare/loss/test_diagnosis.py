@@ -12,9 +12,9 @@ from nets.losses import confidence_loss
 from tests.helpers.yolov4 import LEVELS, make_loss
 from utils.boxes import iou
 from utils.records import Record
-from yolo4.compare import diagnosis
-from yolo4.compare.diagnosis import LossAnalysisCallback, stored_epochs
-from yolo4.compare.loss_analysis import PREDICTOR_GROUPS, LossAnalysis, cumulative_share
+from yolo4.compare.loss import diagnosis
+from yolo4.compare.loss.analysis import PREDICTOR_GROUPS, LossAnalysis, cumulative_share
+from yolo4.compare.loss.diagnosis import LossAnalysisCallback, stored_epochs
 from yolo4.config import Config
 from yolo4.run import Run
 from yolo4.train.optimizer.optimizers import SGD
@@ -239,6 +239,7 @@ class TestFinal:
 
 
 class TestCumulativeShare:
+    @pytest.mark.quick
     def test_by_hand(self):
         shares = cumulative_share(np.array([6.0, 1.0, 0.0, 3.0]))
         assert shares["share_of_predictors"] == pytest.approx(np.linspace(0, 1, 101))

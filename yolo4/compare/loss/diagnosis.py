@@ -10,7 +10,7 @@ import keras
 from utils.files.reading import reading
 from utils.records import Record
 from yolo4.build import build_criterion
-from yolo4.compare.loss_analysis import LossAnalysis
+from yolo4.compare.loss.analysis import LossAnalysis
 from yolo4.compare.study_files import read_json, write_json
 from yolo4.config import Config
 from yolo4.inference.keras_network import load_network

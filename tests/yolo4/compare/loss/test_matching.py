@@ -2,7 +2,7 @@ import dataclasses
 
 import pytest
 
-from yolo4.compare.matching import gradient_norm, matched_gain
+from yolo4.compare.loss.matching import gradient_norm, matched_gain
 from yolo4.config import Config
 from yolo4.sample_data.make import make_sample_data
 from yolo4.train.setup import prepare
