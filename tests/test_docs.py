@@ -244,12 +244,13 @@ def test_columns_of_the_history_are_those_of_the_code():
 
 
 def test_keys_of_metrics_are_those_of_the_code():
+    from utils.metrics.calibration import ScoreChoice
     from utils.metrics.summary import evaluate
 
     box, label = np.array([[0, 0, 50, 50]], np.float32), np.zeros(1, np.int32)
     record = Record(Path("a.jpg"), (100, 100), box, label, np.zeros(1, bool))
     found = Detections(box, np.ones(1, np.float32), label)
-    measured = evaluate([found], [record], ["<class>"], [0.75], coco=True).to_dict()
+    measured = evaluate([found], [record], ["<class>"], [0.75], True, ScoreChoice(0.5, 1)).to_dict()
     measured["source"] = {}
     measured["voc"]["by_iou"] = {"<iou>": 0}
     best = measured["best_f1"]

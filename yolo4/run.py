@@ -10,6 +10,7 @@ from utils.anchors import read_anchors
 from utils.errors import UserError
 from utils.files.intact import previous_path
 from utils.files.reading import read_utf8, refuse_pointer
+from utils.metrics.calibration import ScoreChoice
 from utils.text import read_class_names
 from yolo4.config import Config
 
@@ -55,6 +56,11 @@ class Run:
     def best_weights(self) -> Path:
         """Weights with the highest validation mAP."""
         return self.folder / "best.weights.h5"
+
+    @property
+    def score_choice_file(self) -> Path:
+        """The score threshold and temperature that validation images chose for them, JSON."""
+        return self.folder / "score_choice.json"
 
     @property
     def top_folder(self) -> Path:
@@ -131,6 +137,15 @@ class Run:
         """
         for read in (self.config, self.class_names, self.anchors, self.weights):
             read()
+
+    def score_choice(self) -> ScoreChoice | None:
+        """What validation images chose for the scores; None in runs of older versions.
+
+        Raises:
+            UserError: the file is damaged.
+        """
+        file = self.score_choice_file
+        return ScoreChoice.load(file) if file.is_file() else None
 
     def config(self) -> Config:
         """The settings of the run."""

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 
 from tests.helpers.report_sample import make_report
+from utils.metrics.calibration import ScoreChoice
 from utils.records import Detections, Record
 from yolo4.compare.arms import parse_arms
 from yolo4.compare.study import Plan
@@ -15,6 +16,8 @@ from yolo4.config import Config
 
 NAMES = ("cat", "dog")
 SIDE = 64
+# What validation images chose in each finished run.
+VAL_THRESHOLD, VAL_TEMPERATURE = 0.865, 2.0
 
 
 def make_images(folder: Path, count: int = 6) -> MeasuredImages:
@@ -58,6 +61,7 @@ def finish_run(plan: Plan, arm_name: str, seed: int, detections, **fingerprint) 
     rows = ["epoch,images_per_second,val_loss,map50"]
     rows += ["1,10,,", "2,11,3.0,0.5", "3,12,,", "4,13,2.0,0.25"]
     run.history_file.write_text("\n".join(rows) + "\n")
+    ScoreChoice(VAL_THRESHOLD, VAL_TEMPERATURE).save(run.score_choice_file)
     write_json(run.diagnosis_file, diagnosis(plan.study.folder))
     save_detections(run.detections_file, detections)
 

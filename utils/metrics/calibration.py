@@ -1,12 +1,23 @@
-"""Do the scores of detections mean what they say?"""
+"""Do the scores of detections mean what they say, and which of them are worth keeping?"""
 
+import json
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
 
+from utils.files.reading import read_json, reading
+from utils.files.writing import write_atomically
+from utils.metrics.score_curve import ScoreCurve
 from utils.metrics.voc_map import match_voc
 from utils.records import Detections, Record
+
+# Scores nearer to 0 and 1 count as this near: their logits stay finite.
+_NEAREST = 1e-7
+_HIGHEST_TEMPERATURE = 100.0
+_HALVINGS = 40
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +47,7 @@ def calibration_curve(
     class_names: Sequence[str],
     bins: int = 10,
     iou_threshold: float = 0.5,
+    temperature: float = 1.0,
 ) -> CalibrationCurve:
     """Compare scores with how often they are correct (Guo et al. 2017, section 2).
 
@@ -50,15 +62,17 @@ def calibration_curve(
         class_names: names of the classes that the labels index.
         bins: number of bins of equal width.
         iou_threshold: fraction in (0, 1].
+        temperature: the logits of the scores are divided by it.
 
     Raises:
         ValueError: the two sequences differ in length, or a label has no class name.
     """
     matches = match_voc(detections, records, class_names, iou_threshold)
+    scores = matches.scores if temperature == 1 else _sigmoid(_logits(matches.scores) / temperature)
     edges = np.linspace(0, 1, bins + 1)
-    bin_of = np.searchsorted(edges[1:-1], matches.scores, side="right")
+    bin_of = np.searchsorted(edges[1:-1], scores, side="right")
     counts = np.bincount(bin_of, minlength=bins)
-    score_sums = np.bincount(bin_of, matches.scores, bins)
+    score_sums = np.bincount(bin_of, scores, bins)
     true_positives = np.bincount(bin_of, matches.is_tp, bins)
     empty = np.full(bins, np.nan)
     confidence, precision = (
@@ -68,3 +82,69 @@ def calibration_curve(
     distances = np.abs(true_positives - score_sums).sum()
     ece = float(distances / counts.sum()) if counts.sum() else float("nan")
     return CalibrationCurve(edges, confidence, precision, counts, ece)
+
+
+@dataclass(frozen=True)
+class ScoreChoice:
+    """What validation images choose for the scores of a network, to be used on other images.
+
+    Attributes:
+        threshold: the score with the highest F1; None if no detection is a true positive.
+        temperature: with the logits of the scores divided by it, they say best how often they are
+            correct; None without detections.
+    """
+
+    threshold: float | None
+    temperature: float | None
+
+    @classmethod
+    def of(cls, curve: ScoreCurve) -> "ScoreChoice":
+        """Choose by the curve of all classes' detections in validation images."""
+        threshold = curve.best_f1().threshold
+        temperature = fit_temperature(curve) if len(curve.scores) else None
+        return cls(None if math.isnan(threshold) else threshold, temperature)
+
+    def save(self, path: Path) -> None:
+        """Write as JSON, atomically."""
+        write_atomically(path, json.dumps(asdict(self), allow_nan=False) + "\n")
+
+    @classmethod
+    def load(cls, path: Path) -> "ScoreChoice":
+        """Read what `save` has written.
+
+        Raises:
+            UserError: the file is missing or holds something else.
+        """
+        stored = read_json(path)
+        with reading(path, "an object with a threshold and a temperature"):
+            values = (stored["threshold"], stored["temperature"])
+            return cls(*(None if value is None else float(value) for value in values))
+
+
+def fit_temperature(curve: ScoreCurve) -> float:
+    """The temperature with the highest likelihood (Guo et al. 2017, section 4.2).
+
+    Args:
+        curve: of detections in validation images, at least one.
+
+    Returns:
+        The logits of the scores are to be divided by it; from 0.01 to 100. Below 1, the scores were
+        underconfident.
+    """
+    logits = _logits(curve.scores)
+    low, high = -math.log(_HIGHEST_TEMPERATURE), math.log(_HIGHEST_TEMPERATURE)
+    # The negative log-likelihood is convex in the inverse temperature: its derivative has one zero.
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        derivative = float(((_sigmoid(math.exp(middle) * logits) - curve.is_tp) * logits).sum())
+        low, high = (middle, high) if derivative < 0 else (low, middle)
+    return math.exp(-(low + high) / 2)
+
+
+def _logits(scores: np.ndarray) -> np.ndarray:
+    scores = np.clip(np.asarray(scores, np.float64), _NEAREST, 1 - _NEAREST)
+    return np.log(scores / (1 - scores))
+
+
+def _sigmoid(logits: np.ndarray) -> np.ndarray:
+    return 0.5 + 0.5 * np.tanh(logits / 2)

@@ -112,6 +112,11 @@ class ScoreCurve:
             return precision, undefined, undefined.copy()
         return precision, tp / self.num_gt, 2.0 * tp / (kept + self.num_gt)
 
+    def point(self, threshold: float) -> OperatingPoint:
+        """Precision, recall and F1 of the detections that score at least the threshold."""
+        values = self.at(np.array([threshold]))
+        return OperatingPoint(threshold, *(float(value[0]) for value in values))
+
     def best_f1(self) -> OperatingPoint:
         """The point with the highest F1, at the highest such threshold; NaN without TP."""
         if self.num_gt == 0 or not self.is_tp.any():

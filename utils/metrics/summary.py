@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from utils.metrics.calibration import ScoreChoice
 from utils.metrics.coco_map import evaluate_coco
-from utils.metrics.score_curve import ScoreCurve, percent
+from utils.metrics.score_curve import OperatingPoint, ScoreCurve, percent
 from utils.metrics.voc_map import VocResult, VocScores, evaluate_voc
 from utils.records import Detections, Record
 
@@ -22,20 +23,32 @@ class Metrics:
         images: number of images.
         voc: AP by VOC's rules at each IoU threshold, with the score curves.
         coco: AP by COCO's rules (`utils.metrics.coco_map.evaluate_coco`); None if not asked for.
+        choice: what other images have chosen for the scores; None if nothing is known.
     """
 
     images: int
     voc: VocResult
     coco: dict[str, float] | None
+    choice: ScoreChoice | None = None
 
     @property
     def map50(self) -> float:
         """VOC mean AP (area under the curve) at IoU 0.5, a fraction of 1; NaN without objects."""
         return self.voc.map
 
+    @property
+    def at_chosen_threshold(self) -> OperatingPoint | None:
+        """Of all classes together at the threshold that other images have chosen, if one is known.
+
+        The best F1 of the measured images themselves is too high, since they choose its threshold.
+        """
+        if self.choice is None or self.choice.threshold is None:
+            return None
+        return self.voc.main.overall.point(self.choice.threshold)
+
     def to_dict(self) -> dict[str, Any]:
         """The numbers for JSON: fractions of 1, None if undefined."""
-        names, main = self.voc.class_names, self.voc.main
+        names, main, point = self.voc.class_names, self.voc.main, self.at_chosen_threshold
         num_gt = [curve.num_gt for curve in main.classes]
         best = [asdict(curve.best_f1()) for curve in main.classes]
         by_iou = {f"{iou:g}": _voc(names, scores) for iou, scores in self.voc.by_iou.items()}
@@ -48,6 +61,7 @@ class Metrics:
                 "overall": asdict(main.overall.best_f1()),
                 "classes": dict(zip(names, best, strict=True)),
             },
+            "at_val_threshold": point and asdict(point),
             "coco": self.coco,
         }
         return _without_nan(values)
@@ -81,6 +95,12 @@ class Metrics:
         num_gt = str(main.overall.num_gt)
         rows.append(("all classes", num_gt, *map(percent, ap), *_best(main.overall)))
         text = [f"{self.images} images, IoU {main.iou_threshold:g}", "", *_aligned(rows), ""]
+        if (point := self.at_chosen_threshold) is not None:
+            text.append(
+                f"at score {point.threshold:.3g}, which validation images chose: F1 "
+                f"{percent(point.f1)}, precision {percent(point.precision)}, recall "
+                f"{percent(point.recall)}"
+            )
         left_out = self.voc.classes_without_objects
         if left_out:
             text.append(f"without objects, left out of the means: {', '.join(left_out)}")
@@ -99,6 +119,7 @@ def evaluate(
     class_names: Sequence[str],
     iou_thresholds: Sequence[float] = (0.5,),
     coco: bool = False,
+    choice: ScoreChoice | None = None,
 ) -> Metrics:
     """Score detections against annotated images.
 
@@ -108,14 +129,14 @@ def evaluate(
         class_names: names of the classes that the labels index.
         iou_thresholds: of VOC's AP; 0.5 is always measured.
         coco: also evaluate by COCO's rules, which takes longer.
+        choice: what other images have chosen for the scores of this detector.
 
     Raises:
         ValueError: the two sequences differ in length, or a label has no class name.
     """
     voc = evaluate_voc(detections, records, class_names, iou_thresholds)
-    return Metrics(
-        len(records), voc, evaluate_coco(detections, records, class_names) if coco else None
-    )
+    by_coco = evaluate_coco(detections, records, class_names) if coco else None
+    return Metrics(len(records), voc, by_coco, choice)
 
 
 def _voc(names: Sequence[str], scores: VocScores) -> dict[str, Any]:

@@ -126,7 +126,12 @@ def _measure(run: Run, images: _Images, options: EvaluateOptions) -> Metrics:
         shape=(lambda record: detector.fit(record.size).input_size) if options.rect else None,
     )
     return summary.evaluate(
-        detections, images.records, images.class_names, options.iou_thresholds, coco=True
+        detections,
+        images.records,
+        images.class_names,
+        options.iou_thresholds,
+        coco=True,
+        choice=run.score_choice(),
     )
 
 

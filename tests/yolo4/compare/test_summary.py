@@ -8,6 +8,8 @@ import pytest
 from tests.helpers.fake_packages import only_packages
 from tests.helpers.study_folder import (
     NAMES,
+    VAL_TEMPERATURE,
+    VAL_THRESHOLD,
     begin_run,
     detect_first,
     finish_run,
@@ -53,13 +55,37 @@ def test_metrics_of_the_arms(report):
     assert bce["metrics"]["voc_map"]["mean"] == pytest.approx(1 / 2)
     assert bce["metrics"]["voc_map"]["sd"] == pytest.approx((2 / 6) / 2**0.5)
     assert focal["ap"]["cat"]["values"] == pytest.approx({"0": 2 / 3, "1": 1})
-    assert focal["metrics"]["best_f1"]["values"]["1"] == pytest.approx(1)
-    assert focal["metrics"]["best_threshold"]["values"]["1"] == pytest.approx(0.85)
     assert focal["errors"] == {
-        "localization": 0, "class": 0, "background": 0, "duplicate": 0, "missed": 1
+        "localization": 0, "class": 0, "background": 0, "duplicate": 0, "missed": 2
     }  # fmt: skip
     assert ohem["metrics"]["voc_map"] == {"mean": None, "sd": None, "values": {}}
     assert ohem["errors"] is None
+
+
+def test_f1_errors_and_temperature_are_those_that_validation_images_chose(report):
+    bce, focal, _ = report["arms"]
+    assert focal["metrics"]["threshold"]["values"] == {"0": VAL_THRESHOLD, "1": VAL_THRESHOLD}
+    # At it 4 of the 6 objects are found, while a lower one would find them all.
+    assert focal["metrics"]["f1"]["values"]["1"] == pytest.approx(8 / 10)
+    assert focal["errors"]["missed"] == 2
+    # 0.9 becomes 0.75 with the temperature of 2, and 0.89 and 0.1 by the same formula:
+    scaled = [1 / (1 + (1 / score - 1) ** (1 / VAL_TEMPERATURE)) for score in (0.9, 0.89, 0.1)]
+    assert bce["metrics"]["scaled_ece"]["values"]["0"] == pytest.approx(
+        (2 - scaled[0] - scaled[1] + 6 * scaled[2]) / 8
+    )
+
+
+def test_a_run_of_an_older_version_has_no_threshold(plan, images):
+    for *_, run in plan.runs():
+        run.score_choice_file.unlink(missing_ok=True)
+    measured = measure_runs(plan, images)
+    report = summarize(plan, images, measured)
+    add_pictures(report, images, measured)
+    bce = report["arms"][0]
+    assert bce["metrics"]["f1"]["mean"] is bce["metrics"]["scaled_ece"]["mean"] is None
+    assert bce["errors"] is None
+    assert bce["metrics"]["voc_map"]["mean"] == pytest.approx(1 / 2)
+    assert report["differing_images"] == []
 
 
 def test_curves_are_means_over_the_seeds(report):

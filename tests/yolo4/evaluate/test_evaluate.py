@@ -16,6 +16,7 @@ from utils.annotations import load_dataset
 from utils.errors import UserError
 from utils.files.lock import FolderInUseError
 from utils.image import ImageError
+from utils.metrics.calibration import ScoreChoice
 from utils.metrics.summary import evaluate
 from utils.postprocess import EVALUATION
 from utils.records import Detections, Record
@@ -76,6 +77,17 @@ def test_json_holds_the_numbers_and_null_where_nothing_was_measured(metrics):
     # COCO reads precision at 101 points of recall: 51 of them lie within the first half.
     assert values["coco"]["AP50"] == pytest.approx((51 / 101 + 0.5) / 2)
     assert values["coco"]["AP_large"] is None
+
+
+@pytest.mark.quick
+def test_the_threshold_that_other_images_chose_is_measured(metrics):
+    chosen = replace(metrics, choice=ScoreChoice(0.6, 1.0))
+    # One of three objects is found, and nothing else.
+    expected = {"threshold": 0.6, "precision": 1, "recall": 1 / 3, "f1": 0.5}
+    assert chosen.to_dict()["at_val_threshold"] == pytest.approx(expected)
+    assert "at score 0.6, which validation images chose: F1 50.0%" in chosen.table()
+    assert metrics.to_dict()["at_val_threshold"] is None
+    assert "validation images chose" not in metrics.table()
 
 
 @pytest.mark.quick

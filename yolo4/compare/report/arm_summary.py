@@ -67,13 +67,14 @@ def mean_and_sd(values: Mapping[int, float]) -> dict[str, Any]:
 
 def _metrics(runs: Mapping[int, MeasuredRun]) -> dict[str, dict[int, float]]:
     """Each score by seed."""
-    best = {seed: run.voc.main.overall.best_f1() for seed, run in runs.items()}
+    points = {seed: run.point for seed, run in runs.items()}
     return {
         "voc_map": {s: run.voc.map for s, run in runs.items()},
         **{name: {s: run.coco[name] for s, run in runs.items()} for name in COCO_METRICS},
         "ece": {s: run.ece for s, run in runs.items()},
-        "best_f1": {s: point.f1 for s, point in best.items()},
-        "best_threshold": {s: point.threshold for s, point in best.items()},
+        "scaled_ece": {s: run.scaled_ece for s, run in runs.items()},
+        "f1": {s: point.f1 for s, point in points.items()},
+        "threshold": {s: point.threshold for s, point in points.items()},
     }
 
 
@@ -139,13 +140,12 @@ def _none_for_nan(values: Sequence[float]) -> list[float | None]:
 
 
 def _errors(images: MeasuredImages, runs: Sequence[MeasuredRun]) -> dict[str, float] | None:
-    """Mean number of errors of each type at each run's best threshold."""
-    counts = []
-    for run in runs:
-        threshold = run.voc.main.overall.best_f1().threshold
-        if math.isnan(threshold):
-            threshold = 1.0
-        counts.append(error_types(run.detections, images.records, images.class_names, threshold))
+    """Mean number of errors of each type at the threshold that validation images chose."""
+    counts = [
+        error_types(run.detections, images.records, images.class_names, run.choice.threshold)
+        for run in runs
+        if run.choice.threshold is not None
+    ]
     return {k: float(np.mean([c[k] for c in counts])) for k in counts[0]} if counts else None
 
 

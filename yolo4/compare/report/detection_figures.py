@@ -47,14 +47,14 @@ def thresholds(report: Report) -> Plot | None:
     for key, words in (("f1", "F1"), ("precision", "precision"), ("recall", "recall")):
         figure, axes = new_axes(_HEIGHT, "", "score threshold", words)
         for i, arm in arms:
-            curve, best = arm["thresholds"], arm["metrics"]["best_threshold"]["mean"]
+            curve, chosen = arm["thresholds"], arm["metrics"]["threshold"]["mean"]
             axes.plot(curve["threshold"], with_gaps(curve[key]), **series_line(i))
-            if best is None:
+            if chosen is None:
                 continue
-            axes.axvline(best, color=series_color(i), linewidth=0.9, linestyle=":")
-            best_f1 = arm["metrics"]["best_f1"]["mean"]
-            if key == "f1" and best_f1 is not None:
-                axes.plot(best, best_f1, markersize=6, **series_marker(i))
+            axes.axvline(chosen, color=series_color(i), linewidth=0.9, linestyle=":")
+            f1 = arm["metrics"]["f1"]["mean"]
+            if key == "f1" and f1 is not None:
+                axes.plot(chosen, f1, markersize=6, **series_marker(i))
         axes.set(xlim=(0, 1), ylim=(0, 1.02))
         panels.append(figure)
     rows = [
@@ -66,9 +66,9 @@ def thresholds(report: Report) -> Plot | None:
     ]
     caption = (
         "Precision, recall and F1 of the detections that score at least the threshold, means over"
-        " the seeds. Dotted: each arm's best threshold, with its best F1 as a point. The focal loss"
-        " leads to lower scores by design, so compare the arms at their own best thresholds, not at"
-        " a common one."
+        " the seeds. Dotted: the threshold with the best F1 on each run's validation images, with"
+        " the F1 that it gives here as a point. The focal loss leads to lower scores by design, so"
+        " compare the arms at their own thresholds, not at a common one."
     )
     table = (("arm", "threshold", "f1", "precision", "recall"), rows)
     return make_plot(
@@ -105,14 +105,16 @@ def calibration(report: Report) -> Plot | None:
         "Detections in bins of their score. On the dashed line, a score of 0.7 means that 70% of"
         " such detections are correct; above it the scores are underconfident, below it"
         " overconfident. Larger points stand for more detections. ECE, the expected calibration"
-        " error, is the mean distance from the line over all detections."
+        " error, is the mean distance from the line over all detections. The table of scores has it"
+        " also after a temperature, one number per run that its validation images choose to scale"
+        " the logits of all scores (Guo et al. 2017)."
     )
     head = ("arm", "bin_low", "bin_high", "mean_score", "share_right", "detections")
     return make_plot("reliability", ("Are the scores calibrated?", caption), panels, (head, rows))
 
 
 def errors(report: Report) -> Plot | None:
-    """Types of errors at each arm's best threshold."""
+    """Types of errors at each arm's threshold."""
     arms = arms_with(report, "errors")
     if not arms:
         return None
@@ -122,8 +124,9 @@ def errors(report: Report) -> Plot | None:
     ]
     rows = [(arm["name"], *item) for _, arm in arms for item in arm["errors"].items()]
     caption = (
-        "Number of wrong detections and missed objects at each arm's best threshold, on the"
-        f" {report['data']['images']} {report['data']['split']} images, mean over the seeds."
+        "Number of wrong detections and missed objects at the threshold that each run's validation"
+        f" images chose, on the {report['data']['images']} {report['data']['split']} images, mean"
+        " over the seeds."
     )
     texts, panels = ("Types of errors", caption), [draw_dots(dots, "errors per run", start=0)]
     return make_plot("errors", texts, panels, (("arm", "kind", "count"), rows), arm_legend(report))

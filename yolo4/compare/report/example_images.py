@@ -51,8 +51,9 @@ def without_pictures(value: Any) -> Any:
 def _differing(images: MeasuredImages, measured: Measured) -> list[dict[str, Any]]:
     """The images on which the arms differ most, in the runs of the first seed that all finished.
 
-    Each arm keeps the detections above its run's best threshold. The score of an image is the
-    largest difference between two arms in true positives minus false positives and missed objects.
+    Each arm keeps the detections above the threshold that validation images chose for its run. The
+    score of an image is the largest difference between two arms in true positives minus false
+    positives and missed objects.
     """
     arms = {name: runs for name, runs in measured.items() if runs}
     seeds = set.intersection(*(set(runs) for runs in arms.values())) if arms else set()
@@ -78,8 +79,8 @@ def _differing(images: MeasuredImages, measured: Measured) -> list[dict[str, Any
 
 
 def _above_threshold(run: MeasuredRun) -> list[Detections]:
-    """The detections that score at least the run's best threshold."""
-    threshold = run.voc.main.overall.best_f1().threshold
+    """The detections that score at least the run's threshold; none without one."""
+    threshold = np.inf if run.choice.threshold is None else run.choice.threshold
     rows = [detections.scores >= threshold for detections in run.detections]
     return [
         Detections(detections.boxes[row], detections.scores[row], detections.labels[row])

@@ -3,8 +3,9 @@
 import dataclasses
 from collections.abc import Mapping
 
-from utils.metrics.calibration import calibration_curve
+from utils.metrics.calibration import ScoreChoice, calibration_curve
 from utils.metrics.coco_map import evaluate_coco
+from utils.metrics.score_curve import OperatingPoint
 from utils.metrics.voc_map import VocResult, evaluate_voc
 from utils.records import Detections
 from yolo4.compare.study import Plan
@@ -20,14 +21,25 @@ class MeasuredRun:
         detections: what its best weights detect in each test image.
         voc: AP by VOC's rules, with the score curves.
         coco: AP by COCO's rules, by name.
-        ece: expected calibration error of their scores.
+        choice: what validation images have chosen for the scores.
+        ece: expected calibration error of the scores.
+        scaled_ece: the same after the temperature; NaN without one.
     """
 
     run: StudyRun
     detections: list[Detections]
     voc: VocResult
     coco: dict[str, float]
+    choice: ScoreChoice
     ece: float
+    scaled_ece: float
+
+    @property
+    def point(self) -> OperatingPoint:
+        """Precision, recall and F1 of all classes together at validation's threshold, or NaN."""
+        if self.choice.threshold is None:
+            return OperatingPoint(*[float("nan")] * 4)
+        return self.voc.main.overall.point(self.choice.threshold)
 
 
 Measured = Mapping[str, Mapping[int, MeasuredRun]]
@@ -38,13 +50,23 @@ def measure_runs(plan: Plan, images: MeasuredImages) -> Measured:
     measured: dict[str, dict[int, MeasuredRun]] = {arm.name: {} for arm in plan.arms}
     for arm, seed, run in plan.runs():
         if run.is_done:
-            detections = load_detections(run.detections_file)
-            evaluated = (detections, images.records, images.class_names)
-            measured[arm.name][seed] = MeasuredRun(
-                run,
-                detections,
-                voc=evaluate_voc(*evaluated),
-                coco=evaluate_coco(*evaluated),
-                ece=calibration_curve(*evaluated).ece,
-            )
+            measured[arm.name][seed] = _measure(run, images)
     return measured
+
+
+def _measure(run: StudyRun, images: MeasuredImages) -> MeasuredRun:
+    detections = load_detections(run.detections_file)
+    evaluated = (detections, images.records, images.class_names)
+    choice = run.score_choice() or ScoreChoice(None, None)
+    scaled = float("nan")
+    if choice.temperature is not None:
+        scaled = calibration_curve(*evaluated, temperature=choice.temperature).ece
+    return MeasuredRun(
+        run,
+        detections,
+        voc=evaluate_voc(*evaluated),
+        coco=evaluate_coco(*evaluated),
+        choice=choice,
+        ece=calibration_curve(*evaluated).ece,
+        scaled_ece=scaled,
+    )

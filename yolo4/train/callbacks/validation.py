@@ -2,6 +2,7 @@
 
 import keras
 
+from utils.metrics.calibration import ScoreChoice
 from yolo4.build import save_weights
 from yolo4.config import Config
 from yolo4.run import Run
@@ -58,8 +59,10 @@ class Validation(keras.callbacks.Callback):
         if (score, -loss) > (progress.best_map, -progress.best_loss):
             progress.best_map, progress.best_loss, progress.best_epoch = score, loss, done
             save_weights(self.model, self.run.best_weights)
-            threshold = voc.main.overall.best_f1().threshold
             names, records = self.evaluator.class_names, self.evaluator.records
+            choice = ScoreChoice.of(voc.main.overall)
+            choice.save(self.run.score_choice_file)
+            threshold = 1.0 if choice.threshold is None else choice.threshold
             save_detections(self.run.detections_picture, records, detections, names, threshold)
 
     def _keep_top(self, score: float, loss: float, done: int) -> None:

@@ -85,6 +85,12 @@ class TestValidation:
         assert (callback.progress.best_map, callback.progress.best_epoch) == (1.0, 5)
         assert run.detections_picture.is_file()
 
+    def test_the_score_threshold_is_that_of_the_best_weights(self, run, record):
+        validate(run, record, [0], eval_period=1, epochs=1)
+        assert run.score_choice().threshold is None, "nothing is found"
+        validate(run, record, [2, 0], eval_period=1, epochs=2)
+        assert run.score_choice().threshold == 0.5
+
     def test_by_default_only_the_best_weights_are_kept(self, run, record):
         validate(run, record, [0, 1, 2], eval_period=1, epochs=3)
         assert not run.top_folder.exists()
