@@ -118,6 +118,7 @@ def _arm(name, index, seeds, classes, unfinished, rng):
                 "reason": "the loss is nan in epoch 4" if state[seed] == "failed" else None,
                 "folder": f"runs/{index}-{seed}",
                 "best_epoch": 55 if seed in done else None,
+                "last_epoch": 60 if seed in done else None,
                 "minutes": 18.2 if seed in done else None,
                 "images_per_second": 11.2 if seed in done else None,
             }

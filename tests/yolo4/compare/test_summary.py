@@ -117,6 +117,16 @@ def test_the_verdict_is_that_of_the_contrasts(report):
     assert report["pairing"]["paired"]
 
 
+def test_a_verdict_says_what_it_is_conditional_on(report):
+    focal, ohem = report["verdict"]
+    start = "After 4 epochs with equal gains, converged (the best epoch is the last in 0 of 4 runs)"
+    assert focal.startswith(f"{start}, ")
+    assert "focal" in focal.removeprefix(start)
+    start = "After 4 epochs with equal gains, converged (the best epoch is the last in 0 of 2 runs)"
+    lost = "without the 1 of 1 runs of ohem that diverged"
+    assert ohem.startswith(f"{start}, {lost}, ohem and bce cannot be compared")
+
+
 def test_runs_that_are_no_pairs_get_no_verdict(tmp_path, images):
     plan = make_plan(tmp_path, seeds=(0,))
     finish_run(plan, "bce", 0, detect_first(images, 2))

@@ -82,12 +82,13 @@ def _run(seed: int, run: StudyRun, train_images: int) -> dict[str, Any]:
     """Status and course of a run; its minutes are those of the training steps."""
     status = "done" if run.is_done else "failed" if run.failure else "missing"
     row = {"seed": seed, "status": status, "reason": run.failure, "folder": str(run.folder)}
-    row |= {"best_epoch": None, "minutes": None, "images_per_second": None}
+    row |= {"best_epoch": None, "last_epoch": None, "minutes": None, "images_per_second": None}
     if run.is_done:
         history = read_history(run.history_file)
         speeds = history["images_per_second"]
         row |= {
             "best_epoch": best_epoch(history),
+            "last_epoch": int(history["epoch"][~np.isnan(history["map50"])].max(initial=0)),
             "minutes": float((train_images / speeds).sum() / 60),
             "images_per_second": float(np.median(speeds)),
         }

@@ -17,6 +17,7 @@ from yolo4.compare.design import Design
 from yolo4.compare.pairing import check_pairing
 from yolo4.compare.planning.purpose import purpose
 from yolo4.compare.report.arm_summary import summarize_arm
+from yolo4.compare.report.conditions import conditions, with_conditions
 from yolo4.compare.report.figures import Report
 from yolo4.compare.report.measured import Measured
 from yolo4.compare.study import Plan
@@ -32,7 +33,11 @@ def summarize(plan: Plan, images: MeasuredImages, measured: Measured) -> Report:
         measured: the finished runs.
     """
     pairing = check_pairing(plan)
-    contrasts = _contrasts(plan, images, measured, pairing.not_comparable)
+    arms = [summarize_arm(plan, arm, images, measured[arm.name]) for arm in plan.arms]
+    contrasts = [
+        _with_conditions(contrast.to_dict(), arms, plan, images.split)
+        for contrast in _contrasts(plan, images, measured, pairing.not_comparable)
+    ]
     return {
         "made": time.strftime("%Y-%m-%d %H:%M"),
         "versions": _versions(),
@@ -54,9 +59,9 @@ def summarize(plan: Plan, images: MeasuredImages, measured: Measured) -> Report:
             "fingerprints": pairing.fingerprints,
         },
         "purpose": purpose(plan.arms, images.split),
-        "verdict": [contrast.sentence for contrast in contrasts],
-        "contrasts": [contrast.to_dict() for contrast in contrasts],
-        "arms": [summarize_arm(plan, arm, images, measured[arm.name]) for arm in plan.arms],
+        "verdict": [contrast["sentence"] for contrast in contrasts],
+        "contrasts": contrasts,
+        "arms": arms,
     }
 
 
@@ -72,6 +77,15 @@ def _contrasts(
     }
     seed = plan.shared.seed
     return conclude(matches, plan.arms[0].name, Design(), plan.resamples, seed, not_comparable)
+
+
+def _with_conditions(
+    contrast: dict[str, Any], arms: list[dict[str, Any]], plan: Plan, split: str
+) -> dict[str, Any]:
+    """The contrast with a sentence that begins with what it is conditional on."""
+    (arm,) = (entry for entry in arms if entry["name"] == contrast["arm"])
+    parts = conditions(arm, arms[0], plan.shared.epochs, split)
+    return contrast | {"sentence": with_conditions(contrast["sentence"], parts)}
 
 
 def _data(plan: Plan, images: MeasuredImages) -> dict[str, Any]:

@@ -1,0 +1,68 @@
+"""The words are checked by hand for every kind of study."""
+
+import pytest
+
+from yolo4.compare.report.conditions import conditions, with_conditions
+
+pytestmark = pytest.mark.quick
+
+
+def entry(name="focal", best=(4, 4, 3), last=4, failed=0, missing=0, **values):
+    """An arm's entry in a report: finished runs with these best epochs, and others."""
+    runs = [{"status": "done", "best_epoch": epoch, "last_epoch": last} for epoch in best]
+    others = ["failed"] * failed + ["missing"] * missing
+    runs += [{"status": status, "best_epoch": None, "last_epoch": None} for status in others]
+    return {"name": name, "protocol": "as_is", "overrides": {}, "runs": runs} | values
+
+
+BCE = entry("bce", best=(4, 2, 3))
+
+
+def test_a_study_in_which_most_runs_end_with_their_best_epoch_has_not_converged():
+    assert conditions(entry(best=(4, 4, 4)), BCE, 4, "test") == [
+        "after 4 epochs with equal gains",
+        "not converged (the best epoch is the last in 4 of 6 runs)",
+    ]
+    assert "converged (the best epoch is the last in 3 of 6 runs)" in conditions(
+        entry(), BCE, 4, "test"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arm", "words"),
+    [
+        (entry(protocol="matched"), "with initial gradients as large as BCE's"),
+        (entry(overrides={"confidence_gain": 4}), "with the gains of the arms' names"),
+        (entry(overrides={"focal_gamma": 1}), "with equal gains"),
+    ],
+)
+def test_the_protocol_is_named(arm, words):
+    assert conditions(arm, BCE, 16, "test")[0] == f"after 16 epochs {words}"
+
+
+def test_images_that_chose_the_epoch_are_named():
+    assert "on images that chose the epoch too" in conditions(entry(), BCE, 4, "val")
+    assert "on images that chose the epoch too" not in conditions(entry(), BCE, 4, "test")
+
+
+def test_lost_runs_are_counted_among_those_that_have_begun():
+    arm, reference = entry(failed=2, missing=1), entry("bce", failed=1)
+    assert conditions(arm, reference, 4, "test")[-2:] == [
+        "without the 2 of 5 runs of focal that diverged",
+        "without the 1 of 4 runs of bce that diverged",
+    ]
+
+
+def test_without_a_finished_run_only_lost_ones_are_named():
+    arm = entry(best=(), failed=1)
+    assert conditions(arm, entry("bce", best=()), 4, "val") == [
+        "without the 1 of 1 runs of focal that diverged"
+    ]
+
+
+def test_the_sentence_begins_with_the_conditions():
+    assert with_conditions("focal is worse.", ["after 4 epochs", "converged"]) == (
+        "After 4 epochs, converged, focal is worse."
+    )
+    assert with_conditions("Undecided: 1.", ["after 4 epochs"]) == "After 4 epochs, undecided: 1."
+    assert with_conditions("Undecided: 1.", []) == "Undecided: 1."

@@ -1,0 +1,59 @@
+"""What a verdict is conditional on, in words that begin its sentence."""
+
+from collections.abc import Mapping
+from typing import Any
+
+Entry = Mapping[str, Any]
+
+
+def conditions(arm: Entry, reference: Entry, epochs: int, split: str) -> list[str]:
+    """What the difference between two arms is conditional on: protocol, epochs, images, runs.
+
+    Args:
+        arm: its entry in the report, from `summarize_arm`.
+        reference: the reference's entry.
+        epochs: of each training.
+        split: the measured images: "val" if they chose the epoch too.
+
+    Returns:
+        Parts of a sentence. Lost runs are the only ones if none has finished.
+    """
+    lost = [text for each in (arm, reference) if (text := _lost(each))]
+    done = [run for each in (arm, reference) for run in each["runs"] if run["best_epoch"]]
+    if not done:
+        return lost
+    return [
+        f"after {epochs} epochs {_gains(arm, reference)}",
+        _convergence(done),
+        *(["on images that chose the epoch too"] if split == "val" else []),
+        *lost,
+    ]
+
+
+def with_conditions(sentence: str, parts: list[str]) -> str:
+    """A verdict's sentence that begins with what it is conditional on."""
+    if not parts:
+        return sentence
+    whole = ", ".join([*parts, sentence[0].lower() + sentence[1:]])
+    return whole[0].upper() + whole[1:]
+
+
+def _gains(arm: Entry, reference: Entry) -> str:
+    if arm["protocol"] == "matched":
+        return "with initial gradients as large as BCE's"
+    own = {*arm["overrides"], *reference["overrides"]}
+    return "with the gains of the arms' names" if "confidence_gain" in own else "with equal gains"
+
+
+def _convergence(done: list[Entry]) -> str:
+    """Whether the best epoch is the last one in most of the runs."""
+    last = sum(run["best_epoch"] == run["last_epoch"] for run in done)
+    word = "not converged" if 2 * last > len(done) else "converged"
+    return f"{word} (the best epoch is the last in {last} of {len(done)} runs)"
+
+
+def _lost(arm: Entry) -> str:
+    """How many runs of an arm diverged, if any: the others alone speak too well of it."""
+    failed = sum(run["status"] == "failed" for run in arm["runs"])
+    begun = sum(run["status"] != "missing" for run in arm["runs"])
+    return f"without the {failed} of {begun} runs of {arm['name']} that diverged" if failed else ""
