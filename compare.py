@@ -10,8 +10,10 @@ from yolo4.compare.options import compare_defaults
 CONFIG = dict(
     # The confidence losses to compare, the reference first.
     arms=("bce", "focal"),
-    # Runs of each arm. Three show the noise of training; a small difference takes more.
-    seeds=3,
+    # Most runs of each arm. Three show the noise of training; a small difference takes more.
+    max_seeds=3,
+    # Points of mAP that would matter. Arms that differ by less are "practically the same".
+    smallest_difference=2.0,
     # "as_is": only the elementwise loss differs. "matched": in addition, its gradient is as large
     # as BCE's at initialization.
     protocol="as_is",

@@ -12,7 +12,7 @@ from utils.errors import UserError
 from utils.printable import brief
 
 # Former names of options. Each is refused with a line that names its new name.
-RENAMED = {"iou_threshold": "nms_threshold"}
+RENAMED = {"iou_threshold": "nms_threshold", "seeds": "max_seeds"}
 
 _WORDS = {
     int: "a whole number",

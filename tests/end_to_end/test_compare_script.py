@@ -26,7 +26,7 @@ def study(tmp_path_factory):
     folder = tmp_path_factory.mktemp("compare")
     make_sample_data(folder / "data", train=8, val=4, test=4, size=96)
     done = compare(
-        folder, "--data", "data", "--arms", "bce", "focal", "--seeds", "1", *TINY.split()
+        folder, "--data", "data", "--arms", "bce", "focal", "--max-seeds", "1", *TINY.split()
     )
     assert done.returncode == 0, done.stderr
     assert "run 2 of 2: focal, seed 0, about" in done.stdout
@@ -88,7 +88,7 @@ def test_finished_runs_are_not_run_again_and_the_report_is_drawn_anew(study):
     assert done.returncode == 0, done.stderr
     assert "undecided" in done.stdout
     assert (study / "comparison" / "report.html").is_file()
-    arguments = ["--data", str(study / "data"), "--arms", "bce", "focal", "--seeds", "1"]
+    arguments = ["--data", str(study / "data"), "--arms", "bce", "focal", "--max-seeds", "1"]
     again = compare(study, *arguments, *TINY.split(), "--workers", "3", "--cache", "ram")
     assert again.returncode == 0, again.stderr
     assert "seed 0" not in again.stdout.split("undecided")[0]

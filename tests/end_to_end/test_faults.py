@@ -137,7 +137,7 @@ def test_a_signal_ends_a_training_that_compiles(data, tmp_path, number, status):
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_a_comparison_takes_its_training_along(data, tmp_path, number):
-    compare = ["compare.py", *data, *SETTINGS, "--seeds", 1, "--output", tmp_path / "study"]
+    compare = ["compare.py", *data, *SETTINGS, "--max-seeds", 1, "--output", tmp_path / "study"]
     with started(*compare) as process:
         wait_for(process, "compiled by XLA")
         assert "in use by process" in refused(*compare)

@@ -159,7 +159,7 @@ def test_a_comparison_with_its_diagnosis(data, tmp_path):
             data=(str(data),),
             network="yolov4-tiny",
             arms=("bce", "focal"),
-            seeds=1,
+            max_seeds=1,
             epochs=1,
             batch_size=4,
             resamples=2000,

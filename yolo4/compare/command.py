@@ -35,11 +35,15 @@ def compare_losses(options: CompareOptions) -> dict[str, Any]:
         KeyboardInterrupt: explains how to continue.
     """
     if options.report_only is not None:
-        return _write_outcome(open_study(options.report_only))
+        return _write_outcome(_carried_out(open_study(options.report_only)))
     with locked(Path(options.output)), explained_interruption(_how_to_go_on):
         plan = continue_or_start(options)
-        carry_out(plan)
-        return _write_outcome(plan)
+        return _write_outcome(carry_out(plan))
+
+
+def _carried_out(plan: Plan) -> Plan:
+    """What has been carried out of a study; one that may end early lacks no later seeds."""
+    return plan.begun() if plan.until_decided else plan
 
 
 def _how_to_go_on() -> str:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from utils.errors import UserError
+from yolo4.compare.design import Design
 from yolo4.config import ConfidenceLoss, Config
 from yolo4.options import flag, from_mapping, option
 from yolo4.presets import PRESET_HELP, Preset, with_preset
@@ -24,8 +25,25 @@ class CompareOptions(Config):
         "focal:focal_gamma=1; several values make a grid: focal:focal_alpha=0.25,0.5",
         "comparison",
     )
-    seeds: int = option(
-        3, "runs of each arm; the first has seed --seed", "comparison", low=1, high=40
+    smallest_difference: float = option(
+        2.0,
+        "points of mAP that would matter; arms that differ by less are practically the same",
+        "comparison",
+        0.01,
+        100,
+    )
+    max_seeds: int = option(
+        12, "most runs of each arm; the first has seed --seed", "comparison", low=1, high=40
+    )
+    looks: tuple[int, ...] = option(
+        (3, 5, 8, 12),
+        "numbers of seeds after which the verdict is looked at; up to --max-seeds, which is the "
+        "last look",
+        "comparison",
+        low=2,
+    )
+    until_decided: bool = option(
+        False, "stop at a look that decides, or that shows that going on would not", "comparison"
     )
     protocol: Literal["as_is", "matched"] = option(
         "as_is",
@@ -62,8 +80,17 @@ class CompareOptions(Config):
                 f"{flag(unused[0])} cannot be given with --report-only: the study has its own "
                 "options"
             )
-        if self.seeds < 1 or not self.arms:
-            raise UserError("--arms and --seeds: a comparison needs at least one of each")
+        if not self.arms:
+            raise UserError("--arms: a comparison needs at least two")
+        if list(self.looks) != sorted(set(self.looks)):
+            looks = " ".join(map(str, self.looks))
+            raise UserError(f"--looks {looks}: expected ascending numbers of seeds")
+
+    @property
+    def design(self) -> Design:
+        """What the study declares before its first run."""
+        looks = (*(look for look in self.looks if look < self.max_seeds), self.max_seeds)
+        return Design(self.smallest_difference / 100, looks)
 
 
 def compare_defaults(

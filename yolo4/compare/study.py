@@ -1,6 +1,7 @@
 """The plan of a study: which runs it has, new or continued."""
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 from utils.annotations import load_dataset
@@ -9,7 +10,9 @@ from utils.inspection.leaks import find_leaks, list_leaks
 from utils.printable import printable
 from utils.text import chosen_class_names
 from yolo4.compare.arms import Arm, parse_arms
+from yolo4.compare.design import Design
 from yolo4.compare.options import CompareOptions
+from yolo4.compare.planning.declaration import Declaration, declare, read_declarations
 from yolo4.compare.study_files import MeasuredImages, Study, StudyRun, read_object, write_json
 from yolo4.config import Config, differing_settings
 from yolo4.inference.records import choose_records
@@ -20,7 +23,7 @@ from yolo4.train.setup import open_named_files
 # What may change when a study is resumed: which runs it has, and how they are evaluated. Each arm
 # sets its own confidence loss, and of a preset the resolved settings count.
 _MAY_CHANGE = {
-    *("arms", "seeds", "protocol", "confidence_loss", "preset"),
+    *("arms", "protocol", "confidence_loss", "preset"),
     *("resamples", "output", "report_only"),
 }
 
@@ -35,6 +38,8 @@ class Plan:
         seeds: each arm has a run with each of them.
         shared: the settings of all runs.
         resamples: number of bootstrap resamples of the test images.
+        declared: the design of the study; several if it was changed after runs had finished.
+        until_decided: whether the study ends at a look that decides.
     """
 
     study: Study
@@ -42,6 +47,22 @@ class Plan:
     seeds: tuple[int, ...]
     shared: Config
     resamples: int
+    declared: tuple[Declaration, ...] = (Declaration(Design(), 0, ""),)
+    until_decided: bool = False
+
+    @property
+    def design(self) -> Design:
+        """The design that was declared last."""
+        return self.declared[-1].design
+
+    def first(self, count: int) -> "Plan":
+        """The same study with so many seeds."""
+        return dataclasses.replace(self, seeds=self.seeds[:count])
+
+    def begun(self) -> "Plan":
+        """The study up to the last seed of which a run has begun; at least its first seed."""
+        begun = [seed for _, seed, run in self.runs() if run.config_file.is_file()]
+        return self.first(max(1, sum(seed <= max(begun, default=0) for seed in self.seeds)))
 
     def runs(self) -> list[tuple[Arm, int, StudyRun]]:
         """All runs, seed by seed, so that an unfinished study already compares all arms."""
@@ -66,9 +87,10 @@ def continue_or_start(options: CompareOptions) -> Plan:
         options = _continued(study, options)
     images = _measured_images(options)
     images.save(study.images_file)
+    declared = declare(_declared(study), options.design, study.finished_runs())
     values = {field.name: getattr(options, field.name) for field in option_fields(options)}
-    write_json(study.options_file, values)
-    return _plan(study, options)
+    write_json(study.options_file, values | {"declared": [each.to_dict() for each in declared]})
+    return _plan(study, options, declared)
 
 
 def _check_arms(options: CompareOptions) -> None:
@@ -87,7 +109,10 @@ def open_study(folder: str) -> Plan:
         UserError: the folder holds no study.
     """
     study = Study(Path(folder))
-    return _plan(study, _stored_options(study))
+    options = _stored_options(study)
+    # Older versions declared nothing; what they kept is what the report speaks of.
+    declared = _declared(study) or declare([], options.design, 0)
+    return _plan(study, options, declared)
 
 
 def _continued(study: Study, options: CompareOptions) -> CompareOptions:
@@ -114,7 +139,17 @@ def _check_same(study: Study, stored: CompareOptions, options: CompareOptions) -
 
 def _stored_options(study: Study) -> CompareOptions:
     file = study.options_file
-    return from_mapping(CompareOptions, read_object(file), where=str(file))
+    stored = read_object(file)
+    stored.pop("declared", None)
+    if "seeds" in stored:  # its name in older versions
+        stored["max_seeds"] = stored.pop("seeds")
+    return from_mapping(CompareOptions, stored, where=str(file))
+
+
+def _declared(study: Study) -> list[Declaration]:
+    file = study.options_file
+    entries = read_object(file).get("declared", []) if file.is_file() else []
+    return read_declarations(entries, file)
 
 
 def _measured_images(options: CompareOptions) -> MeasuredImages:
@@ -129,11 +164,13 @@ def _measured_images(options: CompareOptions) -> MeasuredImages:
     return MeasuredImages(dataset.class_names, split, records, val, counts, leaks)
 
 
-def _plan(study: Study, options: CompareOptions) -> Plan:
+def _plan(study: Study, options: CompareOptions, declared: Sequence[Declaration]) -> Plan:
     return Plan(
         study,
         parse_arms(options.arms, options.protocol),
-        tuple(range(options.seed, options.seed + options.seeds)),
+        tuple(range(options.seed, options.seed + options.max_seeds)),
         options.settings(),
         options.resamples,
+        tuple(declared),
+        options.until_decided,
     )

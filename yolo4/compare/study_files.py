@@ -79,6 +79,10 @@ class Study:
         """The run of an arm with a seed."""
         return StudyRun(self.folder / "runs" / f"{arm_folder}_seed{seed}")
 
+    def finished_runs(self) -> int:
+        """Number of runs, of any arm and seed, whose result is known."""
+        return sum(StudyRun(folder).is_done for folder in self.folder.glob("runs/*"))
+
     def positives_per_image(self, seed: int) -> float | None:
         """The divisor of the loss that all runs with a seed share; None before the first one."""
         started = sorted(self.folder.glob(f"runs/*_seed{seed}/config.json"))

@@ -9,7 +9,9 @@ from tests.helpers.study_folder import detect_first, make_images, make_plan
 from utils.errors import UserError
 from utils.process.children import ChildKilledError
 from yolo4.compare import study as studies
+from yolo4.compare.design import Design
 from yolo4.compare.options import CompareOptions
+from yolo4.compare.planning.declaration import Declaration
 from yolo4.compare.running import carry_out as carrying_out
 from yolo4.compare.running.carry_out import carry_out
 from yolo4.compare.running.worker import train_and_measure
@@ -91,6 +93,56 @@ def test_a_process_that_dies_is_tried_again_by_the_next_command(tmp_path, runs, 
     assert done[4:] == [("bce", 0)]
 
 
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """A contrast as far as carrying out a study looks at it."""
+
+    verdict: str
+    futile: bool = False
+    sentence: str = "a sentence"
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "seeds"),
+    [
+        ([["better"]], 3),
+        ([["undecided"], ["practically the same"]], 5),
+        ([["undecided"], ["undecided"]], 6),
+        ([["better", "undecided"], ["better", "worse"]], 5),
+    ],
+    ids=str,
+)
+def test_a_study_ends_at_the_first_look_that_decides(
+    tmp_path, runs, monkeypatch, outcomes, seeds, capsys
+):
+    done = runs(make_images(tmp_path))
+    looked = []
+
+    def look(plan):
+        looked.append(len(plan.seeds))
+        return [Outcome(verdict) for verdict in outcomes[len(looked) - 1]]
+
+    monkeypatch.setattr(carrying_out, "judge_stored", look)
+    plan = dataclasses.replace(
+        make_plan(tmp_path, seeds=range(6)),
+        declared=(Declaration(Design(looks=(3, 5, 6)), 0, ""),),
+        until_decided=True,
+    )
+    carried_out = carry_out(plan)
+    assert len(carried_out.seeds) == seeds
+    assert len(done) == 2 * seeds
+    assert looked == [3, 5][: len(outcomes)]
+    assert "run 1 of at most 12" in capsys.readouterr().out
+
+
+def test_without_until_decided_no_look_ends_a_study(tmp_path, runs, monkeypatch):
+    done = runs(make_images(tmp_path))
+    monkeypatch.setattr(carrying_out, "judge_stored", lambda plan: [Outcome("better")])
+    plan = make_plan(tmp_path, seeds=range(4))
+    assert carry_out(plan) == plan
+    assert len(done) == 8
+
+
 def test_progress_shows_the_run_and_the_time_left(tmp_path, runs, capsys):
     runs(make_images(tmp_path))
     carry_out(make_plan(tmp_path))
@@ -108,7 +160,7 @@ def options(tmp_path):
 def test_a_study_is_started_and_opened_again(options):
     plan = continue_or_start(options)
     assert [arm.name for arm in plan.arms] == ["bce", "focal"]
-    assert plan.seeds == (0, 1, 2)
+    assert plan.seeds == tuple(range(12))
     assert plan.shared.data == options.data
     again = open_study(options.output)
     assert again == plan
@@ -131,7 +183,7 @@ def test_a_study_names_images_that_are_nearly_the_same_in_two_splits(options, ca
 
 def test_a_study_is_extended_but_not_changed(options):
     continue_or_start(options)
-    longer = dataclasses.replace(options, seeds=4, arms=("bce", "ohem"), resamples=3000)
+    longer = dataclasses.replace(options, max_seeds=4, arms=("bce", "ohem"), resamples=3000)
     assert len(continue_or_start(longer).runs()) == 8
     with pytest.raises(
         UserError, match=r"study: found a study with --epochs 100, not 7; name another --output"
@@ -148,6 +200,38 @@ def test_a_study_is_measured_on_one_split(options):
     assert [r.image for r in images.records] == [r.image for r in images.val]
     with pytest.raises(UserError, match="measured on val images, not on test; name another"):
         continue_or_start(dataclasses.replace(options, split="test"))
+
+
+def test_what_was_declared_is_stored_and_a_change_is_told(options, runs):
+    plan = continue_or_start(dataclasses.replace(options, max_seeds=5))
+    assert plan.design == Design(0.02, (3, 5))
+    stored = json.loads(plan.study.options_file.read_text(encoding="utf-8"))
+    assert stored["declared"][0]["design"] == {
+        "smallest_difference": 0.02,
+        "looks": [3, 5],
+        "folds": 0,
+    }
+    longer = dataclasses.replace(options, max_seeds=6, looks=(2, 4), smallest_difference=1.0)
+    replanned = continue_or_start(longer)
+    assert [each.design for each in replanned.declared] == [Design(0.01, (2, 4, 6))]
+    runs(MeasuredImages.load(plan.study.images_file))
+    carry_out(replanned.first(1))
+    changed = continue_or_start(dataclasses.replace(options, max_seeds=5))
+    assert [each.finished_runs for each in changed.declared] == [0, 2]
+    assert changed.design == plan.design
+    assert open_study(options.output).declared == changed.declared
+
+
+def test_a_study_of_an_older_version_is_opened(options):
+    plan = continue_or_start(options)
+    stored = json.loads(plan.study.options_file.read_text(encoding="utf-8"))
+    for name in ("declared", "looks", "smallest_difference", "until_decided", "split"):
+        del stored[name]
+    del stored["max_seeds"]
+    write_json(plan.study.options_file, stored | {"seeds": 2})
+    opened = open_study(options.output)
+    assert opened.seeds == (0, 1)
+    assert opened.design == Design(looks=(2,))
 
 
 def test_without_a_split_test_images_are_measured(options):

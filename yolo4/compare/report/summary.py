@@ -11,10 +11,10 @@ import numpy as np
 from utils.errors import is_installed, module_version
 from utils.inspection.leaks import describe_leaks
 from utils.metrics.voc_map import match_voc
-from yolo4.compare.conclusion import conclude
 from yolo4.compare.contrast import Contrast, NotComparable
-from yolo4.compare.design import Design
+from yolo4.compare.judging import judge
 from yolo4.compare.pairing import check_pairing
+from yolo4.compare.planning.declaration import changes_of
 from yolo4.compare.planning.purpose import purpose
 from yolo4.compare.report.arm_summary import summarize_arm
 from yolo4.compare.report.conditions import conditions, with_conditions
@@ -58,7 +58,8 @@ def summarize(plan: Plan, images: MeasuredImages, measured: Measured) -> Report:
             "reason": "; ".join(pairing.not_comparable.values()) or None,
             "fingerprints": pairing.fingerprints,
         },
-        "purpose": purpose(plan.arms, images.split),
+        "purpose": [*purpose(plan.arms, images.split), *changes_of(plan.declared)],
+        "design": dataclasses.asdict(plan.design),
         "verdict": [contrast["sentence"] for contrast in contrasts],
         "contrasts": contrasts,
         "arms": arms,
@@ -75,8 +76,7 @@ def _contrasts(
         }
         for name, runs in measured.items()
     }
-    seed = plan.shared.seed
-    return conclude(matches, plan.arms[0].name, Design(), plan.resamples, seed, not_comparable)
+    return judge(plan, matches, not_comparable)
 
 
 def _with_conditions(

@@ -4,30 +4,48 @@ import time
 
 from utils.printable import printable
 from utils.process.children import ChildKilledError, call_in_child
+from yolo4.compare.judging import is_decided, judge_stored
 from yolo4.compare.running.worker import train_and_measure
 from yolo4.compare.study import Plan
 
 
-def carry_out(plan: Plan) -> None:
+def carry_out(plan: Plan) -> Plan:
     """Do the unfinished runs one after another, each in a separate process.
 
     If a training diverges, the study records that and continues with the next run.
 
+    Returns:
+        The part that was carried out: with `until_decided`, up to the look that decided.
+
     Raises:
         UserError: the data or the settings do not allow training.
     """
-    runs = plan.runs()
     durations: list[float] = []
+    for look in plan.design.looks if plan.until_decided else ():
+        if look < len(plan.seeds):
+            _carry_out(plan.first(look), plan, durations)
+            contrasts = judge_stored(plan.first(look))
+            print(f"\nafter {look} seeds:", *(each.sentence for each in contrasts), sep="\n")
+            if is_decided(contrasts):
+                return plan.first(look)
+    _carry_out(plan, plan, durations)
+    return plan
+
+
+def _carry_out(part: Plan, whole: Plan, durations: list[float]) -> None:
+    runs, most = part.runs(), whole.runs()
     for number, (arm, seed, run) in enumerate(runs, start=1):
         if run.is_done or run.failure is not None:
             continue
-        left = sum(not (other.is_done or other.failure) for _, _, other in runs[number - 1 :])
+        left = sum(not (other.is_done or other.failure) for _, _, other in most[number - 1 :])
+        at_most = "at most " if whole.until_decided else ""
         print(
-            f"\nrun {number} of {len(runs)}: {arm.name}, seed {seed}{_time_left(durations, left)}"
+            f"\nrun {number} of {at_most}{len(most)}: {arm.name}, seed {seed}"
+            f"{_time_left(durations, left, at_most or 'about ')}"
         )
         start = time.perf_counter()
         try:
-            call_in_child(train_and_measure, plan.study.folder, arm, plan.shared, seed)
+            call_in_child(train_and_measure, part.study.folder, arm, part.shared, seed)
         except ChildKilledError:
             print(
                 f"error: {arm.name}, seed {seed}: the process was killed; too little memory? "
@@ -39,8 +57,8 @@ def carry_out(plan: Plan) -> None:
         durations.append(time.perf_counter() - start)
 
 
-def _time_left(durations: list[float], left: int) -> str:
+def _time_left(durations: list[float], left: int, about: str) -> str:
     if not durations:
         return ""
     minutes = left * sum(durations) / len(durations) / 60
-    return f", about {minutes:.0f} min left"
+    return f", {about}{minutes:.0f} min left"

@@ -1,0 +1,59 @@
+"""Judges the finished runs of a study: every arm against the reference."""
+
+import inspect
+from collections.abc import Mapping, Sequence
+
+from utils.metrics.voc_map import VocMatches, match_voc
+from yolo4.compare.conclusion import conclude
+from yolo4.compare.contrast import Contrast, NotComparable
+from yolo4.compare.pairing import check_pairing
+from yolo4.compare.study import Plan
+from yolo4.compare.study_files import MeasuredImages, load_detections
+
+Matches = Mapping[str, Mapping[int, VocMatches]]
+
+
+def judge(
+    plan: Plan, matches: Matches, not_comparable: Mapping[str, str]
+) -> list[Contrast | NotComparable]:
+    """Compare every arm with the reference.
+
+    Args:
+        plan: the study.
+        matches: by arm and seed, the finished runs' matched detections.
+        not_comparable: by arm, why its runs cannot be paired with the reference's.
+    """
+    design = {"design": plan.design} if "design" in inspect.signature(conclude).parameters else {}
+    return conclude(
+        matches,
+        plan.arms[0].name,
+        **design,
+        resamples=plan.resamples,
+        seed=plan.shared.seed,
+        not_comparable=not_comparable,
+    )
+
+
+def judge_stored(plan: Plan) -> list[Contrast | NotComparable]:
+    """Judge what the finished runs have stored.
+
+    Raises:
+        UserError: a file of the study is missing or damaged.
+    """
+    images = MeasuredImages.load(plan.study.images_file)
+    matches: dict[str, dict[int, VocMatches]] = {arm.name: {} for arm in plan.arms}
+    for arm, seed, run in plan.runs():
+        if run.is_done:
+            found = load_detections(run.detections_file)
+            matches[arm.name][seed] = match_voc(found, images.records, images.class_names)
+    return judge(plan, matches, check_pairing(plan).not_comparable)
+
+
+def is_decided(contrasts: Sequence[Contrast | NotComparable]) -> bool:
+    """Whether more seeds would change nothing: every verdict stands, or is out of reach."""
+    return all(
+        isinstance(contrast, NotComparable)
+        or contrast.verdict not in ("undecided", "inconclusive")
+        or getattr(contrast, "futile", False)
+        for contrast in contrasts
+    )
