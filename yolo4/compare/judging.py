@@ -40,11 +40,11 @@ def judge_stored(plan: Plan) -> list[Contrast | NotComparable]:
     Raises:
         UserError: a file of the study is missing or damaged.
     """
-    images = MeasuredImages.load(plan.study.images_file)
     matches: dict[str, dict[int, VocMatches]] = {arm.name: {} for arm in plan.arms}
     for arm, seed, run in plan.runs():
         if run.is_done:
             found = load_detections(run.detections_file)
+            images = MeasuredImages.load(plan.images_file(seed))
             matches[arm.name][seed] = match_voc(found, images.records, images.class_names)
     return judge(plan, matches, check_pairing(plan).not_comparable)
 

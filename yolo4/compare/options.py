@@ -45,6 +45,14 @@ class CompareOptions(Config):
     until_decided: bool = option(
         False, "stop at a look that decides, or that shows that going on would not", "comparison"
     )
+    folds: int = option(
+        0,
+        "parts of the whole labeled set, test included: seed s tests part s mod folds and trains "
+        "on the others; 0: the splits of the data",
+        "comparison",
+        0,
+        100,
+    )
     protocol: Literal["as_is", "matched"] = option(
         "as_is",
         "matched: each arm's confidence gain is set so that the initial gradient of its confidence "
@@ -82,6 +90,10 @@ class CompareOptions(Config):
             )
         if not self.arms:
             raise UserError("--arms: a comparison needs at least two")
+        if self.folds == 1:
+            raise UserError("--folds is 1; it must be 0, or at least 2")
+        if self.folds and self.split is not None:
+            raise UserError(f"--split {self.split}: with --folds every image is tested; remove one")
         if list(self.looks) != sorted(set(self.looks)):
             looks = " ".join(map(str, self.looks))
             raise UserError(f"--looks {looks}: expected ascending numbers of seeds")
@@ -90,7 +102,7 @@ class CompareOptions(Config):
     def design(self) -> Design:
         """What the study declares before its first run."""
         looks = (*(look for look in self.looks if look < self.max_seeds), self.max_seeds)
-        return Design(self.smallest_difference / 100, looks)
+        return Design(self.smallest_difference / 100, looks, self.folds)
 
 
 def compare_defaults(

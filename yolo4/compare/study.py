@@ -13,6 +13,7 @@ from yolo4.compare.arms import Arm, parse_arms
 from yolo4.compare.design import Design
 from yolo4.compare.options import CompareOptions
 from yolo4.compare.planning.declaration import Declaration, declare, read_declarations
+from yolo4.compare.planning.folds import all_images, make_folds
 from yolo4.compare.study_files import MeasuredImages, Study, StudyRun, read_object, write_json
 from yolo4.config import Config, differing_settings
 from yolo4.inference.records import choose_records
@@ -55,6 +56,11 @@ class Plan:
         """The design that was declared last."""
         return self.declared[-1].design
 
+    def images_file(self, seed: int) -> Path:
+        """What the runs with a seed are measured on."""
+        folds = self.design.folds
+        return self.study.fold_file(seed % folds) if folds else self.study.images_file
+
     def first(self, count: int) -> "Plan":
         """The same study with so many seeds."""
         return dataclasses.replace(self, seeds=self.seeds[:count])
@@ -85,8 +91,7 @@ def continue_or_start(options: CompareOptions) -> Plan:
     study = Study(Path(options.output))
     if study.options_file.is_file():
         options = _continued(study, options)
-    images = _measured_images(options)
-    images.save(study.images_file)
+    _save_images(study, options)
     declared = declare(_declared(study), options.design, study.finished_runs())
     values = {field.name: getattr(options, field.name) for field in option_fields(options)}
     write_json(study.options_file, values | {"declared": [each.to_dict() for each in declared]})
@@ -116,8 +121,16 @@ def open_study(folder: str) -> Plan:
 
 
 def _continued(study: Study, options: CompareOptions) -> CompareOptions:
-    """The options with which a study is continued; its runs are measured on the same split."""
-    _check_same(study, _stored_options(study), options)
+    """The options with which a study is continued; its runs are measured on the same images."""
+    stored = _stored_options(study)
+    _check_same(study, stored, options)
+    if options.folds != stored.folds:
+        raise UserError(
+            f"{study.folder}: found a study with --folds {stored.folds}, not {options.folds}; "
+            "name another --output"
+        )
+    if options.folds:
+        return options
     split = MeasuredImages.load(study.images_file).split
     if options.split not in (None, split):
         raise UserError(
@@ -152,16 +165,24 @@ def _declared(study: Study) -> list[Declaration]:
     return read_declarations(entries, file)
 
 
-def _measured_images(options: CompareOptions) -> MeasuredImages:
+def _save_images(study: Study, options: CompareOptions) -> None:
+    """Read the data and write what the runs are measured on."""
     names = chosen_class_names(options.classes) if options.classes else None
     dataset = load_dataset(options.data, names, options.on_bad_data, options.split_seed)
+    if options.folds:
+        folds = make_folds(dataset, options.folds, options.split_seed)
+        for number, fold in enumerate(folds):
+            fold.save(study.fold_file(number))
+        all_images(folds).save(study.images_file)
+        return
     split, records = choose_records(dataset.splits, options.split)
     counts = {name: len(images) for name, images in dataset.splits.items()}
     leaks = tuple(find_leaks(dataset.splits))
     if leaks:
         print(*map(printable, list_leaks(leaks, counts)), sep="\n")
     val = dataset.splits.get("val", [])
-    return MeasuredImages(dataset.class_names, split, records, val, counts, leaks)
+    images = MeasuredImages(dataset.class_names, split, records, val, counts, leaks)
+    images.save(study.images_file)
 
 
 def _plan(study: Study, options: CompareOptions, declared: Sequence[Declaration]) -> Plan:

@@ -70,6 +70,10 @@ class Study:
         """The annotated images that the runs are measured on, JSON."""
         return self.folder / "images.json"
 
+    def fold_file(self, fold: int) -> Path:
+        """The annotated images that the runs of a fold are measured on, JSON."""
+        return self.folder / "folds" / f"{fold}.json"
+
     @property
     def report_file(self) -> Path:
         """All numbers of the report, JSON."""
@@ -95,7 +99,8 @@ class MeasuredImages:
 
     Attributes:
         class_names: names of the classes.
-        split: "test", or "val" if the data has no test split.
+        split: "test", or "val" if the data has no test split or validation images are measured, or
+            "held-out": all images, each tested by the runs of its fold.
         records: the annotated images of that split.
         val: those of the validation split.
         counts: number of images by split.

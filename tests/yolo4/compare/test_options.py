@@ -36,6 +36,8 @@ def test_looks_ascend(looks):
         ({"arms": ()}, "--arms"),
         ({"looks": (1, 3)}, "--looks is 1"),
         ({"smallest_difference": 0.0}, "--smallest-difference is 0"),
+        ({"folds": 1}, "--folds is 1"),
+        ({"folds": 5, "split": "val"}, "--split val: with --folds"),
         ({"split": "train"}, "--split is 'train'"),
     ],
 )

@@ -31,7 +31,7 @@ def runs(monkeypatch):
 
     done = Runs()
 
-    def run(function, study_folder, arm, shared, seed):
+    def run(function, study_folder, arm, shared, seed, folds):
         assert function is train_and_measure
         done.append((arm.name, seed))
         folder = Study(study_folder).run(arm.folder, seed)
@@ -232,6 +232,20 @@ def test_a_study_of_an_older_version_is_opened(options):
     opened = open_study(options.output)
     assert opened.seeds == (0, 1)
     assert opened.design == Design(looks=(2,))
+
+
+def test_the_seeds_test_the_folds_in_turn(options):
+    plan = continue_or_start(dataclasses.replace(options, folds=2, max_seeds=3))
+    assert plan.design == Design(folds=2, looks=(3,))
+    files = [plan.images_file(seed) for seed in plan.seeds]
+    assert files[0] == files[2] != files[1]
+    tested = [MeasuredImages.load(file).records for file in files[:2]]
+    whole = MeasuredImages.load(plan.study.images_file)
+    names = {record.image for records in tested for record in records}
+    assert len(names) == sum(map(len, tested)) == len(whole.records) == 8
+    with pytest.raises(UserError, match="found a study with --folds 2, not 0; name another"):
+        continue_or_start(options)
+    assert continue_or_start(dataclasses.replace(options, folds=2)).images_file(0) == files[0]
 
 
 def test_without_a_split_test_images_are_measured(options):

@@ -80,7 +80,7 @@ def test_a_run_of_an_older_version_has_no_threshold(plan, images):
         run.score_choice_file.unlink(missing_ok=True)
     measured = measure_runs(plan, images)
     report = summarize(plan, images, measured)
-    add_pictures(report, images, measured)
+    add_pictures(report, measured)
     bce = report["arms"][0]
     assert bce["metrics"]["f1"]["mean"] is bce["metrics"]["scaled_ece"]["mean"] is None
     assert bce["errors"] is None
@@ -196,7 +196,7 @@ def test_without_tensorflow_the_version_of_jax_is_reported(plan, images, tmp_pat
 
 
 def test_pictures_show_where_arms_differ_and_the_worst_negatives(plan, images, report):
-    add_pictures(report, images, measure_runs(plan, images))
+    add_pictures(report, measure_runs(plan, images))
     differing = report["differing_images"]
     assert [entry["image"] for entry in differing] == ["image_2.png", "image_3.png"]
     assert differing[0]["found"] == {
@@ -216,7 +216,7 @@ def test_pictures_show_where_arms_differ_and_the_worst_negatives(plan, images, r
 def test_images_that_are_gone_leave_their_places_empty(plan, images, report):
     for record in images.records:
         record.image.unlink()
-    add_pictures(report, images, measure_runs(plan, images))
+    add_pictures(report, measure_runs(plan, images))
     assert report["differing_images"][0]["picture"] == {}
     assert report["arms"][0]["worst_negatives"][0]["picture"] is None
 

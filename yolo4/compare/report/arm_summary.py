@@ -28,7 +28,7 @@ def summarize_arm(
     Args:
         plan: the study.
         arm: the arm.
-        images: what the runs were measured on.
+        images: what the runs were measured on, all together.
         runs: the arm's finished runs by seed.
     """
     folders = {seed: plan.study.run(arm.folder, seed) for seed in plan.seeds}
@@ -49,8 +49,8 @@ def summarize_arm(
         "validation": [_validation(s, f) for s, f in folders.items() if f.history_file.is_file()],
         "precision_recall": _precision_recall(curves),
         "thresholds": _thresholds(curves),
-        "reliability": _calibration(images, list(runs.values())),
-        "errors": _errors(images, list(runs.values())),
+        "reliability": _calibration(list(runs.values())),
+        "errors": _errors(list(runs.values())),
         **_diagnosis([run.run for run in runs.values()]),
     }
 
@@ -124,12 +124,13 @@ def _thresholds(curves: Sequence[ScoreCurve]) -> dict[str, Any] | None:
     return table
 
 
-def _calibration(images: MeasuredImages, runs: Sequence[MeasuredRun]) -> dict[str, Any] | None:
+def _calibration(runs: Sequence[MeasuredRun]) -> dict[str, Any] | None:
     """The curve of all runs' detections together; its ECE is the mean of theirs."""
     if not runs:
         return None
     detections = [found for run in runs for found in run.detections]
-    curve = calibration_curve(detections, images.records * len(runs), images.class_names)
+    records = [record for run in runs for record in run.images.records]
+    curve = calibration_curve(detections, records, runs[0].images.class_names)
     arrays = {f.name: getattr(curve, f.name) for f in dataclasses.fields(curve)}
     lists = {n: _none_for_nan(v.tolist()) for n, v in arrays.items() if isinstance(v, np.ndarray)}
     (ece,) = _none_for_nan([mean_measured(np.array([run.ece for run in runs]))])
@@ -140,10 +141,12 @@ def _none_for_nan(values: Sequence[float]) -> list[float | None]:
     return [None if math.isnan(value) else value for value in values]
 
 
-def _errors(images: MeasuredImages, runs: Sequence[MeasuredRun]) -> dict[str, float] | None:
+def _errors(runs: Sequence[MeasuredRun]) -> dict[str, float] | None:
     """Mean number of errors of each type at the threshold that validation images chose."""
     counts = [
-        error_types(run.detections, images.records, images.class_names, run.choice.threshold)
+        error_types(
+            run.detections, run.images.records, run.images.class_names, run.choice.threshold
+        )
         for run in runs
         if run.choice.threshold is not None
     ]

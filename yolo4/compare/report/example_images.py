@@ -23,18 +23,18 @@ _LEAST_CROP = 48  # pixels of the image file
 _NEGATIVE_COLOR, _OBJECT_COLOR = (230, 60, 40), (40, 200, 90)
 
 
-def add_pictures(report: Report, images: MeasuredImages, measured: Measured) -> None:
+def add_pictures(report: Report, measured: Measured) -> None:
     """Add `differing_images` to a report, and a picture to each of the worst negatives.
 
     The picture of an image that can no longer be read is left out.
 
     Args:
         report: from `yolo4.compare.report.summary.summarize`; changed in place.
-        images: what the runs were measured on.
         measured: the finished runs.
     """
-    report["differing_images"] = _differing(images, measured)
-    records = {str(record.image): record for record in images.val}
+    report["differing_images"] = _differing(measured)
+    runs = [run for by_seed in measured.values() for run in by_seed.values()]
+    records = {str(record.image): record for run in runs for record in run.images.val}
     for arm in report["arms"]:
         for negative in arm["worst_negatives"]:
             record = records.get(negative["image"])
@@ -48,7 +48,7 @@ def without_pictures(value: Any) -> Any:
     return [without_pictures(entry) for entry in value] if isinstance(value, list) else value
 
 
-def _differing(images: MeasuredImages, measured: Measured) -> list[dict[str, Any]]:
+def _differing(measured: Measured) -> list[dict[str, Any]]:
     """The images on which the arms differ most, in the runs of the first seed that all finished.
 
     Each arm keeps the detections above the threshold that validation images chose for its run. The
@@ -59,6 +59,7 @@ def _differing(images: MeasuredImages, measured: Measured) -> list[dict[str, Any
     seeds = set.intersection(*(set(runs) for runs in arms.values())) if arms else set()
     if len(arms) < 2 or not seeds:
         return []
+    images = next(iter(arms.values()))[min(seeds)].images
     kept = {name: _above_threshold(runs[min(seeds)]) for name, runs in arms.items()}
     counts = {name: _counts(detections, images) for name, detections in kept.items()}
     values = np.stack([tp - fp - missed for tp, fp, missed in counts.values()])

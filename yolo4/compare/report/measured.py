@@ -1,6 +1,7 @@
-"""Measures the finished runs of a study on the test images."""
+"""Measures the finished runs of a study."""
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 
 from utils.metrics.calibration import ScoreChoice, calibration_curve
@@ -18,7 +19,8 @@ class MeasuredRun:
 
     Attributes:
         run: its folder.
-        detections: what its best weights detect in each test image.
+        images: what it was measured on.
+        detections: what its best weights detect in each of these images.
         voc: AP by VOC's rules, with the score curves.
         coco: AP by COCO's rules, by name.
         choice: what validation images have chosen for the scores.
@@ -27,6 +29,7 @@ class MeasuredRun:
     """
 
     run: StudyRun
+    images: MeasuredImages
     detections: list[Detections]
     voc: VocResult
     coco: dict[str, float]
@@ -46,11 +49,21 @@ Measured = Mapping[str, Mapping[int, MeasuredRun]]
 
 
 def measure_runs(plan: Plan, images: MeasuredImages) -> Measured:
-    """Measure the finished runs; the result is by arm name and seed."""
+    """Measure the finished runs.
+
+    Args:
+        plan: the study.
+        images: what all runs were measured on; with folds, those of a fold's runs are read.
+
+    Returns:
+        By arm name and seed.
+    """
     measured: dict[str, dict[int, MeasuredRun]] = {arm.name: {} for arm in plan.arms}
+    of_file = functools.cache(MeasuredImages.load)
     for arm, seed, run in plan.runs():
         if run.is_done:
-            measured[arm.name][seed] = _measure(run, images)
+            own = of_file(plan.images_file(seed)) if plan.design.folds else images
+            measured[arm.name][seed] = _measure(run, own)
     return measured
 
 
@@ -63,6 +76,7 @@ def _measure(run: StudyRun, images: MeasuredImages) -> MeasuredRun:
         scaled = calibration_curve(*evaluated, temperature=choice.temperature).ece
     return MeasuredRun(
         run,
+        images,
         detections,
         voc=evaluate_voc(*evaluated),
         coco=evaluate_coco(*evaluated),

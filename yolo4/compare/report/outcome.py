@@ -24,7 +24,7 @@ def write_outcome(plan: Plan) -> Report:
     images = MeasuredImages.load(plan.study.images_file)
     measured = measure_runs(plan, images)
     report = summarize(plan, images, measured)
-    add_pictures(report, images, measured)
+    add_pictures(report, measured)
     page = render(report, plan.study.folder)
     figures = without_pictures(report)
     write_json(plan.study.report_file, figures)

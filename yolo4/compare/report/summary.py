@@ -29,14 +29,14 @@ def summarize(plan: Plan, images: MeasuredImages, measured: Measured) -> Report:
 
     Args:
         plan: the study.
-        images: what the runs were measured on.
+        images: what the runs were measured on, all together.
         measured: the finished runs.
     """
     pairing = check_pairing(plan)
     arms = [summarize_arm(plan, arm, images, measured[arm.name]) for arm in plan.arms]
     contrasts = [
         _with_conditions(contrast.to_dict(), arms, plan, images.split)
-        for contrast in _contrasts(plan, images, measured, pairing.not_comparable)
+        for contrast in _contrasts(plan, measured, pairing.not_comparable)
     ]
     return {
         "made": time.strftime("%Y-%m-%d %H:%M"),
@@ -67,11 +67,11 @@ def summarize(plan: Plan, images: MeasuredImages, measured: Measured) -> Report:
 
 
 def _contrasts(
-    plan: Plan, images: MeasuredImages, measured: Measured, not_comparable: Mapping[str, str]
+    plan: Plan, measured: Measured, not_comparable: Mapping[str, str]
 ) -> list[Contrast | NotComparable]:
     matches = {
         name: {
-            seed: match_voc(run.detections, images.records, images.class_names)
+            seed: match_voc(run.detections, run.images.records, run.images.class_names)
             for seed, run in runs.items()
         }
         for name, runs in measured.items()

@@ -45,7 +45,8 @@ def _carry_out(part: Plan, whole: Plan, durations: list[float]) -> None:
         )
         start = time.perf_counter()
         try:
-            call_in_child(train_and_measure, part.study.folder, arm, part.shared, seed)
+            folder, folds = part.study.folder, part.design.folds
+            call_in_child(train_and_measure, folder, arm, part.shared, seed, folds)
         except ChildKilledError:
             print(
                 f"error: {arm.name}, seed {seed}: the process was killed; too little memory? "

@@ -3,8 +3,10 @@
 import dataclasses
 from pathlib import Path
 
+from utils.annotations import FoundData, find_data
 from utils.files.lock import locked
 from yolo4.compare.arms import Arm
+from yolo4.compare.planning.folds import as_fold
 from yolo4.compare.study_files import (
     MeasuredImages,
     Study,
@@ -17,7 +19,7 @@ from yolo4.environment.streams import prepare_streams
 from yolo4.quiet import quiet_start
 
 
-def train_and_measure(folder: Path, arm: Arm, shared: Config, seed: int) -> None:
+def train_and_measure(folder: Path, arm: Arm, shared: Config, seed: int, folds: int) -> None:
     """Finish one run, from its current state.
 
     Args:
@@ -25,6 +27,7 @@ def train_and_measure(folder: Path, arm: Arm, shared: Config, seed: int) -> None
         arm: the run's arm.
         shared: the settings of all runs.
         seed: the run's seed.
+        folds: number of folds, of which the run tests `seed % folds`; 0: the data's own splits.
 
     Raises:
         UserError: the data or the settings do not allow training.
@@ -32,11 +35,12 @@ def train_and_measure(folder: Path, arm: Arm, shared: Config, seed: int) -> None
     prepare_streams()
     study = Study(folder)
     run = study.run(arm.folder, seed)
-    images = MeasuredImages.load(study.images_file)
+    images = MeasuredImages.load(study.fold_file(seed % folds) if folds else study.images_file)
     with quiet_start():
         from yolo4.train.callbacks.finite import NonFiniteLossError
     try:
-        _train(run, arm, _shared_settings(study, shared, run, seed), seed)
+        config = arm.config(_shared_settings(study, shared, run, seed), seed)
+        _train(run, arm, config, images if folds else None)
     except NonFiniteLossError as error:
         write_json(run.failure_file, {"reason": str(error)})
         return
@@ -53,7 +57,7 @@ def _shared_settings(study: Study, shared: Config, run: StudyRun, seed: int) -> 
     return dataclasses.replace(shared, run_dir=str(run.folder), positives_per_image=count)
 
 
-def _train(run: StudyRun, arm: Arm, shared: Config, seed: int) -> None:
+def _train(run: StudyRun, arm: Arm, config: Config, fold: MeasuredImages | None) -> None:
     from yolo4.compare.loss.diagnosis import LossAnalysisCallback
     from yolo4.compare.loss.matching import matched_gain
     from yolo4.train.loop import resume_run, start_run
@@ -64,18 +68,23 @@ def _train(run: StudyRun, arm: Arm, shared: Config, seed: int) -> None:
         return [LossAnalysisCallback(setup.run, setup.config, setup.val, setup.class_names)]
 
     if run.config_file.is_file():
-        progress = recover_progress(run)
-        if progress.epoch < run.config().epochs and not progress.stopped_early:
-            resume_run(run.folder, callbacks)
+        progress, config = recover_progress(run), run.config()
+        if progress.epoch < config.epochs and not progress.stopped_early:
+            resume_run(run.folder, callbacks, _found(config, fold))
         return
     with locked(run.folder):
-        setup = prepare(arm.config(shared, seed))
+        setup = prepare(config, _found(config, fold))
         if arm.protocol == "matched":
             gain = matched_gain(setup)
             print(f"confidence gain {gain:.4g}: the initial gradient is as large as BCE's")
             matched = dataclasses.replace(setup.config, confidence_gain=gain)
             setup = dataclasses.replace(setup, config=matched)
         start_run(setup, callbacks)
+
+
+def _found(config: Config, fold: MeasuredImages | None) -> FoundData | None:
+    """The data as divided for a fold; None: as it is divided itself."""
+    return None if fold is None else as_fold(find_data(config.data), fold)
 
 
 def _measure(run: StudyRun, images: MeasuredImages) -> None:
