@@ -28,11 +28,14 @@ class Arm:
         overrides: values of `Config` fields that only this arm has, including `confidence_loss`.
         protocol: "as_is", or "matched": the confidence gain is set so that the norm of the
             confidence loss's gradient at initialization equals BCE's.
+        is_control: whether it is the reference once more, with initial weights that differ by a
+            millionth: what is found between the two is noise.
     """
 
     name: str
     overrides: Mapping[str, Any]
     protocol: str
+    is_control: bool = False
 
     @property
     def folder(self) -> str:
@@ -52,16 +55,26 @@ def parse_arms(texts: Sequence[str], protocol: str) -> tuple[Arm, ...]:
         texts: one arm each; several values for a setting make one arm per combination.
         protocol: of the arms that do not name one, as `focal:protocol=matched` does.
 
+    Returns:
+        The arms. If the reference is given twice, the second one is the control.
+
     Raises:
-        UserError: a setting that an arm cannot have or that has no value, or two equal arms.
+        UserError: a setting that an arm cannot have or that has no value, or two equal arms of
+            which none is the reference.
     """
     arms = [arm for text in texts for arm in _expand(text, protocol)]
     if len(arms) < 2:
         raise UserError(f"--arms {' '.join(texts)}: a comparison needs at least two arms")
+    if arms[0] in arms[1:]:
+        place = arms.index(arms[0], 1)
+        arms[place] = dataclasses.replace(arms[0], name=f"{arms[0].name} control", is_control=True)
     for arm in arms:
-        twins = [other.name for other in arms if _content(other) == _content(arm)]
-        if len(twins) > 1:
-            raise UserError(f"--arms: {' and '.join(twins)} are the same arm")
+        same = [other.name for other in arms if _content(other) == _content(arm)]
+        if len(same) > 1:
+            raise UserError(
+                f"--arms: {' and '.join(same)} are the same arm; only the reference can be given "
+                "twice, as its control"
+            )
     return tuple(arms)
 
 
@@ -109,8 +122,8 @@ def _arm(name: str, overrides: dict[str, Any], chosen: dict[str, str], protocol:
     return arm
 
 
-def _content(arm: Arm) -> tuple[Config, str]:
-    return arm.config(Config(), seed=0), arm.protocol
+def _content(arm: Arm) -> tuple[Config, str, bool]:
+    return arm.config(Config(), seed=0), arm.protocol, arm.is_control
 
 
 def _value(text: str) -> Any:

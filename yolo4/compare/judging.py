@@ -18,19 +18,38 @@ def judge(
 ) -> list[Contrast | NotComparable]:
     """Compare every arm with the reference.
 
+    The control is judged by itself: it asks what the others' verdicts are worth, and takes none of
+    their error rate.
+
     Args:
         plan: the study.
         matches: by arm and seed, the finished runs' matched detections.
         not_comparable: by arm, why its runs cannot be paired with the reference's.
+
+    Returns:
+        One per arm except the reference, in the order of the arms.
     """
+    others = plan.arms[1:]
+    contrasts: dict[str, Contrast | NotComparable] = {}
+    for is_control in (False, True):
+        names = [arm.name for arm in others if arm.is_control == is_control]
+        for contrast in _conclude(plan, matches, not_comparable, names) if names else ():
+            contrasts[contrast.arm] = contrast
+    return [contrasts[arm.name] for arm in others]
+
+
+def _conclude(
+    plan: Plan, matches: Matches, not_comparable: Mapping[str, str], names: Sequence[str]
+) -> list[Contrast | NotComparable]:
+    reference = plan.arms[0].name
     design = {"design": plan.design} if "design" in inspect.signature(conclude).parameters else {}
     return conclude(
-        matches,
-        plan.arms[0].name,
+        {name: matches[name] for name in (reference, *names)},
+        reference,
         **design,
         resamples=plan.resamples,
         seed=plan.shared.seed,
-        not_comparable=not_comparable,
+        not_comparable={name: not_comparable[name] for name in names if name in not_comparable},
     )
 
 
@@ -49,11 +68,16 @@ def judge_stored(plan: Plan) -> list[Contrast | NotComparable]:
     return judge(plan, matches, check_pairing(plan).not_comparable)
 
 
-def is_decided(contrasts: Sequence[Contrast | NotComparable]) -> bool:
-    """Whether more seeds would change nothing: every verdict stands, or is out of reach."""
+def is_decided(plan: Plan, contrasts: Sequence[Contrast | NotComparable]) -> bool:
+    """Whether more seeds would change nothing: every verdict stands, or is out of reach.
+
+    The control has no verdict to wait for, unless it is the only arm.
+    """
+    controls = {arm.name for arm in plan.arms if arm.is_control}
+    waited_for = [contrast for contrast in contrasts if contrast.arm not in controls]
     return all(
         isinstance(contrast, NotComparable)
         or contrast.verdict not in ("undecided", "inconclusive")
         or getattr(contrast, "futile", False)
-        for contrast in contrasts
+        for contrast in waited_for or contrasts
     )

@@ -52,11 +52,19 @@ def test_one_loss_by_both_protocols_is_two_arms():
     assert len({arm.folder for arm in arms}) == 2
 
 
+def test_the_reference_given_twice_has_a_control():
+    bce, control, focal = parse_arms(("bce", "bce", "focal"), "as_is")
+    assert (control.name, control.folder) == ("bce control", "bce_control")
+    assert [arm.is_control for arm in (bce, control, focal)] == [False, True, False]
+    assert control.config(Config(), 3) == bce.config(Config(), 3)
+
+
 @pytest.mark.parametrize(
     ("texts", "message"),
     [
         (["bce"], "needs at least two arms"),
-        (["bce", "bce"], "bce and bce are the same arm"),
+        (["bce", "bce", "bce"], "bce and bce are the same arm"),
+        (["bce", "ohem", "ohem"], "ohem and ohem are the same arm; only the reference"),
         (["focal", "focal:focal_gamma=2"], "focal and focal:focal_gamma=2 are the same arm"),
         (["bce", "vocal"], "--arms vocal: --confidence-loss is 'vocal'"),
         (["bce", "focal:focal_gama=2"], "did you mean 'focal_gamma'"),

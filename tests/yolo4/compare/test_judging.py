@@ -14,6 +14,7 @@ class Outcome:
     """A contrast as far as its verdict goes."""
 
     verdict: str
+    arm: str = "focal"
     futile: bool = False
 
 
@@ -26,11 +27,14 @@ class Outcome:
         ([Outcome("undecided", futile=True)], True),
         ([NotComparable("focal", "bce", "no seed")], True),
         ([NotComparable("focal", "bce", "no seed"), Outcome("undecided")], False),
+        ([Outcome("undecided", "bce control"), Outcome("better")], True),
+        ([Outcome("undecided", "bce control")], False),
     ],
     ids=str,
 )
-def test_a_study_is_decided_when_every_arm_is(contrasts, decided):
-    assert is_decided(contrasts) == decided
+def test_a_study_is_decided_when_every_arm_is(tmp_path, contrasts, decided):
+    plan = make_plan(tmp_path, arms=("bce", "bce", "focal"))
+    assert is_decided(plan, contrasts) == decided
 
 
 def test_stored_runs_are_judged_arm_by_arm(tmp_path):
@@ -46,3 +50,23 @@ def test_stored_runs_are_judged_arm_by_arm(tmp_path):
     assert focal.differences == pytest.approx([0.5, 0.5])
     assert isinstance(ohem, NotComparable)
     assert "first batches" in ohem.reason
+
+
+def test_a_control_changes_nothing_about_the_other_arms(tmp_path):
+    images = make_images(tmp_path)
+    found = {"bce": (2, 3), "bce control": (3, 2), "focal": (4, 6), "ohem": (3, 4)}
+    sentences = {}
+    for name, arms in (
+        ("with", ("bce", "bce", "focal", "ohem")),
+        ("without", ("bce", "focal", "ohem")),
+    ):
+        plan = make_plan(tmp_path / name, arms=arms)
+        plan.study.folder.mkdir()
+        images.save(plan.study.images_file)
+        for arm, seed, _ in plan.runs():
+            finish_run(plan, arm.name, seed, detect_first(images, found[arm.name][seed]))
+        contrasts = judge_stored(plan)
+        sentences[name] = [contrast.sentence for contrast in contrasts]
+        assert [contrast.arm for contrast in contrasts] == [arm.name for arm in plan.arms[1:]]
+    assert sentences["with"][1:] == sentences["without"]
+    assert "bce control" in sentences["with"][0]

@@ -87,3 +87,11 @@ def test_runs_that_have_not_started_are_left_out(tmp_path):
     pairing = check_pairing(plan)
     assert pairing.not_comparable == {}
     assert [entry["seed"] for entry in pairing.fingerprints] == [1]
+
+
+def test_the_control_is_paired_with_the_reference(tmp_path):
+    plan = make_plan(tmp_path, arms=("bce", "bce"), seeds=(0,))
+    for arm in plan.arms:
+        begin_run(plan, arm.name, 0)
+    assert check_pairing(plan).not_comparable == {}
+    assert [entry["arm"] for entry in check_pairing(plan).fingerprints] == ["bce", "bce control"]

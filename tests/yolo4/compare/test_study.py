@@ -98,6 +98,7 @@ class Outcome:
     """A contrast as far as carrying out a study looks at it."""
 
     verdict: str
+    arm: str = "focal"
     futile: bool = False
     sentence: str = "a sentence"
 

@@ -16,7 +16,7 @@ def purpose(arms: Sequence[Arm], split: str) -> list[str]:
     Returns:
         Sentences; none if test images are measured with one arm of each loss.
     """
-    count = Counter(str(arm.overrides["confidence_loss"]) for arm in arms)
+    count = Counter(str(arm.overrides["confidence_loss"]) for arm in arms if not arm.is_control)
     several = [loss for loss, number in count.items() if number > 1]
     if split == "val":
         return [

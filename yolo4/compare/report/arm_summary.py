@@ -39,6 +39,7 @@ def summarize_arm(
         "name": arm.name,
         "overrides": dict(arm.overrides),
         "protocol": arm.protocol,
+        "is_control": arm.is_control,
         "confidence_gain": {str(s): run.config().confidence_gain for s, run in begun.items()},
         "runs": [_run(seed, run, train_images) for seed, run in folders.items()],
         "metrics": {name: mean_and_sd(values) for name, values in _metrics(runs).items()},

@@ -26,7 +26,7 @@ def carry_out(plan: Plan) -> Plan:
             _carry_out(plan.first(look), plan, durations)
             contrasts = judge_stored(plan.first(look))
             print(f"\nafter {look} seeds:", *(each.sentence for each in contrasts), sep="\n")
-            if is_decided(contrasts):
+            if is_decided(plan, contrasts):
                 return plan.first(look)
     _carry_out(plan, plan, durations)
     return plan

@@ -58,14 +58,18 @@ def _shared_settings(study: Study, shared: Config, run: StudyRun, seed: int) -> 
 
 
 def _train(run: StudyRun, arm: Arm, config: Config, fold: MeasuredImages | None) -> None:
+    import keras
+
     from yolo4.compare.loss.diagnosis import LossAnalysisCallback
     from yolo4.compare.loss.matching import matched_gain
+    from yolo4.compare.running.control import PerturbWeights
     from yolo4.train.loop import resume_run, start_run
     from yolo4.train.setup import TrainingSetup, prepare
     from yolo4.train.state.progress import recover_progress
 
-    def callbacks(setup: TrainingSetup) -> list[LossAnalysisCallback]:
-        return [LossAnalysisCallback(setup.run, setup.config, setup.val, setup.class_names)]
+    def callbacks(setup: TrainingSetup) -> list[keras.callbacks.Callback]:
+        analysis = LossAnalysisCallback(setup.run, setup.config, setup.val, setup.class_names)
+        return [*([PerturbWeights(setup.run, config.seed)] if arm.is_control else []), analysis]
 
     if run.config_file.is_file():
         progress, config = recover_progress(run), run.config()
