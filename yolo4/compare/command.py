@@ -6,8 +6,11 @@ from typing import Any
 from utils.files.lock import locked
 from utils.process.signals import explained_interruption
 from yolo4.compare.options import CompareOptions
+from yolo4.compare.planning.declaration import changes_of
+from yolo4.compare.planning.purpose import purpose
 from yolo4.compare.running.carry_out import carry_out
 from yolo4.compare.study import Plan, continue_or_start, open_study
+from yolo4.compare.study_files import MeasuredImages
 
 
 def compare(options: CompareOptions) -> None:
@@ -38,7 +41,16 @@ def compare_losses(options: CompareOptions) -> dict[str, Any]:
         return _write_outcome(_carried_out(open_study(options.report_only)))
     with locked(Path(options.output)), explained_interruption(_how_to_go_on):
         plan = continue_or_start(options)
+        print("", *_announcement(plan), sep="\n")
         return _write_outcome(carry_out(plan))
+
+
+def _announcement(plan: Plan) -> list[str]:
+    """What a study says before its first run: its purpose, its cost, and what it can find."""
+    from yolo4.compare.planning.forecast import forecast  # SciPy takes a second to import
+
+    split = MeasuredImages.load(plan.study.images_file).split
+    return [*purpose(plan.arms, split), *changes_of(plan.declared), *forecast(plan)]
 
 
 def _carried_out(plan: Plan) -> Plan:
