@@ -8,6 +8,7 @@ from PIL import Image
 from tests.helpers.study_folder import detect_first, make_images, make_plan
 from utils.errors import UserError
 from utils.process.children import ChildKilledError
+from yolo4.compare import judging
 from yolo4.compare import study as studies
 from yolo4.compare.design import Design
 from yolo4.compare.options import CompareOptions
@@ -123,7 +124,7 @@ def test_a_study_ends_at_the_first_look_that_decides(
         looked.append(len(plan.seeds))
         return [Outcome(verdict) for verdict in outcomes[len(looked) - 1]]
 
-    monkeypatch.setattr(carrying_out, "judge_stored", look)
+    monkeypatch.setattr(judging, "judge_stored", look)
     plan = dataclasses.replace(
         make_plan(tmp_path, seeds=range(6)),
         declared=(Declaration(Design(looks=(3, 5, 6)), 0, ""),),
@@ -138,7 +139,7 @@ def test_a_study_ends_at_the_first_look_that_decides(
 
 def test_without_until_decided_no_look_ends_a_study(tmp_path, runs, monkeypatch):
     done = runs(make_images(tmp_path))
-    monkeypatch.setattr(carrying_out, "judge_stored", lambda plan: [Outcome("better")])
+    monkeypatch.setattr(judging, "judge_stored", lambda plan: [Outcome("better")])
     plan = make_plan(tmp_path, seeds=range(4))
     assert carry_out(plan) == plan
     assert len(done) == 8

@@ -4,7 +4,6 @@ import time
 
 from utils.printable import printable
 from utils.process.children import ChildKilledError, call_in_child
-from yolo4.compare.judging import is_decided, judge_stored
 from yolo4.compare.running.worker import train_and_measure
 from yolo4.compare.study import Plan
 
@@ -24,12 +23,20 @@ def carry_out(plan: Plan) -> Plan:
     for look in plan.design.looks if plan.until_decided else ():
         if look < len(plan.seeds):
             _carry_out(plan.first(look), plan, durations)
-            contrasts = judge_stored(plan.first(look))
-            print(f"\nafter {look} seeds:", *(each.sentence for each in contrasts), sep="\n")
-            if is_decided(plan, contrasts):
+            if _decides(plan.first(look)):
                 return plan.first(look)
     _carry_out(plan, plan, durations)
     return plan
+
+
+def _decides(part: Plan) -> bool:
+    """Print the verdicts at a look, and return whether it decides."""
+    # SciPy takes a second to import, for which a mistake in the data need not wait.
+    from yolo4.compare.judging import is_decided, judge_stored
+
+    contrasts = judge_stored(part)
+    print(f"\nafter {len(part.seeds)} seeds:", *(c.sentence for c in contrasts), sep="\n")
+    return is_decided(part, contrasts)
 
 
 def _carry_out(part: Plan, whole: Plan, durations: list[float]) -> None:
