@@ -111,6 +111,7 @@ def _arm(name, index, seeds, classes, unfinished, rng):
         "name": name,
         "overrides": {"confidence_loss": name.split(":")[0]},
         "protocol": "as_is",
+        "tuning": None,
         "is_control": name.endswith(" control"),
         "confidence_gain": {str(seed): 1.0 for seed in seeds},
         "runs": [

@@ -11,7 +11,7 @@ from utils.errors import UserError
 from yolo4.config import WITHOUT_INFLUENCE, Config
 from yolo4.options import check_names, from_mapping
 
-PROTOCOLS = ("as_is", "matched")
+PROTOCOLS = ("as_is", "matched", "tuned")
 # An arm cannot have these as its own: all runs share them, the arm's name or the study sets them,
 # or they change nothing.
 _NOT_OF_AN_ARM = WITHOUT_INFLUENCE | {
@@ -27,7 +27,8 @@ class Arm:
         name: as in `--arms`, such as `focal:focal_gamma=1`.
         overrides: values of `Config` fields that only this arm has, including `confidence_loss`.
         protocol: "as_is", or "matched": the confidence gain is set so that the norm of the
-            confidence loss's gradient at initialization equals BCE's.
+            confidence loss's gradient at initialization equals BCE's; or "tuned": trials on
+            validation images choose learning rate, confidence gain and the loss's own settings.
         is_control: whether it is the reference once more, with initial weights that differ by a
             millionth: what is found between the two is noise.
     """
@@ -106,17 +107,15 @@ def _arm(name: str, overrides: dict[str, Any], chosen: dict[str, str], protocol:
     protocol = chosen.get("protocol", protocol)
     if protocol not in PROTOCOLS:
         raise UserError(
-            f"--arms {name}: found protocol {protocol!r}, expected {' or '.join(PROTOCOLS)}"
+            f"--arms {name}: found protocol {protocol!r}, expected as_is, matched or tuned"
         )
-    if overrides["confidence_loss"] == "bce":
+    if overrides["confidence_loss"] == "bce" and protocol == "matched":
         protocol = "as_is"  # BCE is the loss that others are matched to
-    if protocol == "matched":
-        if "confidence_gain" in overrides:
-            raise UserError(
-                f"--arms {name}: a matched arm measures its confidence_gain; do not set it"
-            )
+    if protocol == "matched" and "confidence_gain" in overrides:
+        raise UserError(f"--arms {name}: a matched arm measures its confidence_gain; do not set it")
+    if protocol != "as_is" and "protocol" not in chosen:
         # The name is complete, so that a run in the folder of this name belongs to this arm.
-        name += "" if "protocol" in chosen else ":protocol=matched"
+        name += f":protocol={protocol}"
     arm = Arm(name, overrides, protocol)
     arm.config(Config(), seed=0)  # raises UserError for a value that is not allowed
     return arm

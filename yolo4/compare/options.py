@@ -53,12 +53,14 @@ class CompareOptions(Config):
         0,
         100,
     )
-    protocol: Literal["as_is", "matched"] = option(
+    protocol: Literal["as_is", "matched", "tuned"] = option(
         "as_is",
         "matched: each arm's confidence gain is set so that the initial gradient of its confidence "
-        "loss is as large as BCE's; for one arm: focal:protocol=matched",
+        "loss is as large as BCE's; tuned: --trials on validation images choose each arm's "
+        "settings; for one arm: focal:protocol=matched",
         "comparison",
     )
+    trials: int = option(20, "trials of each arm that is tuned", "comparison", 1, 1000)
     split: Literal["test", "val"] | None = option(
         None,
         "the images that are measured: val to explore, test to confirm what was chosen; None: "

@@ -6,6 +6,7 @@ from typing import Any
 from yolo4.compare.arms import Arm
 from yolo4.compare.study import Plan
 from yolo4.compare.study_files import StudyRun, read_object
+from yolo4.compare.tuning import ranges_of
 from yolo4.config import differing_settings
 
 
@@ -57,5 +58,7 @@ def _differences(arm: Arm, reference: Arm, run: StudyRun, other: StudyRun) -> st
     of_arms = {*arm.overrides, *reference.overrides}
     if "matched" in (arm.protocol, reference.protocol):
         of_arms.add("confidence_gain")
+    for each in (arm, reference):
+        of_arms |= ranges_of(each).keys() if each.protocol == "tuned" else set()
     differing = differing_settings(other.config(), run.config())
     return " and ".join([*names, *(name for name in differing if name not in of_arms)])

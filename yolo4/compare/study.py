@@ -15,6 +15,7 @@ from yolo4.compare.options import CompareOptions
 from yolo4.compare.planning.declaration import Declaration, declare, read_declarations
 from yolo4.compare.planning.folds import all_images, make_folds
 from yolo4.compare.study_files import MeasuredImages, Study, StudyRun, read_object, write_json
+from yolo4.compare.tuning import refuse_own_settings, require_optuna
 from yolo4.config import Config, differing_settings
 from yolo4.inference.records import choose_records
 from yolo4.options import flag, from_mapping, option_fields
@@ -41,6 +42,7 @@ class Plan:
         resamples: number of bootstrap resamples of the test images.
         declared: the design of the study; several if it was changed after runs had finished.
         until_decided: whether the study ends at a look that decides.
+        trials: of each arm that is tuned.
     """
 
     study: Study
@@ -50,6 +52,7 @@ class Plan:
     resamples: int
     declared: tuple[Declaration, ...] = (Declaration(Design(), 0, ""),)
     until_decided: bool = False
+    trials: int = 0
 
     @property
     def design(self) -> Design:
@@ -85,7 +88,8 @@ def continue_or_start(options: CompareOptions) -> Plan:
     Raises:
         UserError: bad arms, data or settings, or the folder holds another study.
     """
-    _check_arms(options)  # reports mistakes before data is drawn
+    _check_tuning(options)  # reports mistakes before data is drawn
+    _check_arms(options)
     data = options.data or (str(make_sample_data(SAMPLE_DATA)),)
     options = dataclasses.replace(options, data=data)
     study = Study(Path(options.output))
@@ -118,6 +122,21 @@ def open_study(folder: str) -> Plan:
     # Older versions declared nothing; what they kept is what the report speaks of.
     declared = _declared(study) or declare([], options.design, 0)
     return _plan(study, options, declared)
+
+
+def _check_tuning(options: CompareOptions) -> None:
+    """Refuse arms that cannot be tuned as asked."""
+    tuned = [a for a in parse_arms(options.arms, options.protocol) if a.protocol == "tuned"]
+    for arm in tuned:
+        refuse_own_settings(arm)
+    if tuned:
+        require_optuna()
+        if options.folds:
+            raise UserError(
+                "--folds: the trials of a tuned arm would see images that its folds test; remove it"
+            )
+    elif "trials" in options.given:
+        raise UserError("--trials: no arm is tuned; add --protocol tuned")
 
 
 def _continued(study: Study, options: CompareOptions) -> CompareOptions:
@@ -194,4 +213,5 @@ def _plan(study: Study, options: CompareOptions, declared: Sequence[Declaration]
         options.resamples,
         tuple(declared),
         options.until_decided,
+        options.trials,
     )

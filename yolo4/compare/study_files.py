@@ -74,6 +74,10 @@ class Study:
         """The annotated images that the runs of a fold are measured on, JSON."""
         return self.folder / "folds" / f"{fold}.json"
 
+    def trial_file(self, arm_folder: str, number: int) -> Path:
+        """What a trial of a tuned arm gave, JSON."""
+        return self.folder / "tuning" / arm_folder / f"trial_{number:03}.json"
+
     @property
     def report_file(self) -> Path:
         """All numbers of the report, JSON."""

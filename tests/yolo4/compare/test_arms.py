@@ -47,6 +47,15 @@ def test_the_protocol_of_all_stands_in_each_name_but_bces():
     ]
 
 
+def test_every_arm_of_a_tuned_study_is_tuned():
+    arms = parse_arms(["bce", "focal", "ohem:protocol=as_is"], "tuned")
+    assert [(arm.name, arm.protocol) for arm in arms] == [
+        ("bce:protocol=tuned", "tuned"),
+        ("focal:protocol=tuned", "tuned"),
+        ("ohem:protocol=as_is", "as_is"),
+    ]
+
+
 def test_one_loss_by_both_protocols_is_two_arms():
     arms = parse_arms(["focal", "focal:protocol=matched"], "as_is")
     assert len({arm.folder for arm in arms}) == 2
@@ -75,7 +84,7 @@ def test_the_reference_given_twice_has_a_control():
         (["bce", "focal:seed=1"], "unknown setting 'seed'"),
         (["bce", "focal:workers=4"], "unknown setting 'workers'"),
         (["bce", "focal:cache=ram"], "unknown setting 'cache'"),
-        (["bce", "focal:protocol=fair"], "found protocol 'fair', expected as_is or matched"),
+        (["bce", "focal:protocol=fair"], "found protocol 'fair', expected as_is, matched or tuned"),
         (["bce", "focal:protocol=matched:confidence_gain=4"], "do not set it"),
     ],
 )

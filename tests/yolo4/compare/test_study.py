@@ -32,7 +32,7 @@ def runs(monkeypatch):
 
     done = Runs()
 
-    def run(function, study_folder, arm, shared, seed, folds):
+    def run(function, study_folder, arm, shared, seed, folds, settings):
         assert function is train_and_measure
         done.append((arm.name, seed))
         folder = Study(study_folder).run(arm.folder, seed)

@@ -59,6 +59,8 @@ def _cost(plan: Plan, images: MeasuredImages) -> str:
     left = sum(not (run.is_done or run.failure) for run in runs)
     most = "At most " if plan.until_decided else ""
     text = f"{most}{len(runs)} runs ({len(plan.arms)} arms, {len(plan.seeds)} seeds)"
+    tuned = sum(arm.protocol == "tuned" for arm in plan.arms)
+    text += f", and {tuned} times {plan.trials} trials before" if tuned else ""
     text += f", {left} of them to do" if left < len(runs) else ""
     minutes = [
         float((images.counts.get("train", 0) / speeds).sum() / 60)

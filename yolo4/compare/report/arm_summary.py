@@ -16,6 +16,7 @@ from yolo4.compare.arms import Arm
 from yolo4.compare.report.measured import MeasuredRun
 from yolo4.compare.study import Plan
 from yolo4.compare.study_files import MeasuredImages, StudyRun, read_diagnosis
+from yolo4.compare.tuning import TRIAL_STATES, trials_of
 
 _GRID = np.linspace(0, 1, 101)
 
@@ -40,6 +41,7 @@ def summarize_arm(
         "overrides": dict(arm.overrides),
         "protocol": arm.protocol,
         "is_control": arm.is_control,
+        "tuning": _tuning(plan, arm),
         "confidence_gain": {str(s): run.config().confidence_gain for s, run in begun.items()},
         "runs": [_run(seed, run, train_images) for seed, run in folders.items()],
         "metrics": {name: mean_and_sd(values) for name, values in _metrics(runs).items()},
@@ -54,6 +56,18 @@ def summarize_arm(
         "errors": _errors(list(runs.values())),
         **_diagnosis([run.run for run in runs.values()]),
     }
+
+
+def _tuning(plan: Plan, arm: Arm) -> dict[str, Any] | None:
+    """The trials of a tuned arm, and what they have chosen."""
+    if arm.protocol != "tuned":
+        return None
+    trials = trials_of(plan.study, arm, plan.trials)
+    complete = [trial for trial in trials if trial.state == "complete"]
+    best = max(complete, key=lambda trial: trial.val_map, default=None)
+    states = {state: sum(trial.state == state for trial in trials) for state in TRIAL_STATES}
+    settings, val_map = (dict(best.settings), best.val_map) if best else ({}, None)
+    return {"trials": len(trials), **states, "settings": settings, "val_map": val_map}
 
 
 def mean_and_sd(values: Mapping[int, float]) -> dict[str, Any]:

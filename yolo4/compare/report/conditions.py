@@ -39,6 +39,10 @@ def with_conditions(sentence: str, parts: list[str]) -> str:
 
 
 def _gains(arm: Entry, reference: Entry) -> str:
+    tuned = [each for each in (arm, reference) if each["tuning"]]
+    if tuned:
+        trials = " and ".join(f"{each['tuning']['trials']} for {each['name']}" for each in tuned)
+        return f"with settings chosen by trials on validation images ({trials})"
     if arm["protocol"] == "matched":
         return "with initial gradients as large as BCE's"
     own = {*arm["overrides"], *reference["overrides"]}

@@ -4,6 +4,7 @@ import time
 
 from utils.printable import printable
 from utils.process.children import ChildKilledError, call_in_child
+from yolo4.compare.running.trials import Chosen, tune
 from yolo4.compare.running.worker import train_and_measure
 from yolo4.compare.study import Plan
 
@@ -19,13 +20,14 @@ def carry_out(plan: Plan) -> Plan:
     Raises:
         UserError: the data or the settings do not allow training.
     """
+    chosen = tune(plan)
     durations: list[float] = []
     for look in plan.design.looks if plan.until_decided else ():
         if look < len(plan.seeds):
-            _carry_out(plan.first(look), plan, durations)
+            _carry_out(plan.first(look), plan, chosen, durations)
             if _decides(plan.first(look)):
                 return plan.first(look)
-    _carry_out(plan, plan, durations)
+    _carry_out(plan, plan, chosen, durations)
     return plan
 
 
@@ -39,7 +41,7 @@ def _decides(part: Plan) -> bool:
     return is_decided(part, contrasts)
 
 
-def _carry_out(part: Plan, whole: Plan, durations: list[float]) -> None:
+def _carry_out(part: Plan, whole: Plan, chosen: Chosen, durations: list[float]) -> None:
     runs, most = part.runs(), whole.runs()
     for number, (arm, seed, run) in enumerate(runs, start=1):
         if run.is_done or run.failure is not None:
@@ -53,7 +55,8 @@ def _carry_out(part: Plan, whole: Plan, durations: list[float]) -> None:
         start = time.perf_counter()
         try:
             folder, folds = part.study.folder, part.design.folds
-            call_in_child(train_and_measure, folder, arm, part.shared, seed, folds)
+            settings = chosen.get(arm.name, {})
+            call_in_child(train_and_measure, folder, arm, part.shared, seed, folds, settings)
         except ChildKilledError:
             print(
                 f"error: {arm.name}, seed {seed}: the process was killed; too little memory? "

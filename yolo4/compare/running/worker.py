@@ -1,7 +1,9 @@
 """One run of a study in a separate process: trains, starting or continuing, then measures."""
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from utils.annotations import FoundData, find_data
 from utils.files.lock import locked
@@ -19,7 +21,9 @@ from yolo4.environment.streams import prepare_streams
 from yolo4.quiet import quiet_start
 
 
-def train_and_measure(folder: Path, arm: Arm, shared: Config, seed: int, folds: int) -> None:
+def train_and_measure(
+    folder: Path, arm: Arm, shared: Config, seed: int, folds: int, settings: Mapping[str, Any]
+) -> None:
     """Finish one run, from its current state.
 
     Args:
@@ -28,6 +32,7 @@ def train_and_measure(folder: Path, arm: Arm, shared: Config, seed: int, folds: 
         shared: the settings of all runs.
         seed: the run's seed.
         folds: number of folds, of which the run tests `seed % folds`; 0: the data's own splits.
+        settings: those that the arm's trials have chosen.
 
     Raises:
         UserError: the data or the settings do not allow training.
@@ -40,6 +45,7 @@ def train_and_measure(folder: Path, arm: Arm, shared: Config, seed: int, folds: 
         from yolo4.train.callbacks.finite import NonFiniteLossError
     try:
         config = arm.config(_shared_settings(study, shared, run, seed), seed)
+        config = dataclasses.replace(config, **settings)
         _train(run, arm, config, images if folds else None)
     except NonFiniteLossError as error:
         write_json(run.failure_file, {"reason": str(error)})

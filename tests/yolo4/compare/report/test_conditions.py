@@ -12,7 +12,13 @@ def entry(name="focal", best=(4, 4, 3), last=4, failed=0, missing=0, **values):
     runs = [{"status": "done", "best_epoch": epoch, "last_epoch": last} for epoch in best]
     others = ["failed"] * failed + ["missing"] * missing
     runs += [{"status": status, "best_epoch": None, "last_epoch": None} for status in others]
-    return {"name": name, "protocol": "as_is", "overrides": {}, "runs": runs} | values
+    return {
+        "name": name,
+        "protocol": "as_is",
+        "overrides": {},
+        "tuning": None,
+        "runs": runs,
+    } | values
 
 
 BCE = entry("bce", best=(4, 2, 3))
@@ -34,6 +40,10 @@ def test_a_study_in_which_most_runs_end_with_their_best_epoch_has_not_converged(
         (entry(protocol="matched"), "with initial gradients as large as BCE's"),
         (entry(overrides={"confidence_gain": 4}), "with the gains of the arms' names"),
         (entry(overrides={"focal_gamma": 1}), "with equal gains"),
+        (
+            entry(protocol="tuned", tuning={"trials": 9}),
+            "with settings chosen by trials on validation images (9 for focal)",
+        ),
     ],
 )
 def test_the_protocol_is_named(arm, words):
