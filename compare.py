@@ -9,13 +9,13 @@ from yolo4.compare.options import compare_defaults
 
 CONFIG = dict(
     # The confidence losses to compare, the reference first.
-    arms=("bce", "focal"),
+    arms=("bce", "focal", "focal:protocol=matched"),
     # Most runs of each arm. Three show the noise of training; a small difference takes more.
     max_seeds=3,
     # Points of mAP that would matter. Arms that differ by less are "practically the same".
     smallest_difference=2.0,
     # "as_is": only the elementwise loss differs. "matched": in addition, its gradient is as large
-    # as BCE's at initialization.
+    # as BCE's at initialization. "tuned": trials on validation images choose each arm's settings.
     protocol="as_is",
     # Folder of the study. The same command resumes an existing study.
     output="comparison",

@@ -79,6 +79,7 @@ def make_report(
             ],
         },
         "purpose": [],
+        "dose_response": [],
         "design": {"smallest_difference": 0.02, "looks": [3, 5, 8, 12], "folds": 0},
         "verdict": [contrast["sentence"] for contrast in contrasts],
         "contrasts": contrasts,

@@ -1,6 +1,5 @@
 """Judges the finished runs of a study: every arm against the reference."""
 
-import inspect
 from collections.abc import Mapping, Sequence
 
 from utils.metrics.voc_map import VocMatches, match_voc
@@ -9,8 +8,7 @@ from yolo4.compare.contrast import Contrast, NotComparable
 from yolo4.compare.pairing import check_pairing
 from yolo4.compare.study import Plan
 from yolo4.compare.study_files import MeasuredImages, load_detections
-
-Matches = Mapping[str, Mapping[int, VocMatches]]
+from yolo4.compare.verdict.estimate import Matches
 
 
 def judge(
@@ -42,11 +40,10 @@ def _conclude(
     plan: Plan, matches: Matches, not_comparable: Mapping[str, str], names: Sequence[str]
 ) -> list[Contrast | NotComparable]:
     reference = plan.arms[0].name
-    design = {"design": plan.design} if "design" in inspect.signature(conclude).parameters else {}
     return conclude(
         {name: matches[name] for name in (reference, *names)},
         reference,
-        **design,
+        plan.design,
         resamples=plan.resamples,
         seed=plan.shared.seed,
         not_comparable={name: not_comparable[name] for name in names if name in not_comparable},
@@ -76,8 +73,6 @@ def is_decided(plan: Plan, contrasts: Sequence[Contrast | NotComparable]) -> boo
     controls = {arm.name for arm in plan.arms if arm.is_control}
     waited_for = [contrast for contrast in contrasts if contrast.arm not in controls]
     return all(
-        isinstance(contrast, NotComparable)
-        or contrast.verdict not in ("undecided", "inconclusive")
-        or getattr(contrast, "futile", False)
+        isinstance(contrast, NotComparable) or contrast.verdict != "undecided" or contrast.futile
         for contrast in waited_for or contrasts
     )

@@ -18,6 +18,8 @@ from tests.helpers.study_folder import (
 )
 from utils.inspection.leaks import Leak
 from utils.records import Detections
+from yolo4.compare.design import Design
+from yolo4.compare.planning.declaration import Declaration
 from yolo4.compare.report.arm_summary import mean_and_sd
 from yolo4.compare.report.example_images import add_pictures, without_pictures
 from yolo4.compare.report.measured import measure_runs
@@ -125,6 +127,42 @@ def test_a_verdict_says_what_it_is_conditional_on(report):
     start = "After 4 epochs with equal gains, converged (the best epoch is the last in 0 of 2 runs)"
     lost = "without the 1 of 1 runs of ohem that diverged"
     assert ohem.startswith(f"{start}, {lost}, ohem and bce cannot be compared")
+
+
+def test_with_folds_every_run_is_measured_on_the_images_of_its_fold(tmp_path, images):
+    plan = dataclasses.replace(
+        make_plan(tmp_path), declared=(Declaration(Design(folds=2, looks=(2,)), 0, ""),)
+    )
+    parts = [
+        dataclasses.replace(images, records=images.records[start : start + count])
+        for start, count in ((0, 2), (2, 4))
+    ]
+    for fold, part in enumerate(parts):
+        part.save(plan.study.fold_file(fold))
+    for seed, part in enumerate(parts):
+        finish_run(plan, "bce", seed, detect_first(part, 0))
+        finish_run(plan, "focal", seed, detect_first(part, 2))
+    measured = measure_runs(plan, images)
+    report = summarize(plan, images, measured)
+    add_pictures(report, measured)
+    # All objects of the first fold, and half of those of the second.
+    assert report["contrasts"][0]["differences"] == pytest.approx([1, 0.5])
+    assert report["contrasts"][0]["images"] == 6
+    assert report["arms"][1]["errors"]["missed"] == pytest.approx((0 + 2) / 2)
+    assert sum(report["arms"][1]["reliability"]["counts"]) == 2 + 2 + 2 + 4
+
+
+def test_three_gammas_give_a_slope(tmp_path, images, capsys):
+    plan = make_plan(tmp_path, arms=("bce", "focal:focal_gamma=0,1,2"))
+    images.save(plan.study.images_file)
+    for arm, seed, _ in plan.runs():
+        finish_run(plan, arm.name, seed, detect_first(images, plan.arms.index(arm) + seed))
+    (line,) = write_outcome(plan)["dose_response"]
+    assert line["gammas"] == (0, 1, 2)
+    assert line["slope"] == pytest.approx(1 / 6)
+    assert line["sentence"] in capsys.readouterr().out
+    page = (plan.study.folder / "report.html").read_text(encoding="utf-8")
+    assert "points per unit of gamma" in page
 
 
 def test_runs_that_are_no_pairs_get_no_verdict(tmp_path, images):

@@ -7,7 +7,7 @@ import numpy as np
 from scipy import stats
 
 from utils.metrics.history import read_history
-from yolo4.compare.contrast import LEVEL
+from yolo4.compare.contrast import LEVEL, Contrast
 from yolo4.compare.judging import judge_stored
 from yolo4.compare.study import Plan
 from yolo4.compare.study_files import MeasuredImages
@@ -80,7 +80,7 @@ def _time(minutes: float) -> str:
 def _earlier(plan: Plan) -> tuple[float, float, str] | None:
     """Both standard deviations in points, from the finished runs, and where they are from."""
     contrasts = judge_stored(plan)
-    found = [c.components for c in contrasts if getattr(c, "components", None) is not None]
+    found = [c.components for c in contrasts if isinstance(c, Contrast) and c.components]
     if not found:
         return None
     image = _root_mean_square([each.image for each in found])

@@ -28,5 +28,6 @@ def write_outcome(plan: Plan) -> Report:
     page = render(report, plan.study.folder)
     figures = without_pictures(report)
     write_json(plan.study.report_file, figures)
-    print("", *report["purpose"], *report["verdict"], f"\nreport: {page}", sep="\n")
+    lines = [line["sentence"] for line in report["dose_response"]]
+    print("", *report["purpose"], *report["verdict"], *lines, f"\nreport: {page}", sep="\n")
     return figures

@@ -3,7 +3,6 @@
 import dataclasses
 import platform
 import time
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,8 +10,8 @@ import numpy as np
 from utils.errors import is_installed, module_version
 from utils.inspection.leaks import describe_leaks
 from utils.metrics.voc_map import match_voc
-from yolo4.compare.contrast import Contrast, NotComparable
-from yolo4.compare.judging import judge
+from yolo4.compare.dose_response import dose_responses
+from yolo4.compare.judging import Matches, judge
 from yolo4.compare.pairing import check_pairing
 from yolo4.compare.planning.declaration import changes_of
 from yolo4.compare.planning.purpose import purpose
@@ -32,11 +31,12 @@ def summarize(plan: Plan, images: MeasuredImages, measured: Measured) -> Report:
         images: what the runs were measured on, all together.
         measured: the finished runs.
     """
-    pairing = check_pairing(plan)
+    pairing, matches = check_pairing(plan), _matches(measured)
+    paired = {name: runs for name, runs in matches.items() if name not in pairing.not_comparable}
     arms = [summarize_arm(plan, arm, images, measured[arm.name]) for arm in plan.arms]
     contrasts = [
         _with_conditions(contrast.to_dict(), arms, plan, images.split)
-        for contrast in _contrasts(plan, measured, pairing.not_comparable)
+        for contrast in judge(plan, matches, pairing.not_comparable)
     ]
     return {
         "made": time.strftime("%Y-%m-%d %H:%M"),
@@ -61,22 +61,20 @@ def summarize(plan: Plan, images: MeasuredImages, measured: Measured) -> Report:
         "purpose": [*purpose(plan.arms, images.split), *changes_of(plan.declared)],
         "design": dataclasses.asdict(plan.design),
         "verdict": [contrast["sentence"] for contrast in contrasts],
+        "dose_response": [line.to_dict() for line in dose_responses(plan, paired)],
         "contrasts": contrasts,
         "arms": arms,
     }
 
 
-def _contrasts(
-    plan: Plan, measured: Measured, not_comparable: Mapping[str, str]
-) -> list[Contrast | NotComparable]:
-    matches = {
+def _matches(measured: Measured) -> Matches:
+    return {
         name: {
             seed: match_voc(run.detections, run.images.records, run.images.class_names)
             for seed, run in runs.items()
         }
         for name, runs in measured.items()
     }
-    return judge(plan, matches, not_comparable)
 
 
 def _with_conditions(

@@ -7,6 +7,7 @@ import pytest
 from scipy import stats
 
 from tests.helpers.study_folder import detect_first, finish_run, make_images, make_plan
+from yolo4.compare.contrast import Components, Contrast
 from yolo4.compare.design import Design
 from yolo4.compare.planning import forecast as forecasting
 from yolo4.compare.planning.declaration import Declaration
@@ -60,21 +61,16 @@ def test_finished_runs_tell_their_time(tmp_path, images):
     assert cost.endswith("each: 2.5 h to go.")
 
 
-@dataclasses.dataclass(frozen=True)
-class Parts:
-    """A contrast as far as its noise goes."""
-
-    image: float
-    seed: float
-    image_by_seed: float
-
-    @property
-    def components(self):
-        return self
+def contrast(*components):
+    return Contrast(
+        "focal", "bce", (0, 1), differences=(0.0, 0.0), mean=0.0, image_interval=(0.0, 0.0),
+        smallest_difference=0.02, next_look=None, last_look=2, images=6, comparisons=1,
+        components=Components(*components),
+    )  # fmt: skip
 
 
 def test_the_variance_of_earlier_runs_takes_the_place_of_the_guess(tmp_path, images, monkeypatch):
-    both = [Parts(0.01, 0.03, 0.04), Parts(0.03, 0.0, 0.05)]
+    both = [contrast(0.01, 0.03, 0.04), contrast(0.03, 0.0, 0.05)]
     monkeypatch.setattr(forecasting, "judge_stored", lambda plan: both)
     _, power = forecast(make_plan(tmp_path, seeds=range(4)))
     expected = detectable_difference(((1 + 9) / 2) ** 0.5, 5.0, 4)
