@@ -80,7 +80,7 @@ def make_report(
         },
         "purpose": [],
         "dose_response": [],
-        "design": {"smallest_difference": 0.02, "looks": [3, 5, 8, 12], "folds": 0},
+        "design": {"smallest_difference": 0.02, "looks": [2, 3, 5, 12], "folds": 0},
         "verdict": [contrast["sentence"] for contrast in contrasts],
         "contrasts": contrasts,
         "arms": made,
@@ -227,10 +227,22 @@ def _contrast(arm, reference, rng):
         "probability_worse": 0.2 if several else None,
         "probability_same": 0.4 if several else None,
         "verdict": "undecided", "futile": False, "smallest_difference": 0.02,
-        "next_look": 5, "last_look": 12, "looks": [], "components": None, "correlation": None,
+        "next_look": 5, "last_look": 12,
+        "looks": [_look(n, mean) for n in (2, 3) if n <= len(seeds)],
+        "components": {"image": 0.012, "seed": 0.02, "image_by_seed": 0.006} if several else None,
+        "correlation": 0.31 if len(seeds) > 2 else None,
         "images": 72, "comparisons": 2,
         "sentence": f"It is undecided whether {arm['name']} is better or worse than"
         f" {reference['name']}: {100 * mean:+.1f} points of mAP; {len(seeds)} seeds.",
+    }  # fmt: skip
+
+
+def _look(seeds, mean):
+    half = 0.09 / seeds
+    return {
+        "seeds": seeds, "mean": mean, "interval": (mean - half, mean + half),
+        "equivalence_interval": (mean - half / 2, mean + half / 2), "p": 0.2, "p_same": 0.3,
+        "p_holm": 0.4, "p_same_holm": 0.6, "verdict": "undecided", "futile": False,
     }  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from tests.helpers.report_page import Page
 from tests.helpers.report_sample import ARMS, CLASSES, make_report
 from utils.page import plot
-from yolo4.compare.report import outcome_figures
+from yolo4.compare.report import verdict_figures
 from yolo4.compare.report.page import render
 
 EVIL = (
@@ -88,7 +88,7 @@ def test_nothing_is_loaded_from_outside(sample):
 def test_each_figure_has_its_numbers(sample):
     _, folder, page = sample
     figures = {figure["id"] for figure in page.tags("figure")}
-    assert len(figures) == 15
+    assert len(figures) == 16
     assert {path.stem for path in (folder / "data").iterdir()} == figures
     assert {link["download"][:-4] for link in page.tags("a") if "download" in link} == figures
 
@@ -120,14 +120,41 @@ def test_tables_of_numbers_are_complete_and_exact(sample):
 def test_figures_show_the_numbers(monkeypatch):
     report = make_report()
     drawn = []
-    monkeypatch.setattr(outcome_figures, "make_plot", lambda *values: drawn.append(values))
-    outcome_figures.differences(report)
+    monkeypatch.setattr(verdict_figures, "make_plot", lambda *values: drawn.append(values))
+    verdict_figures.differences(report)
     (figure,) = drawn[0][2]
     lines = [line.get_xdata() for line in figure.axes[0].get_lines()]
     contrast = report["contrasts"][0]
     for shown in ("interval", "image_interval", "differences"):
         expected = [100 * value for value in contrast[shown]]
         assert any(len(x) == len(expected) and np.allclose(x, expected) for x in lines), shown
+
+
+def test_intervals_are_drawn_against_the_band_of_practical_sameness(monkeypatch):
+    report = make_report()
+    drawn = {}
+    monkeypatch.setattr(verdict_figures, "make_plot", lambda name, *v: drawn.update({name: v}))
+    verdict_figures.differences(report)
+    verdict_figures.looks(report)
+    (_, (figure,), _), (_, panels, (head, rows)) = drawn["differences"], drawn["looks"]
+    band = figure.axes[0].patches[0].get_extents().transformed(figure.axes[0].transData.inverted())
+    assert (band.x0, band.x1) == pytest.approx((-2, 2))
+    assert len(panels) == 2
+    band = panels[0].axes[0].patches[0].get_extents()
+    band = band.transformed(panels[0].axes[0].transData.inverted())
+    assert (band.y0, band.y1) == pytest.approx((-2, 2))
+    first = dict(zip(head, rows[0], strict=True))
+    look = report["contrasts"][0]["looks"][0]
+    assert (first["seeds"], first["mean"]) == (look["seeds"], look["mean"])
+    assert (first["low"], first["high"]) == look["interval"]
+    shown = [line.get_ydata() for line in panels[0].axes[0].get_lines()]
+    assert any(np.allclose(y, [100 * limit for limit in look["interval"]]) for y in shown)
+
+
+def test_the_noise_is_shown_by_its_sources(sample):
+    *_, page = sample
+    assert "Where the noise comes from" in page.text
+    assert "images by seed" in page.text
 
 
 def test_missing_values_are_dashes_that_sort_last(sample):

@@ -1,13 +1,11 @@
-"""The outcome: differences between arms, every run, AP by class and size, validation mAP."""
+"""The outcome: every run, AP by class and size, validation mAP."""
 
 from collections.abc import Callable
 from typing import Any
 
-from matplotlib.axes import Axes
-
-from utils.page.dots import Dot, draw_dots, frame_rows, shorten, write_row_name
+from utils.page.dots import Dot, draw_dots, shorten
 from utils.page.plot import Plot, Row, make_plot, points
-from utils.page.svg import color, new_axes, series_color, series_line, series_marker
+from utils.page.svg import new_axes, series_line
 from yolo4.compare.report.figures import Report, arm_legend, with_gaps
 
 # More classes than this would make the figure several pages long.
@@ -21,65 +19,6 @@ _SCORES = {
     "AP_medium": "medium objects",
     "AP_large": "large objects, above 96² pixels",
 }
-
-
-def differences(report: Report) -> Plot | None:
-    """Every contrast with its intervals."""
-    contrasts = [c for c in report["contrasts"] if c["mean"] is not None]
-    if not contrasts:
-        return None
-    indices = {arm["name"]: i for i, arm in enumerate(report["arms"])}
-    height = 52
-    figure, axes = new_axes(
-        height * len(contrasts) + 42, x_label=f"points of mAP above {shorten(report['reference'])}"
-    )
-    axes.axvline(0, color=color("quiet"), linewidth=1.2)
-    rows: list[Row] = []
-    for i, contrast in enumerate(contrasts):
-        write_row_name(axes, contrast["arm"], height * i + 2)
-        _draw_contrast(axes, indices[contrast["arm"]], height * i + 29, contrast)
-        rows += _contrast_rows(contrast)
-    frame_rows(figure, axes, height * len(contrasts))
-    caption = (
-        f"Right of zero, the arm is better than {report['reference']}. The point is the mean over"
-        " the seeds, rings are single seeds. Thick bar: 95% interval over test images. Thin bar:"
-        " 95% interval over images and seeds, which includes the noise of training and is corrected"
-        " for the looks."
-    )
-    head = ("arm", "reference", "seed", "difference", "images_low", "images_high", "low", "high")
-    texts = ("Difference in mAP", caption)
-    return make_plot("differences", texts, [figure], (head, rows))
-
-
-def _draw_contrast(axes: Axes, arm: int, y: float, contrast: dict[str, Any]) -> None:
-    for key, width in (("interval", 1.2), ("image_interval", 5)):
-        limits = [points(limit) for limit in contrast[key] or ()]
-        look = {"color": series_color(arm), "linewidth": width, "solid_capstyle": "butt"}
-        axes.plot(limits, [y] * len(limits), alpha=1 if width < 2 else 0.4, **look)
-    each = [points(difference) for difference in contrast["differences"]]
-    axes.plot(
-        each,
-        [y + 13] * len(each),
-        color=series_color(arm),
-        marker="o",
-        linestyle="none",
-        markersize=3.6,
-        markerfacecolor=color("ground"),
-    )
-    axes.plot(points(contrast["mean"]), y, markersize=7, markeredgewidth=0, **series_marker(arm))
-
-
-def _contrast_rows(contrast: dict[str, Any]) -> list[Row]:
-    """The mean with its intervals, and each seed's difference."""
-    limits = [
-        limit for key in ("image_interval", "interval") for limit in contrast[key] or [None] * 2
-    ]
-    names = (contrast["arm"], contrast["reference"])
-    seeds = zip(contrast["seeds"], contrast["differences"], strict=True)
-    return [
-        (*names, "mean", contrast["mean"], *limits),
-        *((*names, seed, value, *(None,) * 4) for seed, value in seeds),
-    ]
 
 
 def runs(report: Report) -> Plot | None:

@@ -9,12 +9,14 @@ from yolo4.compare.report import (
     loss_figures,
     loss_history_figures,
     outcome_figures,
+    verdict_figures,
 )
 from yolo4.compare.report.figures import Report
 
 _HERE = Path(__file__).parent
 _FIGURES = (
-    outcome_figures.differences,
+    verdict_figures.differences,
+    verdict_figures.looks,
     outcome_figures.runs,
     outcome_figures.classes,
     outcome_figures.coco_scores,
