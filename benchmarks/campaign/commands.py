@@ -17,6 +17,7 @@ _NETWORK = ["--width", "0.0625", "--depth", "0.1", "--input-size", "64", "--batc
 _TRAINING = [*_NETWORK, "--epochs", "4", "--freeze-epochs", "1", "--eval-period", "2"]
 _TRAINING += ["--ema", "0.9", "--workers", "5", "--save-minutes", "0.0001"]
 _STUDY = [*_NETWORK, "--epochs", "1", "--eval-period", "1", "--ema", "None", "--max-seeds", "1"]
+_STUDY += ["--arms", "bce", "focal"]
 
 # What depends on the time, by file or key.
 _TIMES = {"images_per_second", "waited_for_data", "minutes", "made"}

@@ -113,3 +113,38 @@ def test_mistakes_are_one_line_with_status_2(tmp_path, arguments, message):
     (line,) = [line for line in done.stderr.splitlines() if "error" in line]
     assert message in line
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+def test_folds_and_a_control(study):
+    arguments = "--data data --arms bce bce --folds 2 --max-seeds 2 --output folds"
+    done = compare(study, *arguments.split(), *TINY.split())
+    assert done.returncode == 0, done.stderr
+    assert "4 runs (2 arms, 2 seeds)" in done.stdout
+    found = json.loads((study / "folds" / "report.json").read_text(encoding="utf-8"))
+    assert found["pairing"]["paired"]
+    (contrast,) = found["contrasts"]
+    assert (contrast["arm"], contrast["images"]) == ("bce control", 16)
+    histories = [
+        (study / "folds" / "runs" / f"{arm}_seed0" / "history.csv").read_text(encoding="utf-8")
+        for arm in ("bce", "bce_control")
+    ]
+    losses = [float(history.splitlines()[1].split(",")[4]) for history in histories]
+    assert losses[0] != losses[1], "a millionth changes the training"
+    assert losses[0] == pytest.approx(losses[1], rel=0.01), "but hardly its first epoch"
+
+
+@pytest.mark.slow
+def test_tuned_arms_are_trained_with_what_their_trials_chose(study):
+    arguments = "--data data --arms bce focal --protocol tuned --trials 2 --max-seeds 1"
+    done = compare(study, *arguments.split(), "--output", "tuned", *TINY.split())
+    assert done.returncode == 0, done.stderr
+    assert "and 2 times 2 trials before" in done.stdout
+    found = json.loads((study / "tuned" / "report.json").read_text(encoding="utf-8"))
+    assert found["pairing"]["paired"]
+    for arm in found["arms"]:
+        assert arm["tuning"]["trials"] == 2
+        config = json.loads((study / arm["runs"][0]["folder"] / "config.json").read_text())
+        for name, value in arm["tuning"]["settings"].items():
+            assert config[name] == value
+    assert "with settings chosen by trials" in found["verdict"][0]
