@@ -1,6 +1,6 @@
 """How mAP changes with the focusing of the focal loss: one slope for all arms that have it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -90,10 +90,8 @@ def _regress(plan: Plan, arms: Sequence[Arm], used: Matches, seeds: Sequence[int
     maps = resampled_maps(used, folds, plan.resamples, plan.shared.seed)
     gammas = np.array([_gamma(plan, arm) for arm in arms])
     weights = least_squares_weights(gammas)
-    slopes: Mapping[int, np.ndarray] = {
-        seed: sum(w * maps[arm.name][seed] for w, arm in zip(weights, arms, strict=True))
-        for seed in seeds
-    }
+    responses = {seed: np.array([maps[arm.name][seed] for arm in arms]) for seed in seeds}
+    slopes = {seed: weights @ response for seed, response in responses.items()}
     none = {seed: np.zeros_like(slope) for seed, slope in slopes.items()}
     first = used[arms[0].name]
     parts = {seed % (folds or 1): len(first[seed].num_gt) for seed in seeds}

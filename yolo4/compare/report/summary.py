@@ -16,11 +16,11 @@ from yolo4.compare.pairing import check_pairing
 from yolo4.compare.planning.declaration import changes_of
 from yolo4.compare.planning.purpose import purpose
 from yolo4.compare.report.arm_summary import summarize_arm
-from yolo4.compare.report.conditions import conditions, with_conditions
 from yolo4.compare.report.figures import Report
 from yolo4.compare.report.measured import Measured
 from yolo4.compare.study import Plan
 from yolo4.compare.study_files import MeasuredImages
+from yolo4.compare.verdict.conditions import conditions, with_conditions
 
 
 def summarize(plan: Plan, images: MeasuredImages, measured: Measured) -> Report:

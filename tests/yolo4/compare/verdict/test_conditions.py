@@ -2,7 +2,7 @@
 
 import pytest
 
-from yolo4.compare.report.conditions import conditions, with_conditions
+from yolo4.compare.verdict.conditions import conditions, with_conditions
 
 pytestmark = pytest.mark.quick
 
