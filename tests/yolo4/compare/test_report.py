@@ -271,6 +271,19 @@ def test_missing_numbers_and_pictures(tmp_path):
 
 
 @pytest.mark.usefixtures("undrawn")
+def test_the_page_states_what_was_declared_and_what_the_control_is(tmp_path):
+    report = make_report(("bce", "bce control", "focal"))
+    report["design"] |= {"folds": 5}
+    report["purpose"] = ["Exploration: validation images are measured."]
+    text = draw(report, tmp_path).text
+    assert text.index("Exploration:") < text.index(report["verdict"][0])
+    assert "differences below 2 points of mAP do not matter" in text
+    assert "judged after 2, 3, 5, 12 seeds; the whole labeled set is divided into 5 folds" in text
+    assert "bce control is bce once more, with initial weights that differ by a millionth" in text
+    assert "over 1 contrast that reached a look" in text, "the control is not corrected with others"
+
+
+@pytest.mark.usefixtures("undrawn")
 def test_the_page_counts_the_contrasts_that_were_corrected(tmp_path):
     """Holm's correction of p takes those with a p value, not those with one seed or none."""
     report = make_report(["bce", "a", "b", "c", "d"])
