@@ -11,17 +11,23 @@ from tests.helpers.hostile import is_harmless, mutated, refusal
 from tests.helpers.report_sample import make_report
 from tests.helpers.study_folder import begin_run, make_images, make_plan
 from utils.errors import FileError
+from utils.metrics.calibration import ScoreChoice
 from utils.metrics.history import read_history
 from utils.records import Detections
+from yolo4.compare.design import Design
 from yolo4.compare.loss.diagnosis import stored_epochs
 from yolo4.compare.pairing import check_pairing
+from yolo4.compare.planning.declaration import Declaration
+from yolo4.compare.study import open_study
 from yolo4.compare.study_files import (
     MeasuredImages,
     load_detections,
     read_diagnosis,
     read_object,
     save_detections,
+    write_json,
 )
+from yolo4.compare.tuning import Trial
 from yolo4.run import Run
 from yolo4.train.state.progress import load_progress
 
@@ -41,6 +47,10 @@ def folder(tmp_path_factory):
     (folder / "diagnosis_epochs.json").write_text('[{"epoch": 1, "levels": []}]')
     (folder / "history.csv").write_text("epoch,map50\n1,\n2,0.5\n")
     (folder / "failed.json").write_text('{"reason": "the loss is NaN"}')
+    ScoreChoice(0.5, 1.5).save(folder / "score_choice.json")
+    Trial({"learning_rate": 0.001}, "complete", {1: 0.5}).save(folder / "trial.json")
+    declared = [Declaration(Design(), 0, "2026-01-01").to_dict()]
+    write_json(folder / "study.json", {"data": ["my_data"], "max_seeds": 3, "declared": declared})
     progress = np.array('{"epoch": 3, "history": []}')
     np.savez(folder / "state.npz", progress=progress, weight_0=np.ones(3))
     return folder
@@ -54,6 +64,9 @@ READERS = {
     "history.csv": read_history,
     "failed.json": lambda path: read_object(path, "reason"),
     "state.npz": load_progress,
+    "score_choice.json": ScoreChoice.load,
+    "trial.json": Trial.load,
+    "study.json": lambda path: open_study(str(path.parent)),
 }
 EVERY_FILE = pytest.mark.parametrize("name", READERS)
 

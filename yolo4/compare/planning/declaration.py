@@ -42,12 +42,16 @@ def read_declarations(entries: Sequence[Mapping[str, Any]], path: Path) -> list[
     with reading(path, "designs under 'declared'"):
         return [
             Declaration(
-                Design(**{**entry["design"], "looks": tuple(entry["design"]["looks"])}),
+                _design(**entry["design"]),
                 int(entry["finished_runs"]),
                 str(entry["date"]),
             )
             for entry in entries
         ]
+
+
+def _design(smallest_difference: Any, looks: Any, folds: Any) -> Design:
+    return Design(float(smallest_difference), tuple(map(int, looks)), int(folds))
 
 
 def declare(
