@@ -14,10 +14,10 @@ from tests.helpers.yolov4 import COCO_ANCHORS
 from tests.yolo4.weights.some_networks import CONFIG, equal
 from utils.anchors import format_anchors
 from yolo4.build import build_model, save_weights
-from yolo4.compare.loss import diagnosis
 from yolo4.compare.arms import Arm
-from yolo4.compare.study_files import MeasuredImages
+from yolo4.compare.loss import diagnosis
 from yolo4.compare.running.worker import train_and_measure
+from yolo4.compare.study_files import MeasuredImages
 from yolo4.run import Run
 from yolo4.sample_data.make import make_sample_data
 from yolo4.train.setup import prepare

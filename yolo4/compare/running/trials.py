@@ -69,7 +69,7 @@ def run_trial(folder: Path, arm: Arm, shared: Config, number: int) -> None:
     shutil.rmtree(run_folder, ignore_errors=True)  # of a trial that was interrupted
     with quiet_start():
         from yolo4.compare.running.pruning import ReportToTrial
-        from yolo4.train.callbacks import NonFiniteLossError
+        from yolo4.train.callbacks.finite import NonFiniteLossError
         from yolo4.train.loop import start_run
         from yolo4.train.setup import prepare
     base = dataclasses.replace(arm.config(shared, _FIRST_SEED + number), run_dir=str(run_folder))

@@ -6,7 +6,8 @@ import pytest
 
 from yolo4.compare.running.control import PerturbWeights
 from yolo4.run import Run
-from yolo4.train.checkpoint import Progress, save_state
+from yolo4.train.state.checkpoint import save_state
+from yolo4.train.state.progress import Progress
 
 pytestmark = pytest.mark.quick
 
