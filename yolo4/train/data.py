@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Sequence
 
-from utils.annotations import DataSet, load_dataset
+from utils.annotations import DataSet, FoundData, load_dataset
 from utils.errors import UserError
 from utils.records import Record
 from utils.training_data.augment import Augmentation
@@ -16,19 +16,23 @@ from yolo4.run import RUNS, Run
 CACHE = RUNS / "cache"
 
 
-def read_data(config: Config, names: Sequence[str] | None, run: Run) -> DataSet:
+def read_data(
+    config: Config, names: Sequence[str] | None, run: Run, found: FoundData | None = None
+) -> DataSet:
     """Read a data set in which neither train nor val is empty or without usable objects.
 
     Args:
         config: the settings.
         names: the classes and their order; None: those of the data set.
         run: the run that the data is for.
+        found: what `find_data` has found, if its splits are to be others; None: those at
+            `config.data`.
 
     Raises:
         UserError: the data is not usable.
     """
     dataset = load_dataset(
-        config.data,
+        found or config.data,
         names,
         config.on_bad_data,
         config.split_seed,

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from utils.annotations import FoundData
 from utils.errors import UserError
 from utils.files.lock import locked
 from utils.process.signals import explained_interruption
@@ -63,12 +64,17 @@ def start_run(setup: TrainingSetup, callbacks: MakeCallbacks = lambda setup: ())
     return setup.run
 
 
-def resume_run(folder: str | Path, callbacks: MakeCallbacks = lambda setup: ()) -> Run:
+def resume_run(
+    folder: str | Path,
+    callbacks: MakeCallbacks = lambda setup: (),
+    found: FoundData | None = None,
+) -> Run:
     """Resume a run from its saved state, with the same result as without the interruption.
 
     Args:
         folder: the run folder.
         callbacks: as in `train_model`.
+        found: as for `yolo4.train.data.read_data`.
 
     Raises:
         UserError: there is no such run, it is finished, it has no saved state, or its data has
@@ -77,11 +83,11 @@ def resume_run(folder: str | Path, callbacks: MakeCallbacks = lambda setup: ()) 
     """
     run = open_run(folder)
     with locked(run.folder), explained_interruption(lambda: _how_to_go_on(run)):
-        _resume(run, callbacks)
+        _resume(run, callbacks, found)
     return run
 
 
-def _resume(run: Run, callbacks: MakeCallbacks) -> None:
+def _resume(run: Run, callbacks: MakeCallbacks, found: FoundData | None) -> None:
     folder, config, progress = run.folder, run.config(), recover_progress(run)
     if config.positives_per_image is None:
         raise UserError(
@@ -95,7 +101,7 @@ def _resume(run: Run, callbacks: MakeCallbacks) -> None:
             f"{folder}: --early-stopping ended it after epoch {progress.epoch}: "
             f"no better mAP since epoch {progress.best_epoch}; {_further(folder)}"
         )
-    setup = prepare_resume(run)
+    setup = prepare_resume(run, found)
     require_same_data(setup, progress.training_images)
     with quiet_start():
         from yolo4.train.phases import continue_training

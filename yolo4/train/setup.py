@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from utils.anchors import read_anchors
-from utils.annotations import ScanReport
+from utils.annotations import FoundData, ScanReport
 from utils.errors import UserError
 from utils.records import Record
 from utils.text import chosen_class_names
@@ -51,10 +51,14 @@ def new_run(config: Config) -> Run:
     return Run(Path(config.run_dir or RUNS / time.strftime("%Y-%m-%d_%H-%M-%S")))
 
 
-def prepare(config: Config) -> TrainingSetup:
+def prepare(config: Config, found: FoundData | None = None) -> TrainingSetup:
     """Read the data and settle the settings, classes, anchors and run folder of a new run.
 
     Nothing is written to the run folder. Keras is imported at the end, to count the positives.
+
+    Args:
+        config: the settings.
+        found: as for `read_data`.
 
     Raises:
         UserError: the data or the settings are not usable, or the run folder is in use.
@@ -66,7 +70,7 @@ def prepare(config: Config) -> TrainingSetup:
     config = dataclasses.replace(config, data=data, run_dir=str(run.folder))
     if weights:
         config = fitted_to_weights(config, weights)
-    dataset = read_data(config, names, run)
+    dataset = read_data(config, names, run, found)
     train, val = dataset.splits["train"], dataset.splits["val"]
     require_batches(config, train)
     claim_cache(config, train)
@@ -118,14 +122,14 @@ def require_unused(run: Run) -> None:
     raise UserError(f"{run.folder}: this folder holds {' and '.join(found)}; {', or '.join(ways)}")
 
 
-def prepare_resume(run: Run) -> TrainingSetup:
-    """Read the data of a run that is to be resumed.
+def prepare_resume(run: Run, found: FoundData | None = None) -> TrainingSetup:
+    """Read the data of a run that is to be resumed; `found` is as for `read_data`.
 
     Raises:
         UserError: the data is not usable, or a file of the run is missing or damaged.
     """
     config, names, anchors = run.config(), run.class_names(), run.anchors()
-    dataset = read_data(config, names, run)
+    dataset = read_data(config, names, run, found)
     train, val = dataset.splits["train"], dataset.splits["val"]
     try:
         claim_cache(config, train)
