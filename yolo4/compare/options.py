@@ -103,7 +103,8 @@ class CompareOptions(Config):
     @property
     def design(self) -> Design:
         """What the study declares before its first run."""
-        looks = (*(look for look in self.looks if look < self.max_seeds), self.max_seeds)
+        last = max(2, self.max_seeds)  # one seed says nothing about the noise of training
+        looks = (*(look for look in self.looks if look < last), last)
         return Design(self.smallest_difference / 100, looks, self.folds)
 
 

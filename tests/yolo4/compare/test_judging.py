@@ -5,6 +5,8 @@ import pytest
 from tests.helpers.study_folder import detect_first, finish_run, make_images, make_plan
 from yolo4.compare.contrast import NotComparable
 from yolo4.compare.judging import is_decided, judge_stored
+from yolo4.compare.options import CompareOptions
+from yolo4.compare.planning.declaration import Declaration
 
 pytestmark = pytest.mark.quick
 
@@ -70,3 +72,16 @@ def test_a_control_changes_nothing_about_the_other_arms(tmp_path):
         assert [contrast.arm for contrast in contrasts] == [arm.name for arm in plan.arms[1:]]
     assert sentences["with"][1:] == sentences["without"]
     assert "bce control" in sentences["with"][0]
+
+
+def test_a_study_of_one_seed_has_no_verdict(tmp_path):
+    images = make_images(tmp_path)
+    plan = make_plan(tmp_path, seeds=(0,))
+    declared = (Declaration(CompareOptions(max_seeds=1).design, 0, ""),)
+    plan = dataclasses.replace(plan, declared=declared)
+    images.save(plan.study.images_file)
+    for arm in plan.arms:
+        finish_run(plan, arm.name, 0, detect_first(images, 4))
+    (contrast,) = judge_stored(plan)
+    assert contrast.verdict == "undecided"
+    assert "one run per arm says nothing" in contrast.sentence

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.quick
         ({"max_seeds": 3}, Design(0.02, (3,))),
         ({"max_seeds": 7}, Design(0.02, (3, 5, 7))),
         ({"max_seeds": 20}, Design(0.02, (3, 5, 8, 12, 20))),
-        ({"max_seeds": 1}, Design(0.02, (1,))),
+        ({"max_seeds": 1}, Design(0.02, (2,))),
         ({"looks": (2, 4), "max_seeds": 4, "smallest_difference": 0.5}, Design(0.005, (2, 4))),
     ],
     ids=str,
