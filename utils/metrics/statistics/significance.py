@@ -1,7 +1,7 @@
 """Is a mean difference more than chance? Intervals over images and seeds, Holm's correction."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
@@ -90,7 +90,7 @@ class VarianceComponents:
         Satterthwaite's degrees of freedom would miss up to three times as often as stated: when few
         seeds agree by chance, they give the images' degrees of freedom too much weight.
         """
-        of_seeds = self._of_seeds(self.seed_variance)
+        of_seeds = self.seed_variance * (1 / self.seeds + self.overlap)
         error = np.sqrt(self.image_variance + of_seeds)
         by_images = self.image_variance * _t_quantile(chance / 2, self.images - 1)
         by_seeds = of_seeds * _t_quantile(chance / 2, self.seed_degrees)
@@ -123,13 +123,12 @@ class VarianceComponents:
         """The information of studies with so many seeds, as a share of the last one's.
 
         Information is the inverse of the variance of the mean. So that few seeds that agree by
-        chance do not claim too much of it, the seed variance is replaced by its upper 90% limit.
+        chance do not claim too much of it, the seed variance is replaced by its upper 90% limit. What
+        overlapping training sets add is left out, since it is estimated from the seeds too.
         """
         least = float(special.chdtri(self.seed_degrees, 1 - _VARIANCE_EXCEEDED)) / self.seed_degrees
         upper = self.seed_variance / least
-        variances = [
-            self.image_variance + replace(self, seeds=seeds)._of_seeds(upper) for seeds in looks
-        ]
+        variances = [self.image_variance + upper / seeds for seeds in looks]
         if variances[-1] == 0:
             return np.ones(len(looks))
         return variances[-1] / np.array(variances)
@@ -152,9 +151,6 @@ class VarianceComponents:
         coming = stats.t(self.seed_degrees, mean, spread)
         nearer = coming.cdf(within) - coming.cdf(-within) if within > 0 else 0.0
         return float(min(1.0, coming.sf(beyond) + coming.cdf(-beyond) + nearer))
-
-    def _of_seeds(self, seed_variance: float) -> float:
-        return seed_variance * (1 / self.seeds + self.overlap)
 
 
 def _t_quantile(tail: float, degrees: float) -> float:
