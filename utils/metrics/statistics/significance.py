@@ -122,8 +122,8 @@ class VarianceComponents:
     def shares(self, looks: Sequence[int]) -> np.ndarray:
         """The information of studies with so many seeds, as a share of the last one's.
 
-        Information is the inverse of the variance of the mean. So that few seeds that agree by
-        chance do not claim too much of it, the seed variance is replaced by its upper 90% limit. What
+        Information is the inverse of the variance of the mean. Few seeds may agree by chance: so
+        that they do not claim too much, their variance is replaced by its upper 90% limit. What
         overlapping training sets add is left out, since it is estimated from the seeds too.
         """
         least = float(special.chdtri(self.seed_degrees, 1 - _VARIANCE_EXCEEDED)) / self.seed_degrees
