@@ -15,6 +15,7 @@ import compare
 import get_map
 import predict
 import train
+from benchmarks.verdicts.__main__ import VerdictOptions
 from tests.helpers import ROOT
 from utils.annotations import load_dataset
 from utils.records import Detections, Record
@@ -154,7 +155,8 @@ def test_every_command_is_called():
 
 @pytest.mark.parametrize("page", sorted(PAGES.keys() - set(BENCHMARKS)))
 def test_every_flag_exists(page):
-    known = {flag(f.name) for options in OPTIONS.values() for f in dataclasses.fields(options)}
+    every = (*OPTIONS.values(), VerdictOptions())
+    known = {flag(f.name) for options in every for f in dataclasses.fields(options)}
     text = re.sub(r"\]\(.*?\)", "", PAGES[page])  # links to headings are no flags
     assert set(re.findall(r"(?<![-\w])--[a-z][a-z-]*", text)) <= known | FOREIGN_FLAGS
 
