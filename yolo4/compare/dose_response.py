@@ -45,7 +45,7 @@ class DoseResponse:
         return (
             f"mAP {rises} with gamma: {100 * self.slope:+.1f} points per unit of gamma (95% "
             f"interval {low:+.1f} to {high:+.1f}; gamma {', '.join(f'{g:g}' for g in self.gammas)};"
-            f" {len(self.seeds)} seeds, {self.images} test images)."
+            f" {len(self.seeds)} seeds, {self.images} images)."
         )
 
     def to_dict(self) -> dict[str, Any]:

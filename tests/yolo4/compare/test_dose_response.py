@@ -47,7 +47,7 @@ def test_a_seed_that_finds_two_objects_more_per_unit_of_gamma(tmp_path, images):
     assert line.slope == pytest.approx(1 / 3)
     assert line.interval[0] < 1 / 3 < line.interval[1]
     assert "+33.3 points per unit of gamma" in line.sentence
-    assert "gamma 0, 1, 2; 2 seeds, 6 test images" in line.sentence
+    assert "gamma 0, 1, 2; 2 seeds, 6 images" in line.sentence
 
 
 def test_without_a_change_the_interval_holds_zero(tmp_path, images):

@@ -71,7 +71,7 @@ def coco_scores(report: Report) -> Plot | None:
         return None
     caption = (
         "COCO's average precision, over ten IoU thresholds and by object size. Sizes of which the"
-        " test images have no object are left out."
+        " images have no object are left out."
     )
     panels = [draw_dots(_rows(report, scores, measured), "AP, points")]
     table = (("arm", "score", "seed", "ap"), rows)

@@ -31,7 +31,7 @@ def differences(report: Report) -> Plot | None:
     frame_rows(figure, axes, height * len(contrasts))
     caption = (
         f"Right of zero, the arm is better than {report['reference']}. The point is the mean over"
-        " the seeds, rings are single seeds. Thick bar: 95% interval over test images. Thin bar:"
+        " the seeds, rings are single seeds. Thick bar: 95% interval over images. Thin bar:"
         " 95% interval over images and seeds, which includes the noise of training and is corrected"
         f" for the looks. {_words_of_band(report)}"
     )

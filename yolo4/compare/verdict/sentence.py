@@ -9,10 +9,10 @@ def describe(contrast: Contrast) -> str:
         return (
             "It is undecided: one run per arm says nothing about the noise of training. "
             f"{contrast.arm} - {contrast.reference} = {_points(contrast.mean)} points of mAP with "
-            f"seed {contrast.seeds[0]}, 95% interval over {contrast.images} test images alone "
+            f"seed {contrast.seeds[0]}, 95% interval over {contrast.images} images alone "
             f"{_interval(contrast.image_interval)}."
         )
-    size = f"{len(contrast.seeds)} seeds, {contrast.images} test images"
+    size = f"{len(contrast.seeds)} seeds, {contrast.images} images"
     mean, interval = _points(contrast.mean), f"95% interval {_interval(contrast.interval)}"
     if contrast.verdict == "practically the same" and contrast.equivalence_interval:
         return (
@@ -46,7 +46,7 @@ def _prospect(contrast: Contrast) -> str:
     if noise is not None:
         of_seeds = (noise.seed**2 + noise.image_by_seed**2) / contrast.last_look
         if noise.image**2 > of_seeds:
-            why = ", since most of the doubt comes from the choice of test images"
+            why = ", since most of the doubt comes from the choice of images"
     return f"More seeds, up to {contrast.last_look}, would hardly decide it{why}."
 
 

@@ -40,11 +40,11 @@ def test_a_verdict_comes_with_interval_and_size(verdict, sign):
     limits = {1: "+0.8 to +3.4", -1: "-3.4 to -0.8"}[sign]
     assert describe(contrast) == (
         f"focal is {verdict} than bce: {'+-'[sign < 0]}2.1 points of mAP "
-        f"(95% interval {limits}; 3 seeds, 72 test images)."
+        f"(95% interval {limits}; 3 seeds, 72 images)."
     )
     assert describe(replace(contrast, comparisons=3)) == (
         f"focal is {verdict} than bce: {'+-'[sign < 0]}2.1 points of mAP "
-        f"(95% interval {limits}; 3 seeds, 72 test images; p = 0.012 corrected for 3 comparisons)."
+        f"(95% interval {limits}; 3 seeds, 72 images; p = 0.012 corrected for 3 comparisons)."
     )
 
 
@@ -52,14 +52,14 @@ def test_the_same_says_what_is_the_same():
     contrast = replace(UNCLEAR, verdict="practically the same", p_same_holm=0.0004)
     assert describe(contrast) == (
         "focal and bce are practically the same: they differ by less than 2.0 points of mAP "
-        "(+0.4; 90% interval -0.8 to +1.6; 3 seeds, 72 test images)."
+        "(+0.4; 90% interval -0.8 to +1.6; 3 seeds, 72 images)."
     )
     assert "; p < 0.001 corrected for 2 comparisons)" in describe(replace(contrast, comparisons=2))
 
 
 UNDECIDED = (
     "It is undecided whether focal is better or worse than bce: +0.4 points of mAP "
-    "(95% interval -1.0 to +1.8; 3 seeds, 72 test images). "
+    "(95% interval -1.0 to +1.8; 3 seeds, 72 images). "
 )
 
 
@@ -81,12 +81,12 @@ def test_futile_because_of_the_images(image, named):
     """After 12 seeds, the training still leaves 0.01: the root of (0.024^2 + 0.025^2) / 12."""
     noise = Components(image, 0.024, (12e-4 - 0.024**2) ** 0.5)
     sentence = describe(replace(UNCLEAR, futile=True, components=noise))
-    assert ("most of the doubt comes from the choice of test images" in sentence) == named
+    assert ("most of the doubt comes from the choice of images" in sentence) == named
 
 
 def test_undecided_although_the_interval_excludes_zero_states_why():
     contrast = replace(CLEAR, p_holm=0.0634, comparisons=2)
-    assert "72 test images; p = 0.063 corrected for 2 comparisons). The" in describe(contrast)
+    assert "72 images; p = 0.063 corrected for 2 comparisons). The" in describe(contrast)
     contrast = replace(contrast, interval=(-0.001, 0.04))
     assert "corrected" not in describe(contrast)
 
@@ -95,7 +95,7 @@ def test_one_seed_states_that_one_run_shows_no_noise():
     contrast = replace(UNCLEAR, seeds=(7,), interval=None, p=None, p_holm=None, looks=())
     assert describe(contrast) == (
         "It is undecided: one run per arm says nothing about the noise of training. focal - bce = "
-        "+0.4 points of mAP with seed 7, 95% interval over 72 test images alone -0.8 to +1.6."
+        "+0.4 points of mAP with seed 7, 95% interval over 72 images alone -0.8 to +1.6."
     )
 
 
