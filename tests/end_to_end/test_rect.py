@@ -61,8 +61,8 @@ def opened(engine, monkeypatch):
         shapes.append(batch.shape[1:3])
         return network.infer(batch)
 
-    def open_again(run, name, throughput, any_size):
-        assert (name, any_size) == (backend, True)
+    def open_again(run, name, throughput, any_size, precision):
+        assert (name, any_size, precision) == (backend, True, "auto")
         return dataclasses.replace(network, infer=infer)
 
     monkeypatch.setattr(detector_module, "open_engine", open_again)
