@@ -19,9 +19,10 @@ from benchmarks.machine import machine
 from train import CONFIG
 from yolo4.cli import clean_exit, parse
 from yolo4.options import option
-from yolo4.quiet import quiet_start
 from yolo4.sample_data.make import SAMPLE_DATA, make_sample_data
+from yolo4.train.loop import start_run
 from yolo4.train.options import train_defaults
+from yolo4.train.setup import prepare
 
 ROOT = Path(__file__).parents[2]
 
@@ -79,26 +80,23 @@ def _parts_of_start(data: tuple[str, ...]) -> dict[str, float]:
 def _start(data: tuple[str, ...], pipe: Connection) -> None:
     """Train until the end of the first step, and send when each part ended."""
     marks: list[tuple[str, float]] = []
-    with quiet_start():
-        import keras
-
-        from yolo4.train import phases  # noqa: F401  # which a training imports after the data
-    from yolo4.train.loop import train_model
-
-    marks.append(("importing TensorFlow and Keras", time.time()))
-
-    class Clock(keras.callbacks.Callback):
-        def on_train_begin(self, logs: dict | None = None) -> None:
-            marks.append(("reading the data, building the network", time.time()))
-
-        def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-            marks.append(("tracing, compiling and executing the first step", time.time()))
-            raise KeyboardInterrupt
-
     with tempfile.TemporaryDirectory() as folder, contextlib.suppress(KeyboardInterrupt):
         settings = train_defaults(CONFIG, []).settings()
-        config = dataclasses.replace(settings, data=data, run_dir=str(Path(folder) / "run"))
-        train_model(config, lambda setup: (Clock(),))
+        run_dir = Path(folder) / "run"
+        run_dir.mkdir()
+        setup = prepare(dataclasses.replace(settings, data=data, run_dir=str(run_dir)))
+        marks.append(("reading the data, importing TensorFlow and Keras", time.time()))
+        import keras
+
+        class Clock(keras.callbacks.Callback):
+            def on_train_begin(self, logs: dict | None = None) -> None:
+                marks.append(("building the network, writing the first files", time.time()))
+
+            def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+                marks.append(("tracing, compiling and executing the first step", time.time()))
+                raise KeyboardInterrupt
+
+        start_run(setup, lambda setup: (Clock(),))
     pipe.send(marks)
 
 
