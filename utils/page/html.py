@@ -16,13 +16,14 @@ _UNWRITABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]
 _MISSING = "–"
 
 
-def render_html(template: Path, style: Path, **values: Any) -> str:
+def render_html(template: Path, style: Path, own_script: Path | None = None, **values: Any) -> str:
     """Render a page that needs no other file.
 
     Args:
         template: extends `page.html.jinja`; it can include templates of its folder and import
             `parts.html.jinja`.
         style: the page's style sheet, appended to `page.css`.
+        own_script: the page's script, appended to `page.js`.
         **values: variables of the template; `contents` holds the id and the title of each section.
     """
     environment = Environment(
@@ -39,7 +40,8 @@ def render_html(template: Path, style: Path, **values: Any) -> str:
         "words": lambda name: str(name).replace("_", " "),
         "csv_uri": _csv_uri,
     }
-    script = (_HERE / "page.js").read_text(encoding="utf-8")
+    scripts = [_HERE / "page.js", *([own_script] if own_script else [])]
+    script = "".join(path.read_text(encoding="utf-8") for path in scripts)
     styles = [path.read_text(encoding="utf-8") for path in (_HERE / "page.css", style)]
     return environment.get_template(template.name).render(
         values,

@@ -77,9 +77,14 @@ def view_around(
     return np.ascontiguousarray(cv2.resize(part, None, fx=scale, fy=scale)), (left, top), scale
 
 
-def jpeg_uri(pixels: np.ndarray) -> str:
-    """Encode an RGB image, uint8 `[H, W, 3]`, as a JPEG data URI."""
+def encode_jpeg(pixels: np.ndarray) -> bytes:
+    """Encode an RGB image, uint8 `[H, W, 3]`, as JPEG."""
     bgr = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
     ok, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
     assert ok, "OpenCV encodes any 8-bit image as JPEG"
-    return "data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode()
+    return data.tobytes()
+
+
+def jpeg_uri(pixels: np.ndarray) -> str:
+    """Encode an RGB image, uint8 `[H, W, 3]`, as a JPEG data URI."""
+    return "data:image/jpeg;base64," + base64.b64encode(encode_jpeg(pixels)).decode()

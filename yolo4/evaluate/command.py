@@ -18,8 +18,10 @@ from utils.metrics.summary import Metrics
 from utils.metrics.text_boxes import read_text_boxes
 from utils.postprocess import EVALUATION, PostprocessSettings
 from utils.printable import printable
-from utils.records import Record
+from utils.records import Detections, Record
 from yolo4.evaluate.options import EvaluateOptions
+from yolo4.evaluate.report.evaluation import Evaluation
+from yolo4.evaluate.report.page import write_report
 from yolo4.inference import Backend
 from yolo4.inference.detector import Detector
 from yolo4.inference.records import choose_records, detect_records
@@ -29,8 +31,9 @@ from yolo4.run import Run, open_run
 def evaluate(options: EvaluateOptions) -> None:
     """Measure what the options name, write the results and print a table.
 
-    The output folder receives `metrics.json`, `score_thresholds.csv` and three plots; and for a run
-    `data_report.csv`, what was skipped or changed in the data.
+    The output folder receives `report.html` and the copies of its pictures, `metrics.json`,
+    `score_thresholds.csv` and three plots; and for a run `data_report.csv`, what was skipped or
+    changed in the data.
 
     Raises:
         UserError: no such run, data set, split or folder, a malformed line in a text file, or the
@@ -68,7 +71,7 @@ def evaluate_run(
         data=tuple(data), split=split, backend=backend, **dataclasses.asdict(settings)
     )
     opened = run if isinstance(run, Run) else open_run(run)
-    return _measure(opened, _choose_images(opened, options), options)
+    return _measure(opened, _choose_images(opened, options), options)[1]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,7 +95,32 @@ def _evaluate_run(options: EvaluateOptions) -> None:
     with output_folder(Path(options.output or run.folder / "evaluation" / images.split)) as output:
         with writing_to(output):
             write_atomically(output / run.data_report_file.name, images.report.to_csv())
-        _report(_measure(run, images, options), output, source)
+        detections, metrics = _measure(run, images, options)
+        evaluation = Evaluation(
+            name=str(run.folder),
+            where=f"split {images.split} of {source['data']}",
+            caveat=_caveat(run, images),
+            records=images.records,
+            detections=detections,
+            class_names=images.class_names,
+            metrics=metrics,
+            has_images=True,
+        )
+        _report(evaluation, output, source)
+
+
+def _caveat(run: Run, images: _Images) -> str:
+    """What the images have chosen, and whether the training knew them."""
+    measured, trained = (
+        {Path(path).resolve() for path in paths} for paths in (images.data, run.config().data)
+    )
+    if measured != trained:
+        return "this is not the data of the training, which may have seen some of these images"
+    if images.split == "test":
+        return "these images chose neither the epoch nor a setting of the training"
+    if images.split == "val":
+        return "these images chose the epoch, so the number is somewhat too high"
+    return "the network was trained on these images, or on part of them, so the number is too high"
 
 
 def _choose_images(run: Run, options: EvaluateOptions) -> _Images:
@@ -105,7 +133,9 @@ def _choose_images(run: Run, options: EvaluateOptions) -> _Images:
     return _Images(data, split, records, dataset.class_names, dataset.report)
 
 
-def _measure(run: Run, images: _Images, options: EvaluateOptions) -> Metrics:
+def _measure(
+    run: Run, images: _Images, options: EvaluateOptions
+) -> tuple[list[Detections], Metrics]:
     detector = Detector.from_run(
         run.folder,
         options.postprocess(),
@@ -125,7 +155,7 @@ def _measure(run: Run, images: _Images, options: EvaluateOptions) -> Metrics:
         parallel=detector.parallel,
         shape=(lambda record: detector.fit(record.size).input_size) if options.rect else None,
     )
-    return summary.evaluate(
+    metrics = summary.evaluate(
         detections,
         images.records,
         images.class_names,
@@ -133,6 +163,7 @@ def _measure(run: Run, images: _Images, options: EvaluateOptions) -> Metrics:
         coco=True,
         choice=run.score_choice(),
     )
+    return detections, metrics
 
 
 def _evaluate_text(detections: str, ground_truth: str, options: EvaluateOptions) -> None:
@@ -147,13 +178,25 @@ def _evaluate_text(detections: str, ground_truth: str, options: EvaluateOptions)
         metrics = summary.evaluate(
             boxes.detections, boxes.records, boxes.class_names, options.iou_thresholds, coco=True
         )
-        _report(metrics, output, source)
+        evaluation = Evaluation(
+            name=detections,
+            where=f"in {ground_truth}",
+            caveat="what the detector was trained on, and what chose its settings, is not known",
+            records=boxes.records,
+            detections=boxes.detections,
+            class_names=boxes.class_names,
+            metrics=metrics,
+            has_images=False,
+        )
+        _report(evaluation, output, source)
 
 
-def _report(metrics: Metrics, output: Path, source: dict[str, str]) -> None:
+def _report(evaluation: Evaluation, output: Path, source: dict[str, str]) -> None:
     with writing_to(output):
-        write_results(metrics, output, source)
-    print(f"\n{metrics.table()}\n\nmetrics.json and plots are in {output}")
+        write_results(evaluation.metrics, output, source)
+        page = write_report(evaluation, output)
+    print(f"\n{evaluation.metrics.table()}\n\nmetrics.json and plots are in {output}")
+    print(f"page: {page}")
 
 
 def _remark(what: str, names: Sequence[str]) -> None:

@@ -53,3 +53,12 @@ def test_a_missing_value_is_a_dash_and_a_missing_variable_an_error(page):
 def test_values_from_outside_are_cleaned():
     dirty = {1: (float("nan"), float("-inf"), 2.5, None), "a": ["b\x00\ud800", True]}
     assert clean(dirty) == {"1": [None, None, 2.5, None], "a": ["b\ufffd\ufffd", True]}
+
+
+def test_the_policy_covers_the_pages_own_script(tmp_path, page):
+    (tmp_path / "x.js").write_text("window.own = 1;")
+    text = page(name="x", value=0.5, own_script=tmp_path / "x.js")
+    script = text[text.rindex("<script>") + len("<script>") : text.rindex("</script>")]
+    assert script.endswith("window.own = 1;")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in text

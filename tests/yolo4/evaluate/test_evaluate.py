@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -207,6 +208,19 @@ def test_options_are_checked(options, message):
         EvaluateOptions(**options)
 
 
+def test_text_files_have_a_report_without_pictures(tmp_path, capsys):
+    for folder, line in (("found", "cat 0.75 0 0 10 10\n"), ("truth", "cat 0 0 10 10\n")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "a.txt").write_text(line)
+    found, truth, output = (str(tmp_path / name) for name in ("found", "truth", "out"))
+    evaluate_command(EvaluateOptions(detections=found, ground_truth=truth, output=output))
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "mAP is 100.0 points" in page
+    assert "they chose it themselves" in page
+    assert not (tmp_path / "out" / "report_images").exists()
+    assert f"page: {tmp_path / 'out' / 'report.html'}" in capsys.readouterr().out
+
+
 class TestRun:
     @pytest.fixture
     def run(self, tmp_path, monkeypatch):
@@ -242,6 +256,29 @@ class TestRun:
         assert values["source"] == {"run": "logs/mine", "data": "data", "split": "test"}
         assert (values["images"], values["voc"]["map"], values["coco"]["AP"]) == (3, 1, 1)
         assert "3 images, split test, with OpenVINO bfloat16\n" in capsys.readouterr().out
+
+    @pytest.mark.parametrize(
+        ("options", "expected"),
+        [
+            ({}, "these images chose neither the epoch nor a setting of the training"),
+            ({"split": "val"}, "these images chose the epoch"),
+            ({"split": "train"}, "the network was trained on these images"),
+            ({"split": "all"}, "the network was trained on these images, or on part of them"),
+            ({"data": ("data/.",)}, "these images chose neither"),
+            ({"data": ("other",)}, "this is not the data of the training"),
+        ],
+    )
+    def test_the_report_says_what_the_images_chose(self, run, monkeypatch, options, expected):
+        class Blind:
+            batch_size, parallel, infer = 8, 1, "OpenVINO float32"
+
+            def detect_batch(self, images):
+                return [detections() for _ in images]
+
+        monkeypatch.setattr(Detector, "from_run", lambda *_, **__: Blind())
+        shutil.copytree("data", "other")
+        evaluate_command(EvaluateOptions(output="out", **options))
+        assert expected in Path("out/report.html").read_text(encoding="utf-8")
 
     def test_data_split_and_output_can_be_named(self, run):
         (run.parent / "other").mkdir()
