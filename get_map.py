@@ -11,7 +11,8 @@ CONFIG = dict(
     run=None,  # a folder like "logs/my_run"; None: the latest run
     data=(),  # folders or files of a data set; none: the one the run was trained on
     split=None,  # "train", "val", "test" or "all"; None: test if there is one, else val
-    output=None,  # folder for metrics.json and the plots; None: in the run's folder
+    against=None,  # a second run, to see what one finds and the other does not
+    output=None,  # folder for report.html, metrics.json and the plots; None: in the run's folder
     iou_thresholds=(0.5, 0.75),  # a detection is a true positive from this IoU on
 )
 

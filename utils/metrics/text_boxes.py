@@ -6,8 +6,8 @@ may contain spaces. The two files of an image have the same name, ending in `.tx
 """
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -79,6 +79,22 @@ def read_text_boxes(detections: str | Path, ground_truth: str | Path) -> TextBox
         detections=[_detections(detected.get(name, {}), labels) for name in truth],
         without_detections=tuple(name for name in truth if name not in detected),
         without_area=tuple(without_area),
+    )
+
+
+def of_common_classes(several: Sequence[TextBoxes]) -> list[TextBoxes]:
+    """The same boxes, with labels that index the names that occur in any of them, sorted."""
+    names = sorted({name for boxes in several for name in boxes.class_names})
+    return [_with_names(boxes, names) for boxes in several]
+
+
+def _with_names(boxes: TextBoxes, names: Sequence[str]) -> TextBoxes:
+    labels = np.array([names.index(name) for name in boxes.class_names], np.int32)
+    return replace(
+        boxes,
+        class_names=tuple(names),
+        records=[replace(each, labels=labels[each.labels]) for each in boxes.records],
+        detections=[replace(each, labels=labels[each.labels]) for each in boxes.detections],
     )
 
 

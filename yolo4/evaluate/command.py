@@ -4,27 +4,22 @@ import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
-from utils.annotations import ScanReport, load_dataset
-from utils.errors import UserError
 from utils.files.lock import output_folder
 from utils.files.writing import write_atomically, writing_to
-from utils.metrics import summary
 from utils.metrics.plots import (
     plot_average_precision,
     plot_precision_recall,
     plot_score_thresholds,
 )
 from utils.metrics.summary import Metrics
-from utils.metrics.text_boxes import read_text_boxes
+from utils.metrics.text_boxes import of_common_classes, read_text_boxes
 from utils.postprocess import EVALUATION, PostprocessSettings
 from utils.printable import printable
-from utils.records import Detections, Record
+from yolo4.evaluate.measuring import choose_images, labels_in, measure_run, measure_text
 from yolo4.evaluate.options import EvaluateOptions
 from yolo4.evaluate.report.evaluation import Evaluation
 from yolo4.evaluate.report.page import write_report
 from yolo4.inference import Backend
-from yolo4.inference.detector import Detector
-from yolo4.inference.records import choose_records, detect_records
 from yolo4.run import Run, open_run
 
 
@@ -71,138 +66,63 @@ def evaluate_run(
         data=tuple(data), split=split, backend=backend, **dataclasses.asdict(settings)
     )
     opened = run if isinstance(run, Run) else open_run(run)
-    return _measure(opened, _choose_images(opened, options), options)[1]
-
-
-@dataclasses.dataclass(frozen=True)
-class _Images:
-    """The annotated images to measure on."""
-
-    data: Sequence[str]
-    split: str
-    records: Sequence[Record]
-    class_names: Sequence[str]
-    report: ScanReport
+    return measure_run(opened, choose_images(opened, options), options).metrics
 
 
 def _evaluate_run(options: EvaluateOptions) -> None:
-    """Measure a trained run."""
+    """Measure a trained run, and another one on the same images if one is named."""
     run = open_run(options.run)
-    run.require_network()
-    images = _choose_images(run, options)
+    other = None if options.against is None else open_run(options.against)
+    for each in filter(None, (run, other)):
+        each.require_network()
+    images = choose_images(run, options)
+    if other is not None:
+        labels_in(images.class_names, other)
     source = {"run": str(run.folder), "data": ", ".join(images.data), "split": images.split}
     # Before the network starts, so that an error does not wait for it.
     with output_folder(Path(options.output or run.folder / "evaluation" / images.split)) as output:
         with writing_to(output):
             write_atomically(output / run.data_report_file.name, images.report.to_csv())
-        detections, metrics = _measure(run, images, options)
-        evaluation = Evaluation(
-            name=str(run.folder),
-            where=f"split {images.split} of {source['data']}",
-            caveat=_caveat(run, images),
-            records=images.records,
-            detections=detections,
-            class_names=images.class_names,
-            metrics=metrics,
-            has_images=True,
-        )
-        _report(evaluation, output, source)
-
-
-def _caveat(run: Run, images: _Images) -> str:
-    """What the images have chosen, and whether the training knew them."""
-    measured, trained = (
-        {Path(path).resolve() for path in paths} for paths in (images.data, run.config().data)
-    )
-    if measured != trained:
-        return "this is not the data of the training, which may have seen some of these images"
-    if images.split == "test":
-        return "these images chose neither the epoch nor a setting of the training"
-    if images.split == "val":
-        return "these images chose the epoch, so the number is somewhat too high"
-    return "the network was trained on these images, or on part of them, so the number is too high"
-
-
-def _choose_images(run: Run, options: EvaluateOptions) -> _Images:
-    config = run.config()
-    data = options.data or config.data
-    if not data:
-        raise UserError(f"{run.folder}: the run has no data set; name one with --data")
-    dataset = load_dataset(data, run.class_names(), options.on_bad_data, config.split_seed)
-    split, records = choose_records(dataset.splits, options.split)
-    return _Images(data, split, records, dataset.class_names, dataset.report)
-
-
-def _measure(
-    run: Run, images: _Images, options: EvaluateOptions
-) -> tuple[list[Detections], Metrics]:
-    detector = Detector.from_run(
-        run.folder,
-        options.postprocess(),
-        batch_size=options.batch_size,
-        backend=options.backend,
-        throughput=True,
-        resize=options.resize,
-        rect=options.rect,
-        precision=options.precision,
-    )
-    what = f"{run.folder} on {len(images.records)} images, split {images.split}"
-    print(f"measuring {what}, with {detector.infer}")
-    detections = detect_records(
-        detector.detect_batch,
-        images.records,
-        detector.batch_size,
-        parallel=detector.parallel,
-        shape=(lambda record: detector.fit(record.size).input_size) if options.rect else None,
-    )
-    metrics = summary.evaluate(
-        detections,
-        images.records,
-        images.class_names,
-        options.iou_thresholds,
-        coco=True,
-        choice=run.score_choice(),
-    )
-    return detections, metrics
+        evaluations = [measure_run(r, images, options) for r in filter(None, (run, other))]
+        _report(evaluations, output, source)
 
 
 def _evaluate_text(detections: str, ground_truth: str, options: EvaluateOptions) -> None:
-    """Measure the detections in a folder of text files against the ground truth in another."""
-    boxes = read_text_boxes(detections, ground_truth)
-    _remark(
-        "images have no detection file and count as without detections", boxes.without_detections
-    )
-    _remark("objects without area are ignored", boxes.without_area)
+    """Measure the detections in a folder of text files, and in another one if it is named."""
+    folders = [detections, *([options.against] if options.against else [])]
+    boxes = of_common_classes([read_text_boxes(folder, ground_truth) for folder in folders])
+    for folder, each in zip(folders, boxes, strict=True):
+        of_folder = "" if len(folders) == 1 else f"{folder}: "
+        _remark(
+            "images have no detection file and count as without detections",
+            each.without_detections,
+            of_folder,
+        )
+    _remark("objects without area are ignored", boxes[0].without_area)
     source = {"detections": detections, "ground_truth": ground_truth}
     with output_folder(Path(options.output or "evaluation")) as output:
-        metrics = summary.evaluate(
-            boxes.detections, boxes.records, boxes.class_names, options.iou_thresholds, coco=True
-        )
-        evaluation = Evaluation(
-            name=detections,
-            where=f"in {ground_truth}",
-            caveat="what the detector was trained on, and what chose its settings, is not known",
-            records=boxes.records,
-            detections=boxes.detections,
-            class_names=boxes.class_names,
-            metrics=metrics,
-            has_images=False,
-        )
-        _report(evaluation, output, source)
+        evaluations = [
+            measure_text(folder, each, ground_truth, options)
+            for folder, each in zip(folders, boxes, strict=True)
+        ]
+        _report(evaluations, output, source)
 
 
-def _report(evaluation: Evaluation, output: Path, source: dict[str, str]) -> None:
+def _report(evaluations: Sequence[Evaluation], output: Path, source: dict[str, str]) -> None:
+    """Write the results of the first evaluation, and a page of all; print the tables."""
     with writing_to(output):
-        write_results(evaluation.metrics, output, source)
-        page = write_report(evaluation, output)
-    print(f"\n{evaluation.metrics.table()}\n\nmetrics.json and plots are in {output}")
-    print(f"page: {page}")
+        write_results(evaluations[0].metrics, output, source)
+        page = write_report(evaluations[0], output, *evaluations[1:])
+    for each in evaluations:
+        title = f"{printable(each.name)}: " if len(evaluations) > 1 else ""
+        print(f"\n{title}{each.metrics.table()}")
+    print(f"\nmetrics.json and plots are in {output}\npage: {page}")
 
 
-def _remark(what: str, names: Sequence[str]) -> None:
+def _remark(what: str, names: Sequence[str], of_folder: str = "") -> None:
     if names:
         shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
-        print(printable(f"{len(names)} {what}: {shown}"))
+        print(printable(f"{of_folder}{len(names)} {what}: {shown}"))
 
 
 def write_results(metrics: Metrics, folder: Path, source: dict[str, str]) -> None:

@@ -34,8 +34,13 @@ class EvaluateOptions:
     ground_truth: str | None = option(
         None, "its ground truth: text files, 'class x1 y1 x2 y2 [difficult]'", "what"
     )
+    against: str | None = option(
+        None, "second run, or folder of text files: what one finds and the other does not", "what"
+    )
     output: str | None = option(
-        None, "folder for metrics.json and plots; None: in the run, or ./evaluation", "what"
+        None,
+        "folder for report.html, metrics.json and plots; None: in the run, or ./evaluation",
+        "what",
     )
     on_bad_data: Literal["skip", "error"] = option(
         "skip", "skip bad records and report them, or stop", "what"

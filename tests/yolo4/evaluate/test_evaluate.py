@@ -221,6 +221,24 @@ def test_text_files_have_a_report_without_pictures(tmp_path, capsys):
     assert f"page: {tmp_path / 'out' / 'report.html'}" in capsys.readouterr().out
 
 
+def test_two_folders_of_text_files_side_by_side(tmp_path, capsys):
+    lines = {"one": "dog 0.75 0 0 10 10\n", "two": "cat 0.5 0 0 10 10\n", "truth": "dog 0 0 9 9\n"}
+    for folder, line in lines.items():
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "a.txt").write_text(line)
+    one, two, truth, output = (str(tmp_path / name) for name in ("one", "two", "truth", "out"))
+    options = EvaluateOptions(detections=one, against=two, ground_truth=truth, output=output)
+    evaluate_command(options)
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "mAP is 100.0 points" in page
+    assert f"The mAP of <strong>{two}</strong> is 0.0 points" in page
+    printed = capsys.readouterr().out
+    assert f"{one}: 1 images, IoU 0.5" in printed
+    assert f"{two}: 1 images, IoU 0.5" in printed
+    values = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert values["objects"] == {"cat": 0, "dog": 1}
+
+
 class TestRun:
     @pytest.fixture
     def run(self, tmp_path, monkeypatch):
@@ -279,6 +297,42 @@ class TestRun:
         shutil.copytree("data", "other")
         evaluate_command(EvaluateOptions(output="out", **options))
         assert expected in Path("out/report.html").read_text(encoding="utf-8")
+
+    def test_another_run_is_measured_on_the_same_images(self, run, monkeypatch):
+        other = Path("logs/other")
+        shutil.copytree(run, other)
+        names = (run / "classes.txt").read_text().split("\n")
+        (other / "classes.txt").write_text("\n".join(names[::-1]))
+        oracle = Detector.from_run
+
+        class Reordered:
+            batch_size, parallel, infer = 8, 1, "OpenVINO float32"
+
+            def __init__(self, known):
+                self.known = known
+
+            def detect_batch(self, images):
+                found = self.known.detect_batch(images)
+                return [replace(each, labels=len(names) - 1 - each.labels) for each in found]
+
+        def open_detector(path, settings, **options):
+            known = oracle(run, settings, **options)
+            return known if Path(path) == run else Reordered(known)
+
+        monkeypatch.setattr(Detector, "from_run", open_detector)
+        evaluate_command(EvaluateOptions(run=str(run), against=str(other), output="out"))
+        page = Path("out/report.html").read_text(encoding="utf-8")
+        assert "The mAP of <strong>logs/other</strong> is 100.0 points" in page
+        assert "Both find the same objects." in page
+
+    def test_a_run_of_other_classes_is_refused_before_a_network_starts(self, run, monkeypatch):
+        monkeypatch.setattr(Detector, "from_run", lambda *_, **__: pytest.fail("loaded first"))
+        shutil.copytree(run, "logs/other")
+        Path("logs/other/classes.txt").write_text("unicorn\n")
+        with pytest.raises(UserError, match=r"^--against logs/other: its classes .*unicorn"):
+            evaluate_command(EvaluateOptions(run=str(run), against="logs/other"))
+        with pytest.raises(UserError, match="no such run"):
+            evaluate_command(EvaluateOptions(run=str(run), against="logs/none"))
 
     def test_data_split_and_output_can_be_named(self, run):
         (run.parent / "other").mkdir()

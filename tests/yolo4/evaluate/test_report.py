@@ -1,6 +1,7 @@
 """The report of an evaluation: its numbers by hand, its sentences, its gallery."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -11,6 +12,7 @@ from utils.metrics.calibration import ScoreChoice
 from utils.metrics.errors.outcomes import find_outcomes
 from utils.metrics.summary import evaluate
 from utils.page.html import clean
+from yolo4.evaluate.report.against import compare
 from yolo4.evaluate.report.evaluation import Evaluation
 from yolo4.evaluate.report.gallery import find_costly, make_gallery
 from yolo4.evaluate.report.page import write_report
@@ -101,6 +103,42 @@ def test_the_gallery_has_each_box_with_what_became_of_it():
     assert json.dumps(clean(entry))
 
 
+@pytest.mark.quick
+def test_two_detectors_by_the_objects_that_each_finds():
+    dog, hard = (1, 20, 20, 30, 30, False), (0, 70, 70, 80, 80, True)
+    right_dog = (1, 0.75, 20, 20, 30, 30)
+    objects = [[CAT, dog], [CAT, dog, hard], [CAT]]
+    first = [[RIGHT, right_dog], [RIGHT, WRONG], [RIGHT]]
+    second = [[RIGHT], [right_dog, (0, 0.25, 0, 0, 10, 10)], []]
+    one, two = (
+        evaluation(list(zip(found, objects, strict=True)), ScoreChoice(0.5, 1.0))
+        for found in (first, second)
+    )
+    report = compare(one, two, find_outcomes(one.detections, one.records, NAMES))
+    cat, dogs = report["classes"]
+    # By both, by the first only, by the second only, by neither.
+    assert (cat["counts"], dogs["counts"]) == ([1, 2, 0, 0], [0, 1, 1, 0])
+    # The first finds all cats with one false alarm before them: 3/4; the second two of three.
+    assert cat["ap"] == pytest.approx([3 / 4, 2 / 3])
+    assert report["difference"] == pytest.approx((2 / 3 - 3 / 4) / 2)
+    assert report["wrong"] == [1, 0]
+    assert report["interval"][0] <= report["difference"] <= report["interval"][1]
+    assert [each["counts"] for each in report["images"]] == [
+        [0, 1, 1, 0],
+        [1, 1, 0, 0],
+        [0, 1, 0, 0],
+    ]
+    states = [each["state"] for each in report["images"][0]["boxes"]]
+    assert states == ["first", "second"]
+
+
+@pytest.mark.quick
+def test_a_detector_against_itself_differs_in_nothing():
+    one = evaluation([([RIGHT, WRONG], [CAT]), ([], [CAT])])
+    report = compare(one, one, find_outcomes(one.detections, one.records, NAMES))
+    assert (report["difference"], report["interval"], report["images"]) == (0, (0, 0), [])
+
+
 def test_the_page_has_its_pictures_inside_and_copies_beside_it(tmp_path):
     made = made_evaluation(tmp_path)
     (tmp_path / "out" / "report_images").mkdir(parents=True)
@@ -114,6 +152,18 @@ def test_the_page_has_its_pictures_inside_and_copies_beside_it(tmp_path):
     assert copies == links
     assert len(links) == len(page.tags("img")) > 3
     assert all(tag["src"].startswith("data:image/jpeg") for tag in page.tags("img"))
+
+
+def test_the_page_of_two_detectors_has_both_side_by_side(tmp_path):
+    made = made_evaluation(tmp_path)
+    blind = [detections() for _ in made.records]
+    metrics = evaluate(blind, made.records, made.class_names)
+    other = replace(made, name="logs/<blind>", detections=blind, metrics=metrics)
+    page = Page(write_report(made, tmp_path / "out", other).read_text(encoding="utf-8"))
+    assert "The mAP of logs/<blind> is 0.0 points" in page.text
+    assert "by the first only, 0 by the second only" in page.text
+    assert "at least one of which these images chose" in page.text
+    assert [tag["id"] for tag in page.tags("section")][-1] == "against"
 
 
 def test_without_images_it_says_so_and_that_these_images_chose_the_threshold(tmp_path):

@@ -6,6 +6,7 @@ from utils.files.writing import write_atomically
 from utils.metrics.errors.outcomes import find_outcomes
 from utils.page.html import clean, render_html
 from yolo4.evaluate.report import figures
+from yolo4.evaluate.report.against import compare
 from yolo4.evaluate.report.evaluation import Evaluation
 from yolo4.evaluate.report.gallery import add_pictures, make_gallery
 from yolo4.evaluate.report.summary import starting_threshold, summarize
@@ -20,12 +21,13 @@ _CONTENTS = (
 )
 
 
-def write_report(evaluation: Evaluation, folder: Path) -> Path:
+def write_report(evaluation: Evaluation, folder: Path, other: Evaluation | None = None) -> Path:
     """Write `report.html`, and larger copies of its pictures in `report_images/`.
 
     Args:
         evaluation: what was measured.
         folder: of both.
+        other: another detector on the same images, to be compared with.
 
     Returns:
         The path of the page, which works without the copies.
@@ -36,6 +38,7 @@ def write_report(evaluation: Evaluation, folder: Path) -> Path:
     entries = make_gallery(evaluation, outcomes, threshold)
     add_pictures(entries, evaluation, threshold, folder)
     summary["gallery"] = entries
+    summary["against"] = other and compare(evaluation, other, outcomes)
     summary = clean(summary)
     boxes = [
         {key: entry[key] for key in ("size", "objects", "detections")}
@@ -51,7 +54,7 @@ def write_report(evaluation: Evaluation, folder: Path) -> Path:
         _HERE / "report.html.jinja",
         _HERE / "report.css",
         _HERE / "report.js",
-        contents=_CONTENTS,
+        contents=[*_CONTENTS, *([("against", "Side by side")] if other else [])],
         report=summary,
         live=summary["live"] | {"found": found, "gallery": boxes},
         plots={plot.name: plot for plot in plots},

@@ -152,7 +152,9 @@ const drawBoxes = (drawing, size, boxes, chosen) => {
     svg(drawing, "rect", {x: x1, y: y1, width: x2 - x1, height: y2 - y1, class: look});
     if (!each.words || !chosen(each)) continue;
     const y = y1 > letter * 1.2 ? y1 - letter * 0.2 : Math.min(y2 + letter, size[1] - 2);
-    svg(drawing, "text", {x: x1, y, style: `font-size: ${letter}px`}).textContent = each.words;
+    const atRight = x1 > 0.7 * size[0];
+    const place = {x: atRight ? Math.min(x2, size[0]) : x1, y, "text-anchor": atRight ? "end" : "start"};
+    svg(drawing, "text", {...place, style: `font-size: ${letter}px`}).textContent = each.words;
   }
 };
 

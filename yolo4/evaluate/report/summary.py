@@ -17,7 +17,7 @@ from yolo4.evaluate.report.evaluation import Evaluation
 
 Summary = dict[str, Any]
 
-_RESAMPLES = 1000
+RESAMPLES = 1000
 _LEVEL = 0.05
 
 
@@ -100,16 +100,20 @@ def _intervals(evaluation: Evaluation) -> tuple[list[Any], Any]:
     None for a class without objects.
     """
     matches = match_voc(evaluation.detections, evaluation.records, evaluation.class_names)
-    ap = bootstrap_ap([matches], _RESAMPLES, np.random.default_rng(0))[0]
-    measured = ~np.isnan(ap)
-    count = measured.sum(axis=0)
-    mean = np.nansum(ap, axis=0)[count > 0] / count[count > 0]
-    by_class = [interval(row[known]) for row, known in zip(ap, measured, strict=True)]
-    return by_class, interval(mean)
+    ap = bootstrap_ap([matches], RESAMPLES, np.random.default_rng(0))[0]
+    return [interval(row) for row in ap], interval(mean_over_classes(ap))
+
+
+def mean_over_classes(ap: np.ndarray) -> np.ndarray:
+    """Mean AP, `[..., R]`, from AP `[..., C, R]`; NaN where no class has any."""
+    count = (~np.isnan(ap)).sum(axis=-2)
+    undefined = np.full(count.shape, np.nan)
+    return np.divide(np.nansum(ap, axis=-2), count, out=undefined, where=count > 0)
 
 
 def interval(drawn: np.ndarray) -> tuple[float, float] | None:
-    """The 95% percentile interval of bootstrap resamples; None without any."""
+    """The 95% percentile interval of bootstrap resamples that are not NaN; None without any."""
+    drawn = drawn[~np.isnan(drawn)]
     if not len(drawn):
         return None
     low, high = np.quantile(drawn, [_LEVEL / 2, 1 - _LEVEL / 2]).tolist()

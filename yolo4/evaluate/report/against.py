@@ -1,0 +1,112 @@
+"""Two detectors on the same images: which objects one finds and the other does not."""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from utils.image import ImageError, read_image
+from utils.metrics.errors.outcomes import Outcomes, find_outcomes
+from utils.metrics.statistics.bootstrap import bootstrap_ap
+from utils.metrics.voc_map import match_voc
+from utils.page.thumbnails import fit, jpeg_uri
+from yolo4.evaluate.report.evaluation import Evaluation
+from yolo4.evaluate.report.summary import RESAMPLES, interval, mean_over_classes, starting_threshold
+
+FOUND_BY = ("both", "first", "second", "neither")
+
+_MOST_IMAGES = 36
+_SIDE = 480  # pixels of a picture
+
+
+def compare(first: Evaluation, second: Evaluation, outcomes: Outcomes) -> dict[str, Any]:
+    """What differs between two detectors, each at its own starting threshold.
+
+    Args:
+        first: the evaluation of the report.
+        second: of another detector on the same images.
+        outcomes: of the first.
+    """
+    both = (outcomes, find_outcomes(second.detections, second.records, second.class_names))
+    starts = [starting_threshold(each) for each in (first, second)]
+    pairs = list(zip(both, (start for start, _ in starts), strict=True))
+    found = [each.found >= start for each, start in pairs]
+    states = np.select([found[0] & found[1], found[0], found[1]], [0, 1, 2], 3)
+    matches = [match_voc(e.detections, e.records, e.class_names) for e in (first, second)]
+    ap = bootstrap_ap(matches, RESAMPLES, np.random.default_rng(0))
+    means = mean_over_classes(ap)
+    return {
+        "name": second.name,
+        "caveat": second.caveat,
+        "map": second.metrics.map50,
+        "difference": second.metrics.map50 - first.metrics.map50,
+        "interval": interval(means[1] - means[0]),
+        "thresholds": [start for start, _ in starts],
+        "are_from_val": all(is_from_val for _, is_from_val in starts),
+        "wrong": [_count_wrong(each, start) for each, start in pairs],
+        "classes": _by_class(first, second, outcomes, states),
+        "images": _images(first, outcomes, states),
+    }
+
+
+def _count_wrong(outcomes: Outcomes, threshold: float) -> int:
+    is_wrong = ~np.isin(outcomes.kind, ("right", "ignored"))
+    return int((is_wrong & (outcomes.score >= threshold)).sum())
+
+
+def _by_class(
+    first: Evaluation, second: Evaluation, outcomes: Outcomes, states: np.ndarray
+) -> list[Any]:
+    """Of each class: its objects by `FOUND_BY`, and both detectors' AP."""
+    counts = np.zeros((outcomes.class_count, len(FOUND_BY)), np.int64)
+    counted = ~outcomes.difficult
+    np.add.at(counts, (outcomes.object_label[counted], states[counted]), 1)
+    return [
+        {
+            "name": name,
+            "counts": counts[label].tolist(),
+            "ap": [float(each.metrics.voc.main.ap[label]) for each in (first, second)],
+        }
+        for label, name in enumerate(first.class_names)
+    ]
+
+
+def _images(first: Evaluation, outcomes: Outcomes, states: np.ndarray) -> list[Any]:
+    """The images in which one of the two finds the most objects that the other does not."""
+    is_differing = ((states == 1) | (states == 2)) & ~outcomes.difficult
+    count = np.bincount(outcomes.object_image[is_differing], minlength=len(first.records))
+    order = np.argsort(-count, kind="stable")[:_MOST_IMAGES]
+    entries = []
+    for index in order[count[order] > 0].tolist():
+        record = first.records[index]
+        objects = np.flatnonzero((outcomes.object_image == index) & ~outcomes.difficult)
+        of_image = np.bincount(states[objects], minlength=len(FOUND_BY)).tolist()
+        boxes = [
+            {
+                "box": outcomes.object_boxes[i].round(1).tolist(),
+                "state": FOUND_BY[states[i]],
+                "name": first.class_names[outcomes.object_label[i]],
+            }
+            for i in objects
+        ]
+        entries.append(
+            {
+                "name": record.image.name,
+                "size": list(record.size),
+                "boxes": boxes,
+                "counts": of_image,
+                "picture": record.image if first.has_images else None,
+            }
+        )
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        pictures = list(pool.map(_picture, [entry["picture"] for entry in entries]))
+    return [entry | {"picture": picture} for entry, picture in zip(entries, pictures, strict=True)]
+
+
+def _picture(path: Path | None) -> str | None:
+    try:
+        return None if path is None else jpeg_uri(fit(read_image(path, _SIDE), _SIDE)[0])
+    except ImageError:
+        return None
