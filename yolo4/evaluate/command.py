@@ -18,7 +18,6 @@ from utils.printable import printable
 from yolo4.evaluate.measuring import choose_images, labels_in, measure_run, measure_text
 from yolo4.evaluate.options import EvaluateOptions
 from yolo4.evaluate.report.evaluation import Evaluation
-from yolo4.evaluate.report.page import write_report
 from yolo4.inference import Backend
 from yolo4.run import Run, open_run
 
@@ -110,6 +109,9 @@ def _evaluate_text(detections: str, ground_truth: str, options: EvaluateOptions)
 
 def _report(evaluations: Sequence[Evaluation], output: Path, source: dict[str, str]) -> None:
     """Write the results of the first evaluation, and a page of all; print the tables."""
+    # A mistake in the options or the data does not wait for SciPy and Jinja.
+    from yolo4.evaluate.report.page import write_report
+
     with writing_to(output):
         write_results(evaluations[0].metrics, output, source)
         page = write_report(evaluations[0], output, *evaluations[1:])

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -18,6 +19,8 @@ from tests.helpers.made_evaluation import made_evaluation
 from utils.metrics.errors.confusion import Confusion
 from utils.metrics.errors.outcomes import find_outcomes
 from utils.metrics.score_curve import percent
+from utils.metrics.summary import evaluate
+from utils.records import Detections
 from yolo4.evaluate.report.page import write_report
 from yolo4.evaluate.report.summary import threshold_grid
 
@@ -44,9 +47,13 @@ def outcomes(made):
 
 @pytest.fixture(scope="module")
 def page_file(made, tmp_path_factory):
-    """A page whose folder of copies is gone."""
+    """A page with a second detector and long names, whose folder of copies is gone."""
     folder = tmp_path_factory.mktemp("page")
-    write_report(made, folder)
+    names = [f"a_long_name_of_a_class_without_a_space_{name}" for name in made.class_names]
+    made = replace(made, class_names=names, name="/a/long/folder" * 9)
+    blind = [Detections(e.boxes[:1], e.scores[:1], e.labels[:1]) for e in made.detections]
+    metrics = evaluate(blind, made.records, names)
+    write_report(made, folder, replace(made, name="<b>other", detections=blind, metrics=metrics))
     shutil.rmtree(folder / "report_images")
     return folder / "report.html"
 

@@ -102,7 +102,7 @@ def find_outcomes(
         np.cumsum([0, *(len(each.labels) for each in images)]) for images in (ranked, records)
     )
     kinds, objects = np.full(len(scores), "ignored", "<U12"), np.full(len(scores), -1)
-    for i in np.flatnonzero(np.diff(first)):
+    for i in np.flatnonzero(np.diff(first)).tolist():
         rows, own = slice(first[i], first[i + 1]), slice(first_object[i], first_object[i + 1])
         kinds[rows], nearest = _kinds(
             detected.boxes[rows], ranked[i].labels, truth.boxes[own], records[i].labels

@@ -75,7 +75,7 @@ def make_gallery(evaluation: Evaluation, outcomes: Outcomes, threshold: float) -
     for entry in entries:
         index = entry["index"]
         record = evaluation.records[index]
-        objects = np.flatnonzero(outcomes.object_image == index)
+        objects = np.flatnonzero(outcomes.object_image == index).tolist()
         first, end = np.searchsorted(outcomes.image, [index, index + 1])
         rows = range(first, min(end, first + _MOST_DETECTIONS))
         entry |= {
