@@ -80,11 +80,12 @@ def calibration(summary: Summary) -> Plot:
     if known:
         axes.plot(*zip(*known, strict=True), "o", color=color("hard"), markersize=5)
     axes.set(xlim=(0, 1), ylim=(0, 1.02))
-    ece = "" if bins["ece"] is None else f" ECE, the mean distance from it: {bins['ece']:.3f}."
+    ece = "" if bins["ece"] is None else f": {bins['ece']:.3f}"
     caption = (
         "Detections in ten bins of their score; points are at the mean score of a bin. On the"
         " dashed line a score of 0.7 means that 70% of such detections are right; above it scores"
-        f" are too low, below it too high.{ece}"
+        " are too low, below it too high. ECE, the mean distance from it over all detections, most"
+        f" of which score low{ece}."
     )
     edges = zip(bins["edges"][:-1], bins["edges"][1:], strict=True)
     columns = (bins[key] for key in ("confidence", "precision", "counts"))

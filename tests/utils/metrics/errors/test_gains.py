@@ -1,10 +1,17 @@
 """What fixing each kind of error brings: each kind by hand."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.helpers.made_boxes import detections, record
 from utils.metrics.errors.gains import ERRORS, error_gains
 from utils.metrics.errors.outcomes import find_outcomes
+from utils.metrics.voc_map import evaluate_voc
+from utils.records import Detections
 
 pytestmark = pytest.mark.quick
 
@@ -69,3 +76,36 @@ def test_only_errors_on_objects_of_the_size_are_fixed():
 
 def test_without_objects_there_is_nothing_to_gain():
     assert all(value != value for value in gains([], []).values())
+
+
+corners = st.tuples(*[st.integers(0, 6)] * 2, *[st.integers(1, 6)] * 2)
+boxes = corners.map(lambda c: (c[0], c[1], c[0] + c[2], c[1] + c[3]))
+objects_of = st.lists(
+    st.builds(lambda c, b, d: (c, *b, d), st.integers(0, 1), boxes, st.booleans())
+)
+scores = st.lists(st.integers(1, 999), unique=True, max_size=8)
+found_of = scores.flatmap(
+    lambda values: st.tuples(
+        *(st.builds(lambda c, b, s=s: (c, s / 1000, *b), st.integers(0, 1), boxes) for s in values)
+    )
+)
+
+
+@given(found_of, objects_of)
+def test_what_only_disappears_brings_what_vocs_evaluation_without_it_says(found, objects):
+    rows, truth = detections(*sorted(found, key=lambda row: -row[1])), record(*objects)
+    outcomes = find_outcomes([rows], [truth], NAMES)
+    before, values = evaluate_voc([rows], [truth], NAMES).map, error_gains(outcomes)
+    if not outcomes.objects.any():
+        return
+    for kind in ("both", "duplicate", "background"):
+        kept = outcomes.kind != kind
+        left = Detections(rows.boxes[kept], rows.scores[kept], rows.labels[kept])
+        assert values[kind] == pytest.approx(evaluate_voc([left], [truth], NAMES).map - before)
+    kept = ~outcomes.missed(0.0)
+    left = replace(
+        truth, boxes=truth.boxes[kept], labels=truth.labels[kept], difficult=truth.difficult[kept]
+    )
+    ap = evaluate_voc([rows], [left], NAMES).main.ap[outcomes.objects > 0]
+    assert values["missed"] == pytest.approx(np.nan_to_num(ap, nan=1.0).mean() - before)
+    assert min(values.values()) > -1e-9
