@@ -175,6 +175,19 @@ def test_without_images_it_says_so_and_that_these_images_chose_the_threshold(tmp
     assert [file.name for file in (tmp_path / "out").iterdir()] == ["report.html"]
 
 
+def test_thumbnails_end_where_the_page_would_be_too_large(tmp_path, monkeypatch):
+    made = made_evaluation(tmp_path)
+    pages = []
+    for most in (16_000_000, 20_000):
+        monkeypatch.setattr("yolo4.evaluate.report.gallery._MOST_CHARACTERS", most)
+        text = write_report(made, tmp_path / "out").read_text(encoding="utf-8")
+        pages.append([tag["src"] for tag in Page(text).tags("img")])
+    all_of_them, fewer = pages
+    assert fewer == all_of_them[: len(fewer)]
+    assert sum(map(len, fewer)) <= 20_000 < sum(map(len, all_of_them[: len(fewer) + 1]))
+    assert len(list((tmp_path / "out" / "report_images").iterdir())) == len(all_of_them)
+
+
 def test_an_image_that_is_gone_leaves_its_boxes(tmp_path):
     made = made_evaluation(tmp_path)
     outcomes = find_outcomes(made.detections, made.records, made.class_names)

@@ -20,7 +20,8 @@ from yolo4.evaluate.report.evaluation import Evaluation
 
 IMAGES = "report_images"
 
-_MOST_IMAGES = 150  # with thumbnails of at most 100 kB, the page has less than 20 MB
+_MOST_IMAGES = 150
+_MOST_CHARACTERS = 16_000_000  # of all thumbnails, so that the page has about 20 MB at most
 _MOST_MEASURED = 400
 _AT_ONCE = 50
 _MOST_DETECTIONS = 100  # of an image
@@ -111,7 +112,8 @@ def add_pictures(
     """Add the `picture` and the link `full_size` of each entry, and write the copies.
 
     Args:
-        entries: from `make_gallery`; changed in place. An image that cannot be read has None.
+        entries: from `make_gallery`; changed in place. An image that cannot be read has None,
+            and so does the picture of one that would make the page too large.
         evaluation: what was measured.
         threshold: lowest score of a detection that the copies show.
         folder: of the page; the copies are in its folder `IMAGES`.
@@ -135,6 +137,9 @@ def add_pictures(
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(draw, enumerate(entries, start=1)))
+    sizes = np.cumsum([len(entry["picture"] or "") for entry in entries])
+    for entry in entries[np.searchsorted(sizes, _MOST_CHARACTERS, side="right") :]:
+        entry["picture"] = None
 
 
 def _truth_and_detections(
