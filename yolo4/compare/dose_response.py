@@ -1,4 +1,4 @@
-"""How mAP changes with the focusing of the focal loss: one slope for all arms that have it."""
+"""How mAP changes with the focusing of the focal loss: its regression on gamma, over arms."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -22,7 +22,7 @@ class DoseResponse:
         arms: the names of these arms.
         gammas: of each.
         seeds: those that all of them have finished, at least two.
-        slope: change of mAP, a fraction, per unit of gamma; the mean over the seeds.
+        coefficient: change of mAP, a fraction, per unit of gamma; the mean over the seeds.
         interval: 95% interval of it over images and seeds, for this number of seeds alone: it is
             not corrected for looks.
         images: number of test images.
@@ -31,7 +31,7 @@ class DoseResponse:
     arms: tuple[str, ...]
     gammas: tuple[float, ...]
     seeds: tuple[int, ...]
-    slope: float
+    coefficient: float
     interval: Interval
     images: int
 
@@ -43,7 +43,7 @@ class DoseResponse:
         if low > 0 or high < 0:
             rises = "rises" if low > 0 else "falls"
         return (
-            f"mAP {rises} with gamma: {100 * self.slope:+.1f} points per unit of gamma (95% "
+            f"mAP {rises} with gamma: {100 * self.coefficient:+.1f} points per unit of gamma (95% "
             f"interval {low:+.1f} to {high:+.1f}; gamma {', '.join(f'{g:g}' for g in self.gammas)};"
             f" {len(self.seeds)} seeds, {self.images} images)."
         )
@@ -54,7 +54,7 @@ class DoseResponse:
 
 
 def dose_responses(plan: Plan, matches: Matches) -> list[DoseResponse]:
-    """One slope for each group of at least three arms that differ in `focal_gamma` alone.
+    """One coefficient for each group of at least three arms that differ in `focal_gamma` alone.
 
     Args:
         plan: the study.
@@ -85,17 +85,17 @@ def _gamma(plan: Plan, arm: Arm) -> float:
 
 
 def _regress(plan: Plan, arms: Sequence[Arm], used: Matches, seeds: Sequence[int]) -> DoseResponse:
-    """The slope of each seed is a weighted sum of the arms' mAPs, so it has noise as they have."""
+    """Each seed's coefficient is a weighted sum of the arms' mAPs, so it has noise as they have."""
     folds = plan.design.folds
     maps = resampled_maps(used, folds, plan.resamples, plan.shared.seed)
     gammas = np.array([_gamma(plan, arm) for arm in arms])
     weights = least_squares_weights(gammas)
     responses = {seed: np.array([maps[arm.name][seed] for arm in arms]) for seed in seeds}
-    slopes = {seed: weights @ response for seed, response in responses.items()}
-    none = {seed: np.zeros_like(slope) for seed, slope in slopes.items()}
+    coefficients = {seed: weights @ response for seed, response in responses.items()}
+    zeros = {seed: np.zeros_like(each) for seed, each in coefficients.items()}
     first = used[arms[0].name]
     parts = {seed % (folds or 1): len(first[seed].num_gt) for seed in seeds}
-    result = estimate(slopes, none, seeds, sum(parts.values()), folds)
+    result = estimate(coefficients, zeros, seeds, sum(parts.values()), folds)
     assert result.variances is not None, "there are at least two seeds"
     half = result.variances.half_width(LEVEL)
     return DoseResponse(
@@ -109,6 +109,6 @@ def _regress(plan: Plan, arms: Sequence[Arm], used: Matches, seeds: Sequence[int
 
 
 def least_squares_weights(doses: np.ndarray) -> np.ndarray:
-    """The weights whose sum with the responses is the slope of the least-squares line."""
+    """The weights whose sum with the responses is the least-squares regression coefficient."""
     centered = doses - doses.mean()
     return centered / (centered**2).sum()

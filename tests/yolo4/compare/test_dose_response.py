@@ -11,11 +11,11 @@ from yolo4.compare.dose_response import dose_responses, least_squares_weights
 pytestmark = pytest.mark.quick
 
 
-def test_the_weights_give_the_slope_of_the_least_squares_line():
+def test_the_weights_give_the_regression_coefficient():
     rng = np.random.default_rng(0)
     doses, responses = np.array([0.0, 0.5, 1.0, 2.0, 5.0]), rng.normal(size=5)
-    slope = least_squares_weights(doses) @ responses
-    assert slope == pytest.approx(stats.linregress(doses, responses).slope)
+    coefficient = least_squares_weights(doses) @ responses
+    assert coefficient == pytest.approx(stats.linregress(doses, responses).slope)
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def test_a_seed_that_finds_two_objects_more_per_unit_of_gamma(tmp_path, images):
     found = dict(zip(ARMS, ((0, 0), (2, 2), (4, 4)), strict=True)) | {"bce": (6, 6)}
     (line,) = dose_responses(plan, matched(images, found))
     assert (line.arms, line.gammas, line.seeds) == (tuple(ARMS), (0, 1, 2), (0, 1))
-    assert line.slope == pytest.approx(1 / 3)
+    assert line.coefficient == pytest.approx(1 / 3)
     assert line.interval[0] < 1 / 3 < line.interval[1]
     assert "+33.3 points per unit of gamma" in line.sentence
     assert "gamma 0, 1, 2; 2 seeds, 6 images" in line.sentence
@@ -53,7 +53,7 @@ def test_a_seed_that_finds_two_objects_more_per_unit_of_gamma(tmp_path, images):
 def test_without_a_change_the_interval_holds_zero(tmp_path, images):
     plan = make_plan(tmp_path, arms=GRID)
     (line,) = dose_responses(plan, matched(images, dict.fromkeys(ARMS, (2, 4))))
-    assert (line.slope, line.interval) == (0, (0, 0))
+    assert (line.coefficient, line.interval) == (0, (0, 0))
     assert "may rise or fall" in line.sentence
 
 

@@ -152,14 +152,14 @@ def test_with_folds_every_run_is_measured_on_the_images_of_its_fold(tmp_path, im
     assert sum(report["arms"][1]["reliability"]["counts"]) == 2 + 2 + 2 + 4
 
 
-def test_three_gammas_give_a_slope(tmp_path, images, capsys):
+def test_three_gammas_give_a_regression_coefficient(tmp_path, images, capsys):
     plan = make_plan(tmp_path, arms=("bce", "focal:focal_gamma=0,1,2"))
     images.save(plan.study.images_file)
     for arm, seed, _ in plan.runs():
         finish_run(plan, arm.name, seed, detect_first(images, plan.arms.index(arm) + seed))
     (line,) = write_outcome(plan)["dose_response"]
     assert line["gammas"] == (0, 1, 2)
-    assert line["slope"] == pytest.approx(1 / 6)
+    assert line["coefficient"] == pytest.approx(1 / 6)
     assert line["sentence"] in capsys.readouterr().out
     page = (plan.study.folder / "report.html").read_text(encoding="utf-8")
     assert "points per unit of gamma" in page
