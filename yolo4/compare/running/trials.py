@@ -37,8 +37,8 @@ def tune(plan: Plan) -> Chosen:
     tuned = [arm for arm in plan.arms if arm.protocol == "tuned"]
     for number in range(plan.trials if tuned else 0):
         for arm in tuned:
-            if plan.study.trial_file(arm.folder, number).is_file():
-                continue
+            if len(trials_of(plan.study, arm, plan.trials)) != number:
+                continue  # it has finished, or the trials before it, which it builds on, have not
             print(f"\ntrial {number + 1} of {plan.trials}: {arm.name}")
             try:
                 call_in_child(run_trial, plan.study.folder, arm, plan.shared, number)
