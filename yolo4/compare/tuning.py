@@ -5,17 +5,19 @@ The settings that do best there are trained again with the seeds of the study.
 
 import dataclasses
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import utils.files.reading as files
 from utils.errors import UserError, is_installed
+from utils.printable import brief
 from yolo4.compare.arms import Arm
 from yolo4.compare.study_files import Study, read_object, write_json
 from yolo4.options import flag
 
-TRIAL_STATES = ("complete", "pruned", "failed")
+TrialState = Literal["complete", "pruned", "failed"]
+TRIAL_STATES: tuple[TrialState, ...] = get_args(TrialState)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,7 +74,7 @@ class Trial:
     """
 
     settings: Mapping[str, float]
-    state: Literal["complete", "pruned", "failed"]
+    state: TrialState
     reports: Mapping[int, float]
 
     @property
@@ -95,7 +97,10 @@ class Trial:
         with files.reading(path, "a trial of a tuned arm"):
             settings = {str(name): float(value) for name, value in stored["settings"].items()}
             reports = {int(epoch): float(value) for epoch, value in stored["reports"].items()}
-            return cls(settings, stored["state"], reports)
+            state = stored["state"]
+            if state not in TRIAL_STATES:
+                raise ValueError(f"the state {brief(state)}")
+            return cls(settings, state, reports)
 
 
 def trials_of(study: Study, arm: Arm, count: int) -> list[Trial]:
@@ -104,8 +109,14 @@ def trials_of(study: Study, arm: Arm, count: int) -> list[Trial]:
     return [Trial.load(file) for file in itertools.takewhile(Path.is_file, numbered)]
 
 
+def best_trial(trials: Sequence[Trial]) -> Trial | None:
+    """The complete trial with the highest validation mAP, the first one if several have it."""
+    complete = [trial for trial in trials if trial.state == "complete"]
+    return max(complete, key=lambda trial: trial.val_map, default=None)
+
+
 def chosen_trial(study: Study, arm: Arm, count: int) -> Trial:
-    """The trial with the highest validation mAP, the first one if several have it.
+    """The best of all trials of an arm.
 
     Raises:
         UserError: not all trials have finished, or none of them without diverging.
@@ -116,10 +127,10 @@ def chosen_trial(study: Study, arm: Arm, count: int) -> Trial:
             f"{arm.name}: {len(trials)} of its {count} trials have finished; the same command goes "
             "on with the others"
         )
-    complete = [trial for trial in trials if trial.state == "complete"]
-    if not complete:
+    best = best_trial(trials)
+    if best is None:
         raise UserError(f"{arm.name}: none of its {count} trials came to its end")
-    return max(complete, key=lambda trial: trial.val_map)
+    return best
 
 
 def refuse_own_settings(arm: Arm) -> None:

@@ -59,7 +59,16 @@ def test_without_enough_trials_nothing_is_chosen(study, trials, message):
         chosen_trial(study, ARM, 2)
 
 
-@pytest.mark.parametrize("content", ["[]", "{}", '{"settings": 1, "state": "x", "reports": {}}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "[]",
+        "{}",
+        '{"settings": 1, "state": "complete", "reports": {}}',
+        '{"settings": {}, "state": "x", "reports": {}}',
+        '{"settings": {}, "state": [], "reports": {}}',
+    ],
+)
 def test_a_damaged_trial_is_named(tmp_path, content):
     (tmp_path / "trial.json").write_text(content)
     with pytest.raises(UserError, match=r"trial\.json"):

@@ -16,7 +16,7 @@ from yolo4.compare.arms import Arm
 from yolo4.compare.report.measured import MeasuredRun
 from yolo4.compare.study import Plan
 from yolo4.compare.study_files import MeasuredImages, StudyRun, read_diagnosis
-from yolo4.compare.tuning import TRIAL_STATES, trials_of
+from yolo4.compare.tuning import TRIAL_STATES, best_trial, trials_of
 
 _GRID = np.linspace(0, 1, 101)
 
@@ -63,8 +63,7 @@ def _tuning(plan: Plan, arm: Arm) -> dict[str, Any] | None:
     if arm.protocol != "tuned":
         return None
     trials = trials_of(plan.study, arm, plan.trials)
-    complete = [trial for trial in trials if trial.state == "complete"]
-    best = max(complete, key=lambda trial: trial.val_map, default=None)
+    best = best_trial(trials)
     states = {state: sum(trial.state == state for trial in trials) for state in TRIAL_STATES}
     settings, val_map = (dict(best.settings), best.val_map) if best else ({}, None)
     return {"trials": len(trials), **states, "settings": settings, "val_map": val_map}
