@@ -43,8 +43,9 @@ def _gains(arm: Entry, reference: Entry) -> str:
     if tuned:
         trials = " and ".join(f"{each['tuning']['trials']} for {each['name']}" for each in tuned)
         return f"with settings chosen by trials on validation images ({trials})"
-    if arm["protocol"] == "matched":
-        return "with initial gradients as large as BCE's"
+    matched = [each["name"] for each in (arm, reference) if each["protocol"] == "matched"]
+    if matched:
+        return f"with the initial gradient of {' and '.join(matched)} as large as BCE's"
     own = {*arm["overrides"], *reference["overrides"]}
     return "with the gains of the arms' names" if "confidence_gain" in own else "with equal gains"
 

@@ -37,7 +37,7 @@ def test_a_study_in_which_most_runs_end_with_their_best_epoch_has_not_converged(
 @pytest.mark.parametrize(
     ("arm", "words"),
     [
-        (entry(protocol="matched"), "with initial gradients as large as BCE's"),
+        (entry(protocol="matched"), "with the initial gradient of focal as large as BCE's"),
         (entry(overrides={"confidence_gain": 4}), "with the gains of the arms' names"),
         (entry(overrides={"focal_gamma": 1}), "with equal gains"),
         (
@@ -48,6 +48,13 @@ def test_a_study_in_which_most_runs_end_with_their_best_epoch_has_not_converged(
 )
 def test_the_protocol_is_named(arm, words):
     assert conditions(arm, BCE, 16, "test")[0] == f"after 16 epochs {words}"
+
+
+def test_a_matched_reference_is_named_too():
+    reference = entry("ohem", protocol="matched")
+    for arm, names in ((BCE, "ohem"), (entry(protocol="matched"), "focal and ohem")):
+        words = f"with the initial gradient of {names} as large as BCE's"
+        assert conditions(arm, reference, 9, "test")[0] == f"after 9 epochs {words}"
 
 
 def test_images_that_chose_the_epoch_are_named():
