@@ -83,7 +83,7 @@ def _judge(maps: Maps, reference: str, design: Design, images: int) -> dict[str,
 
     def estimate_of(arm: str, number: int | None) -> Estimate:
         used = seeds[arm][:number]
-        return estimate(maps[arm], maps[reference], used, images, design.folds)
+        return estimate(maps[arm], maps[reference], used, images, design.overlap)
 
     estimates = {arm: estimate_of(arm, None) for arm in seeds}
     looks: dict[str, list[Look]] = {arm: [] for arm in seeds}

@@ -17,3 +17,8 @@ class Design:
     smallest_difference: float = 0.02
     looks: tuple[int, ...] = (3, 5, 8, 12)
     folds: int = 0
+
+    @property
+    def overlap(self) -> float:
+        """See `utils.metrics.statistics.significance.VarianceComponents`."""
+        return 1 / (self.folds - 1) if self.folds else 0.0

@@ -95,7 +95,7 @@ def _regress(plan: Plan, arms: Sequence[Arm], used: Matches, seeds: Sequence[int
     zeros = {seed: np.zeros_like(each) for seed, each in coefficients.items()}
     first = used[arms[0].name]
     parts = {seed % (folds or 1): len(first[seed].num_gt) for seed in seeds}
-    result = estimate(coefficients, zeros, seeds, sum(parts.values()), folds)
+    result = estimate(coefficients, zeros, seeds, sum(parts.values()), plan.design.overlap)
     assert result.variances is not None, "there are at least two seeds"
     half = result.variances.half_width(LEVEL)
     return DoseResponse(

@@ -33,7 +33,7 @@ def forecast(plan: Plan) -> list[str]:
     seeds = len(plan.seeds)
     if seeds > 1:
         image, seed, source = _earlier(plan) or _guess(plan, images)
-        points = detectable_difference(image, seed, seeds)
+        points = detectable_difference(image, seed, seeds, plan.design.overlap)
         sentences.append(
             f"With {seeds} seeds it finds a difference of {points:.1f} points with {POWER:.0%} "
             f"power, {source}."
@@ -41,15 +41,16 @@ def forecast(plan: Plan) -> list[str]:
     return sentences
 
 
-def detectable_difference(image: float, seed: float, seeds: int) -> float:
+def detectable_difference(image: float, seed: float, seeds: int, overlap: float = 0.0) -> float:
     """The true difference for which a t test of the mean over seeds has 80% power, about.
 
     Args:
         image: standard deviation of the mean difference over sets of test images.
         seed: standard deviation of a single seed's difference, for the same images.
         seeds: at least 2.
+        overlap: see `yolo4.compare.design.Design`.
     """
-    error = math.hypot(image, seed / math.sqrt(seeds))
+    error = math.hypot(image, seed * math.sqrt(1 / seeds + overlap))
     freedom = seeds - 1
     return float((stats.t.ppf(1 - LEVEL / 2, freedom) + stats.t.ppf(POWER, freedom)) * error)
 

@@ -76,7 +76,7 @@ def estimate(
     theirs: Mapping[int, np.ndarray],
     seeds: Sequence[int],
     images: int,
-    folds: int,
+    overlap: float,
 ) -> Estimate:
     """The difference between two arms.
 
@@ -85,7 +85,7 @@ def estimate(
         theirs: the reference's.
         seeds: the seeds to use, which both have.
         images: number of test images.
-        folds: see `Design`.
+        overlap: see `Design`.
     """
     pairs = np.array([(mine[seed], theirs[seed]) for seed in seeds])
     differences = pairs[:, 0] - pairs[:, 1]
@@ -95,7 +95,6 @@ def estimate(
     low, high = np.quantile(drawn.mean(axis=0), [LEVEL / 2, 1 - LEVEL / 2])
     variances = components = None
     if len(seeds) > 1:
-        overlap = 1 / (folds - 1) if folds else 0.0
         of_mean = float(drawn.mean(axis=0).var(ddof=1))
         of_one = float(drawn.var(axis=1, ddof=1).mean())
         variances = VarianceComponents.from_bootstrap(measured, of_mean, of_one, images, overlap)

@@ -82,6 +82,9 @@ def test_folds_count_the_images_that_will_be_tested(tmp_path, images):
     declared = (Declaration(Design(folds=4, looks=(2,)), 0, ""),)
     _, power = forecast(dataclasses.replace(plan, declared=declared))
     assert "which is a guess; 3 images" in power
+    # The seeds' variance counts 1 / 2 + 1 / 3, as in the verdict, so as if it were larger by 5 / 3.
+    expected = detectable_difference(1.2 * (72 / 3) ** 0.5, 1.5 * (2 * 5 / 3) ** 0.5, 2)
+    assert f"difference of {expected:.1f} points" in power
 
 
 def test_one_seed_finds_nothing(tmp_path, images):
