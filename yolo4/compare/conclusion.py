@@ -18,6 +18,7 @@ from yolo4.compare.verdict.estimate import (
     Maps,
     Matches,
     common_seeds,
+    count_images,
     estimate,
     resampled_maps,
 )
@@ -62,8 +63,8 @@ def conclude(
         return list(result.values())
     used = {arm: matches[arm] for arm in (reference, *compared)}
     maps = resampled_maps(used, design.folds, resamples, seed)
-    parts = {run % (design.folds or 1): len(m.num_gt) for run, m in matches[reference].items()}
-    result |= _judge(maps, reference, design, sum(parts.values()))
+    images = count_images(matches[reference], design.folds)
+    result |= _judge(maps, reference, design, images)
     return [result[arm] for arm in arms]
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from yolo4.compare.arms import Arm
 from yolo4.compare.contrast import LEVEL, Interval
 from yolo4.compare.study import Plan
-from yolo4.compare.verdict.estimate import Matches, estimate, resampled_maps
+from yolo4.compare.verdict.estimate import Matches, count_images, estimate, resampled_maps
 
 _LEAST_GAMMAS = 3
 
@@ -93,9 +93,8 @@ def _regress(plan: Plan, arms: Sequence[Arm], used: Matches, seeds: Sequence[int
     responses = {seed: np.array([maps[arm.name][seed] for arm in arms]) for seed in seeds}
     coefficients = {seed: weights @ response for seed, response in responses.items()}
     zeros = {seed: np.zeros_like(each) for seed, each in coefficients.items()}
-    first = used[arms[0].name]
-    parts = {seed % (folds or 1): len(first[seed].num_gt) for seed in seeds}
-    result = estimate(coefficients, zeros, seeds, sum(parts.values()), plan.design.overlap)
+    images = count_images({seed: used[arms[0].name][seed] for seed in seeds}, folds)
+    result = estimate(coefficients, zeros, seeds, images, plan.design.overlap)
     assert result.variances is not None, "there are at least two seeds"
     half = result.variances.half_width(LEVEL)
     return DoseResponse(
@@ -104,7 +103,7 @@ def _regress(plan: Plan, arms: Sequence[Arm], used: Matches, seeds: Sequence[int
         tuple(seeds),
         result.mean,
         (result.mean - half, result.mean + half),
-        sum(parts.values()),
+        images,
     )
 
 

@@ -1,5 +1,6 @@
 """Judges the finished runs of a study: every arm against the reference."""
 
+import functools
 from collections.abc import Mapping, Sequence
 
 from utils.metrics.voc_map import VocMatches, match_voc
@@ -57,10 +58,11 @@ def judge_stored(plan: Plan) -> list[Contrast | NotComparable]:
         UserError: a file of the study is missing or damaged.
     """
     matches: dict[str, dict[int, VocMatches]] = {arm.name: {} for arm in plan.arms}
+    of_file = functools.cache(MeasuredImages.load)
     for arm, seed, run in plan.runs():
         if run.is_done:
             found = load_detections(run.detections_file)
-            images = MeasuredImages.load(plan.images_file(seed))
+            images = of_file(plan.images_file(seed))
             matches[arm.name][seed] = match_voc(found, images.records, images.class_names)
     return judge(plan, matches, check_pairing(plan).not_comparable)
 

@@ -61,8 +61,7 @@ class Plan:
 
     def images_file(self, seed: int) -> Path:
         """What the runs with a seed are measured on."""
-        folds = self.design.folds
-        return self.study.fold_file(seed % folds) if folds else self.study.images_file
+        return self.study.measured_file(seed, self.design.folds)
 
     def first(self, count: int) -> "Plan":
         """The same study with so many seeds."""

@@ -74,6 +74,10 @@ class Study:
         """The annotated images that the runs of a fold are measured on, JSON."""
         return self.folder / "folds" / f"{fold}.json"
 
+    def measured_file(self, seed: int, folds: int) -> Path:
+        """Of the two, the one that holds what the runs with a seed are measured on."""
+        return self.fold_file(seed % folds) if folds else self.images_file
+
     def trial_file(self, arm_folder: str, number: int) -> Path:
         """What a trial of a tuned arm gave, JSON."""
         return self.folder / "tuning" / arm_folder / f"trial_{number:03}.json"

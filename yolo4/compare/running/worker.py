@@ -40,7 +40,7 @@ def train_and_measure(
     prepare_streams()
     study = Study(folder)
     run = study.run(arm.folder, seed)
-    images = MeasuredImages.load(study.fold_file(seed % folds) if folds else study.images_file)
+    images = MeasuredImages.load(study.measured_file(seed, folds))
     with quiet_start():
         from yolo4.train.callbacks.finite import NonFiniteLossError
     try:

@@ -55,7 +55,7 @@ def resampled_maps(matches: Matches, folds: int, resamples: int, seed: int) -> M
     by_fold: dict[int, list[tuple[str, int]]] = {}
     for arm, runs in matches.items():
         for run in runs:
-            by_fold.setdefault(run % folds if folds else 0, []).append((arm, run))
+            by_fold.setdefault(run % (folds or 1), []).append((arm, run))
     for fold, keys in by_fold.items():
         runs = [matches[arm][run] for arm, run in keys]
         once = np.ones((len(runs[0].num_gt), 1))
@@ -64,6 +64,11 @@ def resampled_maps(matches: Matches, folds: int, resamples: int, seed: int) -> M
         for (arm, run), row in zip(keys, np.concatenate([measured, drawn], axis=1), strict=True):
             result[arm][run] = row
     return result
+
+
+def count_images(runs: Mapping[int, VocMatches], folds: int) -> int:
+    """Number of test images of an arm's runs by seed; runs of one fold share theirs."""
+    return sum({seed % (folds or 1): len(run.num_gt) for seed, run in runs.items()}.values())
 
 
 def common_seeds(matches: Mapping[int, object], others: Mapping[int, object]) -> tuple[int, ...]:
