@@ -32,9 +32,8 @@ def bootstrap_map(
     Raises:
         ValueError: the runs were not measured on the same objects.
     """
-    return _resample(runs, resamples, rng, lambda curve, weights: curve.mean_ap(weights)[None])[
-        :, 0
-    ]
+    mean = _resample(runs, resamples, rng, lambda curve, weights: curve.mean_ap(weights)[None])
+    return mean[:, 0]
 
 
 def bootstrap_ap(

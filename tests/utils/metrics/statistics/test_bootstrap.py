@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.helpers.cost import python_calls
 from utils.metrics.statistics import bootstrap as resampling
-from utils.metrics.statistics.bootstrap import bootstrap_map, weighted_map
+from utils.metrics.statistics.bootstrap import bootstrap_ap, bootstrap_map, weighted_map
 from utils.metrics.voc_map import VocMatches, evaluate_voc, match_voc
 from utils.records import Detections, Record
 
@@ -81,6 +81,13 @@ def test_resamples_are_weighted_evaluations_shared_by_the_runs(monkeypatch):
         drawn = bootstrap_map(runs, 50, np.random.default_rng(5))
         np.testing.assert_array_equal(drawn, expected)
     assert len(np.unique(drawn)) > 100
+
+
+def test_map_is_the_mean_over_the_classes_of_each_resample():
+    runs = [random_matches(30, 6, 2, seed) for seed in range(2)]
+    ap = bootstrap_ap(runs, 40, np.random.default_rng(1))
+    assert ap.shape == (2, 2, 40)
+    assert ap.mean(axis=1) == pytest.approx(bootstrap_map(runs, 40, np.random.default_rng(1)))
 
 
 def test_the_variance_is_that_of_the_sampling():
