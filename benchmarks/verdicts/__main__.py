@@ -9,7 +9,7 @@ mean: 20 times as fast. All rules judge the same studies. With 1000 studies, 5% 
 import dataclasses
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -27,6 +27,7 @@ from yolo4.cli import clean_exit, parse
 from yolo4.compare.design import Design
 from yolo4.options import option
 
+TableName = Literal["72", "300", "noise", "moderated", "folds"]
 _NOW, _BEFORE, _ONCE = "now", "before", "before, after 12 seeds"
 _TODAY: dict[str, Rule] = {_NOW: now, _BEFORE: before, _ONCE: before_at_the_end}
 _POINTS = (0.0, 1.0, 2.0, 3.0, 5.0)
@@ -42,7 +43,7 @@ class VerdictOptions:
 
     studies: int = option(1000, "of each kind", low=10)
     scores: bool = option(False, "a normal score of each image in place of detections: faster")
-    only: tuple[str, ...] = option((), "names of the tables to print; all if none is given")
+    only: tuple[TableName, ...] = option((), "the tables to print; all if none is given")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,7 +55,6 @@ class Table:
         scenarios: by the name that its first column shows.
         points: true differences.
         rules: by name.
-        folds: whether every image is tested in turn.
     """
 
     title: str
@@ -63,7 +63,7 @@ class Table:
     rules: dict[str, Rule]
 
 
-_TABLES = {
+_TABLES: dict[TableName, Table] = {
     "72": Table("72 images", {"72 images": Scenario(72, (_72, _72))}, _POINTS, _TODAY),
     "300": Table("300 images", {"300 images": Scenario(300, (_300, _300))}, _POINTS, _TODAY),
     "noise": Table(

@@ -3,7 +3,7 @@
 An object is detected if its ease is positive, and its score is the ease: the skill of the run, the
 image's and the object's own ease, which all runs share, and noise that is new for each run. What an
 arm does to single images, what a training does to all of them, and what it does to single ones are
-three more parts. False detections come with scores of their own.
+three more parts. False detections have other scores.
 """
 
 from collections.abc import Sequence

@@ -2,7 +2,7 @@
 
 Detections take AP and the bootstrap of compare.py. A score of each image, drawn from a normal
 distribution, has the mean over the images as its outcome, so that the bootstrap's variances have
-closed forms: a hundred times as many studies, with the same parts of the noise.
+closed forms: it takes less time, with the same parts of the noise.
 """
 
 from collections.abc import Sequence

@@ -41,7 +41,7 @@ def test_studies_are_reproducible_and_runs_share_images():
 
 
 @pytest.mark.quick
-def test_folds_have_images_of_their_own():
+def test_folds_have_different_images():
     found = simulate(Scenario(40, folds=2), (0.0, 0.0), 4, np.random.default_rng(0))["0"]
     assert (found[0].num_gt == found[2].num_gt).all()
     assert (found[0].num_gt != found[1].num_gt).any()
