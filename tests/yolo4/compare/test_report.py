@@ -279,6 +279,7 @@ def test_the_page_states_what_was_declared_and_what_the_control_is(tmp_path):
     assert text.index("Exploration:") < text.index(report["verdict"][0])
     assert "differences below 2 points of mAP do not matter" in text
     assert "judged after 2, 3, 5, 12 seeds; the whole labeled set is divided into 5 folds" in text
+    assert "multiplied by 1 / S + 1 / 4 in place of 1 / S" in text
     assert "bce control is bce once more, with initial weights that differ by a millionth" in text
 
 
