@@ -50,6 +50,7 @@ def report(plan, images):
     return summarize(plan, images, measure_runs(plan, images))
 
 
+@pytest.mark.quick
 def test_metrics_of_the_arms(report):
     bce, focal, ohem = report["arms"]
     # The false detections score lowest, so AP is the share of the objects that are found.
@@ -64,6 +65,7 @@ def test_metrics_of_the_arms(report):
     assert ohem["errors"] is None
 
 
+@pytest.mark.quick
 def test_f1_errors_and_temperature_are_those_that_validation_images_chose(report):
     bce, focal, _ = report["arms"]
     assert focal["metrics"]["threshold"]["values"] == {"0": VAL_THRESHOLD, "1": VAL_THRESHOLD}
@@ -119,6 +121,7 @@ def test_the_verdict_is_that_of_the_contrasts(report):
     assert report["pairing"]["paired"]
 
 
+@pytest.mark.quick
 def test_a_verdict_says_what_it_is_conditional_on(report):
     focal, ohem = report["verdict"]
     start = "After 4 epochs with equal gains, converged (the best epoch is the last in 0 of 4 runs)"
@@ -129,6 +132,7 @@ def test_a_verdict_says_what_it_is_conditional_on(report):
     assert ohem.startswith(f"{start}, {lost}, ohem and bce cannot be compared")
 
 
+@pytest.mark.quick
 def test_with_folds_every_run_is_measured_on_the_images_of_its_fold(tmp_path, images):
     plan = dataclasses.replace(
         make_plan(tmp_path), declared=(Declaration(Design(folds=2, looks=(2,)), 0, ""),)
@@ -165,6 +169,7 @@ def test_three_gammas_give_a_regression_coefficient(tmp_path, images, capsys):
     assert "points per unit of gamma" in page
 
 
+@pytest.mark.quick
 def test_runs_that_are_no_pairs_get_no_verdict(tmp_path, images):
     plan = make_plan(tmp_path, seeds=(0,))
     finish_run(plan, "bce", 0, detect_first(images, 2))
@@ -289,6 +294,7 @@ def test_a_run_that_detects_nothing_is_reported(tmp_path, images):
     assert focal["reliability"]["ece"] is not None
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
