@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import shutil
 from typing import get_args, get_type_hints
 
 import h5py
@@ -10,8 +9,9 @@ import keras
 import numpy as np
 import pytest
 
+from tests.helpers.random_weights import random_weights
+from tests.helpers.some_networks import CONFIG, equal
 from tests.helpers.yolov4 import COCO_ANCHORS
-from utils.anchors import format_anchors
 from utils.errors import UserError
 from yolo4 import build as models
 from yolo4.build import (
@@ -22,57 +22,12 @@ from yolo4.build import (
     set_precision,
 )
 from yolo4.config import Config
-from yolo4.run import Run
-
-CONFIG = Config(width=0.05, depth=0.1, input_size=64, positives_per_image=2.0)
-
-
-def scrambled(model, seed):
-    """The model with other weights in every place, batch norm's among them."""
-    rng = np.random.default_rng(seed)
-    model.set_weights([rng.uniform(0.1, 0.5, value.shape) for value in model.get_weights()])
-    return model
-
-
-def equal(found, wanted):
-    return all(np.array_equal(a, b) for a, b in zip(found, wanted, strict=True))
-
-
-@pytest.fixture(scope="module")
-def trained():
-    """A network of two classes; no test changes it."""
-    return scrambled(build_model(CONFIG, 2), seed=1)
-
-
-@pytest.fixture(scope="module")
-def weights(trained, tmp_path_factory):
-    path = tmp_path_factory.mktemp("weights") / "two.weights.h5"
-    save_weights(trained, path)
-    return path
-
-
-@pytest.fixture(scope="module")
-def two():
-    """Another network of two classes, for tests to fill."""
-    return build_model(CONFIG, 2)
 
 
 @pytest.fixture(scope="module", params=[{"width": 0.125}, {"depth": 0.3}])
 def other(request):
     """Settings of another network, and that network."""
     return request.param, build_model(dataclasses.replace(CONFIG, **request.param), 2)
-
-
-@pytest.fixture
-def run(tmp_path, weights):
-    """A run of two classes with those weights as its best."""
-    run = Run(tmp_path / "run")
-    run.folder.mkdir()
-    run.config_file.write_text(CONFIG.to_json())
-    run.classes_file.write_text("cat\ndog\n")
-    run.anchors_file.write_text(format_anchors(COCO_ANCHORS) + "\n")
-    shutil.copy(weights, run.best_weights)
-    return run
 
 
 class TestRunModel:
@@ -90,7 +45,7 @@ class TestRunModel:
 
     @pytest.mark.parametrize("last", [None, b"not looked at"])
     def test_best_weights_come_first_then_the_last(self, run, trained, two, monkeypatch, last):
-        monkeypatch.setattr(models, "build_model", lambda *_, **__: scrambled(two, seed=5))
+        monkeypatch.setattr(models, "build_model", lambda *_, **__: random_weights(two, seed=5))
         if last is None:
             run.best_weights.rename(run.last_weights)
         else:
@@ -224,7 +179,8 @@ def test_precision_is_that_of_layers_built_afterwards(
 
 @pytest.mark.parametrize("name", get_args(get_type_hints(Config)["confidence_loss"]))
 def test_every_choice_of_a_confidence_loss_is_one(name):
-    criterion = build_criterion(dataclasses.replace(CONFIG, confidence_loss=name), COCO_ANCHORS)
+    config = Config(confidence_loss=name, positives_per_image=2.0)
+    criterion = build_criterion(config, COCO_ANCHORS)
     logits, positive, loss_mask = np.array([[[-2.0, 2.0]], [[1.0, 0.0]], [[1.0, 1.0]]], "float32")
     wrong = criterion.confidence(logits, positive, loss_mask)
     right = criterion.confidence(-logits, positive, loss_mask)

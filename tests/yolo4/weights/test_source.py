@@ -11,8 +11,8 @@ from tests.helpers import darknet_reference
 from tests.helpers.keras2_file import write_keras2
 from tests.helpers.keras3_file import write_keras3
 from tests.helpers.random_weights import random_weights
+from tests.helpers.some_networks import ALL, CONFIG, equal
 from tests.helpers.yolov4 import COCO_ANCHORS
-from tests.yolo4.weights.some_networks import ALL, CONFIG, equal
 from utils.errors import UserError
 from yolo4.build import build_model, save_weights
 from yolo4.weights import WeightsFormat, source

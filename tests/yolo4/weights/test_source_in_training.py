@@ -10,8 +10,8 @@ from nets.yolov4 import YOLOv4
 from tests.helpers import darknet_reference
 from tests.helpers.keras2_file import write_keras2
 from tests.helpers.random_weights import random_weights
+from tests.helpers.some_networks import CONFIG, equal
 from tests.helpers.yolov4 import COCO_ANCHORS
-from tests.yolo4.weights.some_networks import CONFIG, equal
 from utils.anchors import format_anchors
 from yolo4.build import build_model, save_weights
 from yolo4.compare.arms import Arm
