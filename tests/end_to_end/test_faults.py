@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from tests.helpers import ROOT
+from tests.helpers.processes import assert_gone
 from yolo4.run import Run
 from yolo4.sample_data.make import make_sample_data
 from yolo4.train.state.progress import load_progress
@@ -84,11 +85,6 @@ def end_with(process, number):
     status = process.wait(DEADLINE)
     assert_gone(processes, seconds=1)
     return status, process.stdout.read()
-
-
-def assert_gone(processes, seconds):
-    _, alive = psutil.wait_procs(processes, timeout=seconds)
-    assert not [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]
 
 
 def refused(*argv):

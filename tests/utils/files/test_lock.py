@@ -119,7 +119,7 @@ def test_an_empty_folder_that_existed_stays(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_that_cannot_be_made_is_told(tmp_path):
+def test_a_folder_that_cannot_be_made_is_reported(tmp_path):
     (tmp_path / "file").touch()
     with (
         pytest.raises(UserError, match=r"file/run: cannot be written"),
@@ -128,7 +128,7 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path):
         pass
 
 
-def test_a_file_system_without_locks_is_told_and_used(tmp_path, monkeypatch, capsys):
+def test_a_file_system_without_locks_is_reported_and_used(tmp_path, monkeypatch, capsys):
     def no_locks(self, timeout):
         raise OSError(95, "Operation not supported")
 

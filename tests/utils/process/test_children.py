@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from tests.helpers import ROOT
+from tests.helpers.processes import assert_gone
 from utils.errors import UserError
 from utils.process import children
 from utils.process.children import ChildKilledError, call_in_child
@@ -41,13 +42,6 @@ def wait_for_pid(file):
     return int(file.read_text())
 
 
-def assert_gone(pid, seconds):
-    end = time.monotonic() + seconds
-    while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
-        assert time.monotonic() < end, f"{pid} is still there after {seconds} s"
-        time.sleep(0.02)
-
-
 def test_a_function_runs_in_another_process_that_leaves_signals_to_its_parent():
     pid, handlers = call_in_child(pid_and_handlers)
     assert pid != os.getpid()
@@ -62,7 +56,7 @@ def test_errors_are_passed_on_and_unexpected_ones_with_their_traceback():
     assert "in the child process:\nTraceback" in "".join(caught.value.__notes__)
 
 
-def test_a_child_that_ends_without_a_result_is_told():
+def test_a_child_that_ends_without_a_result_is_reported():
     with pytest.raises(ChildKilledError, match="status 7"):
         call_in_child(os._exit, 7)
 
@@ -120,10 +114,10 @@ def test_a_child_ends_within_a_second_of_its_killed_parent(tmp_path, kind):
     (tmp_path / "script.py").write_text(script)
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     with subprocess.Popen([sys.executable, str(tmp_path / "script.py")], env=environment) as parent:
-        pid = wait_for_pid(file)
+        child = psutil.Process(wait_for_pid(file))
         parent.kill()
         parent.wait()
-        assert_gone(pid, seconds=1)
+        assert_gone([child], seconds=1)
 
 
 def test_a_lifeline_ends_with_its_block(tmp_path):

@@ -304,7 +304,7 @@ def test_what_is_no_rgb_image_is_refused(wrong):
         Detector(answer(((0, 0, 9, 9), 0.9, (1, 0, 0))), NAMES, SIZE).detect(wrong)
 
 
-def test_another_class_count_is_told():
+def test_another_class_count_is_reported():
     with pytest.raises(UserError, match="has 3 classes, but there are 2 class names"):
         Detector(answer(((0, 0, 9, 9), 0.9, (1, 0, 0))), NAMES[:2], SIZE).detect(image())
 

@@ -14,6 +14,7 @@ import pytest
 
 from tests.helpers import ROOT
 from tests.helpers.made_run import NAMES, write_copy, write_run
+from tests.helpers.processes import assert_gone
 from utils.anchors import format_anchors
 from utils.errors import UserError
 from utils.files import lock
@@ -176,8 +177,11 @@ def test_what_another_process_is_writing_is_waited_for(tmp_path, monkeypatch):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals")
-def test_an_export_ends_with_the_killed_process_that_needs_it(run, tmp_path):
+def test_an_export_ends_with_the_killed_process_that_needs_it(run, tmp_path, monkeypatch):
     own = write_copy(run, tmp_path / "run")
+    # The export would last forever.
+    (tmp_path / "keras.py").write_text("import threading\nthreading.Event().wait()\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     code = (
         "from yolo4.formats.onnx import ONNX\n"
         "from yolo4.inference.engine_cache import cached_model\n"
@@ -190,8 +194,7 @@ def test_an_export_ends_with_the_killed_process_that_needs_it(run, tmp_path):
             assert time.monotonic() < end
             time.sleep(0.05)
         parent.kill()
-    _, alive = psutil.wait_procs(exports, timeout=5)  # it may not have begun to watch
-    assert [each for each in alive if each.status() != psutil.STATUS_ZOMBIE] == []
+    assert_gone(exports, DEADLOCK)  # it may not have begun to watch
     with locked(own.folder / "engines"):
         assert sorted(p.name for p in (own.folder / "engines").iterdir()) == [".lock", ".owner"]
 
@@ -206,14 +209,14 @@ def test_what_a_killed_process_left_in_the_cache_is_removed(tmp_path, monkeypatc
     assert [file.name for file in (own.folder / "engines").iterdir()] == ["onnx"]
 
 
-def test_a_run_that_cannot_be_written_is_told(tmp_path):
+def test_a_run_that_cannot_be_written_is_reported(tmp_path):
     own = write_run(tmp_path / "run")
     (own.folder / "engines").write_text("in the way")
     with pytest.raises(UserError, match=r"cannot be written to .*engines.*; --backend keras needs"):
         cached_model(own, ONNX)
 
 
-def test_an_export_that_is_killed_is_told(tmp_path, monkeypatch):
+def test_an_export_that_is_killed_is_reported(tmp_path, monkeypatch):
     ended = subprocess.CompletedProcess([], -9, stderr="some warning\n")
     monkeypatch.setattr(cache.subprocess, "run", lambda *_, **__: ended)
     with pytest.raises(UserError, match=r"^writing the network for onnx ended with status -9$"):
