@@ -4,21 +4,18 @@ Several images at once keep all cores busy with less waiting for each other, but
 part of the cache.
 """
 
-import json
 import os
 import statistics
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 
-from utils.errors import FileError
-from utils.files.reading import read_json, reading
-from utils.files.writing import write_atomically
 from yolo4.inference.agreement import Infer
+from yolo4.inference.stored_result import load_result, store_result
 
 _TURNS = 3
 
@@ -37,13 +34,13 @@ def measured_streams(
         result_file: stores the result, so that it is measured once.
         hardware: processor and library version, for which the result holds.
     """
-    stored = _stored_result(result_file, hardware)
-    if stored is not None:
-        return stored
     cores = os.cpu_count() or 1
-    streams = _fastest(open_network, sorted({1, max(1, cores // 2), cores}), input_size)
-    with suppress(OSError):  # then the next start measures again
-        write_atomically(result_file, json.dumps({"streams": streams, "place": hardware}) + "\n")
+    candidates = sorted({1, max(1, cores // 2), cores})
+    stored = load_result(result_file, "streams", hardware)
+    if stored in candidates:
+        return stored
+    streams = _fastest(open_network, candidates, input_size)
+    store_result(result_file, "streams", streams, hardware)
     return streams
 
 
@@ -56,27 +53,20 @@ def _fastest(
     networks = {streams: open_network(streams) for streams in candidates}
     images = 2 * max(candidates)
     times: dict[int, list[float]] = {streams: [] for streams in candidates}
-    for turn in range(_TURNS + 1):
-        # They take turns, so that other load slows all of them.
-        for streams, network in networks.items():
-            seconds = _seconds(network, image, images, streams)
-            if turn:  # the first warms up
-                times[streams].append(seconds)
+    with ExitStack() as stack:
+        # The threads last for all turns: a stream's first call is slower, as it takes memory.
+        pools = {n: stack.enter_context(ThreadPoolExecutor(n)) for n in candidates}
+        for turn in range(_TURNS + 1):
+            # They take turns, so that other load slows all of them.
+            for streams, network in networks.items():
+                seconds = _seconds(pools[streams], network, image, images)
+                if turn:  # the first warms up
+                    times[streams].append(seconds)
     return min(candidates, key=lambda streams: statistics.median(times[streams]))
 
 
-def _seconds(network: Infer, image: np.ndarray, images: int, threads: int) -> float:
-    with ThreadPoolExecutor(threads) as pool:
-        start = time.perf_counter()
-        for result in [pool.submit(network, image) for _ in range(images)]:
-            result.result()
-        return time.perf_counter() - start
-
-
-def _stored_result(file: Path, hardware: str) -> int | None:
-    try:
-        result = read_json(file)
-        with reading(file, "the fastest number of streams"):
-            return max(1, int(result["streams"])) if result["place"] == hardware else None
-    except FileError:
-        return None
+def _seconds(pool: ThreadPoolExecutor, network: Infer, image: np.ndarray, images: int) -> float:
+    start = time.perf_counter()
+    for result in [pool.submit(network, image) for _ in range(images)]:
+        result.result()
+    return time.perf_counter() - start

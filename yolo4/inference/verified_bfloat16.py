@@ -1,17 +1,13 @@
 """Runs a network in bfloat16 if its boxes in bfloat16 are those of float32."""
 
-import json
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
-from utils.errors import FileError
-from utils.files.reading import read_json, reading
-from utils.files.writing import write_atomically
 from yolo4.inference.agreement import Infer, Outputs, agree
+from yolo4.inference.stored_result import load_result, store_result
 
 # Both precisions run on each of them; a long video without objects must not run both to its end.
 _MAX_IMAGES = 30
@@ -34,7 +30,7 @@ class VerifiedBfloat16:
         self._result_file = result_file
         self._hardware = hardware
         self._lock = threading.Lock()
-        agrees = self._stored_result()
+        agrees = load_result(result_file, "agrees", hardware)
         self.precision = "float32" if agrees is False else "bfloat16"
         self._infer = open_network(self.precision)
         self._infer_float32 = open_network("float32") if agrees is None else self._infer
@@ -58,14 +54,4 @@ class VerifiedBfloat16:
         if self._images_left <= 0:
             self._infer_float32 = self._infer  # frees the network that is no longer needed
         if agrees is not None:
-            result = {"agrees": agrees, "place": self._hardware}
-            with suppress(OSError):  # then the next start compares again
-                write_atomically(self._result_file, json.dumps(result) + "\n")
-
-    def _stored_result(self) -> bool | None:
-        try:
-            result = read_json(self._result_file)
-            with reading(self._result_file, "the result of a comparison"):
-                return bool(result["agrees"]) if result["place"] == self._hardware else None
-        except FileError:
-            return None
+            store_result(self._result_file, "agrees", agrees, self._hardware)

@@ -23,9 +23,11 @@ class FakeNetworks:
 
     def open(self, count):
         self.opened.append(count)
-        slots = threading.Semaphore(count)
+        slots, threads = threading.Semaphore(count), set()
 
         def infer(images):
+            threads.add(threading.current_thread())
+            assert len(threads) <= count, "more threads than streams, whose first call is slow"
             assert images.shape == (1, *SIZE, 3)
             assert images.dtype == np.uint8
             assert slots.acquire(blocking=False), "more calls at once than streams"
@@ -58,6 +60,14 @@ def test_it_is_measured_once_on_each_machine(tmp_path, monkeypatch):
     assert networks.opened == [1, 2]
     measured_streams(networks.open, SIZE, file, "b")
     assert networks.opened == [1, 2] * 2
+
+
+def test_more_cores_than_at_the_measurement_are_measured_again(tmp_path, monkeypatch):
+    file, milliseconds = tmp_path / "streams.json", {1: 30, 2: 1, 4: 10, 8: 90}
+    two = FakeNetworks(milliseconds, monkeypatch, cores=2)
+    assert measured_streams(two.open, SIZE, file, "a") == 2
+    eight = FakeNetworks(milliseconds, monkeypatch, cores=8)
+    assert measured_streams(eight.open, SIZE, file, "a") == 4
 
 
 @pytest.mark.parametrize("content", ["", "[", "3", "{}", '{"streams": "x", "place": "a"}'])
