@@ -103,7 +103,7 @@ class DataDigest:
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise TypeError(f"found {brief(value)} in the place of a text")
+        raise TypeError(f"found {brief(value)}, but expected text")
     return value
 
 

@@ -20,7 +20,7 @@ _FULL = {
 def written_by_library(path: Path, name: Path | None = None) -> Iterator[None]:
     """Within the block a library writes a file or a folder.
 
-    OpenCV leaves half a video on a full disk and says nothing; others raise errors of their own.
+    OpenCV leaves half a video on a full disk and says nothing; others raise their own errors.
 
     Args:
         path: the file or folder.

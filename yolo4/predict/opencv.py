@@ -1,4 +1,4 @@
-"""Keeps OpenCV and its FFmpeg from writing messages of their own."""
+"""Keeps OpenCV and its FFmpeg from writing messages."""
 
 import os
 from collections.abc import Iterator
