@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from utils.errors import UserError
 from utils.files.writing import temporary_folder
+from utils.printable import one_line
 from yolo4.formats.float32_layers import mark_float32_layers
 from yolo4.formats.format import ModelFormat, Runtime
 from yolo4.formats.libraries import library, openvino_core
@@ -48,18 +50,21 @@ def open_openvino(path: Path, precision: str = "float32", streams: int = 1) -> R
         path: an `.xml` file, with its `.bin` beside it.
         precision: `"float32"` or `"bfloat16"`, of the arithmetic.
         streams: number of calls that run at once and share the cores.
+
+    Raises:
+        UserError: OpenVINO is not installed or cannot run the model.
     """
     openvino, core = library("openvino"), openvino_core()
-    model = core.read_model(path)
+    settings = {
+        "INFERENCE_PRECISION_HINT": {"float32": "f32", "bfloat16": "bf16"}[precision],
+        "NUM_STREAMS": streams,
+    }
+    try:
+        model = core.read_model(path)
+        compiled = core.compile_model(model, "CPU", settings)
+    except RuntimeError as error:
+        raise UserError(f"OpenVINO cannot open {path}: {one_line(error)}") from error
     names = [set(output.get_names()) for output in model.outputs]
-    compiled = core.compile_model(
-        model,
-        "CPU",
-        {
-            "INFERENCE_PRECISION_HINT": {"float32": "f32", "bfloat16": "bf16"}[precision],
-            "NUM_STREAMS": streams,
-        },
-    )
     # OpenVINO fills its table of number types at the first use; threads that use it for the first
     # time together deadlock.
     _ = openvino.Tensor(np.zeros(1, np.uint8)).data

@@ -137,11 +137,8 @@ def _open_openvino(
     # One compiled model for images of any size: one for each size would be a few percent faster,
     # but each of YOLOv4 takes seconds to compile and 0.3 GB of memory.
     path = cached_model(run, OPENVINO, any_size)
-    try:
-        streams = _streams(path, fast_precision(), run) if throughput else 1
-        infer = _fastest_infer(path, streams)
-    except RuntimeError as error:
-        raise UserError(f"OpenVINO cannot open {path}: {' '.join(str(error).split())}") from error
+    streams = _streams(path, fast_precision(), run) if throughput else 1
+    infer = _fastest_infer(path, streams)
     return Engine(BackendNetwork("OpenVINO", infer), batch_size=1, parallel=streams)
 
 

@@ -9,7 +9,7 @@ from tests.helpers.made_run import NAMES, SIZE, some_images, write_copy, write_r
 from utils.errors import UserError
 from utils.postprocess import EVALUATION
 from yolo4.evaluate.options import EvaluateOptions
-from yolo4.inference import int8
+from yolo4.inference import engine, int8
 from yolo4.inference.detector import Detector
 from yolo4.inference.engine import open_engine
 from yolo4.inference.int8 import Int8Result, int8_model
@@ -62,8 +62,8 @@ def test_a_second_start_reads_what_was_measured(run, monkeypatch):
 
 
 def test_int8_that_loses_mean_ap_is_named_and_not_used(run, capsys):
-    engine = open_engine(run, precision="int8")
-    assert "int8" not in str(engine.infer)
+    opened = open_engine(run, precision="int8")
+    assert "int8" not in str(opened.infer)
     _, result = int8_model(run)
     assert not result.is_accepted
     assert f"{result}\n" in capsys.readouterr().out
@@ -72,8 +72,8 @@ def test_int8_that_loses_mean_ap_is_named_and_not_used(run, capsys):
 
 def test_int8_that_keeps_the_mean_ap_is_used(run, monkeypatch):
     monkeypatch.setattr(int8, "_MAX_MAP_LOSS", 1.0)
-    engine = open_engine(run, precision="int8", throughput=True)
-    assert str(engine.infer) == "OpenVINO int8"
+    opened = open_engine(run, precision="int8", throughput=True)
+    assert str(opened.infer) == "OpenVINO int8"
     detector = Detector.from_run(run.folder, precision="int8", rect=True)
     assert str(detector.infer) == "OpenVINO int8"
     assert len(detector.detect(some_images(1, size=(32, 64))[0])) > 0
@@ -99,6 +99,16 @@ def test_other_backends_refuse_int8(backend):
     message = f"^--precision int8 needs --backend openvino, not {backend}$"
     with pytest.raises(UserError, match=message):
         open_engine(None, backend, precision="int8")
+
+
+@pytest.mark.quick
+def test_a_network_that_cannot_be_opened_is_one_line(tmp_path, monkeypatch):
+    path = tmp_path / "model.xml"
+    path.write_text("no model")
+    monkeypatch.setattr(engine, "_accepted_int8", lambda *_: path)
+    with pytest.raises(UserError, match=r"^OpenVINO cannot open .*model\.xml: ") as error:
+        open_engine(None, "openvino", precision="int8")
+    assert "\n" not in str(error.value)
 
 
 def test_a_run_without_its_data_is_refused(run, tmp_path):
