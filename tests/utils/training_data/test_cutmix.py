@@ -1,5 +1,6 @@
 """CutMix: which objects are left under a rectangle, by hand, and where its pixels come from."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -86,9 +87,11 @@ def test_the_rectangle_shows_the_second_image_and_the_rest_the_first():
         np.testing.assert_array_equal(result.image, expected)
         shares.append(inside.mean())
     np.testing.assert_array_equal(first.image, smooth(96, 128))
-    # Of a side s = sqrt(u), centered uniformly, 1 - s / 4 lies inside; u is uniform, so that the
-    # mean of (s - s^2 / 4)^2 is 1/2 - 1/5 + 1/48. Four standard errors, each at most 1 / 2 / 20.
-    assert np.mean(shares) == pytest.approx(1 / 2 - 1 / 5 + 1 / 48, abs=4 / 40)
+    # Of a side s = sqrt(u), centered uniformly, 1 - s / 4 lies inside on average, and its square is
+    # s^2 - 5/12 s^3 on average. u is uniform, so that s^k is 2 / (k + 2) on average.
+    mean, mean_square = 1 / 2 - 1 / 5 + 1 / 48, 1 / 3 - 10 / 12 * 2 / 7 + 25 / 144 / 4
+    standard_error = math.sqrt((mean_square - mean**2) / len(shares))
+    assert np.mean(shares) == pytest.approx(mean, abs=4 * standard_error)
     assert min(shares) < 0.05
     assert max(shares) > 0.8
 
