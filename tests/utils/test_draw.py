@@ -106,6 +106,16 @@ def test_scores_are_drawn_and_the_best_is_on_top():
     assert (draw_boxes(*args) != one).any()
 
 
+@pytest.mark.parametrize("best", [0, 1])
+def test_of_captions_that_must_overlap_the_best_is_on_top(best):
+    scores = np.array([0.3, 0.3])
+    scores[best] = 0.9
+    boxes = np.array([[0, 0, 40, 12]] * 2)  # not higher than a caption
+    drawn = draw_boxes(gray(12, 40), boxes, np.array([0, 1]), ["a", "b"], scores)
+    visible = [(drawn == class_color(label)).all(-1).sum() for label in (0, 1)]
+    assert np.argmax(visible) == best
+
+
 def test_captions_of_neighbors_do_not_overlap():
     """Two equal boxes: the background of both captions is visible."""
     boxes = np.array([[50, 60, 250, 260]] * 2)

@@ -91,9 +91,9 @@ def test_split_in_the_name_of_a_folder(tmp_path, name, split):
 def test_a_split_at_the_end_of_a_folder_name_counts_beside_another_split(tmp_path):
     for name in ("hardhat_train", "hardhat_test", "crash_test", "toy_train", "toy_train_2"):
         (tmp_path / name).mkdir()
-    (tmp_path / "crash_val.txt").touch()  # no folder
+    (tmp_path / "crash_val").touch()  # no folder
     found = {path.name: split_of_folder(path, tmp_path) for path in tmp_path.iterdir()}
-    del found["crash_val.txt"]
+    del found["crash_val"]
     assert found == {
         "hardhat_train": "train",
         "hardhat_test": "test",

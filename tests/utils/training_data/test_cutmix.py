@@ -28,9 +28,11 @@ def test_covered_objects_by_hand():
         [31, 40, 80, 50],  # 9 of 49 columns are visible
         [39.5, 50, 60, 60],  # half a column is visible
         [0, 80, 20, 99],  # apart, and difficult before
+        [39.5, 50, 41, 60],  # a third is visible, but only half a column
     ]
-    sample = cover(source(smooth(100, 100), boxes, [False] * 9 + [True]), Rectangle(40, 30, 80, 70))
-    assert sample.labels.tolist() == [0, 1, 2, 3, 4, 6, 7, 8, 9]
+    difficult = [False] * 9 + [True, False]
+    sample = cover(source(smooth(100, 100), boxes, difficult), Rectangle(40, 30, 80, 70))
+    assert sample.labels.tolist() == [0, 1, 2, 3, 4, 6, 7, 8, 9, 10]
     np.testing.assert_allclose(
         sample.boxes,
         [
@@ -43,9 +45,10 @@ def test_covered_objects_by_hand():
             [31, 40, 40, 50],
             [39.5, 50, 40, 60],
             [0, 80, 20, 99],
+            [39.5, 50, 40, 60],
         ],
     )
-    assert sample.difficult.tolist() == [False] * 6 + [True] * 3
+    assert sample.difficult.tolist() == [False] * 6 + [True] * 4
 
 
 def covered_mask(box, rectangle):
