@@ -13,7 +13,12 @@ from utils.files.reading import read_json, reading
 from utils.files.writing import write_atomically
 from utils.records import Record
 from yolo4.formats.libraries import library
-from yolo4.formats.openvino import OPENVINO, open_openvino, quantize_int8
+from yolo4.formats.openvino import (
+    OPENVINO,
+    open_openvino,
+    processor_and_version,
+    quantize_int8,
+)
 from yolo4.inference.engine import as_infer
 from yolo4.inference.engine_cache import cache_key, cached_model, written_once
 from yolo4.inference.records import calibration_images, mean_ap
@@ -68,7 +73,10 @@ def int8_model(run: Run, any_size: bool = False) -> tuple[Path, Int8Result]:
             validation images, or as `cached_model`.
     """
     float32_path = cached_model(run, OPENVINO, any_size)
-    key = cache_key(run, any_size) | {"calibration_images": _CALIBRATION_IMAGES}
+    key = cache_key(run, any_size) | {
+        "calibration_images": _CALIBRATION_IMAGES,
+        "place": processor_and_version(),  # processors differ in how they sum 8-bit products
+    }
 
     def write(folder: Path) -> None:
         library("nncf")  # which is missed before the data is read

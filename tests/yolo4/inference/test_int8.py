@@ -61,6 +61,19 @@ def test_a_second_start_reads_what_was_measured(run, monkeypatch):
     assert int8_model(run) == first
 
 
+def test_another_processor_measures_again(run, monkeypatch):
+    def refuse(*_):
+        raise UserError("quantized again")
+
+    first = int8_model(run)
+    monkeypatch.setattr(int8, "processor_and_version", lambda: "another")
+    monkeypatch.setattr(int8, "quantize_int8", refuse)
+    with pytest.raises(UserError, match="quantized again"):
+        int8_model(run)
+    monkeypatch.undo()
+    assert int8_model(run) == first
+
+
 def test_int8_that_loses_mean_ap_is_named_and_not_used(run, capsys):
     opened = open_engine(run, precision="int8")
     assert "int8" not in str(opened.infer)
