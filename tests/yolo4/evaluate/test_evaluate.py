@@ -1,194 +1,35 @@
-"""Evaluation: the numbers as JSON, table and CSV, images through an injected detector, splits."""
+"""Evaluation of runs, through an injected detector, and of text files, from end to end."""
 
-import csv
-import io
 import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
 
+from tests.helpers.made_boxes import detections, record
 from tests.helpers.yolov4 import COCO_ANCHORS
 from utils.anchors import format_anchors
 from utils.annotations import load_dataset
 from utils.errors import UserError
 from utils.files.lock import FolderInUseError
-from utils.image import ImageError
-from utils.metrics.calibration import ScoreChoice
 from utils.metrics.summary import evaluate
 from utils.postprocess import EVALUATION
-from utils.records import Detections, Record
+from utils.records import Detections
 from yolo4.evaluate.command import evaluate as evaluate_command
 from yolo4.evaluate.command import evaluate_run, write_results
 from yolo4.evaluate.options import EvaluateOptions
 from yolo4.inference.detector import Detector
-from yolo4.inference.records import choose_records, detect_records
 from yolo4.run import Run
 from yolo4.sample_data.make import make_sample_data
 
-NAMES = ("cat", "ostrich, big", "tree")
 
-
-def record(*objects, image="image.jpg"):
-    """A record of (label, x1, y1, x2, y2) tuples."""
-    rows = np.array(objects, np.float32).reshape(-1, 5)
-    labels = rows[:, 0].astype(np.int32)
-    return Record(Path(image), (200, 200), rows[:, 1:], labels, np.zeros(len(rows), bool))
-
-
-def detections(*found):
-    """Detections of (label, score, x1, y1, x2, y2) tuples."""
-    rows = np.array(found, np.float32).reshape(-1, 6)
-    return Detections(rows[:, 2:], rows[:, 1], rows[:, 0].astype(np.int32))
-
-
-@pytest.fixture
-def metrics():
-    """Class 0: one of two found, nothing else; class 1: found with IoU 0.6 after a false one."""
-    truth = [record((0, 0, 0, 20, 20), (0, 100, 100, 120, 120)), record((1, 0, 0, 20, 20))]
-    found = [
-        detections((0, 0.75, 0, 0, 20, 20)),
-        detections((1, 0.5, 90, 90, 99, 99), (1, 0.25, 0, 0, 20, 12)),
-    ]
-    return evaluate(found, truth, NAMES, (0.5, 0.75), coco=True)
-
-
-@pytest.mark.quick
-def test_json_holds_the_numbers_and_null_where_nothing_was_measured(metrics):
-    values = json.loads(metrics.to_json(source={"run": "é"}), parse_constant=pytest.fail)
-    assert values["source"] == {"run": "é"}
-    assert values["images"] == 2
-    assert values["objects"] == {"cat": 2, "ostrich, big": 1, "tree": 0}
-    assert values["classes_without_objects"] == ["tree"]
-    assert values["voc"]["map"] == pytest.approx(0.5)
-    assert values["voc"]["ap"] == {"cat": 0.5, "ostrich, big": 0.5, "tree": None}
-    assert values["voc"]["map_11_point"] == pytest.approx((6 / 11 + 0.5) / 2)
-    assert values["voc"]["by_iou"]["0.5"]["map"] == values["voc"]["map"]
-    assert values["voc"]["by_iou"]["0.75"]["map"] == pytest.approx(0.25)
-    best = values["best_f1"]
-    assert best["classes"]["cat"] == {"threshold": 0.75, "precision": 1, "recall": 0.5, "f1": 2 / 3}
-    assert best["classes"]["tree"]["f1"] is None
-    assert best["overall"] == pytest.approx(
-        {"threshold": 0.25, "precision": 2 / 3, "recall": 2 / 3, "f1": 2 / 3}
-    )
-    assert set(values["coco"]) >= {"AP", "AP50", "AP75"}
-    # COCO reads precision at 101 points of recall: 51 of them lie within the first half.
-    assert values["coco"]["AP50"] == pytest.approx((51 / 101 + 0.5) / 2)
-    assert values["coco"]["AP_large"] is None
-
-
-@pytest.mark.quick
-def test_the_threshold_that_other_images_chose_is_measured(metrics):
-    chosen = replace(metrics, choice=ScoreChoice(0.6, 1.0))
-    # One of three objects is found, and nothing else.
-    expected = {"threshold": 0.6, "precision": 1, "recall": 1 / 3, "f1": 0.5}
-    assert chosen.to_dict()["at_val_threshold"] == pytest.approx(expected)
-    assert "at score 0.6, which validation images chose: F1 50.0%" in chosen.table()
-    assert metrics.to_dict()["at_val_threshold"] is None
-    assert "validation images chose" not in metrics.table()
-
-
-@pytest.mark.quick
-def test_without_anything_json_is_strict_still():
-    values = json.loads(evaluate([], [], ["a"], coco=True).to_json(), parse_constant=pytest.fail)
-    assert values["voc"]["map"] is None
-    assert values["coco"]["AP"] is None
-
-
-@pytest.mark.quick
-def test_coco_is_left_out_unless_asked_for():
-    quick = evaluate([detections()], [record((0, 0, 0, 9, 9))], ["a"])
-    assert quick.coco is None
-    assert quick.map50 == 0
-    assert "COCO" not in quick.table()
-
-
-@pytest.mark.quick
-def test_the_table_says_everything(metrics):
-    text = metrics.table()
-    cat = next(line for line in text.splitlines() if line.startswith("cat"))
-    assert cat.split() == ["cat", "2", "50.0%", "54.5%", "66.7%", "100.0%", "50.0%", "0.75"]
-    assert "VOC mAP at IoU 0.75: 25.0%" in text
-    assert "left out of the means: tree" in text
-    assert "COCO: AP " in text
-    lines = text.splitlines()[2:8]
-    assert len({len(line) for line in lines}) == 1, "the columns are aligned"
-
-
-@pytest.mark.quick
-def test_csv_holds_the_curves(metrics):
-    rows = list(csv.DictReader(io.StringIO(metrics.to_csv())))
-    assert len(rows) == 4 * 101
-    at = {(row["class"], row["score_threshold"]): row for row in rows}
-    assert at["ostrich, big", "0.25"]["precision"] == "0.5"
-    assert at["ostrich, big", "0.26"]["precision"] == "0"
-    assert at["ostrich, big", "0.51"]["precision"] == ""
-    assert at["ostrich, big", "0.25"]["f1"] == "0.666667"
-    assert at["all classes", "0"]["recall"] == "0.666667"
-
-
-def test_results_are_written(metrics, tmp_path):
+def test_results_are_written(tmp_path):
+    metrics = evaluate([detections()], [record()], ["cat"])
     write_results(metrics, tmp_path / "a" / "b", {})
     names = {path.name for path in (tmp_path / "a" / "b").iterdir()}
     plots = {"precision_recall.png", "score_thresholds.png", "average_precision.png"}
     assert names == plots | {"metrics.json", "score_thresholds.csv"}
-
-
-@pytest.mark.quick
-class TestDetectRecords:
-    def images(self, tmp_path, count):
-        """Images whose brightness is their number, of different sizes."""
-        for i in range(count):
-            cv2.imwrite(str(tmp_path / f"{i}.png"), np.full((10 + i, 20, 3), i, np.uint8))
-        return [record(image=tmp_path / f"{i}.png") for i in range(count)]
-
-    def test_each_image_in_order_and_in_batches(self, tmp_path):
-        sizes = []
-
-        def detect(images):
-            sizes.append(len(images))
-            assert all(image.shape == (10 + image[0, 0, 0], 20, 3) for image in images)
-            return [detections((0, image[0, 0, 0] / 10, 0, 0, 1, 1)) for image in images]
-
-        found = detect_records(detect, self.images(tmp_path, 7), 3, progress=False)
-        assert sizes == [3, 3, 1]
-        assert [round(10 * float(d.scores[0])) for d in found] == list(range(7))
-
-    def test_records_of_like_shape_go_together_and_results_keep_their_order(self, tmp_path):
-        batches = []
-
-        def detect(images):
-            batches.append([int(image[0, 0, 0]) for image in images])
-            return [detections((0, image[0, 0, 0] / 10, 0, 0, 1, 1)) for image in images]
-
-        records = self.images(tmp_path, 7)
-        shapes = dict(zip((id(each) for each in records), "baabcab", strict=True))
-        found = detect_records(detect, records, 3, False, shape=lambda each: shapes[id(each)])
-        assert batches == [[1, 2, 5], [0, 3, 6], [4]]
-        assert [round(10 * float(d.scores[0])) for d in found] == list(range(7))
-
-    def test_an_unreadable_image_is_named(self, tmp_path):
-        records = self.images(tmp_path, 2)
-        (tmp_path / "1.png").write_bytes(b"not an image")
-        with pytest.raises(ImageError, match=r"1\.png"):
-            detect_records(lambda images: [detections() for _ in images], records, 1, False)
-
-
-@pytest.mark.quick
-def test_choose_records():
-    train, val, test = [record()], [record()], [record(), record()]
-    assert choose_records({"train": train, "val": val, "test": test}, None) == ("test", test)
-    assert choose_records({"train": train, "val": val}, None) == ("val", val)
-    assert choose_records({"train": train, "val": val}, "train") == ("train", train)
-    everything = ("all", [*train, *val, *test])
-    assert choose_records({"train": train, "val": val, "test": test}, "all") == everything
-    with pytest.raises(UserError, match=r"no split 'test'; it has: train, val"):
-        choose_records({"train": train, "val": val}, "test")
-    with pytest.raises(UserError, match=r"no split 'test' or 'val'; it has: train"):
-        choose_records({"train": train}, None)
 
 
 @pytest.mark.quick
@@ -239,6 +80,15 @@ def test_two_folders_of_text_files_side_by_side(tmp_path, capsys):
     assert values["objects"] == {"cat": 0, "dog": 1}
 
 
+class Blind:
+    """A detector that finds nothing."""
+
+    batch_size, parallel, infer = 8, 1, "OpenVINO float32"
+
+    def detect_batch(self, images):
+        return [detections() for _ in images]
+
+
 class TestRun:
     @pytest.fixture
     def run(self, tmp_path, monkeypatch):
@@ -287,12 +137,6 @@ class TestRun:
         ],
     )
     def test_the_report_says_what_the_images_chose(self, run, monkeypatch, options, expected):
-        class Blind:
-            batch_size, parallel, infer = 8, 1, "OpenVINO float32"
-
-            def detect_batch(self, images):
-                return [detections() for _ in images]
-
         monkeypatch.setattr(Detector, "from_run", lambda *_, **__: Blind())
         shutil.copytree("data", "other")
         evaluate_command(EvaluateOptions(output="out", **options))
@@ -345,12 +189,6 @@ class TestRun:
             evaluate_command(EvaluateOptions(split="valid"))
 
     def test_all_splits_together(self, run, monkeypatch):
-        class Blind:
-            batch_size, parallel, infer = 8, 1, "OpenVINO float32"
-
-            def detect_batch(self, images):
-                return [detections() for _ in images]
-
         monkeypatch.setattr(Detector, "from_run", lambda *_, **__: Blind())
         evaluate_command(EvaluateOptions(split="all"))
         values = json.loads((run / "evaluation" / "all" / "metrics.json").read_text())
@@ -404,12 +242,6 @@ class TestRun:
 
     def test_a_program_names_run_data_split_settings_and_backend(self, run, monkeypatch):
         chosen = {}
-
-        class Blind:
-            batch_size, parallel, infer = 8, 1, "Keras"
-
-            def detect_batch(self, images):
-                return [detections() for _ in images]
 
         def open_detector(path, settings, **options):
             chosen.update(options, path=path, settings=settings)
