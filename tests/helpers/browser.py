@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 SCREENS = {"phone": (360, 740), "desktop": (1280, 900)}
-OVERFLOWING = """
+_OVERFLOWING = """
 () => [...document.querySelectorAll("body *")].filter(element => {
   if (element.closest(".scroll") && !element.matches(".scroll")) return false;
   if (element.closest("svg") && element.tagName !== "svg") return false;
@@ -18,14 +18,14 @@ OVERFLOWING = """
 }).map(element => element.outerHTML.slice(0, 120))
 """
 # Texts that extend beyond their drawing.
-CUT_OFF = """
+_CUT_OFF = """
 () => [...document.querySelectorAll("figure svg text")].filter(text => {
   const box = text.getBoundingClientRect(), all = text.closest("svg").getBoundingClientRect();
   return box.right > all.right + 1 || box.left < all.left - 1
     || box.bottom > all.bottom + 1 || box.top < all.top - 1;
 }).map(text => text.closest("figure").id + ": " + text.textContent)
 """
-PICTURES = "[...document.images].every(image => image.complete && image.naturalWidth > 0)"
+_PICTURES = "[...document.images].every(image => image.complete && image.naturalWidth > 0)"
 
 
 @contextmanager
@@ -72,3 +72,13 @@ def opened_pages(browser, file: Path) -> Iterator[Callable]:
     outside = [url for url in requests if not url.startswith("data:")]
     assert outside == [file.as_uri()] * len(contexts)
     assert complaints == []
+
+
+def assert_fits(page, least_pictures: int = 0) -> None:
+    """Nothing is wider than the screen or cut off, and every picture is shown."""
+    width = page.viewport_size["width"]
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    assert page.evaluate(_OVERFLOWING) == []
+    assert page.evaluate(_CUT_OFF) == []
+    assert page.evaluate("document.images.length") >= least_pictures
+    assert page.evaluate(_PICTURES)

@@ -2,14 +2,7 @@
 
 import pytest
 
-from tests.helpers.browser import (
-    CUT_OFF,
-    OVERFLOWING,
-    PICTURES,
-    SCREENS,
-    opened_pages,
-    started_browser,
-)
+from tests.helpers.browser import SCREENS, assert_fits, opened_pages, started_browser
 from tests.helpers.report_sample import ARMS, make_report
 from yolo4.compare.report.page import render
 
@@ -43,12 +36,7 @@ def open_page(browser, report_file):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("screen", SCREENS)
 def test_nothing_overflows(open_page, screen, scheme):
-    page = open_page(screen, scheme)
-    width = SCREENS[screen][0]
-    assert page.evaluate("document.documentElement.scrollWidth") == width
-    assert page.evaluate(OVERFLOWING) == []
-    assert page.evaluate(CUT_OFF) == []
-    assert page.evaluate(PICTURES)
+    assert_fits(open_page(screen, scheme))
 
 
 @pytest.mark.parametrize("screen", SCREENS)
