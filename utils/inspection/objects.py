@@ -5,12 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from utils.anchors import box_sizes
+from utils.boxes import area
+from utils.metrics.coco_map import size_of
 from utils.records import Record
-from utils.resize import Resize, fit_scale
-
-# COCO's limits: the area of a medium object is between the squares of these sides in pixels.
-SMALL, LARGE = 32, 96
-COCO_SIZES = ("small", "medium", "large")
+from utils.resize import Resize
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,17 +55,14 @@ class Objects:
         split_of_image = np.repeat(np.arange(len(splits)), [len(part) for part in splits.values()])
         boxes = [record.boxes[rows] for record, rows in zip(records, kept, strict=True)]
         labels = [record.labels[rows] for record, rows in zip(records, kept, strict=True)]
-        scales = np.array([fit_scale(record.size, input_size, resize) for record in records])
-        all_boxes = np.concatenate([np.zeros((0, 4), np.float32), *boxes])
-        sizes = (all_boxes[:, 2:] - all_boxes[:, :2]) * scales.reshape(-1, 2)[image]
         return cls(
             records,
             tuple(splits),
             split_of_image[image],
             image,
             np.concatenate([np.zeros(0, np.int32), *labels]),
-            all_boxes,
-            sizes.astype(np.float32),
+            np.concatenate([np.zeros((0, 4), np.float32), *boxes]),
+            box_sizes(records, input_size, resize),
         )
 
     def __len__(self) -> int:
@@ -89,12 +85,8 @@ class Objects:
 
     @property
     def coco_sizes(self) -> np.ndarray:
-        """Small, medium or large as COCO has it, an index into `COCO_SIZES`, int64 `[N]`.
-
-        A side of exactly 32 or 96 pixels is medium: COCO counts it on both sides of the limit.
-        """
-        sides = self.sides
-        return (sides >= SMALL).astype(np.int64) + (sides > LARGE)
+        """Index of the size of each object in the image into COCO's `SIZES`, int64 `[N]`."""
+        return size_of(area(self.boxes))
 
     @property
     def difficult(self) -> int:

@@ -17,12 +17,24 @@ from utils.metrics.pairs import FlatBoxes, concatenate, flatten, pairs_of_equal_
 from utils.metrics.score_curve import ScoreCurve, mean_measured
 from utils.records import Detections, Record
 
+SMALL, LARGE = 32, 96
+"""A small object has less than the area of a square of this side in pixels, a large one more."""
+SIZES = ("small", "medium", "large")
+
 COCO_METRICS = ("AP", "AP50", "AP75", "AP_small", "AP_medium", "AP_large")
 
 _IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)
 _MOST_DETECTIONS = 100
 # Smallest and largest area in pixels, inclusive: any size, small, medium and large.
-_AREAS = np.array([[0, 1e10], [0, 32**2], [32**2, 96**2], [96**2, 1e10]])
+_AREAS = np.array([[0, 1e10], [0, SMALL**2], [SMALL**2, LARGE**2], [LARGE**2, 1e10]])
+
+
+def size_of(areas: np.ndarray) -> np.ndarray:
+    """Index into `SIZES` of each area in pixels, int64, of the same shape.
+
+    An area of exactly 32x32 or 96x96 is medium: COCO counts it on both sides of the limit.
+    """
+    return (areas >= SMALL**2).astype(np.int64) + (areas > LARGE**2)
 
 
 def evaluate_coco(

@@ -5,7 +5,8 @@ from collections.abc import Iterable
 import numpy as np
 from matplotlib.axes import Axes
 
-from utils.inspection.objects import LARGE, SMALL, Objects
+from utils.inspection.objects import Objects
+from utils.metrics.coco_map import LARGE, SMALL
 from utils.page.bars import Bar, draw_bars, draw_columns, log2_axis
 from utils.page.plot import Plot, area_legend, make_plot
 from utils.page.svg import FONT_SIZE, color, new_axes, series_marker

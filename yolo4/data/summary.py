@@ -14,7 +14,8 @@ from utils.annotations import DataSet
 from utils.boxes import shape_iou
 from utils.errors import UserError
 from utils.inspection.leaks import Leak, describe_leaks, list_leaks
-from utils.inspection.objects import COCO_SIZES, Objects, count_by
+from utils.inspection.objects import Objects, count_by
+from utils.metrics.coco_map import SIZES
 from yolo4.config import Config
 from yolo4.data.advice import advise, margin
 
@@ -62,9 +63,9 @@ def summarize(dataset: DataSet, objects: Objects, config: Config, leaks: Sequenc
 
 def _sizes(objects: Objects, config: Config, rows: np.ndarray) -> dict[str, int]:
     """How many of some objects are small, medium, large, and lost in the network's input."""
-    by_size = np.bincount(objects.coco_sizes[rows], minlength=len(COCO_SIZES)).tolist()
+    by_size = np.bincount(objects.coco_sizes[rows], minlength=len(SIZES)).tolist()
     lost = objects.input_sides[rows] < config.network_spec.strides[0]
-    return {**dict(zip(COCO_SIZES, by_size, strict=True)), "lost": int(lost.sum())}
+    return {**dict(zip(SIZES, by_size, strict=True)), "lost": int(lost.sum())}
 
 
 def _splits(dataset: DataSet, objects: Objects, config: Config) -> list[dict[str, Any]]:
@@ -112,7 +113,7 @@ def _classes(
 def _anchors(objects: Objects, config: Config) -> dict[str, Any]:
     """The network's own anchors and those of `--anchors auto`, and the objects that fit each."""
     spec = config.network_spec
-    train = objects.input_sizes[objects.split == 0] if len(objects) else objects.input_sizes
+    train = objects.input_sizes[objects.split == 0]
     found = {"own": _fit(np.array(spec.anchors, np.float32), train, config)}
     try:
         auto = kmeans_anchors(train, len(spec.anchors), config.seed)

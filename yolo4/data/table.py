@@ -1,8 +1,7 @@
 """The numbers of a data set in the terminal."""
 
+from utils.metrics.coco_map import SIZES
 from yolo4.data.summary import Summary
-
-_SIZES = ("small", "medium", "large", "lost")
 
 
 def describe(summary: Summary) -> list[str]:
@@ -12,11 +11,13 @@ def describe(summary: Summary) -> list[str]:
 
 def _sizes(summary: Summary) -> list[str]:
     cell = summary["cell"]
-    titles = ("small", "medium", "large", f"below {cell}x{cell} at {summary['input']}")
-    head = ["objects", "", *titles]
+    head = ["objects", "", *SIZES, f"below {cell}x{cell} at {summary['input']}"]
     rows = [
         [f"  {split['name']}", f"{split['objects']:,}"]
-        + [f"{split[size] / split['objects']:.1%}" if split["objects"] else "-" for size in _SIZES]
+        + [
+            f"{split[size] / split['objects']:.1%}" if split["objects"] else "-"
+            for size in (*SIZES, "lost")
+        ]
         for split in summary["splits"]
     ]
     widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from utils.inspection.objects import COCO_SIZES, Objects, count_by
+from utils.inspection.objects import Objects, count_by
+from utils.metrics.coco_map import SIZES
 from utils.records import Record
 
 pytestmark = pytest.mark.quick
@@ -61,7 +62,7 @@ def test_a_stretched_image_has_two_scales(splits):
 )
 def test_sizes_are_those_of_coco(side, name):
     objects = Objects.of({"val": [record((640, 480), (0, 0, 0, side, side, 0))]}, (416, 416))
-    assert COCO_SIZES[objects.coco_sizes[0]] == name
+    assert SIZES[objects.coco_sizes[0]] == name
 
 
 def test_data_without_objects_has_empty_columns():

@@ -9,20 +9,12 @@ rises do not add up: errors hide one another.
 import numpy as np
 
 from utils.boxes import area
+from utils.metrics.coco_map import size_of
 from utils.metrics.errors.outcomes import Outcomes
 from utils.metrics.pairs import rows_by_label
 from utils.metrics.score_curve import ScoreCurve, mean_measured
 
 ERRORS = ("localization", "class", "both", "duplicate", "background", "missed")
-SIZES = ("small", "medium", "large")
-"""COCO's: below 32x32 pixels, between, and above 96x96."""
-
-_LIMITS = (32.0**2, 96.0**2)
-
-
-def size_of(areas: np.ndarray) -> np.ndarray:
-    """Index into `SIZES` of each area in pixels."""
-    return (areas >= _LIMITS[0]).astype(np.int64) + (areas > _LIMITS[1])
 
 
 def error_gains(outcomes: Outcomes, size: int | None = None) -> dict[str, float]:
@@ -32,8 +24,8 @@ def error_gains(outcomes: Outcomes, size: int | None = None) -> dict[str, float]
 
     Args:
         outcomes: of all images.
-        size: index into `SIZES`: only errors on objects of this size are fixed. A detection that is
-            on no object counts by its own size.
+        size: index into `utils.metrics.coco_map.SIZES`: only errors on objects of this size are
+            fixed. A detection that is on no object counts by its own size.
     """
     order = np.argsort(-outcomes.score, kind="stable")
     of_size = np.ones(len(order), bool) if size is None else size_of(outcomes.areas) == size

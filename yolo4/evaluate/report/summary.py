@@ -8,8 +8,9 @@ import numpy as np
 from utils.boxes import area
 from utils.draw import class_color
 from utils.metrics.calibration import calibration_curve
+from utils.metrics.coco_map import SIZES, size_of
 from utils.metrics.errors.confusion import Confusion
-from utils.metrics.errors.gains import ERRORS, SIZES, error_gains, size_of
+from utils.metrics.errors.gains import ERRORS, error_gains
 from utils.metrics.errors.outcomes import Outcomes
 from utils.metrics.statistics.bootstrap import bootstrap_ap
 from utils.metrics.voc_map import match_voc
