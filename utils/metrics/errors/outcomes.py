@@ -67,6 +67,10 @@ class Outcomes:
         """Whether each object is missed by the detections that score at least `threshold`."""
         return ~self.difficult & ~(np.maximum(self.found, self.explained) >= threshold)
 
+    def wrong(self, threshold: float) -> np.ndarray:
+        """Whether each detection scores at least `threshold` and is an error."""
+        return (self.score >= threshold) & ~np.isin(self.kind, ("right", "ignored"))
+
     @property
     def objects(self) -> np.ndarray:
         """int64 `[C]`: objects of each class, without difficult ones."""

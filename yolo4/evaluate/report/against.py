@@ -45,15 +45,10 @@ def compare(first: Evaluation, second: Evaluation, outcomes: Outcomes) -> dict[s
         "interval": interval(means[1] - means[0]),
         "thresholds": [start for start, _ in starts],
         "are_from_val": all(is_from_val for _, is_from_val in starts),
-        "wrong": [_count_wrong(each, start) for each, start in pairs],
+        "wrong": [int(each.wrong(start).sum()) for each, start in pairs],
         "classes": _by_class(first, second, outcomes, states),
         "images": _images(first, outcomes, states),
     }
-
-
-def _count_wrong(outcomes: Outcomes, threshold: float) -> int:
-    is_wrong = ~np.isin(outcomes.kind, ("right", "ignored"))
-    return int((is_wrong & (outcomes.score >= threshold)).sum())
 
 
 def _by_class(
@@ -87,7 +82,6 @@ def _images(first: Evaluation, outcomes: Outcomes, states: np.ndarray) -> list[A
             {
                 "box": outcomes.object_boxes[i].round(1).tolist(),
                 "state": FOUND_BY[states[i]],
-                "name": first.class_names[outcomes.object_label[i]],
             }
             for i in objects
         ]

@@ -57,7 +57,7 @@ def find_costly(evaluation: Evaluation, outcomes: Outcomes, threshold: float) ->
 def _with_errors(count: int, outcomes: Outcomes, threshold: float) -> np.ndarray:
     """Indices of the images with errors at the threshold, those with the most first."""
     weight = 1 / np.maximum(1, outcomes.objects)
-    is_wrong = ~np.isin(outcomes.kind, ("right", "ignored")) & (outcomes.score >= threshold)
+    is_wrong = outcomes.wrong(threshold)
     is_missed = ~outcomes.difficult & ~(outcomes.found >= threshold)
     errors = np.zeros(count)
     np.add.at(errors, outcomes.image[is_wrong], weight[outcomes.label[is_wrong]])
