@@ -87,6 +87,13 @@ def weighted_ap(matches: VocMatches, weights: np.ndarray) -> np.ndarray:
     return _MeanCurve(matches).ap(np.asarray(weights, np.float64))
 
 
+def mean_over_classes(ap: np.ndarray) -> np.ndarray:
+    """Mean AP, `[..., R]`, over the classes of AP `[..., C, R]` that have any; NaN if none has."""
+    classes = np.count_nonzero(~np.isnan(ap), axis=-2)
+    undefined = np.full(classes.shape, np.nan)
+    return np.divide(np.nansum(ap, axis=-2), classes, out=undefined, where=classes > 0)
+
+
 class _MeanCurve:
     """The part of the computation that all resamples of one run share."""
 
@@ -107,10 +114,7 @@ class _MeanCurve:
 
     def mean_ap(self, weights: np.ndarray) -> np.ndarray:
         """Weights `[images, R]`, the result `[R]`; NaN without objects of any class."""
-        ap = self.ap(weights)
-        classes = np.count_nonzero(~np.isnan(ap), axis=0)
-        undefined = np.full(len(classes), np.nan)
-        return np.divide(np.nansum(ap, axis=0), classes, out=undefined, where=classes > 0)
+        return mean_over_classes(self.ap(weights))
 
 
 class _ClassCurve:

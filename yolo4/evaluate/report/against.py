@@ -9,11 +9,11 @@ import numpy as np
 
 from utils.image import ImageError, read_image
 from utils.metrics.errors.outcomes import Outcomes, find_outcomes
-from utils.metrics.statistics.bootstrap import bootstrap_ap
+from utils.metrics.statistics.bootstrap import bootstrap_ap, mean_over_classes
 from utils.metrics.voc_map import match_voc
 from utils.page.thumbnails import fit, jpeg_uri
 from yolo4.evaluate.report.evaluation import Evaluation
-from yolo4.evaluate.report.summary import RESAMPLES, interval, mean_over_classes, starting_threshold
+from yolo4.evaluate.report.summary import RESAMPLES, interval, starting_threshold
 
 FOUND_BY = ("both", "first", "second", "neither")
 

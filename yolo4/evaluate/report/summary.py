@@ -12,7 +12,7 @@ from utils.metrics.coco_map import SIZES, size_of
 from utils.metrics.errors.confusion import Confusion
 from utils.metrics.errors.gains import ERRORS, error_gains
 from utils.metrics.errors.outcomes import Outcomes
-from utils.metrics.statistics.bootstrap import bootstrap_ap
+from utils.metrics.statistics.bootstrap import bootstrap_ap, mean_over_classes
 from utils.metrics.voc_map import match_voc
 from yolo4.evaluate.report.evaluation import Evaluation
 
@@ -103,13 +103,6 @@ def _intervals(evaluation: Evaluation) -> tuple[list[Any], Any]:
     matches = match_voc(evaluation.detections, evaluation.records, evaluation.class_names)
     ap = bootstrap_ap([matches], RESAMPLES, np.random.default_rng(0))[0]
     return [interval(row) for row in ap], interval(mean_over_classes(ap))
-
-
-def mean_over_classes(ap: np.ndarray) -> np.ndarray:
-    """Mean AP, `[..., R]`, from AP `[..., C, R]`; NaN where no class has any."""
-    count = (~np.isnan(ap)).sum(axis=-2)
-    undefined = np.full(count.shape, np.nan)
-    return np.divide(np.nansum(ap, axis=-2), count, out=undefined, where=count > 0)
 
 
 def interval(drawn: np.ndarray) -> tuple[float, float] | None:
