@@ -2,9 +2,12 @@
 
 import base64
 from collections.abc import Sequence
+from pathlib import Path
 
 import cv2
 import numpy as np
+
+from utils.image import ImageError, read_image
 
 _JPEG_QUALITY = 85
 
@@ -88,3 +91,11 @@ def encode_jpeg(pixels: np.ndarray) -> bytes:
 def jpeg_uri(pixels: np.ndarray) -> str:
     """Encode an RGB image, uint8 `[H, W, 3]`, as a JPEG data URI."""
     return "data:image/jpeg;base64," + base64.b64encode(encode_jpeg(pixels)).decode()
+
+
+def thumbnail_uri(file: Path, long_side: int) -> str | None:
+    """An image file as a JPEG data URI with this longer side in pixels; None if unreadable."""
+    try:
+        return jpeg_uri(fit(read_image(file, long_side), long_side)[0])
+    except ImageError:
+        return None

@@ -16,7 +16,7 @@ from utils.image import ImageError, read_image
 from utils.inspection import odd_boxes
 from utils.inspection.objects import Objects
 from utils.inspection.odd_boxes import OddBox
-from utils.page.thumbnails import fit, jpeg_uri, view_around
+from utils.page.thumbnails import fit, jpeg_uri, thumbnail_uri, view_around
 from utils.records import Record
 from yolo4.data.summary import Summary
 
@@ -42,7 +42,8 @@ def add_pictures(summary: Summary, objects: Objects, class_names: Sequence[str])
     summary["odd"] = _odd(objects, class_names)
     pairs = summary["leaks"]["pairs"][:_MOST_PAIRS]
     for key in ("image", "other_image"):
-        pictures = _in_parallel(lambda path: _whole(Path(path)), [pair[key] for pair in pairs])
+        files = [Path(pair[key]) for pair in pairs]
+        pictures = _in_parallel(lambda file: thumbnail_uri(file, _SIDE), files)
         for pair, picture in zip(pairs, pictures, strict=True):
             pair[f"{key}_picture"] = picture
 
@@ -174,10 +175,3 @@ def _picture(
         (x1, y1), (x2, y2) = corners.tolist()
         cv2.rectangle(drawn, (x1, y1), (x2, y2), color, 1 if color == _OTHERS else 3)
     return {"picture": jpeg_uri(drawn), "image": record.image.name}
-
-
-def _whole(image: Path) -> str | None:
-    try:
-        return jpeg_uri(fit(read_image(image, _READ_SIDE), _SIDE)[0])
-    except ImageError:
-        return None

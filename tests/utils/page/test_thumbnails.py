@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from utils.page.thumbnails import crop_around, fit, jpeg_uri, view_around
+from utils.page.thumbnails import crop_around, fit, jpeg_uri, thumbnail_uri, view_around
 
 pytestmark = pytest.mark.quick
 
@@ -71,3 +71,13 @@ def test_a_view_shows_the_whole_box_and_as_much_again():
 def test_a_view_of_an_image_of_another_shape_is_smaller():
     view, start, scale = view_around(np.zeros((20, 100, 3), np.uint8), (0, 0, 100, 20), (80, 80), 1)
     assert (view.shape, start, scale) == ((16, 80, 3), (0, 0), 0.8)
+
+
+def test_the_thumbnail_of_a_file_has_the_longer_side_asked_for_or_is_none(tmp_path):
+    file = tmp_path / "a.jpg"
+    cv2.imwrite(str(file), np.zeros((600, 1200, 3), np.uint8))
+    _, data = (thumbnail_uri(file, 60) or "").split(",")
+    decoded = cv2.imdecode(np.frombuffer(base64.b64decode(data), np.uint8), cv2.IMREAD_COLOR)
+    assert decoded.shape == (30, 60, 3)
+    file.write_bytes(b"damaged")
+    assert thumbnail_uri(file, 60) is None

@@ -2,16 +2,14 @@
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from utils.image import ImageError, read_image
 from utils.metrics.errors.outcomes import Outcomes, find_outcomes
 from utils.metrics.statistics.bootstrap import bootstrap_ap, mean_over_classes
 from utils.metrics.voc_map import match_voc
-from utils.page.thumbnails import fit, jpeg_uri
+from utils.page.thumbnails import thumbnail_uri
 from yolo4.evaluate.report.evaluation import Evaluation
 from yolo4.evaluate.report.summary import RESAMPLES, interval, starting_threshold
 
@@ -73,34 +71,29 @@ def _images(first: Evaluation, outcomes: Outcomes, states: np.ndarray) -> list[A
     is_differing = ((states == 1) | (states == 2)) & ~outcomes.difficult
     count = np.bincount(outcomes.object_image[is_differing], minlength=len(first.records))
     order = np.argsort(-count, kind="stable")[:_MOST_IMAGES]
-    entries = []
-    for index in order[count[order] > 0].tolist():
-        record = first.records[index]
-        objects = np.flatnonzero((outcomes.object_image == index) & ~outcomes.difficult)
-        of_image = np.bincount(states[objects], minlength=len(FOUND_BY)).tolist()
-        boxes = [
-            {
-                "box": outcomes.object_boxes[i].round(1).tolist(),
-                "state": FOUND_BY[states[i]],
-            }
-            for i in objects
-        ]
-        entries.append(
-            {
-                "name": record.image.name,
-                "size": list(record.size),
-                "boxes": boxes,
-                "counts": of_image,
-                "picture": record.image if first.has_images else None,
-            }
-        )
+    chosen = order[count[order] > 0].tolist()
+
+    def draw(index: int) -> str | None:
+        return thumbnail_uri(first.records[index].image, _SIDE) if first.has_images else None
+
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        pictures = list(pool.map(_picture, [entry["picture"] for entry in entries]))
-    return [entry | {"picture": picture} for entry, picture in zip(entries, pictures, strict=True)]
+        pictures = list(pool.map(draw, chosen))
+    return [
+        _image(first, outcomes, states, index) | {"picture": picture}
+        for index, picture in zip(chosen, pictures, strict=True)
+    ]
 
 
-def _picture(path: Path | None) -> str | None:
-    try:
-        return None if path is None else jpeg_uri(fit(read_image(path, _SIDE), _SIDE)[0])
-    except ImageError:
-        return None
+def _image(first: Evaluation, outcomes: Outcomes, states: np.ndarray, index: int) -> dict[str, Any]:
+    """An image with its objects, each with who finds it."""
+    record = first.records[index]
+    objects = np.flatnonzero((outcomes.object_image == index) & ~outcomes.difficult)
+    return {
+        "name": record.image.name,
+        "size": list(record.size),
+        "boxes": [
+            {"box": outcomes.object_boxes[i].round(1).tolist(), "state": FOUND_BY[states[i]]}
+            for i in objects
+        ],
+        "counts": np.bincount(states[objects], minlength=len(FOUND_BY)).tolist(),
+    }
