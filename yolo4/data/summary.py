@@ -76,7 +76,7 @@ def _splits(dataset: DataSet, objects: Objects, config: Config) -> list[dict[str
             {
                 "name": name,
                 "images": len(records),
-                "empty": sum(not len(record.labels) for record in records),
+                "empty": sum(bool(record.difficult.all()) for record in records),
                 "objects": int(chosen.sum()),
                 **_sizes(objects, config, chosen),
             }

@@ -133,3 +133,11 @@ def test_data_without_a_train_split_is_summarized():
     assert summary["measured"] == "val"
     assert [split["name"] for split in summary["splits"]] == ["val"]
     assert sum(anchor["objects"] for anchor in summary["anchors"]["own"]["anchors"]) == 1
+
+
+def test_an_image_of_difficult_objects_alone_counts_as_without_objects():
+    objects = ((0, 0, 0, 30, 30), (0, 0, 0, 50, 50, True))
+    records = [made_record(f"{i}.jpg", (100, 100), row) for i, row in enumerate(objects)]
+    data_set = made_data_set(("cat",), {"train": records})
+    summary = summarize(data_set, Objects.of(data_set.splits, (320, 320)), CONFIG, [])
+    assert (summary["splits"][0]["objects"], summary["splits"][0]["empty"]) == (1, 1)
