@@ -56,9 +56,10 @@ def describe_run(run: Run) -> Row:
             "loss": config.confidence_loss,
             "of": config.epochs,
             "test": _test_map(run),
-            **_course(run),
         }
-        return row | {"state": _state(run, row)}
+        progress = _progress(run)
+        row |= _course(run, progress.get("training_images"))
+        return row | {"state": _state(run, row, bool(progress.get("stopped_early")))}
     except UserError as error:
         return row | {"state": "unreadable", "reason": str(error)}
 
@@ -83,18 +84,17 @@ def _network(config: Config) -> str:
     return f"{config.network}{f' {config.width:g}/{config.depth:g}' if scaled else ''} at {size}"
 
 
-def _course(run: Run) -> Row:
+def _course(run: Run, images: int | None) -> Row:
     """Finished epochs, the best validation mAP and the time of the steps."""
     if not run.history_file.is_file():
         return {"epochs": 0}
     history = read_history(run.history_file)
     with reading(run.history_file, "the history of a training"):
         best = best_epoch(history)
-        speeds, images = history["images_per_second"], _progress(run).get("training_images")
         return {
             "epochs": int(history["epoch"].max(initial=0)),
             "val": None if best is None else float(np.nanmax(history["map50"])),
-            "time": float((images / speeds).sum()) if images else None,
+            "time": float((images / history["images_per_second"]).sum()) if images else None,
         }
 
 
@@ -117,7 +117,7 @@ def _test_map(run: Run) -> float | None:
         return None if measured is None else float(measured)
 
 
-def _state(run: Run, row: Row) -> str:
+def _state(run: Run, row: Row, stopped_early: bool) -> str:
     """What can be done with a run.
 
     "converted" has weights that were not trained here. "failed" has diverged, or has neither
@@ -127,7 +127,7 @@ def _state(run: Run, row: Row) -> str:
         return "running"
     if (run.folder / FAILURE_FILE).is_file():
         return "failed"
-    if row["epochs"] >= row["of"] or _progress(run).get("stopped_early"):
+    if row["epochs"] >= row["of"] or stopped_early:
         return "finished"
     if run.state_file.is_file():
         return "can be resumed"
