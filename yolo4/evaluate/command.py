@@ -71,24 +71,24 @@ def evaluate_run(
 def _evaluate_run(options: EvaluateOptions) -> None:
     """Measure a trained run, and another one on the same images if one is named."""
     run = open_run(options.run)
-    other = None if options.against is None else open_run(options.against)
-    for each in filter(None, (run, other)):
+    runs = [run] if options.against is None else [run, open_run(options.against)]
+    for each in runs:
         each.require_network()
     images = choose_images(run, options)
-    if other is not None:
+    for other in runs[1:]:
         labels_in(images.class_names, other)
     source = {"run": str(run.folder), "data": ", ".join(images.data), "split": images.split}
     # Before the network starts, so that an error does not wait for it.
     with output_folder(Path(options.output or run.folder / "evaluation" / images.split)) as output:
         with writing_to(output):
             write_atomically(output / run.data_report_file.name, images.report.to_csv())
-        evaluations = [measure_run(r, images, options) for r in filter(None, (run, other))]
+        evaluations = [measure_run(each, images, options) for each in runs]
         _report(evaluations, output, source)
 
 
 def _evaluate_text(detections: str, ground_truth: str, options: EvaluateOptions) -> None:
     """Measure the detections in a folder of text files, and in another one if it is named."""
-    folders = [detections, *([options.against] if options.against else [])]
+    folders = [detections] if options.against is None else [detections, options.against]
     boxes = of_common_classes([read_text_boxes(folder, ground_truth) for folder in folders])
     for folder, each in zip(folders, boxes, strict=True):
         of_folder = "" if len(folders) == 1 else f"{folder}: "
