@@ -31,10 +31,10 @@ anchors, images of each class, odd boxes, and images that are nearly the same in
 advises settings. It is one file that works offline.
 """
 
-RUNS = """List the runs, one a line: data, network, loss, epochs, mAP, time and state.
+RUNS = """List the runs, one per line: data, network, loss, epochs, mAP, time and state.
 
-For example `python -m yolo4 runs --sort val`. A run is running, finished, stopped (it can be
-resumed) or failed.
+For example `python -m yolo4 runs --sort val`. A run is running, finished, failed,
+converted (its weights were not trained here), can be resumed, or is unreadable.
 """
 
 CONVERT = """Make a run folder of Darknet's or Keras 2's weights. All other commands take it like a

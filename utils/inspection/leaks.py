@@ -100,7 +100,7 @@ def _distances(hashes: np.ndarray, others: np.ndarray) -> np.ndarray:
 def find_leaks(splits: Mapping[str, Sequence[Record]], progress: bool = True) -> list[Leak]:
     """Find the images of val and test that an earlier split has nearly the same of.
 
-    Splits with the same files are passed over: a data set whose val is its test is meant to be so.
+    Splits with the same files are skipped: a data set whose val is its test is meant to be so.
 
     Args:
         splits: the records of each split, under train, val and test.

@@ -132,7 +132,7 @@ def shapes(summary: Summary, objects: Objects) -> Plot:
             log2_axis(axes, low * 0.9, high * 1.15, which)
         panels.append(figure)
     caption = f"One dot for each of {len(rows):,} objects"
-    caption += f", drawn by lot from {len(objects):,}." if len(rows) < len(objects) else "."
+    caption += f", a random sample of {len(objects):,}." if len(rows) < len(objects) else "."
     caption += " The large points are the anchors."
     table = (("width", "height"), sizes.round(2).tolist())
     return make_plot("shapes", ("Shapes of the objects", caption), panels, table)

@@ -85,7 +85,7 @@ def test_of_many_shapes_some_are_drawn(drawn):
     summary, objects = drawn
     plot = figures.shapes(summary, objects)
     assert len(plot.rows) == 1500 < len(objects)
-    assert f"1,500 objects, drawn by lot from {len(objects):,}" in plot.caption
+    assert f"1,500 objects, a random sample of {len(objects):,}" in plot.caption
     assert len(plot.panels) == 2
 
 
