@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from tests.helpers.made_boxes import detections, record
@@ -16,7 +17,7 @@ from yolo4.evaluate.report.against import compare
 from yolo4.evaluate.report.evaluation import Evaluation
 from yolo4.evaluate.report.gallery import find_costly, make_gallery
 from yolo4.evaluate.report.page import write_report
-from yolo4.evaluate.report.summary import summarize
+from yolo4.evaluate.report.summary import interval, summarize
 
 NAMES = ("cat", "dog")
 CAT = (0, 0, 0, 10, 10, False)
@@ -46,6 +47,13 @@ def test_the_interval_is_that_of_resampled_images():
     assert (dog["interval"], dog["objects"]) == (None, 0)
     always = summary_of(evaluation([([RIGHT], [CAT])] * 3))
     assert (always["map"], always["interval"]) == (1, (1, 1))
+
+
+@pytest.mark.quick
+def test_the_interval_holds_95_percent_of_the_resamples_that_have_a_value():
+    drawn = np.append(np.linspace(0, 1, 1001), np.nan)
+    assert interval(drawn) == pytest.approx((0.025, 0.975))
+    assert interval(drawn[-1:]) is None
 
 
 @pytest.mark.quick

@@ -34,6 +34,12 @@ def test_a_cat_that_a_dog_is_first_taken_for():
     assert matrix.at(0.0).tolist() == [[1, 0, 0], [0, 0, 0], [1, 1, 0]]
 
 
+def test_a_cat_that_is_found_is_not_taken_for_a_dog_later():
+    matrix = confusion(([(0, 0.875, 0, 0, 10, 10), (1, 0.5, 0, 0, 10, 10)], [CAT]))
+    assert matrix.at(0.75).tolist() == [[1, 0, 0], [0, 0, 0], [0, 0, 0]]
+    assert matrix.at(0.5).tolist() == [[1, 0, 0], [0, 0, 0], [0, 1, 0]]
+
+
 def test_two_dogs_on_one_cat_take_it_once_and_a_difficult_one_not_at_all():
     dogs = [(1, 0.9, 0, 0, 10, 10), (1, 0.8, 0, 0, 10, 9)]
     assert confusion((dogs, [CAT])).at(0).tolist() == [[0, 1, 0], [0, 0, 0], [0, 1, 0]]

@@ -17,6 +17,7 @@ pytestmark = pytest.mark.quick
 
 NAMES = ("cat", "dog")
 CAT, OTHER_CAT = (0, 0, 0, 10, 10, False), (0, 50, 50, 60, 60, False)
+HARD_CAT = (*OTHER_CAT[:5], True)
 DOG = (1, 100, 100, 110, 110, False)
 RIGHT_DOG = (1, 0.9, 100, 100, 110, 110)
 
@@ -57,6 +58,14 @@ def gains(found, objects, size=None):
         ([(0, 0.9, 0, 0, 10, 3), (0, 0.8, 0, 7, 10, 10)], [CAT], {"localization": 1}),
         # The cat is found already, so that the poor box only disappears: 1/2 to 1.
         ([(0, 0.9, 0, 0, 10, 3), (0, 0.8, *CAT[1:5])], [CAT], {"localization": 0.5}),
+        # A difficult object cannot be found: the poor box on it only disappears, too.
+        ([(0, 0.9, 50, 50, 60, 53), (0, 0.8, *CAT[1:5])], [CAT, HARD_CAT], {"localization": 0.5}),
+        # What matches a difficult object is no false alarm: the precision is 1/2 and not 1/3.
+        (
+            [(0, 0.9, *HARD_CAT[1:5]), (0, 0.8, 150, 150, 160, 160), (0, 0.7, *CAT[1:5])],
+            [CAT, HARD_CAT],
+            {"background": 0.5},
+        ),
     ],
 )
 def test_each_kind_by_hand(found, objects, expected):
