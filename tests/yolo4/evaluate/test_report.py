@@ -13,6 +13,7 @@ from utils.metrics.calibration import ScoreChoice
 from utils.metrics.errors.outcomes import find_outcomes
 from utils.metrics.summary import evaluate
 from utils.page.html import clean
+from yolo4.evaluate.report import gallery
 from yolo4.evaluate.report.against import compare
 from yolo4.evaluate.report.evaluation import Evaluation
 from yolo4.evaluate.report.gallery import find_costly, make_gallery
@@ -80,8 +81,8 @@ def test_scores_of_other_ranges_are_within_the_slider():
 
 @pytest.mark.quick
 def test_objects_by_size_and_how_many_are_found():
-    large = (1, 0, 0, 100, 100, False)
-    sizes = summary_of(evaluation([([RIGHT], [CAT, large])]))["sizes"]
+    large, difficult = (1, 0, 0, 100, 100, False), (0, 70, 70, 80, 80, True)
+    sizes = summary_of(evaluation([([RIGHT], [CAT, large, difficult])]))["sizes"]
     assert [entry["objects"] for entry in sizes] == [1, 0, 1]
     assert (sizes[0]["ap"], sizes[2]["ap"]) == (pytest.approx(1), 0)
     assert (sizes[0]["found"][0], sizes[0]["found"][-1], sizes[2]["found"][0]) == (1, 0, 0)
@@ -96,6 +97,16 @@ def test_the_cost_of_an_image_is_the_rise_of_map_without_it():
     # AP is 1/2 * 1/3; without the false alarm and its cat 1/2, without the other cat 1/2 * 1/2.
     assert costs == pytest.approx({2: 1 / 2 - 1 / 6, 3: 1 / 4 - 1 / 6})
     assert list(costs) == [2, 3]
+
+
+@pytest.mark.quick
+def test_of_many_images_those_with_most_errors_relative_to_the_class_are_measured(monkeypatch):
+    monkeypatch.setattr(gallery, "_MOST_MEASURED", 1)
+    dog = (1, 0, 0, 10, 10, False)
+    # Of six cats, five are missed, three in one image; and the only dog in another.
+    evaluated = evaluation([([RIGHT], [CAT]), ([], [CAT, CAT]), ([], [dog]), ([], [CAT] * 3)])
+    outcomes = find_outcomes(evaluated.detections, evaluated.records, NAMES)
+    assert [each["index"] for each in find_costly(evaluated, outcomes, 0.5)] == [2]
 
 
 @pytest.mark.quick

@@ -90,8 +90,8 @@ def starting_threshold(evaluation: Evaluation) -> tuple[float, bool]:
 
 def threshold_grid(outcomes: Outcomes, start: float) -> np.ndarray:
     """0, 0.01, ... 1 with `start` among them; wider if the scores are."""
-    low = min(0.0, start, float(outcomes.score.min(initial=0)))
-    high = max(1.0, start, float(outcomes.score.max(initial=1)))
+    low = min(0.0, float(outcomes.score.min(initial=0)))
+    high = max(1.0, float(outcomes.score.max(initial=1)))
     return np.unique(np.append(np.linspace(low, high, 101), start))
 
 
