@@ -81,6 +81,19 @@ def test_a_matched_arm_has_its_own_gain_and_a_plain_one_has_not(tmp_path):
     assert list(check_pairing(plan).not_comparable) == ["focal"]
 
 
+def test_a_tuned_arm_has_what_its_trials_chose_and_nothing_else(tmp_path):
+    arms = ("bce", "focal:protocol=tuned", "ohem:protocol=tuned")
+    plan = make_plan(tmp_path, arms=arms, seeds=(0,))
+    begin_run(plan, "bce", 0)
+    for arm, gamma in zip(plan.arms[1:], (1.5, 1.6), strict=True):
+        chosen = {"learning_rate": 0.003, "confidence_gain": 7.0, "focal_gamma": gamma}
+        config = dataclasses.replace(arm.config(plan.shared, 0), **chosen)
+        begin_run(plan, arm.name, 0, config=config)
+    assert check_pairing(plan).not_comparable == {
+        "ohem:protocol=tuned": "ohem:protocol=tuned and bce differ with seed 0 in focal_gamma"
+    }
+
+
 def test_runs_that_have_not_started_are_left_out(tmp_path):
     plan = make_plan(tmp_path)
     begin_run(plan, "focal", 1, initial_weights="alone")

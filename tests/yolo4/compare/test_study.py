@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.helpers.study_folder import detect_first, make_images, make_plan
+from tests.helpers.study_folder import begin_run, detect_first, make_images, make_plan
 from utils.errors import UserError
 from utils.process.children import ChildKilledError
 from yolo4.compare import judging
@@ -143,6 +143,14 @@ def test_without_until_decided_no_look_ends_a_study(tmp_path, runs, monkeypatch)
     plan = make_plan(tmp_path, seeds=range(4))
     assert carry_out(plan) == plan
     assert len(done) == 8
+
+
+def test_a_study_that_may_end_early_is_reported_up_to_the_last_seed_begun(tmp_path):
+    plan = make_plan(tmp_path, seeds=range(7, 12))
+    assert plan.begun().seeds == (7,)
+    begin_run(plan, "bce", 7)
+    begin_run(plan, "bce", 9)
+    assert plan.begun().seeds == (7, 8, 9)
 
 
 def test_progress_shows_the_run_and_the_time_left(tmp_path, runs, capsys):

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 
@@ -16,7 +17,7 @@ from utils.page.html import clean
 from yolo4.evaluate.report import gallery
 from yolo4.evaluate.report.against import compare
 from yolo4.evaluate.report.evaluation import Evaluation
-from yolo4.evaluate.report.gallery import find_costly, make_gallery
+from yolo4.evaluate.report.gallery import add_pictures, find_costly, make_gallery
 from yolo4.evaluate.report.page import write_report
 from yolo4.evaluate.report.summary import interval, summarize
 
@@ -152,10 +153,39 @@ def test_two_detectors_by_the_objects_that_each_finds():
 
 
 @pytest.mark.quick
+def test_the_difference_is_that_of_the_second_detector_to_the_first():
+    objects = [CAT]
+    sees, blind = (evaluation([(found, objects)] * 3) for found in ([RIGHT], []))
+    report = compare(sees, blind, find_outcomes(sees.detections, sees.records, NAMES))
+    assert (report["difference"], report["interval"]) == (-1, (-1, -1))
+
+
+@pytest.mark.quick
 def test_a_detector_against_itself_differs_in_nothing():
     one = evaluation([([RIGHT, WRONG], [CAT]), ([], [CAT])])
     report = compare(one, one, find_outcomes(one.detections, one.records, NAMES))
     assert (report["difference"], report["interval"], report["images"]) == (0, (0, 0), [])
+
+
+@pytest.mark.quick
+def test_copies_show_objects_and_detections_from_the_threshold_on(tmp_path, monkeypatch):
+    """The copy has half of the image's size, and the objects are in the left half of it."""
+    monkeypatch.setattr(gallery, "_LARGEST_SIDE", 100)
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((200, 200, 3), np.uint8))
+    low, high = (0, 0.25, 20, 140, 60, 180), (0, 0.75, 140, 140, 180, 180)
+    evaluated = evaluation([([low, high], [(0, 140, 100, 180, 140, False)])], has_images=True)
+    records = [replace(evaluated.records[0], image=tmp_path / "a.png")]
+    evaluated = replace(evaluated, records=records)
+    entries = [{"index": 0}]
+    add_pictures(entries, evaluated, 0.5, tmp_path)
+    copy = cv2.imread(str(tmp_path / entries[0]["full_size"])).max(axis=2) > 64
+    assert copy.shape == (100, 200)
+    rows, columns = np.nonzero(copy[:, :100])
+    assert (rows.max(), columns.max()) == (pytest.approx(70, abs=3), pytest.approx(90, abs=3))
+    # The lower edges of the two detections.
+    edge = copy[87:93, 100:]
+    assert edge[:, 75:85].any()
+    assert not edge[:, :50].any()
 
 
 def test_the_page_has_its_pictures_inside_and_copies_beside_it(tmp_path):

@@ -90,6 +90,25 @@ class TestFutility:
         assert look_at(estimate_of([0.01, 0.012, 0.011], 0.03**2), Design(), 0).futile
         assert not look_at(estimate_of([0.1, 0.06, 0.08], 0.03**2), Design(), 0).futile
 
+    @pytest.mark.parametrize("image", [0.008, 0.011])
+    def test_below_a_chance_of_10_percent(self, image):
+        """Student's t of the mean after 12 seeds, against the limits of the last look."""
+        design, spread = Design(looks=(3, 12)), 0.004 * np.array([-1.0, 0.0, 1.0])
+        variances = estimate_of(spread, image**2).variances
+        shares, end = variances.shares(design.looks), replace(variances, seeds=12)
+        beyond = end.half_width(2 * nominal_levels(shares, 0.025, pocock_like)[1])
+        within = 0.02 - end.half_width(2 * nominal_levels(shares, 0.05, obrien_fleming_like)[1])
+        found = set()
+        for mean in np.linspace(0, 0.03, 31):
+            coming = stats.t(2, mean, 0.004 * np.sqrt(1 / 3 - 1 / 12))
+            chance = coming.sf(beyond) + coming.cdf(-beyond)
+            chance += coming.cdf(within) - coming.cdf(-within) if within > 0 else 0
+            look = look_at(estimate_of(spread + mean, image**2), design, 0)
+            expected = chance < 0.1 and look.verdict == "undecided"
+            assert look.futile == expected
+            found.add(expected)
+        assert found == {True, False}
+
     def test_not_at_the_last_look_and_not_beside_a_verdict(self):
         noisy = estimate_of([0.05, -0.05] * 6)
         assert not look_at(noisy, Design(), 3).futile
