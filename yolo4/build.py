@@ -14,6 +14,7 @@ from utils.errors import UserError
 from utils.files.intact import append_checksum, require_intact
 from utils.files.writing import atomic_path
 from yolo4.config import Config
+from yolo4.environment.onednn import allows_amx
 from yolo4.run import Run
 from yolo4.weights.keras3 import read_keras3
 from yolo4.weights.keras_graph import fill_own
@@ -45,7 +46,8 @@ def set_precision(config: Config) -> str:
 def _has_amx() -> bool:
     """Whether this processor multiplies bfloat16 matrices in hardware; known only on Linux."""
     cpuinfo = Path("/proc/cpuinfo")
-    return cpuinfo.is_file() and re.search(r"\bamx_bf16\b", cpuinfo.read_text()) is not None
+    has_amx = cpuinfo.is_file() and re.search(r"\bamx_bf16\b", cpuinfo.read_text()) is not None
+    return has_amx and allows_amx()
 
 
 def build_model(config: Config, class_count: int, any_size: bool = False) -> YOLOv4:

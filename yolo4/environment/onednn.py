@@ -5,6 +5,7 @@ import platform
 
 _VARIABLE = "TF_ENABLE_ONEDNN_OPTS"
 _X86 = ("x86_64", "AMD64")
+_LIMIT = "ONEDNN_MAX_CPU_ISA"
 
 
 def prefer_onednn() -> None:
@@ -21,3 +22,15 @@ def prefer_onednn() -> None:
 def onednn_setting() -> str:
     """The setting of this process: "1", "0", or "default" if TensorFlow decides."""
     return os.environ.get(_VARIABLE, "default")
+
+
+def allows_amx() -> bool:
+    """Whether the user's limit of oneDNN's instructions, if there is one, includes AMX."""
+    limit = os.environ.get(_LIMIT, "DEFAULT").upper()
+    return limit in ("DEFAULT", "ALL") or "AMX" in limit
+
+
+def allows_bfloat16() -> bool:
+    """Whether that limit includes any instructions for products of bfloat16."""
+    limit = os.environ.get(_LIMIT, "").upper()
+    return allows_amx() or limit.endswith(("BF16", "FP16")) or limit.startswith("AVX10")

@@ -10,6 +10,7 @@ import numpy as np
 from utils.errors import UserError
 from utils.files.writing import temporary_folder
 from utils.printable import one_line
+from yolo4.environment.onednn import allows_bfloat16
 from yolo4.formats.float32_layers import mark_float32_layers
 from yolo4.formats.format import ModelFormat, Runtime
 from yolo4.formats.libraries import library, openvino_core
@@ -90,9 +91,10 @@ def fast_precision() -> str:
     Raises:
         UserError: OpenVINO is not installed.
     """
-    # Listed only if the processor has instructions for it; emulated bfloat16 would be slow.
+    # Listed only if the processor has instructions for it; emulated bfloat16 would be slow. A limit
+    # of the instructions does not shorten the list, and the model would stop in its first image.
     capabilities = openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-    return "bfloat16" if "BF16" in capabilities else "float32"
+    return "bfloat16" if "BF16" in capabilities and allows_bfloat16() else "float32"
 
 
 def processor_and_version() -> str:

@@ -7,7 +7,12 @@ import sys
 import pytest
 
 from tests.helpers import ROOT
-from yolo4.environment.onednn import onednn_setting, prefer_onednn
+from yolo4.environment.onednn import (
+    allows_amx,
+    allows_bfloat16,
+    onednn_setting,
+    prefer_onednn,
+)
 
 pytestmark = pytest.mark.quick
 
@@ -29,6 +34,27 @@ def test_the_setting_by_processor_and_environment(monkeypatch, processor, given,
         monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", given)
     prefer_onednn()
     assert onednn_setting() == setting
+
+
+@pytest.mark.parametrize(
+    ("limit", "bfloat16", "amx"),
+    [
+        (None, True, True),
+        ("default", True, True),
+        ("AVX2", False, False),
+        ("AVX512_CORE_VNNI", False, False),
+        ("avx512_core_bf16", True, False),
+        ("AVX512_CORE_FP16", True, False),
+        ("AVX512_CORE_AMX", True, True),
+        ("AVX10_1_512_AMX", True, True),
+        ("AVX10_1_512", True, False),
+    ],
+)
+def test_what_a_limit_of_the_instructions_leaves(monkeypatch, limit, bfloat16, amx):
+    monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
+    if limit:
+        monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", limit)
+    assert (allows_bfloat16(), allows_amx()) == (bfloat16, amx)
 
 
 def test_a_start_sets_it_for_the_process_and_its_children():
