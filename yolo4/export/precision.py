@@ -11,13 +11,17 @@ import numpy as np
 
 from utils.errors import UserError
 from utils.files.writing import temporary_folder
+from utils.metrics.summary import evaluate
+from utils.postprocess import EVALUATION
 from utils.records import Record
+from utils.training_data.validation_set import ValidationSet
 from yolo4.export.options import ExportOptions
 from yolo4.formats import MODEL_FORMATS
 from yolo4.formats.format import ModelFormat, Runtime
 from yolo4.inference.agreement import Infer, Outputs
+from yolo4.inference.detector import Detector
 from yolo4.inference.keras_network import decode_layer, to_arrays
-from yolo4.inference.records import calibration_images, choose_records, mean_ap
+from yolo4.inference.records import choose_records, detect_records
 from yolo4.run import Run
 
 _MAX_MAP_LOSS = 0.01
@@ -63,15 +67,13 @@ def lower_precision(
     export_format = MODEL_FORMATS[options.format]
     split, records = choose_records(splits, None)
     calibration = (splits.get("train") or records)[: options.calibration_images]
-    images = calibration_images(run, calibration).astype(options.input_type)
+    images = _read_images(calibration, run, options)
     with temporary_folder(path.parent) as folder:
         float32_path = _move(export_format, path, folder)
         export_format.quantize[options.precision](model, float32_path, path, images)
         opened = ((export_format.open, float32_path), (export_format.open_fastest, path))
-        batch_size = options.batch_size or 1
-        infers = [_as_infer(open_model(file), run, options) for open_model, file in opened]
-        maps = [mean_ap(infer, run, records, batch_size) for infer in infers]
-        batch = np.resize(images, (batch_size, *images.shape[1:]))
+        maps = [_mean_ap(open_model(file), run, records, options) for open_model, file in opened]
+        batch = np.resize(images, (options.batch_size or 1, *images.shape[1:]))
         paths = (float32_path, path)
         times = _milliseconds([export_format.open_fastest(file) for file in paths], batch)
         sizes = [_megabytes(export_format, file) for file in paths]
@@ -125,6 +127,13 @@ def _megabytes(export_format: ModelFormat, path: Path) -> float:
     return sum(path.with_name(name).stat().st_size for name in export_format.files) / 1e6
 
 
+def _read_images(records: list[Record], run: Run, options: ExportOptions) -> np.ndarray:
+    config = run.config()
+    images = ValidationSet(records, config.input_shape, config.resize)
+    pixels = [images.sample(index)[0].image for index in range(len(images))]
+    return np.stack(pixels).astype(options.input_type)
+
+
 def _milliseconds(runtimes: list[Runtime], batch: np.ndarray) -> list[float]:
     """Median time per image of each; they take turns, so that other load slows all of them."""
     times: list[list[float]] = [[] for _ in runtimes]
@@ -135,6 +144,21 @@ def _milliseconds(runtimes: list[Runtime], batch: np.ndarray) -> list[float]:
             if repeat:  # the first warms up
                 runtime_times.append(1000 * (time.perf_counter() - start) / len(batch))
     return [statistics.median(runtime_times) for runtime_times in times]
+
+
+def _mean_ap(runtime: Runtime, run: Run, records: list[Record], options: ExportOptions) -> float:
+    """mAP@0.5 of an exported model, measured as `get_map.py` does."""
+    config = run.config()
+    detector = Detector(
+        _as_infer(runtime, run, options),
+        run.class_names(),
+        config.input_shape,
+        EVALUATION,
+        batch_size=options.batch_size or 1,
+        resize=config.resize,
+    )
+    detections = detect_records(detector.detect_batch, records, detector.batch_size)
+    return float(evaluate(detections, records, run.class_names()).voc.main.map)
 
 
 def _as_infer(runtime: Runtime, run: Run, options: ExportOptions) -> Infer:

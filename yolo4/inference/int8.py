@@ -6,12 +6,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from tqdm import tqdm
 
 from utils.annotations import load_dataset
 from utils.errors import UserError
 from utils.files.reading import read_json, reading
 from utils.files.writing import write_atomically
-from utils.records import Record
+from utils.letterbox import Letterbox
+from utils.metrics.summary import evaluate
+from utils.postprocess import EVALUATION, select_detections
+from utils.records import Detections, Record
+from utils.training_data.validation_set import ValidationSet
+from yolo4.formats.format import Runtime
 from yolo4.formats.libraries import library
 from yolo4.formats.openvino import (
     OPENVINO,
@@ -19,15 +25,14 @@ from yolo4.formats.openvino import (
     processor_and_version,
     quantize_int8,
 )
-from yolo4.inference.engine import as_infer
 from yolo4.inference.engine_cache import cache_key, cached_model, written_once
-from yolo4.inference.records import calibration_images, mean_ap
 from yolo4.run import Run
 
 _CALIBRATION_IMAGES = 100
 _MEASURED_IMAGES = 1000  # mAP on so many images is precise enough to see half a point
 _MAX_MAP_LOSS = 0.005
 _RESULT_FILE = "map.json"
+_OUTPUTS = ("boxes", "confidence", "class_scores")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,7 +87,7 @@ def int8_model(run: Run, any_size: bool = False) -> tuple[Path, Int8Result]:
         library("nncf")  # which is missed before the data is read
         path = folder / OPENVINO.file
         splits = _splits(run)
-        quantize_int8(float32_path, path, calibration_images(run, _some(splits["train"])))
+        quantize_int8(float32_path, path, _calibration_images(run, splits["train"]))
         result = _measure(run, splits["val"][:_MEASURED_IMAGES], (float32_path, path))
         write_atomically(folder / _RESULT_FILE, json.dumps(dataclasses.asdict(result)) + "\n")
 
@@ -105,12 +110,27 @@ def _splits(run: Run) -> dict[str, list[Record]]:
     return splits
 
 
-def _some(records: Sequence[Record]) -> list[Record]:
-    """Records to calibrate with, from the whole split."""
-    count = min(_CALIBRATION_IMAGES, len(records))
-    return [records[number] for number in np.linspace(0, len(records) - 1, count).astype(int)]
+def _calibration_images(run: Run, records: Sequence[Record]) -> np.ndarray:
+    config = run.config()
+    images = ValidationSet(records, config.input_shape, config.resize)
+    numbers = np.linspace(0, len(records) - 1, min(_CALIBRATION_IMAGES, len(records))).astype(int)
+    return np.stack([images.sample(number)[0].image for number in numbers])
 
 
 def _measure(run: Run, records: Sequence[Record], paths: tuple[Path, Path]) -> Int8Result:
-    maps = [mean_ap(as_infer(open_openvino(path)), run, records) for path in paths]
-    return Int8Result(len(records), *maps)
+    runtimes = [open_openvino(path) for path in paths]
+    config = run.config()
+    images = ValidationSet(records, config.input_shape, config.resize)
+    detections: tuple[list[Detections], list[Detections]] = [], []
+    for number in tqdm(range(len(records)), desc="measuring int8", unit="image"):
+        sample, fit = images.sample(number)
+        for runtime, found in zip(runtimes, detections, strict=True):
+            found.append(_detect(runtime, sample.image, fit))
+    maps = [evaluate(found, records, run.class_names()).voc.main.map for found in detections]
+    return Int8Result(len(records), *map(float, maps))
+
+
+def _detect(runtime: Runtime, image: np.ndarray, fit: Letterbox) -> Detections:
+    outputs = runtime(image[None])
+    boxes, confidence, scores = (outputs[name][0] for name in _OUTPUTS)
+    return select_detections(boxes, confidence, scores, fit, EVALUATION)

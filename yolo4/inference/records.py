@@ -1,4 +1,4 @@
-"""Runs a detector over the annotated images of a split, and measures what it finds there."""
+"""Runs a detector over the annotated images of a split."""
 
 from collections.abc import Callable, Sequence
 
@@ -7,14 +7,8 @@ from tqdm import tqdm
 
 from utils.errors import UserError
 from utils.image import read_image
-from utils.metrics.summary import evaluate
-from utils.postprocess import EVALUATION
 from utils.records import Detections, Record
-from utils.training_data.validation_set import ValidationSet
-from yolo4.inference.agreement import Infer
-from yolo4.inference.detector import Detector
 from yolo4.inference.pipeline import in_batches, overlapped
-from yolo4.run import Run
 
 Detect = Callable[[list[np.ndarray]], list[Detections]]
 
@@ -60,36 +54,6 @@ def detect_records(
             bar.update(len(detections))
     by_number = dict(zip(order, found, strict=True))
     return [by_number[number] for number in range(len(records))]
-
-
-def mean_ap(infer: Infer, run: Run, records: Sequence[Record], batch_size: int = 1) -> float:
-    """mAP@0.5 of the network of a run in a lower precision, measured as `get_map.py` does.
-
-    Args:
-        infer: the network, as for `Detector`.
-        run: the run.
-        records: the annotated images.
-        batch_size: images per call.
-
-    Raises:
-        ImageError: an image cannot be read.
-    """
-    config, names = run.config(), run.class_names()
-    size, resize = config.input_shape, config.resize
-    detector = Detector(infer, names, size, EVALUATION, batch_size, resize=resize)
-    detections = detect_records(detector.detect_batch, records, batch_size)
-    return float(evaluate(detections, records, names).voc.main.map)
-
-
-def calibration_images(run: Run, records: Sequence[Record]) -> np.ndarray:
-    """The images of records as the network of a run takes them, uint8 `[N, H, W, 3]` RGB.
-
-    Raises:
-        ImageError: an image cannot be read.
-    """
-    config = run.config()
-    images = ValidationSet(records, config.input_shape, config.resize)
-    return np.stack([images.sample(number)[0].image for number in range(len(images))])
 
 
 def choose_records(splits: dict[str, list[Record]], split: str | None) -> tuple[str, list[Record]]:

@@ -12,8 +12,14 @@ from utils.errors import UserError
 from utils.records import Record
 from yolo4.config import Config
 from yolo4.export.options import ExportOptions
-from yolo4.export.precision import Measurement, _as_infer, _milliseconds, verdict
-from yolo4.inference.records import calibration_images, mean_ap
+from yolo4.export.precision import (
+    Measurement,
+    _as_infer,
+    _mean_ap,
+    _milliseconds,
+    _read_images,
+    verdict,
+)
 
 pytestmark = pytest.mark.quick
 
@@ -80,13 +86,13 @@ def test_images_are_fitted_as_in_the_training(tmp_path):
         class_names=lambda: ("apple", "key"),
     )
     options = ExportOptions()
-    assert (calibration_images(run, [record]) == 255).all()
+    assert (_read_images([record], run, options) == 255).all()
 
     def runtime(images):
         boxes = np.array([[[16, 16, 32, 32]]], np.float32)
         return {"boxes": boxes, "scores": np.ones((1, 1)), "labels": np.zeros((1, 1), int)}
 
-    assert mean_ap(_as_infer(runtime, run, options), run, [record]) == 1
+    assert _mean_ap(runtime, run, [record], options) == 1
 
 
 @pytest.mark.parametrize(("batch_size", "seen"), [(None, 1), (4, 4)])
