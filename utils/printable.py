@@ -11,7 +11,7 @@ import reprlib
 _CONTROL = re.compile(
     r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufff9-\ufffb\ud800-\udfff]"
 )
-_MOST_SHOWN, _END_SHOWN = 1200, 200
+_MOST_SHOWN, _END_SHOWN, _GAP = 1200, 200, " ... "
 _MOST_OF_AN_ERROR = 300
 
 _brief = reprlib.Repr()  # Python 3.11 takes no limits here
@@ -23,9 +23,10 @@ def printable(text: str) -> str:
 
     The middle of a very long text is left out.
     """
-    if len(text) > _MOST_SHOWN:
-        text = f"{text[: _MOST_SHOWN - _END_SHOWN]} ... {text[-_END_SHOWN:]}"
-    return _CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)
+    text = _CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)
+    if len(text) <= _MOST_SHOWN:
+        return text
+    return f"{text[: _MOST_SHOWN - _END_SHOWN - len(_GAP)]}{_GAP}{text[-_END_SHOWN:]}"
 
 
 def brief(value: object) -> str:
