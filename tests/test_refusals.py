@@ -4,10 +4,13 @@ import json
 import subprocess
 import sys
 
+import h5py
+import numpy as np
 import pytest
 
 from tests.helpers import ROOT
 from utils.anchors import format_anchors
+from utils.files.intact import append_checksum
 from yolo4.config import Config
 from yolo4.run import Run
 from yolo4.sample_data.make import make_sample_data
@@ -15,8 +18,8 @@ from yolo4.sample_data.make import make_sample_data
 pytestmark = pytest.mark.quick
 
 ANSWERS_WITHIN = 2.0  # seconds of processor time, imports included
-# What is called, and what the line begins with. Of the runs, "run" has weights; of the files in the
-# data set "gone", there is none.
+# What is called, and what the line begins with. Of the runs, "run" has weights, and those of
+# "flipped" and "cut" are damaged; of the files in the data set "gone", there is none.
 CASES = {
     "train --data none": "none: ",
     "train --data data --classes none.txt": "none.txt: no such file",
@@ -33,11 +36,16 @@ CASES = {
     "compare --report-only none": "none/study.json: no such file",
     "predict data --run none": "none: no such run folder",
     "predict data --run without_weights --backend keras": "without_weights: no weights yet",
+    "train --data data --weights flipped": "flipped/best.weights.h5: damaged: its bytes are not",
     "predict data --run without_weights": "without_weights: no weights yet",
     "predict data --run damaged": "damaged/config.json, line 1: bad JSON",
     "predict none.jpg --run run": "none.jpg: no such file",
     "predict --run run": "gone: ",
+    "predict data --run flipped": "flipped/best.weights.h5: damaged: its bytes are not those",
+    "predict data --run cut --backend keras": "cut/best.weights.h5: ",
     "get_map --run none": "none: no such run folder",
+    "get_map --run flipped --data data": "flipped/best.weights.h5: damaged: its bytes are not",
+    "get_map --run run --against cut --data data": "cut/best.weights.h5: ",
     "get_map --run without_weights --data data": "without_weights: no weights yet",
     "get_map --run run": "gone: ",
     "get_map --run run --data none": "none: ",
@@ -52,6 +60,8 @@ CASES = {
     "runs --folder none": "none: no such folder",
     "export --run none": "none: no such run folder",
     "export --run without_weights": "without_weights: no weights yet",
+    "export --run flipped": "flipped/best.weights.h5: damaged: its bytes are not those",
+    "export --run cut": "cut/best.weights.h5: ",
     "export --run run --image none.jpg": "none.jpg: ",
     "export --run run --image broken.h5": "broken.h5: ",
     "export --run run --format openvino --precision int8": "gone: ",
@@ -95,16 +105,26 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("work")
     make_sample_data(folder / "data", train=3, val=2, test=2, size=96)
     config = Config(data=("gone",))
-    for name in ("run", "without_weights", "damaged"):
+    for name in ("run", "without_weights", "damaged", "flipped", "cut"):
         run = Run(folder / name)
         run.folder.mkdir()
         run.config_file.write_text(config.to_json() if name != "damaged" else "{")
         run.classes_file.write_text("apple\nleaf\n")
         run.anchors_file.write_text(format_anchors(config.network_spec.anchors))
-    (folder / "run" / "best.weights.h5").write_bytes(b"not looked at")
+    weights = write_weights(folder / "run" / "best.weights.h5")
+    (folder / "flipped" / "best.weights.h5").write_bytes(weights.replace(b"batch", b"botch"))
+    (folder / "cut" / "best.weights.h5").write_bytes(weights[: len(weights) // 2])
     for name in ("broken.h5", "broken.weights"):
         (folder / name).write_bytes(b"neither weights nor an image")
     return folder
+
+
+def write_weights(path):
+    """A layer, its numbers and the checksum of a file; returns its bytes."""
+    with h5py.File(path, "w") as stored:
+        stored["layers/batch_norm/vars/0"] = np.zeros(9)
+    append_checksum(path)
+    return path.read_bytes()
 
 
 def run_all(cases, folder):

@@ -128,16 +128,6 @@ class Run:
                 return file
         raise UserError(f"{self.folder}: no weights yet; has its training finished an epoch?")
 
-    def require_network(self) -> None:
-        """Refuse a run that lacks a file of its network, before Keras is imported to build it.
-
-        Raises:
-            UserError: the settings, class names, anchors or weights are missing, or one of the
-                first three is damaged.
-        """
-        for read in (self.config, self.class_names, self.anchors, self.weights):
-            read()
-
     def score_choice(self) -> ScoreChoice | None:
         """What validation images chose for the scores; None in runs of older versions.
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import sysconfig
@@ -40,6 +41,13 @@ def run_as_nameless(arguments, folder):
     )
 
 
+def refusal(done):
+    """The one line with which a command ended."""
+    assert done.returncode == 2, done.stderr
+    (line,) = errors(done.stderr)
+    return line.removeprefix("error: ")
+
+
 @pytest.fixture(scope="module")
 def python():
     """An interpreter that every user may run, with the libraries of this one."""
@@ -61,6 +69,7 @@ def folder():
         folder.chmod(0o777)
         make_sample_data(folder / "data", train=3, val=2, test=2, size=96)
         write_run(folder / "run", data=(str(folder / "data"),))
+        (folder / "a.jpg").symlink_to("data/JPEGImages/test_00000.jpg")
         yield folder
 
 
@@ -87,10 +96,30 @@ def test_help(call):
     ],
 )
 def test_a_refusal_is_one_line(call, script, rest, message):
-    done = call(script, *rest)
-    assert done.returncode == 2
-    (line,) = errors(done.stderr)
-    assert line.startswith(f"error: {message}")
+    assert refusal(call(script, *rest)).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("script", "rest", "message"),
+    [
+        ("train", (), r"logs/.*: cannot be written: .*; name .* with --run-dir"),
+        (
+            "compare",
+            ("--data", "data"),
+            r"comparison: cannot be .*; name .* with --output",
+        ),
+        ("predict", ("a.jpg", "--run", "run"), r"--output output: cannot write there: .*"),
+    ],
+)
+def test_a_folder_that_this_user_may_not_write_to_is_named_with_the_way_out(
+    python, folder, script, rest, message
+):
+    with tempfile.TemporaryDirectory() as mounted:
+        Path(mounted).chmod(0o755)
+        for name in ("data", "run", "a.jpg"):
+            (Path(mounted) / name).symlink_to(folder / name)
+        done = run_as_nameless([python, ROOT / f"{script}.py", *rest], mounted)
+    assert re.fullmatch(message, refusal(done))
 
 
 def test_objects_are_found(call, folder):

@@ -24,7 +24,7 @@ class FolderInUseError(UserError):
 
 
 @contextmanager
-def locked(folder: Path, wait: float = 0.0) -> Iterator[None]:
+def locked(folder: Path, wait: float = 0.0, otherwise: str = "") -> Iterator[None]:
     """Within the block, this process owns a folder; what killed programs left there is removed.
 
     The lock is the operating system's, and ends with the process that holds it, however that ends.
@@ -33,6 +33,7 @@ def locked(folder: Path, wait: float = 0.0) -> Iterator[None]:
     Args:
         folder: everything in it but its subfolders is owned.
         wait: seconds to wait until another process no longer owns it.
+        otherwise: what the user can do if the folder cannot be written.
 
     Raises:
         FolderInUseError: another process owns the folder; names that process.
@@ -47,7 +48,8 @@ def locked(folder: Path, wait: float = 0.0) -> Iterator[None]:
             write_atomically(owner, _this_process(), durable=False)
             remove_leftovers(folder)
         except OSError as error:
-            raise UserError(f"{folder}: cannot be written: {error}") from error
+            reason = f"{folder}: cannot be written: {error}"
+            raise UserError(f"{reason}; {otherwise}" if otherwise else reason) from error
         yield
     finally:
         _release(lock, owner)

@@ -5,7 +5,6 @@ import os
 import re
 import secrets
 import shutil
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -165,7 +164,7 @@ def make_output(folder: Path) -> Path:
     """
     with writing_to(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
+        with temporary_folder(folder):
             pass
     return folder
 

@@ -39,7 +39,11 @@ def compare_losses(options: CompareOptions) -> dict[str, Any]:
     """
     if options.report_only is not None:
         return _write_outcome(_carried_out(open_study(options.report_only)))
-    with locked(Path(options.output)), explained_interruption(_how_to_go_on):
+    otherwise = "name a folder that can be written with --output"
+    with (
+        locked(Path(options.output), otherwise=otherwise),
+        explained_interruption(_how_to_go_on),
+    ):
         plan = continue_or_start(options)
         print("", *_announcement(plan), sep="\n")
         return _write_outcome(carry_out(plan))

@@ -133,7 +133,10 @@ def _write(
 
     with writing_to(run.folder):
         parent = run.folder.parent
-        with locked(parent, wait=_WAIT), temporary_folder(parent) as temporary:
+        with (
+            locked(parent, _WAIT, "name a folder that can be written with --output"),
+            temporary_folder(parent) as temporary,
+        ):
             fresh = Run(temporary / "run")
             write_atomically(fresh.config_file, config.to_json())
             write_atomically(fresh.classes_file, "".join(f"{name}\n" for name in names))

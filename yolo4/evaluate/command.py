@@ -20,6 +20,7 @@ from yolo4.evaluate.options import EvaluateOptions
 from yolo4.evaluate.report.evaluation import Evaluation
 from yolo4.inference import Backend
 from yolo4.run import Run, open_run
+from yolo4.weights.own import require_network
 
 
 def evaluate(options: EvaluateOptions) -> None:
@@ -73,7 +74,7 @@ def _evaluate_run(options: EvaluateOptions) -> None:
     run = open_run(options.run)
     runs = [run] if options.against is None else [run, open_run(options.against)]
     for each in runs:
-        each.require_network()
+        require_network(each)
     images = choose_images(run, options)
     for other in runs[1:]:
         labels_in(images.class_names, other)

@@ -21,6 +21,7 @@ from yolo4.inference.records import choose_records
 from yolo4.quiet import quiet_start
 from yolo4.run import Run, open_run
 from yolo4.sample_data.scene import draw_scene
+from yolo4.weights.own import require_network
 
 Splits = dict[str, list[Record]]
 
@@ -33,7 +34,7 @@ def export(options: ExportOptions) -> None:
             or the model differs from Keras by more than its format and precision allow.
     """
     run = open_run(options.run)
-    run.require_network()
+    require_network(run)
     splits = _load_splits(run, options)
     image = _choose_image(run, options.image, splits)
     path = Path(options.output or run.folder / "export" / options.format)

@@ -17,6 +17,7 @@ from yolo4.inference.engine import Infer, open_engine
 from yolo4.inference.heatmap import HeatMap, confidence_grid
 from yolo4.inference.pipeline import in_batches
 from yolo4.run import open_run
+from yolo4.weights.own import require_network
 
 
 class Detector:
@@ -99,7 +100,7 @@ class Detector:
         opened = open_run(run)
         config = opened.config()
         _check_rect(rect, resize or config.resize)  # before the network starts
-        opened.require_network()
+        require_network(opened)
         engine = open_engine(opened, backend, throughput, rect, precision)
         return cls(
             engine.infer,

@@ -66,7 +66,10 @@ def make_sample_data(
     if folder.exists() and existing is None and (folder.is_file() or any(folder.iterdir())):
         raise UserError(f"{folder}: not a sample data set; expected a new or empty folder")
     try:
-        with locked(folder.parent, wait=_WAIT), temporary_folder(folder.parent) as temporary:
+        with (
+            locked(folder.parent, _WAIT, "name a data set with --data"),
+            temporary_folder(folder.parent) as temporary,
+        ):
             if _read_parameters(folder) == parameters:  # another process has drawn it meanwhile
                 return folder
             fresh = temporary / "new"

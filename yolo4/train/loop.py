@@ -41,7 +41,7 @@ def train_model(config: Config, callbacks: MakeCallbacks = lambda setup: ()) -> 
         NonFiniteLossError: the training diverged.
     """
     run = new_run(config)
-    with locked(run.folder):
+    with locked(run.folder, otherwise="name a folder that can be written with --run-dir"):
         config = dataclasses.replace(config, run_dir=str(run.folder))
         return start_run(prepare(config), callbacks)
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from nets.networks import NetworkSpec
 from utils.errors import FileError
+from utils.files.intact import require_intact
 from yolo4.run import Run
 from yolo4.weights import WeightsFormat
 from yolo4.weights.keras3 import keras3_class_count, layer_classes, read_keras3
@@ -28,6 +29,19 @@ def load_own(model: "YOLOv4", path: Path, whole: bool = False) -> str:
     from yolo4.weights.keras_graph import fill_own
 
     return fill_own(model, read_keras3(path), whole)
+
+
+def require_network(run: Run) -> None:
+    """Refuse a run whose files make no network, before Keras is imported to build it.
+
+    Raises:
+        UserError: the settings, class names, anchors or weights are missing or damaged.
+    """
+    for read in (run.config, run.class_names, run.anchors):
+        read()
+    path = run.weights()
+    require_intact(path)
+    layer_classes(path)  # of weights without a checksum: HDF5 notices that their end is missing
 
 
 def _run_of(path: Path) -> Run | None:

@@ -47,7 +47,8 @@ def released_file(name: str) -> Path:
                 f"remove it to download it again, or {by_hand}"
             )
         return path
-    with locked(MODEL_DATA, wait=_WAIT):
+    otherwise = f"get {release.url} by other means and name the file with --weights"
+    with locked(MODEL_DATA, _WAIT, otherwise):
         if not path.is_file():  # else another process has downloaded it meanwhile
             _download_verified(release, path, by_hand)
     return path

@@ -122,8 +122,13 @@ def test_an_empty_folder_that_existed_stays(tmp_path):
 def test_a_folder_that_cannot_be_made_is_reported(tmp_path):
     (tmp_path / "file").touch()
     with (
-        pytest.raises(UserError, match=r"file/run: cannot be written"),
+        pytest.raises(UserError, match=r"file/run: cannot be written: .*directory: [^;]*$"),
         locked(tmp_path / "file/run"),
+    ):
+        pass
+    with (
+        pytest.raises(UserError, match=r"file/run: cannot be written: .*; name another --run$"),
+        locked(tmp_path / "file/run", otherwise="name another --run"),
     ):
         pass
 

@@ -14,7 +14,6 @@ from utils.postprocess import PREDICTION, select_detections
 from yolo4.config import Config
 from yolo4.inference import detector as module
 from yolo4.inference.detector import Detector
-from yolo4.run import Run
 
 pytestmark = pytest.mark.quick
 
@@ -96,7 +95,7 @@ def test_images_are_fitted_as_in_the_training_unless_another_way_is_asked_for(
     infer = answer(((0, 0, 9, 9), 0.9, (1, 0, 0)))
     engine = SimpleNamespace(infer=infer, batch_size=None, parallel=1)
     monkeypatch.setattr(module, "open_engine", lambda *_, **__: engine)
-    monkeypatch.setattr(Run, "require_network", lambda run: None)  # the engine is not the run's
+    monkeypatch.setattr(module, "require_network", lambda run: None)  # the engine is not the run's
     config = Config(input_size=SIZE, resize="stretch")
     (tmp_path / "config.json").write_text(config.to_json(), encoding="utf-8")
     (tmp_path / "classes.txt").write_text("\n".join(NAMES), encoding="utf-8")

@@ -97,6 +97,12 @@ def test_nothing_is_left_when_drawing_fails(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_folder_that_cannot_be_written_leaves_the_users_own_data(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match=r"file: cannot be .*; name a data set with --data$"):
+        make_sample_data(tmp_path / "file/set", train=1, val=0, test=0)
+
+
 def test_a_folder_with_other_content_is_not_changed(tmp_path):
     (tmp_path / "mine.txt").write_text("mine")
     with pytest.raises(UserError, match="not a sample data set"):

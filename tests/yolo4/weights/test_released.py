@@ -171,6 +171,14 @@ def test_without_network_the_message_says_what_to_do_by_hand(server, model_data,
     assert f"put it at {model_data / 'some.weights'}" in str(error.value)
 
 
+def test_a_checkout_that_cannot_be_written_takes_the_file_elsewhere(server, model_data):
+    model_data.parent.mkdir(exist_ok=True)
+    model_data.touch()  # permissions mean nothing to root
+    with pytest.raises(UserError, match=r"cannot be written: .*/some.weights by .* --weights$"):
+        released.released_file("some")
+    assert server.asked == []
+
+
 def test_an_unknown_host_is_reported(server, monkeypatch):
     offer_at(monkeypatch, "http://does-not-exist.invalid")
     with pytest.raises(UserError, match=r"does-not-exist\.invalid/some\.weights: .*; try again"):
