@@ -12,13 +12,15 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.campaign.data_sets import BOXES, FORMATS, NAMES, SIZE, write_images
+from benchmarks.campaign.studies import FILES as FILES_OF_A_STUDY
+from benchmarks.campaign.studies import read_study, write_study
 from utils.annotations import load_dataset
 from utils.annotations.digest import DataDigest
 from utils.image import read_image
 from utils.metrics.history import read_history
 from utils.metrics.text_boxes import read_text_boxes
 from utils.printable import printable
-from utils.records import Detections, Record
+from utils.records import Record
 from yolo4.run import Run
 
 if TYPE_CHECKING:
@@ -193,22 +195,6 @@ def _read_keras2(folder: Path) -> None:
     read_keras2(folder / "a.h5")
 
 
-def _write_study(folder: Path) -> None:
-    from yolo4.compare.study_files import MeasuredImages, save_detections
-
-    records = _records(Path())
-    boxes, labels = records[0].boxes, records[0].labels
-    MeasuredImages(NAMES, "test", records, records, {"test": 1}).save(folder / "images.json")
-    save_detections(folder / "detections.npz", [Detections(boxes, np.ones(2, "f4"), labels)])
-
-
-def _read_study(folder: Path) -> None:
-    from yolo4.compare.study_files import MeasuredImages, load_detections
-
-    MeasuredImages.load(folder / "images.json")
-    load_detections(folder / "detections.npz")
-
-
 def _write_text_boxes(folder: Path) -> None:
     for name, score in (("found", "0.9 "), ("truth", "")):
         (folder / name).mkdir()
@@ -246,7 +232,7 @@ READERS = (
     *(Reader(name, write, files, _read_data) for name, (write, files) in FORMATS.items()),
     *_image_readers(),
     Reader("text boxes", _write_text_boxes, ("*/a.txt",), _read_text_boxes),
-    Reader("files of a study", _write_study, ("*",), _read_study),
+    Reader("files of a study", write_study, FILES_OF_A_STUDY, read_study),
     Reader("settings of a run", _write_run, ("*.json", "*.txt", "*.csv"), _read_settings),
     Reader("data of a run", _write_digest, ("data.json",), _read_digest),
     Reader("state", _write_run, (_STATE,), _read_state, has_checksum=True),

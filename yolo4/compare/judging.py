@@ -61,8 +61,8 @@ def judge_stored(plan: Plan) -> list[Contrast | NotComparable]:
     of_file = functools.cache(MeasuredImages.load)
     for arm, seed, run in plan.runs():
         if run.is_done:
-            found = load_detections(run.detections_file)
             images = of_file(plan.images_file(seed))
+            found = load_detections(run.detections_file, images)
             matches[arm.name][seed] = match_voc(found, images.records, images.class_names)
     return judge(plan, matches, check_pairing(plan).not_comparable)
 

@@ -134,16 +134,17 @@ class MeasuredImages:
         """Read what `save` has written.
 
         Raises:
-            UserError: the file is missing or is not JSON.
+            UserError: the file is missing, is not JSON, or does not list annotated images.
         """
         stored = read_json(path)
         with files.reading(path, "the images of a comparison"):
+            names = tuple(map(str, stored["class_names"]))
             return cls(
-                class_names=tuple(stored["class_names"]),
-                split=stored["split"],
-                records=_from_json(stored["images"]),
-                val=_from_json(stored["val"]),
-                counts=stored["counts"],
+                class_names=names,
+                split=str(stored["split"]),
+                records=_from_json(stored["images"], len(names)),
+                val=_from_json(stored["val"], len(names)),
+                counts={str(name): int(count) for name, count in stored["counts"].items()},
                 # Older versions did not look for them.
                 leaks=tuple(Leak(**entry) for entry in stored.get("leaks", ())),
             )
@@ -162,17 +163,34 @@ def _as_json(records: Sequence[Record]) -> list[dict[str, Any]]:
     ]
 
 
-def _from_json(entries: Sequence[Mapping[str, Any]]) -> list[Record]:
-    return [
-        Record(
-            image=Path(entry["image"]),
-            size=tuple(entry["size"]),
-            boxes=np.array(entry["boxes"], np.float32).reshape(-1, 4),
-            labels=np.array(entry["labels"], np.int32),
-            difficult=np.array(entry["difficult"], bool),
-        )
-        for entry in entries
-    ]
+def _from_json(entries: Sequence[Mapping[str, Any]], class_count: int) -> list[Record]:
+    records = []
+    for entry in entries:
+        width, height = entry["size"]
+        labels, difficult = np.array(entry["labels"], np.int32), np.array(entry["difficult"], bool)
+        boxes = np.array(entry["boxes"], np.float32).reshape(-1, 4)
+        _check_objects(boxes, labels, class_count, difficult)
+        size = (int(width), int(height))
+        records.append(Record(Path(entry["image"]), size, boxes, labels, difficult))
+    return records
+
+
+def _check_objects(
+    boxes: np.ndarray, labels: np.ndarray, class_count: int, other: np.ndarray
+) -> None:
+    """Compare the shapes of objects' arrays, and their numbers with what they may be.
+
+    Raises:
+        ValueError: they do not go together.
+    """
+    shapes = [boxes.shape, labels.shape, other.shape]
+    count = len(boxes)
+    if shapes != [(count, 4), (count,), (count,)]:
+        raise ValueError(f"{count} boxes with arrays of shapes {shapes}")
+    if not np.isfinite(boxes).all():
+        raise ValueError("a box that is not finite")
+    if not ((labels >= 0) & (labels < class_count)).all():
+        raise ValueError(f"a label that is none of {class_count} classes")
 
 
 def save_detections(path: Path, detections: Sequence[Detections]) -> None:
@@ -189,31 +207,28 @@ def save_detections(path: Path, detections: Sequence[Detections]) -> None:
         )
 
 
-def load_detections(path: Path) -> list[Detections]:
+def load_detections(path: Path, images: MeasuredImages) -> list[Detections]:
     """Read what `save_detections` has written.
 
+    Args:
+        path: the file.
+        images: what was measured.
+
     Raises:
-        UserError: the file is missing or damaged.
+        UserError: the file is missing or damaged, or is not about these images.
     """
     with files.open_npz(path, "the detections of a run") as stored:
-        ends = np.searchsorted(stored["image"], np.arange(1, int(stored["images"])))
-        columns = (np.split(stored[name], ends) for name in ("boxes", "scores", "labels"))
+        image, count = stored["image"], len(images.records)
+        boxes, scores = stored["boxes"].astype(np.float32), stored["scores"].astype(np.float32)
+        labels = stored["labels"].astype(np.int32)
+        if int(stored["images"]) != count or image.shape != labels.shape:
+            raise ValueError(f"detections in {stored['images']} images rather than {count}")
+        _check_objects(boxes, labels, len(images.class_names), scores)
+        if not ((scores >= 0) & (scores <= 1)).all():
+            raise ValueError("a score that is not from 0 to 1")
+        ends = np.searchsorted(image, np.arange(1, count))
+        columns = (np.split(column, ends) for column in (boxes, scores, labels))
         return [Detections(*parts) for parts in zip(*columns, strict=True)]
-
-
-def read_diagnosis(path: Path) -> dict[str, Any]:
-    """Read what `yolo4.compare.loss.diagnosis.diagnose` returned, from any version.
-
-    Raises:
-        UserError: the file is missing or is not JSON.
-    """
-    diagnosis = read_json(path)
-    with files.reading(path, "the diagnosis of a run"):
-        for side in ("positive", "negative"):
-            curve = diagnosis["curves"][side]
-            if "slope" in curve:  # its name before "gradient"
-                curve["gradient"] = curve.pop("slope")
-        return diagnosis
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -1,28 +1,25 @@
 """Files of a study or a training that were damaged are read or refused in one line."""
 
-import json
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.helpers.hostile import is_harmless, mutated, refusal
-from tests.helpers.report_sample import make_report
-from tests.helpers.study_folder import begin_run, make_images, make_plan
+from tests.helpers.study_folder import begin_run, diagnosis, make_images, make_plan
 from utils.errors import FileError
 from utils.metrics.calibration import ScoreChoice
 from utils.metrics.history import read_history
 from utils.records import Detections
 from yolo4.compare.design import Design
 from yolo4.compare.loss.diagnosis import stored_epochs
+from yolo4.compare.loss.stored import read_diagnosis
 from yolo4.compare.pairing import check_pairing
 from yolo4.compare.planning.declaration import Declaration
 from yolo4.compare.study import open_study
 from yolo4.compare.study_files import (
     MeasuredImages,
     load_detections,
-    read_diagnosis,
     read_object,
     save_detections,
     write_json,
@@ -42,8 +39,7 @@ def folder(tmp_path_factory):
     boxes = np.ones((2, 4), np.float32)
     found = Detections(boxes, np.ones(2, np.float32), np.zeros(2, np.int32))
     save_detections(folder / "detections.npz", [found, found])
-    diagnosis = json.dumps(make_report()["arms"][0]["diagnosis"])
-    (folder / "diagnosis.json").write_text(diagnosis)
+    write_json(folder / "diagnosis.json", diagnosis(folder))
     (folder / "diagnosis_epochs.json").write_text('[{"epoch": 1, "levels": []}]')
     (folder / "history.csv").write_text("epoch,map50\n1,\n2,0.5\n")
     (folder / "failed.json").write_text('{"reason": "the loss is NaN"}')
@@ -56,9 +52,15 @@ def folder(tmp_path_factory):
     return folder
 
 
+def made_images(path):
+    """The images beside a file, or in the folder above."""
+    folder = next(each for each in path.parents if (each / "images.json").is_file())
+    return MeasuredImages.load(folder / "images.json")
+
+
 READERS = {
     "images.json": MeasuredImages.load,
-    "detections.npz": load_detections,
+    "detections.npz": lambda path: load_detections(path, made_images(path)),
     "diagnosis.json": read_diagnosis,
     "diagnosis_epochs.json": lambda path: stored_epochs(Run(path.parent)),
     "history.csv": read_history,

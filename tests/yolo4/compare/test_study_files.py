@@ -1,3 +1,4 @@
+import copy
 import json
 from pathlib import Path
 
@@ -6,14 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from utils.errors import UserError
+from tests.helpers.study_folder import diagnosis
+from utils.errors import FileError, UserError
 from utils.inspection.leaks import Leak
 from utils.records import Detections, Record
+from yolo4.compare.loss.stored import read_diagnosis
 from yolo4.compare.study_files import (
     MeasuredImages,
     Study,
     load_detections,
-    read_diagnosis,
     save_detections,
     write_json,
 )
@@ -31,12 +33,19 @@ def detections(count, seed=0):
     )
 
 
+def images(count):
+    """That many images without objects, of nine classes."""
+    empty = np.zeros((0, 4), np.float32)
+    record = Record(Path("a.png"), (9, 9), empty, np.zeros(0, np.int32), np.zeros(0, bool))
+    return MeasuredImages(tuple("abcdefghi"), "test", [record] * count, [], {})
+
+
 @given(counts=st.lists(st.integers(0, 4), min_size=1, max_size=6))
 def test_detections_come_back_image_by_image(tmp_path_factory, counts):
     path = tmp_path_factory.mktemp("stored") / "detections.npz"
     found = [detections(count, seed) for seed, count in enumerate(counts)]
     save_detections(path, found)
-    back = load_detections(path)
+    back = load_detections(path, images(len(counts)))
     assert len(back) == len(found)
     for one, other in zip(found, back, strict=True):
         for name in ("boxes", "scores", "labels"):
@@ -93,11 +102,57 @@ def test_a_run_is_done_with_its_detections_and_failed_with_a_reason(tmp_path):
 def test_a_diagnosis_of_an_earlier_version_is_read(tmp_path, name):
     curve = {"loss": [1.0], name: [0.5]}
     curves = {"x": [0.1], "positive": curve, "negative": curve}
-    write_json(tmp_path / "diagnosis.json", {"curves": curves, "epochs": []})
-    diagnosis = read_diagnosis(tmp_path / "diagnosis.json")
-    assert diagnosis["epochs"] == []
+    stored = diagnosis(tmp_path) | {"curves": curves, "epochs": []}
+    write_json(tmp_path / "diagnosis.json", stored)
+    found = read_diagnosis(tmp_path / "diagnosis.json")
+    assert found == stored | {"curves": found["curves"]}
     for side in ("positive", "negative"):
-        assert diagnosis["curves"][side] == {"loss": [1.0], "gradient": [0.5]}
+        assert found["curves"][side] == {"loss": [1.0], "gradient": [0.5]}
+
+
+def without(stored):
+    del stored["epochs"][0]["levels"][0]["loss"]["positive"]
+
+
+def not_finite(stored):
+    stored["curves"]["x"][3] = float("inf")
+
+
+def shortened(stored):
+    stored["histogram"]["positive"].pop()
+
+
+def levels_differ(stored):
+    stored["epochs"][1]["levels"].pop()
+
+
+def a_text(stored):
+    stored["cumulative"]["negative"]["share_of_loss"] = "all"
+
+
+def half_a_box(stored):
+    del stored["worst_negatives"][0]["box"][2:]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (without, "'positive'"),
+        (not_finite, r"it\.curves\.x is inf"),
+        (shortened, "a list of 20 entries goes with one of 21"),
+        (levels_differ, "a list of 2 entries goes with one of 3"),
+        (a_text, r"it\.cumulative\.negative\.share_of_loss is 'all'"),
+        (half_a_box, "a list of 2 entries goes with one of 4"),
+    ],
+)
+def test_a_diagnosis_that_cannot_be_drawn_is_refused(tmp_path, change, message):
+    file, stored = tmp_path / "diagnosis.json", copy.deepcopy(diagnosis(tmp_path))
+    change(stored)
+    file.write_text(json.dumps(stored))
+    with pytest.raises(FileError, match=message) as caught:
+        read_diagnosis(file)
+    assert str(caught.value).startswith(f"{file}: ")
+    assert str(caught.value).endswith("; expected the diagnosis of a run")
 
 
 @pytest.mark.parametrize(("content", "message"), [(None, "no such file"), ("{", "bad JSON")])

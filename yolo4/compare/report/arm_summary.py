@@ -7,15 +7,17 @@ from typing import Any
 
 import numpy as np
 
+from utils.files.reading import reading
 from utils.metrics.calibration import calibration_curve
 from utils.metrics.coco_map import COCO_METRICS
 from utils.metrics.error_types import error_types
 from utils.metrics.history import best_epoch, read_history
 from utils.metrics.score_curve import ScoreCurve, mean_measured
 from yolo4.compare.arms import Arm
+from yolo4.compare.loss.stored import read_diagnosis
 from yolo4.compare.report.measured import MeasuredRun
 from yolo4.compare.study import Plan
-from yolo4.compare.study_files import MeasuredImages, StudyRun, read_diagnosis
+from yolo4.compare.study_files import MeasuredImages, StudyRun
 from yolo4.compare.tuning import TRIAL_STATES, best_trial, trials_of
 
 _GRID = np.linspace(0, 1, 101)
@@ -99,20 +101,22 @@ def _run(seed: int, run: StudyRun, train_images: int) -> dict[str, Any]:
     row |= {"best_epoch": None, "last_epoch": None, "minutes": None, "images_per_second": None}
     if run.is_done:
         history = read_history(run.history_file)
-        speeds = history["images_per_second"]
-        row |= {
-            "best_epoch": best_epoch(history),
-            "last_epoch": int(history["epoch"][~np.isnan(history["map50"])].max(initial=0)),
-            "minutes": float((train_images / speeds).sum() / 60),
-            "images_per_second": float(np.median(speeds)),
-        }
+        with reading(run.history_file, "the history of a training"):
+            speeds = history["images_per_second"]
+            row |= {
+                "best_epoch": best_epoch(history),
+                "last_epoch": int(history["epoch"][~np.isnan(history["map50"])].max(initial=0)),
+                "minutes": float((train_images / speeds).sum() / 60),
+                "images_per_second": float(np.median(speeds)),
+            }
     return row
 
 
 def _validation(seed: int, run: StudyRun) -> dict[str, Any]:
     history = read_history(run.history_file)
-    measured = ~np.isnan(history["map50"])
-    epochs, scores = (history[name][measured].tolist() for name in ("epoch", "map50"))
+    with reading(run.history_file, "the history of a training"):
+        measured = ~np.isnan(history["map50"])
+        epochs, scores = (history[name][measured].tolist() for name in ("epoch", "map50"))
     return {"seed": seed, "epochs": [int(epoch) for epoch in epochs], "map50": scores}
 
 

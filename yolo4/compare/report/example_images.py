@@ -119,7 +119,7 @@ def _side_by_side(
 def _crop(negative: Mapping[str, Any], record: Record) -> str | None:
     """A negative's box with its surroundings, and the objects there, as a data URI."""
     pixels = _read(record.image)
-    if pixels is None:
+    if pixels is None or not _is_inside(negative["box"], pixels):
         return None
     crop, corner, scale = crop_around(pixels, negative["box"], _CROP_SIDE, _LEAST_CROP)
     outlined = [(box, _OBJECT_COLOR) for box in record.boxes]
@@ -128,6 +128,13 @@ def _crop(negative: Mapping[str, Any], record: Record) -> str | None:
         (x1, y1), (x2, y2) = corners.tolist()
         cv2.rectangle(crop, (x1, y1), (x2, y2), color, 2)
     return jpeg_uri(crop)
+
+
+def _is_inside(box: Sequence[float], pixels: np.ndarray) -> bool:
+    """Whether a box lies in an image, which may have been replaced since; half a pixel is left."""
+    height, width = pixels.shape[:2]
+    x1, y1, x2, y2 = box
+    return -0.5 <= x1 < x2 <= width + 0.5 and -0.5 <= y1 < y2 <= height + 0.5
 
 
 def _read(path: Path) -> np.ndarray | None:

@@ -68,7 +68,7 @@ def measure_runs(plan: Plan, images: MeasuredImages) -> Measured:
 
 
 def _measure(run: StudyRun, images: MeasuredImages) -> MeasuredRun:
-    detections = load_detections(run.detections_file)
+    detections = load_detections(run.detections_file, images)
     evaluated = (detections, images.records, images.class_names)
     choice = run.score_choice() or ScoreChoice(None, None)
     scaled = float("nan")
