@@ -1,8 +1,11 @@
 """Errors that a user can fix, and the versions of installed packages that messages name."""
 
 import contextlib
+import functools
 import importlib.util
 import re
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 
@@ -40,12 +43,20 @@ def metadata_version(module: str) -> str | None:
     tensorflow, tensorflow-cpu or tf-nightly, `cv2` from opencv-python or opencv-python-headless.
     """
     # This import is slow, and commands that only print their help do not need it.
-    from importlib.metadata import PackageNotFoundError, packages_distributions, version
+    from importlib.metadata import PackageNotFoundError, version
 
     with contextlib.suppress(PackageNotFoundError):
         return version(module)
-    packages = packages_distributions().get(module)
+    packages = _packages_by_module(tuple(sys.path)).get(module)
     return version(packages[0]) if packages else None
+
+
+@functools.cache
+def _packages_by_module(folders: tuple[str, ...]) -> Mapping[str, list[str]]:
+    """The packages in `sys.path` by the modules they provide, for which all of them are read."""
+    from importlib.metadata import packages_distributions
+
+    return packages_distributions()
 
 
 def module_version(module: str) -> str:

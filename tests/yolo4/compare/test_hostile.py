@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.helpers.hostile import is_harmless, mutated, refusal
+from tests.helpers.made_boxes import record
 from tests.helpers.study_folder import begin_run, diagnosis, make_images, make_plan
 from utils.errors import FileError
 from utils.metrics.calibration import ScoreChoice
@@ -52,15 +53,12 @@ def folder(tmp_path_factory):
     return folder
 
 
-def made_images(path):
-    """The images beside a file, or in the folder above."""
-    folder = next(each for each in path.parents if (each / "images.json").is_file())
-    return MeasuredImages.load(folder / "images.json")
-
+# Of which the detections are.
+IMAGES = MeasuredImages(("cat", "dog"), "test", [record()] * 2, [], {})
 
 READERS = {
     "images.json": MeasuredImages.load,
-    "detections.npz": lambda path: load_detections(path, made_images(path)),
+    "detections.npz": lambda path: load_detections(path, IMAGES),
     "diagnosis.json": read_diagnosis,
     "diagnosis_epochs.json": lambda path: stored_epochs(Run(path.parent)),
     "history.csv": read_history,
