@@ -105,7 +105,7 @@ def test_outcomes(tmp_path, read, checksum, outcome):
     ],
 )
 def test_faults_of_a_child_are_counted_and_their_inputs_kept(tmp_path, monkeypatch, read, outcome):
-    monkeypatch.setattr(inputs, "SECONDS", 10.0 if read is takes_memory else 2.0)
+    monkeypatch.setattr(inputs, "SECONDS", 2.0 if read is hangs else 120.0)
     counts, faults = try_inputs(reader(read), tmp_path, 2, seed=0)
     kept = list(tmp_path.glob("fault_*"))
     assert counts[outcome] == len(faults) == len(kept) > 0

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from tests.helpers import ROOT
-from tests.helpers.processes import assert_gone
+from tests.helpers.processes import assert_gone, limit
 from yolo4.run import Run
 from yolo4.sample_data.make import make_sample_data
 from yolo4.train.state.progress import load_progress
@@ -20,7 +20,7 @@ from yolo4.train.state.progress import load_progress
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals")
 
 START = 300  # seconds; a command begins its work sooner on any machine
-DEADLINE = 5  # seconds from a signal to the end
+DEADLINE = 5  # seconds from a signal to the end, on a machine without other work
 SETTINGS = [
     "--width",
     "0.05",
@@ -82,7 +82,7 @@ def end_with(process, number):
     """Signal the main process alone; its status and what it still prints."""
     processes = descendants(process)
     process.send_signal(number)
-    status = process.wait(DEADLINE)
+    status = process.wait(limit(DEADLINE))
     assert_gone(processes, seconds=1)
     return status, process.stdout.read()
 

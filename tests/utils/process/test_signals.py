@@ -9,6 +9,7 @@ import time
 import pytest
 
 from tests.helpers import ROOT
+from tests.helpers.processes import limit
 from utils.process.signals import Terminated, explained_interruption
 
 pytestmark = [
@@ -60,7 +61,7 @@ def signaled(act, number, setup=""):
 def test_the_program_ends_in_time_with_its_message_once(act, number):
     status, error, seconds = signaled(act, number)
     assert (status, error) == (128 + number, "go on so\n")
-    assert seconds < 5
+    assert seconds < limit(5)
 
 
 def test_a_signal_that_is_answered_otherwise_ends_nothing():

@@ -11,6 +11,8 @@ from yolo4.inference.pipeline import Pace, finish_on_interrupt, in_batches, over
 
 pytestmark = pytest.mark.quick
 
+DEADLOCK = 120  # seconds; no machine needs as many
+
 
 def test_order_is_kept_whatever_finishes_first():
     def slow_when_even(number):
@@ -37,7 +39,7 @@ def test_work_goes_on_while_a_result_is_used():
     working = threading.Event()
     results = overlapped(lambda number: working.set() if number == 1 else None, range(3), 1, 1)
     next(results)
-    assert working.wait(5)
+    assert working.wait(DEADLOCK)
     results.close()
 
 
@@ -73,11 +75,11 @@ def test_the_first_signal_asks_and_the_second_interrupts(capsys, number, error):
     def press_twice():
         with finish_on_interrupt() as stop:
             os.kill(os.getpid(), number)
-            assert stop.wait(5)
+            assert stop.wait(DEADLOCK)
             assert stop.status == 128 + number
             assert "Ctrl-C again" in capsys.readouterr().err
             os.kill(os.getpid(), number)
-            time.sleep(5)
+            time.sleep(DEADLOCK)
 
     before = signal.getsignal(number)
     with pytest.raises(KeyboardInterrupt) as caught:
