@@ -10,12 +10,11 @@ from tests.helpers.random_weights import random_weights
 
 
 def make_foreign_files(folder, library):
-    """The folder with the files of `foreign_network.py`, made with tf_keras or keras."""
+    """Fill a folder with the files of `foreign_network.py`, made with tf_keras or keras."""
     script = ROOT / "tests" / "helpers" / "foreign_network.py"
     command = [sys.executable, script, folder, library]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    return folder
 
 
 def scrambled(model):

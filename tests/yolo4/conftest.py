@@ -1,4 +1,4 @@
-"""Networks of two classes and their weights, made once for the tests of a module."""
+"""Networks of two classes and their weights, made once."""
 
 import shutil
 
@@ -11,15 +11,20 @@ from utils.anchors import format_anchors
 from yolo4.run import Run
 
 
-@pytest.fixture(scope="module")
-def two():
-    """A network of two classes, for tests to fill."""
+@pytest.fixture(scope="session")
+def untrained():
     from yolo4.build import build_model  # not above: most tests need no Keras
 
     return build_model(CONFIG, 2)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
+def two(untrained):
+    """A network of two classes with random weights, for tests to fill."""
+    return random_weights(untrained, seed=2)
+
+
+@pytest.fixture(scope="session")
 def trained():
     """Another network of two classes; no test changes it."""
     from yolo4.build import build_model
@@ -27,7 +32,7 @@ def trained():
     return random_weights(build_model(CONFIG, 2), seed=1)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def weights(trained, tmp_path_factory):
     from yolo4.build import save_weights
 

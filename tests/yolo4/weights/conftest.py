@@ -5,6 +5,7 @@ import pytest
 from nets.networks import YOLOV4_TINY
 from nets.yolov4 import YOLOv4
 from tests.helpers.foreign_files import make_foreign_files
+from tests.helpers.shared import made_once
 from yolo4.build import build_model
 from yolo4.config import Config
 from yolo4.weights.keras2 import keras2_settings
@@ -12,12 +13,14 @@ from yolo4.weights.keras2 import keras2_settings
 
 @pytest.fixture(scope="session")
 def of_keras2(tmp_path_factory):
-    return make_foreign_files(tmp_path_factory.mktemp("keras2"), "tf_keras")
+    return made_once(
+        tmp_path_factory, "keras2", lambda folder: make_foreign_files(folder, "tf_keras")
+    )
 
 
 @pytest.fixture(scope="session")
 def of_keras3(tmp_path_factory):
-    return make_foreign_files(tmp_path_factory.mktemp("keras3"), "keras")
+    return made_once(tmp_path_factory, "keras3", lambda folder: make_foreign_files(folder, "keras"))
 
 
 @pytest.fixture(scope="module")

@@ -27,14 +27,12 @@ def other(request):
 
 class TestOwnFiles:
     def test_weights_of_the_same_network_all_fit(self, two, trained, weights):
-        random_weights(two, seed=2)
         opened = open_weights(str(weights))
         assert opened.load_into(two) == f"{ALL} {weights}"
         assert equal(two.get_weights(), trained.get_weights())
         assert opened.load_into(two, whole=True) == f"{ALL} {weights}", "again"
 
     def test_what_keras_loads_is_loaded(self, two, trained, weights):
-        random_weights(two, seed=2)
         keras.Model(two.inputs, two.outputs).load_weights(weights)
         assert equal(two.get_weights(), trained.get_weights())
 
@@ -85,7 +83,6 @@ class TestOwnFiles:
             open_weights(str(run.folder))
 
     def test_the_name_of_the_file_does_not_matter(self, two, trained, weights, tmp_path):
-        random_weights(two, seed=2)
         shutil.copy(weights, tmp_path / "renamed.h5")
         open_weights(str(tmp_path / "renamed.h5")).load_into(two, whole=True)
         assert equal(two.get_weights(), trained.get_weights())
@@ -153,7 +150,6 @@ class TestOwnFiles:
         assert equal(model.get_weights(), before)
 
     def test_weights_of_older_versions_have_no_checksum(self, two, trained, tmp_path):
-        random_weights(two, seed=2)
         path = tmp_path / "older.weights.h5"
         keras.Model(trained.inputs, trained.outputs).save_weights(path)
         assert open_weights(str(path)).load_into(two) == f"{ALL} {path}"

@@ -10,7 +10,6 @@ import pytest
 from tests.helpers import darknet_reference
 from tests.helpers.keras2_file import write_keras2
 from tests.helpers.keras3_file import write_keras3
-from tests.helpers.random_weights import random_weights
 from tests.helpers.some_networks import ALL, CONFIG, equal
 from tests.helpers.yolov4 import COCO_ANCHORS
 from utils.errors import UserError
@@ -35,7 +34,6 @@ def test_the_layers_of_a_keras_file_tell_its_network(tmp_path, write):
 class TestFormats:
     @pytest.mark.parametrize("name", ["yolov4.weights", "yolov4.conv.137", "csdarknet53", "x.y"])
     def test_any_file_but_hdf5_is_darknets_whatever_its_name(self, two, trained, tmp_path, name):
-        random_weights(two, seed=2)
         path = tmp_path / name
         path.write_bytes(darknet_reference.weights(trained))
         opened = open_weights(str(path))

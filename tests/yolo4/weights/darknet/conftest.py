@@ -9,18 +9,18 @@ from tests.helpers.random_weights import random_weights
 from tests.yolo4.weights.darknet.slim_network import SHAPE, SLIM
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def trained():
     """A network of three classes; no test changes it."""
     return random_weights(YOLOv4(3, **SLIM, input_shape=SHAPE), seed=1)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def numbers(trained):
     return np.frombuffer(reference.weights(trained)[20:], "<f4")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def empty():
     """Another network of three classes, for tests to fill."""
     return YOLOv4(3, **SLIM, input_shape=SHAPE)

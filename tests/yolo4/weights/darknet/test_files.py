@@ -11,7 +11,7 @@ from nets.yolov4 import YOLOv4
 from tests.helpers import darknet_reference as reference
 from tests.helpers.random_weights import random_weights
 from tests.helpers.yolov4 import COCO_ANCHORS, SCALE_X_Y, STRIDES
-from tests.yolo4.weights.darknet.slim_network import SHAPE, SLIM, write
+from tests.yolo4.weights.darknet.slim_network import SHAPE, SLIM, slim, write
 from utils.errors import UserError
 from yolo4.weights.darknet.files import (
     WeightsHeader,
@@ -181,7 +181,7 @@ class TestWriting:
         model = random_weights(YOLOv4(2, **SLIM, epsilon=1e-2), seed=5)
         path = tmp_path / "x.weights"
         write_darknet(path, model, COCO_ANCHORS, SCALE_X_Y, SHAPE, ["a", "b"])
-        again = YOLOv4(2, **SLIM)
+        again = slim(2, seed=6)
         load_darknet(again, path)
         image = np.random.default_rng(2).integers(0, 256, (1, *SHAPE, 3))
         for found, wanted in zip(again(image), model(image), strict=True):

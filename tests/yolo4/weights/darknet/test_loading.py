@@ -7,7 +7,7 @@ from nets.batch_norm import BatchNorm
 from nets.yolov4 import YOLOv4
 from tests.helpers import darknet_reference as reference
 from tests.helpers.random_weights import random_weights
-from tests.yolo4.weights.darknet.slim_network import SLIM, write
+from tests.yolo4.weights.darknet.slim_network import SLIM, slim, write
 from utils.errors import UserError
 from yolo4.weights.darknet.layers import darknet_layers
 from yolo4.weights.darknet.load import darknet_class_count, load_darknet
@@ -71,7 +71,7 @@ class TestLoading:
         assert_loaded(model, layers_of(trained), before, names[:last])
 
     def test_of_another_class_count_all_but_the_heads_is_loaded(self, trained, whole):
-        model = random_weights(YOLOv4(5, **SLIM), seed=3)
+        model = slim(5, seed=3)
         before = layers_of(model)
         heads = [layer.name for layer in model.convolutions() if layer.use_bias]
         first, second = load_darknet(model, whole).splitlines()
@@ -81,7 +81,7 @@ class TestLoading:
 
     def test_a_file_of_another_class_count_may_be_shorter_or_longer(self, model, tmp_path):
         for class_count in (1, 9):
-            other = random_weights(YOLOv4(class_count, **SLIM), seed=4)
+            other = slim(class_count, seed=4)
             path = tmp_path / "x.weights"
             path.write_bytes(reference.weights(other))
             before = layers_of(model)
@@ -101,7 +101,7 @@ class TestLoading:
         for last in (head + 2, len(layers) - 2):
             sizes = [layer.filters * layer.size_of_filter for layer in layers]
             path = write(tmp_path / "cut", numbers[: sum(sizes[:last]) + int(inside * sizes[last])])
-            model = random_weights(YOLOv4(wanted, **SLIM), seed=3)
+            model = slim(wanted, seed=3)
             before = layers_of(model)
             heads = [layer.name for layer in layers[:last] if layer.norm is None]
             loaded, left, missing = load_darknet(model, path).splitlines()
@@ -126,14 +126,14 @@ class TestLoading:
         assert first.startswith(f"loaded {complete} of ")
         assert_loaded(model, layers_of(trained), before, names[:complete])
 
-        other = random_weights(YOLOv4(30, **SLIM), seed=3)
+        other = slim(30, seed=3)
         before = layers_of(other)
         first, second = load_darknet(other, path).splitlines()
         assert first.startswith(f"loaded {head} of ")
         assert f"numbers into {names[head]}; not loaded: {names[head]} to " in second
         assert_loaded(other, layers_of(trained), before, names[:head])
 
-        fewer = YOLOv4(2, **SLIM)
+        fewer = slim(2, seed=4)
         text = load_darknet(fewer, path)
         is_assumed = "\nassumed to be for 2 classes: the file is too short to show" in text
         assert is_assumed == (
@@ -174,7 +174,7 @@ class TestLoading:
 
     def test_where_all_is_needed_another_class_count_is_refused(self, whole):
         with pytest.raises(UserError, match=r"is for 3 classes, but this network for 5$"):
-            load_darknet(YOLOv4(5, **SLIM), whole, whole=True)
+            load_darknet(slim(5, seed=4), whole, whole=True)
 
     @pytest.mark.parametrize(
         ("change", "all_needed", "message"),
