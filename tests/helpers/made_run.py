@@ -1,7 +1,10 @@
 """A run folder with an untrained network, for tests of what is done with trained ones."""
 
 import dataclasses
+import functools
 import shutil
+import tempfile
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -25,15 +28,24 @@ def write_run(folder, names=NAMES, seed=0, **settings) -> Run:
     (folder / "anchors.txt").write_text(
         format_anchors(np.array(config.network_spec.anchors)), encoding="utf-8"
     )
+    network = dataclasses.replace(config, data=(), resize=Config.resize)
+    (folder / "best.weights.h5").write_bytes(_weights(network, len(names), seed))
+    return open_run(folder)
+
+
+@functools.cache
+def _weights(config, class_count, seed) -> bytes:
+    """The weights file of a run. Many tests make the same run, and building takes a second."""
     keras.utils.set_random_seed(seed)
-    model = build_model(config, len(names))
+    model = build_model(config, class_count)
     rng = np.random.default_rng(seed)
     for layer in model.convolutions():
         if layer.use_bias:
             kernel = rng.normal(0, 1, layer.kernel.shape)
             layer.set_weights([kernel, rng.normal(0, 1, layer.bias.shape)])
-    save_weights(model, folder / "best.weights.h5")
-    return open_run(folder)
+    with tempfile.TemporaryDirectory() as folder:
+        save_weights(model, Path(folder) / "best.weights.h5")
+        return (Path(folder) / "best.weights.h5").read_bytes()
 
 
 def write_copy(run, folder, **settings) -> Run:

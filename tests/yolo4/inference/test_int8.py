@@ -1,5 +1,6 @@
 import dataclasses
 import re
+import shutil
 
 import cv2
 import numpy as np
@@ -9,20 +10,24 @@ from tests.helpers.made_run import NAMES, SIZE, some_images, write_copy, write_r
 from utils.errors import UserError
 from utils.postprocess import EVALUATION
 from yolo4.evaluate.options import EvaluateOptions
+from yolo4.formats.openvino import OPENVINO
 from yolo4.inference import engine, int8
 from yolo4.inference.detector import Detector
 from yolo4.inference.engine import open_engine
+from yolo4.inference.engine_cache import cached_model
 from yolo4.inference.int8 import Int8Result, int8_model
 from yolo4.predict.options import PredictOptions
 
 SCORE = 0.5  # all objects score higher than anything that is not one
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
+@pytest.fixture(scope="module", name="run")
+def run_with_data(run, tmp_path_factory):
     """A run whose data set has what its own network detects as objects."""
     folder = tmp_path_factory.mktemp("logs")
     made = write_run(folder / "run")
+    exported = cached_model(run, OPENVINO).parent  # of the same network
+    shutil.copytree(exported, made.folder / "engines" / exported.name)
     data = folder / "data"
     surely = dataclasses.replace(EVALUATION, score_threshold=SCORE)
     detector = Detector.from_run(made.folder, surely, backend="keras")
