@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from nets import losses
 from nets.decode import decode
+from nets.networks import NETWORKS
 from nets.yolov4 import YOLOv4
 from tests.helpers.losses import ANCHORS, ARMS, IMAGES, logits_of, loss_of, targets_of
 from tests.helpers.yolov4 import LEVELS
@@ -66,7 +67,7 @@ def test_a_step_traced_for_any_size_has_the_loss_of_each_size(
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16", "mixed_float16"])
 def test_finite_at_extreme_logits_under_every_policy(policy, extreme, precision_policy):
     precision_policy(policy)
-    network = YOLOv4(3, width=0.05, depth=0.1)
+    network = YOLOv4(3, width=0.0625, network=NETWORKS["yolov4-tiny-3l"])
     for layer in network.convolutions():
         if layer.use_bias:
             layer.bias.assign(np.full(layer.bias.shape, extreme))

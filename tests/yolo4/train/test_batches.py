@@ -38,6 +38,7 @@ def records(tmp_path_factory):
 
 
 SIZES = ((32, 32), (64, 64), (96, 96))
+SETS = ((), SIZES)  # of one size, and of several
 
 
 def training_set(records, sizes=()):
@@ -64,9 +65,15 @@ def fit(batches, first, last):
     return model.seen
 
 
-@pytest.mark.parametrize("workers", [1, 3, MAX_THREADS + 1])
-@pytest.mark.parametrize("first", [0, 2])
-@pytest.mark.parametrize("sizes", [(), SIZES])
+@pytest.mark.parametrize(
+    ("workers", "first", "sizes"),
+    [
+        *((workers, first, sizes) for workers in (1, 3) for first in (0, 2) for sizes in SETS),
+        # Processes, which take a second to start.
+        (MAX_THREADS + 1, 2, ()),
+        (MAX_THREADS + 1, 0, SIZES),
+    ],
+)
 def test_fit_sees_each_batch_of_each_epoch_in_order(records, workers, first, sizes):
     dataset = training_set(records, sizes)
     with batch_maker(dataset, BATCH, workers) as maker:
@@ -193,6 +200,7 @@ def waited(making: float, training: float, workers: int) -> float:
     return logs.history["waited_for_data"][0]
 
 
+@pytest.mark.slow  # test_the_share_of_waiting_by_hand holds the same without a clock
 def test_fit_waits_for_slow_data_and_not_for_fast():
     assert waited(making=1.0, training=0, workers=2) > 0.3
     assert waited(making=0.001, training=0.5, workers=2) < 0.2
