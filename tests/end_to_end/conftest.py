@@ -18,6 +18,7 @@ def settings(folder):
     data = make_sample_data(folder / "data", train=6, val=2, test=2, size=96)
     return {
         "data": (str(data),),
+        "network": "yolov4-tiny-3l",  # YOLOv4 takes half a minute to trace and compile
         "width": 0.05,
         "depth": 0.1,
         "input_size": 64,

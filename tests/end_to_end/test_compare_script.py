@@ -103,8 +103,6 @@ def test_finished_runs_are_not_run_again_and_the_report_is_drawn_anew(study):
             ["--arms", "bce", "--data", "data"],
             "error: --arms bce: a comparison needs at least two arms",
         ),
-        (["--report-only", "nowhere"], "error: nowhere/study.json: no such file"),
-        (["--data", "nowhere", "--output", "other"], "error: nowhere"),
     ],
 )
 def test_mistakes_are_one_line_with_status_2(tmp_path, arguments, message):

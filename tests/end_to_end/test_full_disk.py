@@ -36,7 +36,7 @@ def test_nothing_is_half_written(folder, limit, script, rest, message):
         (folder / name).mkdir(exist_ok=True)
         (folder / name / "a.txt").write_text(f"apple {score}1 1 9 9\n")
     if script == "predict":
-        write_run(folder / "run", ("apple", "leaf", "key"))
+        write_run(folder / "run", network="yolov4-tiny-3l")
         (folder / "a.jpg").write_bytes((folder / "data/JPEGImages/test_00000.jpg").read_bytes())
         rest = [*rest, "--backend", "keras"]
     done = call(folder, script, *rest, LIMITS=f"{{'RLIMIT_FSIZE': {limit}}}")

@@ -118,8 +118,6 @@ def test_an_output_that_is_a_file_is_one_line_and_status_2(example):
     ("arguments", "message"),
     [
         (("--detections", "found"), "go together"),
-        (("--detections", "nowhere", "--ground-truth", "truth"), "nowhere: no such folder"),
-        (("--run", "logs/none"), "logs/none: no such run"),
         ((), "no trained run"),
         ((*TEXT, "--iou-thresholds", "2"), "--iou-thresholds is 2"),
     ],

@@ -68,7 +68,7 @@ def folder():
         folder = Path(name)
         folder.chmod(0o777)
         make_sample_data(folder / "data", train=3, val=2, test=2, size=96)
-        write_run(folder / "run", data=(str(folder / "data"),))
+        write_run(folder / "run", network="yolov4-tiny-3l", data=(str(folder / "data"),))
         (folder / "a.jpg").symlink_to("data/JPEGImages/test_00000.jpg")
         yield folder
 

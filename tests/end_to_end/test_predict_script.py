@@ -47,9 +47,7 @@ def test_the_former_name_of_a_setting_in_config_names_the_new_one(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["none.jpg", "--run", "run"], "error: none.jpg: no such file or folder"),
         (["none/*.jpg", "--run", "run"], "error: none/*.jpg: matches no image or video"),
-        (["a.jpg", "--run", "logs/none"], "error: logs/none: no such run"),
         (["a.jpg"], "error: no trained run"),
         ([], "error: no trained run"),
         (["a.jpg", "--run", "run", "--score-threshold", "1.5"], "error: --score-threshold is 1.5"),

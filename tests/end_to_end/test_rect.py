@@ -41,7 +41,9 @@ def images(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    return write_run(tmp_path_factory.mktemp("logs") / "run", input_size=96)
+    return write_run(
+        tmp_path_factory.mktemp("logs") / "run", network="yolov4-tiny-3l", input_size=96
+    )
 
 
 @pytest.fixture(scope="module", params=["keras", "openvino"])

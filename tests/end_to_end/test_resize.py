@@ -38,7 +38,9 @@ def data(tmp_path_factory):
 def stretched(tmp_path_factory, data):
     """A run whose random network was trained on stretched images."""
     folder = tmp_path_factory.mktemp("logs") / "stretched"
-    return write_run(folder, NAMES, data=(data,), resize="stretch", input_size=64)
+    return write_run(
+        folder, NAMES, network="yolov4-tiny-3l", data=(data,), resize="stretch", input_size=64
+    )
 
 
 @pytest.fixture(scope="module")

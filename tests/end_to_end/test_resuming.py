@@ -13,19 +13,42 @@ from yolo4.train.callbacks.progress_bar import ProgressBar
 from yolo4.train.state.progress import load_progress
 
 
-def test_a_killed_run_resumes_as_if_it_had_never_stopped(folder, settings, finished, monkeypatch):
-    run, _ = train_until(settings, folder / "killed", 2, monkeypatch)
+@pytest.fixture(scope="module")
+def options(settings):
+    """With a frozen backbone, accumulated gradients and averages."""
+    return {
+        **settings,
+        **{"network": "yolov4-tiny", "batch_size": 1, "freeze_batch_size": 1, "freeze_epochs": 1},
+        **{"accumulate": 2, "optimizer": "adamw", "eval_period": 1},
+    }
+
+
+@pytest.fixture(scope="module")
+def whole(folder, options):
+    """A training that nothing stopped."""
+    return training.train_model(Config(**options, run_dir=str(folder / "whole")))
+
+
+def assert_same_end(whole, run):
+    """The same state, weights and history, bit for bit."""
+    for expected, found in (
+        (arrays(whole), arrays(run)),
+        (stored(whole.last_weights), stored(run.last_weights)),
+        (stored(whole.best_weights), stored(run.best_weights)),
+    ):
+        assert expected.keys() == found.keys()
+        for name, value in expected.items():
+            np.testing.assert_array_equal(found[name], value, err_msg=name)
+    rows = [load_progress(r.state_file).history for r in (whole, run)]
+    for row in [row for history in rows for row in history]:
+        del row["images_per_second"], row["waited_for_data"]
+    assert rows[0] == rows[1]
+
+
+def test_a_killed_run_resumes_as_if_it_had_never_stopped(folder, options, whole, monkeypatch):
+    run, _ = train_until(options, folder / "killed", 2, monkeypatch)
     assert load_progress(run.state_file).epoch == 2
-    resumed = training.resume_run(run.folder)
-    whole, parts = arrays(finished), arrays(resumed)
-    assert whole.keys() == parts.keys()
-    for name, value in whole.items():
-        np.testing.assert_allclose(parts[name], value, rtol=1e-5, atol=1e-6, err_msg=name)
-    rows = [load_progress(r.state_file).history for r in (finished, resumed)]
-    for a, b in zip(*rows, strict=True):
-        for row in (a, b):
-            del row["images_per_second"], row["waited_for_data"]
-        assert a == pytest.approx(b, rel=1e-4)
+    assert_same_end(whole, training.resume_run(run.folder))
 
 
 def stored(path):
@@ -54,13 +77,10 @@ def kill_at(epoch, step, monkeypatch, train):
             train()
 
 
-def test_a_run_killed_within_epochs_ends_bit_for_bit_as_if_it_had_never_stopped(
-    folder, settings, monkeypatch, capsys
+def test_a_run_killed_within_epochs_ends_as_if_it_had_never_stopped(
+    folder, options, whole, monkeypatch, capsys
 ):
-    """With a frozen backbone, accumulated gradients and averages, killed in both phases."""
-    options = {**settings, "network": "yolov4-tiny", "batch_size": 1, "freeze_batch_size": 1}
-    options |= {"freeze_epochs": 1, "accumulate": 2, "optimizer": "adamw", "eval_period": 1}
-    whole = training.train_model(Config(**options, run_dir=str(folder / "whole")))
+    """With a state after every step, killed in both phases."""
     run = training.Run(folder / "within")
     config = Config(**options, save_minutes=1e-9, run_dir=str(run.folder))
     kill_at(0, 3, monkeypatch, lambda: training.train_model(config))
@@ -69,18 +89,7 @@ def test_a_run_killed_within_epochs_ends_bit_for_bit_as_if_it_had_never_stopped(
     assert load_progress(run.state_file).position == "step 2 of epoch 3"
     training.resume_run(run.folder)
     assert "from step 2 of epoch 3; it has 3 epochs" in capsys.readouterr().out
-    for expected, found in (
-        (arrays(whole), arrays(run)),
-        (stored(whole.last_weights), stored(run.last_weights)),
-        (stored(whole.best_weights), stored(run.best_weights)),
-    ):
-        assert expected.keys() == found.keys()
-        for name, value in expected.items():
-            np.testing.assert_array_equal(found[name], value, err_msg=name)
-    rows = [load_progress(r.state_file).history for r in (whole, run)]
-    for row in [row for history in rows for row in history]:
-        del row["images_per_second"], row["waited_for_data"]
-    assert rows[0] == rows[1]
+    assert_same_end(whole, run)
 
 
 @pytest.mark.slow

@@ -19,7 +19,7 @@ NAMES = ("яблоко", "лист", "ключ")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("work")
     make_sample_data(folder / "data", train=6, val=2, test=2, size=96)
-    write_run(folder / "run", NAMES, data=(str(folder / "data"),))
+    write_run(folder / "run", NAMES, network="yolov4-tiny-3l", data=(str(folder / "data"),))
     (folder / "a.jpg").write_bytes((folder / "data/JPEGImages/test_00000.jpg").read_bytes())
     return folder
 
