@@ -34,7 +34,7 @@ _POINTS = (0.0, 1.0, 2.0, 3.0, 5.0)
 # So that runs on 72 images and on 300 scatter by 1.5 points of mAP.
 _72, _300 = 1.03, 1.35
 # Folds correlate by 0.2: as Nadeau and Bengio assume for five folds.
-_TRAINING_SET = 0.03
+_TRAINING_SET = 0.0293
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Table:
     rules: dict[str, Rule]
 
 
-_TABLES: dict[TableName, Table] = {
+TABLES: dict[TableName, Table] = {
     "72": Table("72 images", {"72 images": Scenario(72, (_72, _72))}, _POINTS, _TODAY),
     "300": Table("300 images", {"300 images": Scenario(300, (_300, _300))}, _POINTS, _TODAY),
     "noise": Table(
@@ -98,8 +98,8 @@ _TABLES: dict[TableName, Table] = {
 
 def measure(options: VerdictOptions) -> None:
     """Print the tables."""
-    for name in options.only or _TABLES:
-        table, start = _TABLES[name], time.perf_counter()
+    for name in options.only or TABLES:
+        table, start = TABLES[name], time.perf_counter()
         print(
             f"### {table.title}\n\n| | points | rule | better | worse | the same | undecided | ",
             end="",

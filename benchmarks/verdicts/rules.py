@@ -79,7 +79,7 @@ def before_at_the_end(study: Study, index: int) -> Judged:
 def ignoring_overlap(study: Study, index: int) -> Judged:
     """The rule in use without the correction for training sets that overlap."""
     found = study.estimate(study.design.looks[index])
-    return _look(study, index, replace(found, variances=replace(_of(found), overlap=0.0)))
+    return _look(study, index, replace(found, variances=replace(_of(found), folds=0)))
 
 
 def moderated(study: Study, index: int) -> Judged:

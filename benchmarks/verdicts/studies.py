@@ -54,7 +54,7 @@ class DetectionStudy:
     def estimate(self, seeds: int, arm: str = "1") -> Estimate:
         """The difference of an arm after so many seeds."""
         rows, used = (self.maps[arm], self.maps["0"]), range(seeds)
-        return estimate(*rows, used, self.images, self.design.overlap)
+        return estimate(*rows, used, self.images, self.design.folds)
 
     def variance_over_images(self, seeds: int) -> float:
         """The bootstrap variance of the mean over so many seeds."""
@@ -101,9 +101,11 @@ class ScoreStudy:
         each = of_images.mean(axis=1)
         of_one = float(of_images.var(axis=1, ddof=1).mean() / of_images.shape[1])
         of_mean = self._of_mean(of_images)
-        images = of_images.shape[1] * max(1, self.design.folds)
+        folds = self.design.folds
+        images = of_images.shape[1] * max(1, folds)
+        fold_of_seed = np.arange(seeds) % max(1, folds)
         variances = VarianceComponents.from_bootstrap(
-            each, of_mean, of_one, images, self.design.overlap
+            each, of_mean, of_one, images, fold_of_seed, folds
         )
         mean, half = float(each.mean()), 1.96 * of_mean**0.5
         limits = (mean - half, mean + half)

@@ -7,6 +7,7 @@ import pytest
 from scipy import special, stats
 
 from benchmarks.verdicts import rules
+from benchmarks.verdicts.__main__ import TABLES
 from benchmarks.verdicts.play import Game, play
 from benchmarks.verdicts.simulation import Scenario, simulate, skill_of
 from benchmarks.verdicts.studies import DetectionStudy, ScoreStudy
@@ -152,3 +153,27 @@ def test_errors_and_coverage_stay_at_the_level(noise):
         assert sum(not record.ends["now"].covers for record in records) <= limit
         for size in range(4):
             assert sum(not record.sizes[size].covers for record in records) <= limit
+
+
+@pytest.mark.slow
+def test_errors_stay_at_the_level_with_folds_that_share_training_images():
+    """Scores of images in five folds that correlate by a fifth: 1000 studies."""
+    (scenario,) = (s for s in TABLES["folds"].scenarios.values() if s.training_set)
+    game = Game(scenario, 0.0, None, Design(folds=scenario.folds), {"now": rules.now})
+    records, studies = list(map(partial(play, game), range(1000))), 1000
+    limit = stats.binom.ppf(0.998, studies, LEVEL)
+    assert sum(record.ends["now"].verdict in ("better", "worse") for record in records) <= limit
+    for size in range(4):
+        assert sum(not record.sizes[size].covers for record in records) <= limit
+
+
+@pytest.mark.quick
+def test_folds_correlate_by_a_fifth():
+    """What Nadeau and Bengio assume for five folds: differences of single seeds, 4000 studies."""
+    (scenario,) = (s for s in TABLES["folds"].scenarios.values() if s.training_set)
+    design, pairs = Design(looks=(2,), folds=scenario.folds), []
+    for number in range(4000):
+        scores = ScoreStudy.draw(scenario, (0.0, 0.0), design, number).scores.mean(axis=2)
+        pairs.append(scores[1] - scores[0])
+    correlation = np.corrcoef(np.transpose(pairs))[0, 1]
+    assert correlation == pytest.approx(1 / 5, abs=4 / 4000**0.5)

@@ -20,5 +20,5 @@ class Design:
 
     @property
     def overlap(self) -> float:
-        """See `utils.metrics.statistics.significance.VarianceComponents`."""
+        """What folds that share training images add to the 1 / seeds of the seeds' variance."""
         return 1 / (self.folds - 1) if self.folds else 0.0

@@ -94,7 +94,7 @@ def _regress(plan: Plan, arms: Sequence[Arm], used: Matches, seeds: Sequence[int
     coefficients = {seed: weights @ response for seed, response in responses.items()}
     zeros = {seed: np.zeros_like(each) for seed, each in coefficients.items()}
     images = count_images({seed: used[arms[0].name][seed] for seed in seeds}, folds)
-    result = estimate(coefficients, zeros, seeds, images, plan.design.overlap)
+    result = estimate(coefficients, zeros, seeds, images, folds)
     assert result.variances is not None, "there are at least two seeds"
     half = result.variances.half_width(LEVEL)
     return DoseResponse(

@@ -40,16 +40,37 @@ class VarianceComponents:
         seed_variance: variance of single seeds' values around the mean over all seeds. It contains
             what the same images do to one seed and not to another.
         seeds: number of seeds, at least 2.
-        overlap: test images per training image if every seed trains and tests on other folds, else
-            0. Training sets that overlap make seeds alike, which their variance does not show
-            (Nadeau and Bengio 2003, equation 8).
+        folds: number of folds, which the seeds test in turn and train on the others; 0 if all seeds
+            have the same images.
+        between_folds: half the mean squared difference between seeds of different folds; it is
+            `seed_variance` as long as no fold has been tested twice.
     """
 
     image_variance: float
     images: int
     seed_variance: float
     seeds: int
-    overlap: float = 0.0
+    folds: int = 0
+    between_folds: float = 0.0
+
+    @property
+    def of_seeds(self) -> float:
+        """The variance of the mean that comes from the seeds.
+
+        K folds share training images, which makes seeds alike although their variance does not
+        show it: Nadeau and Bengio (2003, equation 8) add 1 / (K - 1) of it. After K seeds the folds
+        repeat. Seeds of one fold have one training set, and more of them do not reduce what that
+        set has by itself. This is 1 / (K - 2) of what the sets share, if each part of the images
+        teaches as much as another.
+        """
+        own = self.seed_variance / self.seeds
+        if not self.folds:
+            return own
+        shared = self.between_folds / (self.folds - 1)
+        whole_turns, rest = divmod(self.seeds, self.folds)
+        pairs = rest * (whole_turns + 1) ** 2 + (self.folds - rest) * whole_turns**2
+        repeated = pairs / self.seeds**2 - 1 / self.seeds
+        return own + shared + repeated * shared / max(1, self.folds - 2)
 
     @property
     def seed_degrees(self) -> float:
@@ -63,7 +84,8 @@ class VarianceComponents:
         of_mean: float,
         of_one: float,
         images: int,
-        overlap: float = 0.0,
+        fold_of_seed: Sequence[int] = (),
+        folds: int = 0,
     ) -> Self:
         """Separate the two sources by the bootstrap of the seeds' differences.
 
@@ -76,11 +98,18 @@ class VarianceComponents:
             of_mean: variance over the resamples of the seeds' mean.
             of_one: variance over the resamples of a single seed's difference, on average.
             images: number of test images.
-            overlap: see the class.
+            fold_of_seed: `[S]`, the fold that each seed tests; nothing without folds.
+            folds: see the class.
         """
         seeds = len(measured)
         image_variance = max(0.0, (seeds * of_mean - of_one) / (seeds - 1))
-        return cls(image_variance, images, float(measured.var(ddof=1)), seeds, overlap)
+        seed_variance = float(measured.var(ddof=1))
+        of = np.asarray(fold_of_seed)
+        apart = of[:, None] != of if folds else np.zeros(0, bool)
+        between = seed_variance
+        if apart.any():
+            between = float(((measured[:, None] - measured) ** 2)[apart].mean() / 2)
+        return cls(image_variance, images, seed_variance, seeds, folds, between)
 
     def half_width(self, chance: float) -> float:
         """Half the width of the interval around the mean that misses the true mean this often.
@@ -90,10 +119,9 @@ class VarianceComponents:
         Satterthwaite's degrees of freedom would miss up to three times as often as stated: when few
         seeds agree by chance, they give the images' degrees of freedom too much weight.
         """
-        of_seeds = self.seed_variance * (1 / self.seeds + self.overlap)
-        error = np.sqrt(self.image_variance + of_seeds)
+        error = np.sqrt(self.image_variance + self.of_seeds)
         by_images = self.image_variance * _t_quantile(chance / 2, self.images - 1)
-        by_seeds = of_seeds * _t_quantile(chance / 2, self.seed_degrees)
+        by_seeds = self.of_seeds * _t_quantile(chance / 2, self.seed_degrees)
         return float((by_images + by_seeds) / error) if error > 0 else 0.0
 
     def p(self, mean: float) -> float:
@@ -124,7 +152,8 @@ class VarianceComponents:
 
         Information is the inverse of the variance of the mean. Few seeds may agree by chance: so
         that they do not claim too much, their variance is replaced by its upper 90% limit. What
-        overlapping training sets add is left out, since it is estimated from the seeds too.
+        overlapping training sets add is left out: then looks seem to tell more that is new, which
+        makes them stricter.
         """
         least = float(special.chdtri(self.seed_degrees, 1 - _VARIANCE_EXCEEDED)) / self.seed_degrees
         upper = self.seed_variance / least

@@ -81,7 +81,7 @@ def estimate(
     theirs: Mapping[int, np.ndarray],
     seeds: Sequence[int],
     images: int,
-    overlap: float,
+    folds: int,
 ) -> Estimate:
     """The difference between two arms.
 
@@ -90,7 +90,7 @@ def estimate(
         theirs: the reference's.
         seeds: the seeds to use, which both have.
         images: number of test images.
-        overlap: see `Design`.
+        folds: see `Design`.
     """
     pairs = np.array([(mine[seed], theirs[seed]) for seed in seeds])
     differences = pairs[:, 0] - pairs[:, 1]
@@ -102,7 +102,10 @@ def estimate(
     if len(seeds) > 1:
         of_mean = float(drawn.mean(axis=0).var(ddof=1))
         of_one = float(drawn.var(axis=1, ddof=1).mean())
-        variances = VarianceComponents.from_bootstrap(measured, of_mean, of_one, images, overlap)
+        fold_of_seed = [seed % folds for seed in seeds] if folds else ()
+        variances = VarianceComponents.from_bootstrap(
+            measured, of_mean, of_one, images, fold_of_seed, folds
+        )
         components = _components(variances, of_one)
     return Estimate(
         tuple(seeds),

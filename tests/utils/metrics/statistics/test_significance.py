@@ -108,9 +108,37 @@ class TestVarianceComponents:
 
     def test_overlapping_training_sets_by_hand(self):
         """Nadeau and Bengio's corrected resampled t: 1 / 10 + 1 / 4 in place of 1 / 10."""
-        variances = VarianceComponents(0.0, 72, 0.04, 10, overlap=1 / 4)
-        expected = stats.t.ppf(0.975, 9) * (0.04 * 0.35) ** 0.5
+        variances = VarianceComponents(0.0, 72, 0.04, 4, 5, between_folds=0.04)
+        expected = stats.t.ppf(0.975, 3) * (0.04 * (1 / 4 + 1 / 4)) ** 0.5
         assert variances.half_width(0.05) == pytest.approx(expected)
+
+    def test_folds_that_repeat_by_hand(self):
+        """Seeds 0 and 3 test one of three folds: 1 / 4 becomes (2^2 + 1 + 1) / 4^2 for its own."""
+        values = np.array([1.0, 2.0, 4.0, 3.0])
+        variances = VarianceComponents.from_bootstrap(values, 0.0, 0.0, 90, [0, 1, 2, 0], 3)
+        between = np.mean([1, 9, 4, 1, 1]) / 2  # of all pairs but the first and last seed
+        assert variances.between_folds == pytest.approx(between)
+        expected = values.var(ddof=1) / 4 + between / 2 + (6 / 16 - 1 / 4) * between / 2
+        assert variances.of_seeds == pytest.approx(expected)
+
+    @pytest.mark.parametrize("seeds", [3, 5, 8, 12])
+    def test_the_noise_of_folds_is_estimated_without_bias(self, seeds):
+        """Each part of five teaches something, and a fold lacks one: rho is 1 / 5, as assumed."""
+        rng, studies, folds = np.random.default_rng(seeds), 4000, 5
+        fold = np.arange(seeds) % folds
+        taught = rng.normal(0, (4 / 3) ** 0.5, (studies, folds))
+        lessons = (taught.sum(axis=1, keepdims=True) - taught)[:, fold] / 4
+        # A lesson has variance 1 / 3, of which 3 / 4 are shared: with 11 / 12 of others, a fifth.
+        values = lessons + rng.normal(0, (11 / 12) ** 0.5, (studies, seeds))
+        found = [
+            VarianceComponents.from_bootstrap(each, 0.0, 0.0, 90, fold, folds).of_seeds
+            for each in values
+        ]
+        alike = np.square(np.bincount(fold)).sum() / seeds**2  # pairs of seeds of one fold
+        truth = 1 / 4 + alike / 12 + 11 / 12 / seeds
+        # The seeds' variance counts pairs of one fold too: at most 1 / 12 (1 / 5) / 11 too low.
+        error = np.std(found) / studies**0.5
+        assert np.mean(found) == pytest.approx(truth, abs=4 * error + 1 / 12 / 5 / 11)
 
     @pytest.mark.parametrize("seeds", [2, 3, 5])
     @pytest.mark.parametrize("noise", [0.0, 0.5, 1.0, 2.0, 4.0, 20.0])
