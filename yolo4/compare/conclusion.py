@@ -2,11 +2,12 @@
 
 A study is judged after planned numbers of seeds. At each look, an arm is practically the same as
 the reference if the test of sameness has p below the level, else better or worse if the test of a
-difference has; both p values are corrected for the looks and for the number of arms.
+difference has; both p values are corrected for the looks and for the number of arms. A run that
+diverged counts as ended: the look comes with fewer seeds than planned.
 """
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,7 @@ def conclude(
     resamples: int,
     seed: int,
     not_comparable: Mapping[str, str] = {},
+    lost: Mapping[str, Collection[int]] = {},
 ) -> list[Contrast | NotComparable]:
     """Compare every arm with the reference.
 
@@ -44,6 +46,7 @@ def conclude(
         resamples: number of bootstrap resamples, the same for all runs; at least 2.
         seed: seed of the bootstrap.
         not_comparable: by arm, why its runs cannot be paired with the reference's.
+        lost: by arm, the seeds whose runs have diverged.
 
     Returns:
         One per arm except the reference, in the order of `matches`.
@@ -64,7 +67,11 @@ def conclude(
     used = {arm: matches[arm] for arm in (reference, *compared)}
     maps = resampled_maps(used, design.folds, resamples, seed)
     images = count_images(matches[reference], design.folds)
-    result |= _judge(maps, reference, design, images)
+    courses = {
+        arm: _Course.of(maps[arm], maps[reference], {*lost.get(arm, ()), *lost.get(reference, ())})
+        for arm in compared
+    }
+    result |= _judge(maps, reference, design, images, courses)
     return [result[arm] for arm in arms]
 
 
@@ -78,25 +85,75 @@ def _obstacle(runs: Mapping[int, Any], reference_runs: Mapping[int, Any]) -> str
     return None
 
 
-def _judge(maps: Maps, reference: str, design: Design, images: int) -> dict[str, Contrast]:
+@dataclass(frozen=True)
+class _Course:
+    """How far an arm has come.
+
+    Attributes:
+        seeds: those that it and the reference have finished, ascending.
+        ended: those of which one of the two is lost too.
+    """
+
+    seeds: tuple[int, ...]
+    ended: tuple[int, ...]
+
+    @classmethod
+    def of(
+        cls, mine: Mapping[int, Any], theirs: Mapping[int, Any], lost: Collection[int]
+    ) -> "_Course":
+        """From the finished runs of both and the seeds of lost ones."""
+        seeds = common_seeds(mine, theirs)
+        return cls(seeds, tuple(sorted({*seeds, *lost})))
+
+    def at(self, planned: int) -> tuple[int, ...]:
+        """The seeds that count at a planned look; if it is to come, at most so many."""
+        ended = self.ended[:planned]
+        return tuple(seed for seed in self.seeds if seed in ended)
+
+    def has_reached(self, planned: int) -> bool:
+        """Whether there is a look after so many seeds."""
+        return len(self.ended) >= planned and len(self.at(planned)) > 1
+
+    def design(self, design: Design) -> Design:
+        """The design with the numbers of seeds that its looks have, or will have."""
+        lost = {
+            planned: len(self.ended[:planned]) - len(self.at(planned)) for planned in design.looks
+        }
+        looks = tuple(planned - lost[planned] for planned in design.looks)
+        return replace(design, looks=tuple(seeds for seeds in looks if seeds > 1))
+
+
+def _judge(
+    maps: Maps, reference: str, design: Design, images: int, courses: Mapping[str, _Course]
+) -> dict[str, Contrast]:
     """The contrasts of all arms, at the last look that each has reached."""
-    seeds = {arm: common_seeds(maps[arm], maps[reference]) for arm in maps if arm != reference}
 
-    def estimate_of(arm: str, number: int | None) -> Estimate:
-        used = seeds[arm][:number]
-        return estimate(maps[arm], maps[reference], used, images, design.overlap)
+    def estimate_of(arm: str, seeds: tuple[int, ...]) -> Estimate:
+        return estimate(maps[arm], maps[reference], seeds, images, design.folds)
 
-    estimates = {arm: estimate_of(arm, None) for arm in seeds}
-    looks: dict[str, list[Look]] = {arm: [] for arm in seeds}
-    for index, number in enumerate(design.looks):
-        there = [arm for arm in seeds if len(seeds[arm]) >= number]
-        estimates |= {arm: estimate_of(arm, number) for arm in there}
-        alone = [look_at(estimates[arm], design, index) for arm in there]
-        for arm, look in zip(there, correct_for_arms(alone, len(seeds)), strict=True):
+    estimates = {arm: estimate_of(arm, course.seeds) for arm, course in courses.items()}
+    looks: dict[str, list[Look]] = {arm: [] for arm in courses}
+    for planned in design.looks:
+        there = {arm: one for arm, one in courses.items() if one.has_reached(planned)}
+        estimates |= {arm: estimate_of(arm, course.at(planned)) for arm, course in there.items()}
+        alone = [
+            look_at(estimates[arm], course.design(design), len(looks[arm]))
+            for arm, course in there.items()
+        ]
+        for arm, look in zip(there, correct_for_arms(alone, len(courses)), strict=True):
             looks[arm].append(look)
     return {
-        arm: _contrast(arm, reference, estimates[arm], looks[arm], design, images, len(seeds))
-        for arm in seeds
+        arm: _contrast(
+            arm,
+            reference,
+            estimates[arm],
+            looks[arm],
+            design,
+            next_look=next((n for n in design.looks if n > len(course.ended)), None),
+            images=images,
+            comparisons=len(courses),
+        )
+        for arm, course in courses.items()
     }
 
 
@@ -106,8 +163,7 @@ def _contrast(
     found: Estimate,
     looks: list[Look],
     design: Design,
-    images: int,
-    comparisons: int,
+    **numbers: Any,
 ) -> Contrast:
     contrast = Contrast(
         arm,
@@ -119,13 +175,11 @@ def _contrast(
         **_probabilities(found, design.smallest_difference),
         **(_of_last_look(looks[-1]) if looks else _before_the_first_look(found)),
         smallest_difference=design.smallest_difference,
-        next_look=next(iter(design.looks[len(looks) :]), None),
         last_look=design.looks[-1],
         looks=tuple(looks),
         components=found.components,
         correlation=found.correlation,
-        images=images,
-        comparisons=comparisons,
+        **numbers,
     )
     return replace(contrast, sentence=describe(contrast))
 

@@ -61,7 +61,7 @@ class Contrast:
 
     All numbers are those of the last look that was reached, with its seeds alone: seeds that have
     finished since are judged at the next look. Before the first look, they are of all seeds, and
-    there is no verdict.
+    there is no verdict. A seed of which a run diverged counts for reaching a look only.
 
     Attributes:
         arm: name of the arm.
@@ -84,7 +84,7 @@ class Contrast:
         verdict: see `Look`.
         futile: see `Look`.
         smallest_difference: smaller ones are practically the same.
-        next_look: number of seeds at the next look; None after the last.
+        next_look: number of seeds at the next planned look; None after the last.
         last_look: number of seeds at the last planned look.
         looks: those reached so far; the last of them gave the verdict.
         components: where the noise comes from; None with one seed.

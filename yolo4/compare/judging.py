@@ -48,7 +48,17 @@ def _conclude(
         resamples=plan.resamples,
         seed=plan.shared.seed,
         not_comparable={name: not_comparable[name] for name in names if name in not_comparable},
+        lost=_lost_seeds(plan),
     )
+
+
+def _lost_seeds(plan: Plan) -> dict[str, list[int]]:
+    """By arm, the seeds whose runs have diverged."""
+    lost: dict[str, list[int]] = {arm.name: [] for arm in plan.arms}
+    for arm, seed, run in plan.runs():
+        if run.failure is not None:
+            lost[arm.name].append(seed)
+    return lost
 
 
 def judge_stored(plan: Plan) -> list[Contrast | NotComparable]:

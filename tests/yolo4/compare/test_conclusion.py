@@ -180,7 +180,7 @@ class TestFolds:
         arm, reference = runs(104, 98, 108, 106), runs(*[100] * 4)
         contrast = compare(arm, reference, Design(looks=(4,), folds=4))
         variance = np.var(contrast.differences, ddof=1)
-        half = VarianceComponents(0.0, 800, variance, 4, overlap=1 / 3).half_width(0.05)
+        half = VarianceComponents(0.0, 800, variance, 4, 4, variance).half_width(0.05)
         # The resamples of different folds are independent, but only nearly uncorrelated.
         assert np.diff(contrast.interval)[0] / 2 == pytest.approx(half, rel=0.05)
 
@@ -229,6 +229,44 @@ class TestSeveralArms:
         among = conclude(SEVERAL, "bce", THREE, 1000, 0)[1]
         for name in ("differences", "image_interval", "interval", "p", "p_same"):
             assert getattr(among, name) == getattr(alone, name)
+
+
+@pytest.mark.quick
+class TestLostRuns:
+    counts = (130, 124, 128, 121, 126, 133)
+    design = Design(looks=(3, 5, 8))
+
+    def test_a_look_comes_when_all_its_runs_have_ended(self):
+        """Seed 2 of the arm and seed 7 of the reference diverged."""
+        kept = (0, 1, 3, 4, 5, 6)
+        arm = dict(zip(kept, runs(*self.counts).values(), strict=True))
+        reference = dict.fromkeys((*kept, 2), run(np.arange(100)))
+        lost = {"focal": [2], "bce": [7]}
+        contrast = compare(arm, reference, self.design, lost=lost)
+        assert [look.seeds for look in contrast.looks] == [2, 4, 6]
+        assert (contrast.seeds, contrast.next_look) == (kept, None)
+        expected = compare(runs(*self.counts), runs(*[100] * 6), Design(looks=(2, 4, 6)))
+        assert contrast.verdict == expected.verdict == "better"
+        assert contrast.interval == expected.interval
+        assert "6 seeds" in contrast.sentence
+
+    def test_later_looks_lack_the_lost_seeds_too(self):
+        """The study can still have 7 seeds: the share of the information is that of 7."""
+        arm, reference = runs(130, 124, 128), runs(100, 100, 100)
+        arm = {0: arm[0], 1: arm[1], 3: arm[2]}
+        reference = {0: reference[0], 1: reference[1], 3: reference[2]}
+        lost = {"focal": [2]}
+        contrast = compare(arm, reference, self.design, lost=lost)
+        assert [look.seeds for look in contrast.looks] == [2]
+        assert (contrast.seeds, contrast.next_look, contrast.last_look) == ((0, 1), 5, 8)
+        expected = compare(runs(130, 124), runs(100, 100), Design(looks=(2, 4, 7)))
+        assert contrast.interval == expected.interval
+
+    def test_a_look_with_one_seed_is_none(self):
+        lost = {"focal": [1, 2]}
+        contrast = compare({0: run(np.arange(130))}, runs(*[100] * 3), THREE, lost=lost)
+        assert (contrast.looks, contrast.next_look) == ((), None)
+        assert "one run per arm says nothing" in contrast.sentence
 
 
 @pytest.mark.quick

@@ -2,11 +2,19 @@ import dataclasses
 
 import pytest
 
-from tests.helpers.study_folder import detect_first, finish_run, make_images, make_plan
+from tests.helpers.study_folder import (
+    begin_run,
+    detect_first,
+    finish_run,
+    make_images,
+    make_plan,
+)
 from yolo4.compare.contrast import NotComparable
 from yolo4.compare.judging import is_decided, judge_stored
 from yolo4.compare.options import CompareOptions
 from yolo4.compare.planning.declaration import Declaration
+from yolo4.compare.report.outcome import write_outcome
+from yolo4.compare.study_files import write_json
 
 pytestmark = pytest.mark.quick
 
@@ -85,3 +93,26 @@ def test_a_study_of_one_seed_has_no_verdict(tmp_path):
     (contrast,) = judge_stored(plan)
     assert contrast.verdict == "undecided"
     assert "one run per arm says nothing" in contrast.sentence
+
+
+def test_a_study_with_a_lost_run_ends_with_a_verdict_that_says_so(tmp_path):
+    images = make_images(tmp_path)
+    plan = make_plan(tmp_path, seeds=range(4))
+    declared = (Declaration(CompareOptions(max_seeds=4, looks=(3,)).design, 0, ""),)
+    plan = dataclasses.replace(plan, declared=declared)
+    images.save(plan.study.images_file)
+    for seed in plan.seeds:
+        finish_run(plan, "bce", seed, detect_first(images, 2))
+        if seed != 1:
+            finish_run(plan, "focal", seed, detect_first(images, 6))
+    (waiting,) = judge_stored(plan)
+    assert waiting.next_look == 4
+    begin_run(plan, "focal", 1)
+    write_json(plan.study.run("focal", 1).failure_file, {"reason": "the loss is nan"})
+    (contrast,) = judge_stored(plan)
+    assert [look.seeds for look in contrast.looks] == [2, 3]
+    assert (contrast.verdict, contrast.next_look) == ("better", None)
+    assert is_decided(plan, [contrast])
+    (sentence,) = write_outcome(plan)["verdict"]
+    assert "without the 1 of 4 runs of focal that diverged, focal is better than bce" in sentence
+    assert "3 seeds" in sentence
