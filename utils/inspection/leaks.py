@@ -79,7 +79,7 @@ def closest(hashes: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndar
         range(0, len(hashes), _ROWS_AT_ONCE), range(0, len(others), _ROWS_AT_ONCE)
     ):
         rows = slice(top, top + _ROWS_AT_ONCE)
-        distances = _distances(hashes[rows], others[left : left + _ROWS_AT_ONCE])
+        distances = differing_bits(hashes[rows], others[left : left + _ROWS_AT_ONCE])
         nearest = distances.argmin(axis=1)
         found = distances[np.arange(len(nearest)), nearest]
         better = found < bits[rows]
@@ -88,7 +88,7 @@ def closest(hashes: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndar
     return index, bits
 
 
-def _distances(hashes: np.ndarray, others: np.ndarray) -> np.ndarray:
+def differing_bits(hashes: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Numbers of bits that differ, `[N, M]`: of bits as -1 and 1, the product is equal - unequal.
 
     Matrix products are faster than counting bits, and these small integers are exact in float32.
@@ -113,7 +113,7 @@ def find_leaks(splits: Mapping[str, Sequence[Record]], progress: bool = True) ->
     present = [split for split in _SPLITS if splits.get(split)]
     if len(present) < 2:
         return []
-    hashed = _hash_splits({split: splits[split] for split in present}, progress)
+    hashed = hash_splits({split: splits[split] for split in present}, progress)
     return [
         leak
         for other, split in itertools.combinations(present, 2)
@@ -138,8 +138,16 @@ def _same_files(records: Sequence[Record], others: Sequence[Record]) -> bool:
     return b"" not in digests and digests == {record.digest for record in others}
 
 
-def _hash_splits(splits: Mapping[str, Sequence[Record]], progress: bool) -> dict[str, _Hashed]:
-    """The images of each split that can be read, and their hashes, bool `[N, BITS]`."""
+def hash_splits(splits: Mapping[str, Sequence[Record]], progress: bool) -> dict[str, _Hashed]:
+    """The images of each split that can be read, and their hashes.
+
+    Args:
+        splits: the records of each split.
+        progress: show a progress bar.
+
+    Returns:
+        By split, the paths and bool `[N, BITS]`.
+    """
     total = sum(map(len, splits.values()))
     hashed = {}
     with (

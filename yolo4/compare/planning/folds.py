@@ -3,10 +3,12 @@
 import dataclasses
 from collections.abc import Sequence
 from hashlib import blake2b
+from itertools import chain
 from pathlib import Path
 
 from utils.annotations import DataSet, FoundData
 from utils.errors import UserError
+from utils.inspection.similar import group_similar
 from utils.records import Record
 from yolo4.compare.study_files import MeasuredImages
 
@@ -14,10 +16,12 @@ from yolo4.compare.study_files import MeasuredImages
 def make_folds(data: DataSet, folds: int, seed: int) -> list[MeasuredImages]:
     """Divide the whole labeled set, whatever its own splits are.
 
+    Images that are nearly the same stay together: a training on one of them would know the other.
+
     Args:
         data: the data set.
-        folds: number of parts of equal size. Each is tested by one fold, which trains on the others
-            and takes a tenth of them for validation.
+        folds: number of parts of about equal size. Each is tested by one fold, which trains on the
+            others and takes about a tenth of their images for validation.
         seed: decides, with the bytes of the images, which part an image belongs to.
 
     Returns:
@@ -27,28 +31,65 @@ def make_folds(data: DataSet, folds: int, seed: int) -> list[MeasuredImages]:
         UserError: the set has too few images.
     """
     records = [record for split in data.splits.values() for record in split]
-    digests = {record.digest for record in records}  # copies of an image stay together
-    order = sorted(
-        digests, key=lambda digest: blake2b(digest, key=f"fold {seed}".encode()).digest()
-    )
-    parts = [set(order[fold::folds]) for fold in range(folds)]
-    if len(order) < 3 * folds:
+    groups = _shuffled_groups(records, seed)
+    if len(groups) < 3 * folds:
         raise UserError(
-            f"--folds {folds}: the data has {len(order)} different images; expected at least "
+            f"--folds {folds}: the data has {len(groups)} different images; expected at least "
             f"{3 * folds}"
         )
-    return [_fold(records, data.class_names, order, part) for part in parts]
+    if len(groups) < len(records):
+        print(
+            f"--folds {folds}: {len(records)} images, {len(groups)} of them different; those that "
+            "are nearly the same are in one fold"
+        )
+    fold_of = _balanced([len(group) for group in groups], folds)
+    return [
+        _fold(
+            [group for group, of in zip(groups, fold_of, strict=True) if of == fold],
+            [group for group, of in zip(groups, fold_of, strict=True) if of != fold],
+            data.class_names,
+        )
+        for fold in range(folds)
+    ]
+
+
+def _shuffled_groups(records: Sequence[Record], seed: int) -> list[list[Record]]:
+    """Groups of similar images, in an order that depends on the seed and their bytes alone."""
+    groups: dict[int, list[Record]] = {}
+    for record, group in zip(records, group_similar(records).tolist(), strict=True):
+        groups.setdefault(group, []).append(record)
+    key = f"fold {seed}".encode()
+
+    def draw(group: list[Record]) -> bytes:
+        return blake2b(min(record.digest for record in group), key=key).digest()
+
+    return sorted(groups.values(), key=draw)
+
+
+def _balanced(sizes: Sequence[int], folds: int) -> list[int]:
+    """The fold of each group: the largest first, each into the smallest fold so far."""
+    fold_of, filled = [0] * len(sizes), [0] * folds
+    for group in sorted(range(len(sizes)), key=lambda group: -sizes[group]):
+        fold_of[group] = filled.index(min(filled))
+        filled[fold_of[group]] += sizes[group]
+    return fold_of
+
+
+def _count(groups: Sequence[Sequence[Record]]) -> int:
+    return sum(map(len, groups))
 
 
 def _fold(
-    records: Sequence[Record], names: tuple[str, ...], order: Sequence[bytes], test: set[bytes]
+    test: Sequence[Sequence[Record]], rest: Sequence[Sequence[Record]], names: tuple[str, ...]
 ) -> MeasuredImages:
-    rest = [digest for digest in order if digest not in test]
-    val = set(rest[::10])
-    tested = [record for record in records if record.digest in test]
-    validated = [record for record in records if record.digest in val]
+    room, val = -(-_count(rest) // 10), []
+    for group in rest:
+        if len(group) <= room - _count(val):
+            val.append(group)
+    val = val or [min(rest, key=len)]
+    tested, validated = (list(chain.from_iterable(groups)) for groups in (test, val))
     counts = {"val": len(validated), "test": len(tested)}
-    counts["train"] = len(records) - sum(counts.values())
+    counts["train"] = _count(rest) - len(validated)
     return MeasuredImages(names, "test", tested, validated, counts)
 
 

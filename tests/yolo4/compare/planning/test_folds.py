@@ -3,6 +3,7 @@
 import dataclasses
 import shutil
 
+import cv2
 import numpy as np
 import pytest
 
@@ -69,6 +70,29 @@ def test_copies_of_an_image_are_in_one_fold(data):
     doubled = dataclasses.replace(data, splits={"train": [first, copy, *rest]})
     for fold in make_folds(doubled, 5, seed=0):
         assert (first.image in images(fold.records)) == (copy.image in images(fold.records))
+
+
+@pytest.mark.parametrize("folds", [2, 5])
+def test_images_that_are_nearly_the_same_are_in_one_part(data, tmp_path, capsys, folds):
+    """A brighter and a smaller copy: tested together, or validated, or trained on."""
+    (first, *rest) = [record for records in data.splits.values() for record in records]
+    pixels = cv2.imread(str(first.image))
+    similar = {first.image}
+    for name, changed in (
+        ("bright.jpg", np.clip(pixels * 1.2, 0, 255).astype(np.uint8)),
+        ("small.jpg", cv2.resize(pixels, None, fx=0.8, fy=0.8)),
+    ):
+        cv2.imwrite(str(tmp_path / name), changed)
+        digest = (tmp_path / name).read_bytes()[-32:]
+        rest.append(dataclasses.replace(first, image=tmp_path / name, digest=digest))
+        similar.add(tmp_path / name)
+    made = make_folds(dataclasses.replace(data, splits={"train": [first, *rest]}), folds, seed=0)
+    for fold in made:
+        for part in (images(fold.records), images(fold.val)):
+            assert len(similar & part) in (0, 3)
+    sizes = [len(fold.records) for fold in made]
+    assert max(sizes) - min(sizes) <= 1, "single images fill up the smaller parts"
+    assert "24 images, 22 of them different" in capsys.readouterr().out
 
 
 def test_a_training_does_not_go_on_without_an_image_of_its_fold(folder, data, tmp_path):
