@@ -1,4 +1,4 @@
-"""Names of classes."""
+"""Names of classes, and numbers with their nouns."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -11,6 +11,11 @@ from utils.printable import brief, printable
 
 _SHOWN = 5
 _LONGEST_NAME = 200  # names are drawn into images
+
+
+def number_of(count: int, noun: str) -> str:
+    """A number with its noun: "1 epoch", "2 epochs"."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def class_name(value: object) -> str:

@@ -77,6 +77,11 @@ class Config:
         + ", ".join(f"'{release.name}'" for spec in NETWORKS.values() for release in spec.releases),
         "network",
     )
+    fresh_heads: bool = option(
+        False,
+        "the heads, the last convolutions, start fresh, even if those of --weights would fit",
+        "network",
+    )
     scale_x_y: tuple[float, ...] | None = option(
         None,
         "grid sensitivity of each level, finest first; None: the network's own",

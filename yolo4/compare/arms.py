@@ -15,7 +15,7 @@ PROTOCOLS = ("as_is", "matched", "tuned")
 # An arm cannot have these as its own: all runs share them, the arm's name or the study sets them,
 # or they change nothing.
 _NOT_OF_AN_ARM = WITHOUT_INFLUENCE | {
-    *("data", "classes", "on_bad_data", "split_seed", "seed", "confidence_loss"),
+    *("data", "classes", "on_bad_data", "split_seed", "seed", "confidence_loss", "fresh_heads"),
 }
 
 

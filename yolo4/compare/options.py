@@ -80,6 +80,8 @@ class CompareOptions(Config):
     # The arm and the study set these for each run, so they are no flags here.
     confidence_loss: ConfidenceLoss = option("focal", "set by the arm", group=None)
     run_dir: str | None = option(None, "set by the study", group=None)
+    # Those of --weights were trained with one of the losses, or with yet another one.
+    fresh_heads: bool = option(True, "set by the study", group=None)
     given: frozenset[str] = dataclasses.field(default=frozenset(), compare=False)
 
     def __post_init__(self) -> None:

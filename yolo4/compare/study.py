@@ -141,6 +141,7 @@ def _check_tuning(options: CompareOptions) -> None:
 def _continued(study: Study, options: CompareOptions) -> CompareOptions:
     """The options with which a study is continued; its runs are measured on the same images."""
     stored = _stored_options(study)
+    options = dataclasses.replace(options, fresh_heads=stored.fresh_heads)
     _check_same(study, stored, options)
     if options.folds != stored.folds:
         raise UserError(
@@ -172,6 +173,7 @@ def _stored_options(study: Study) -> CompareOptions:
     file = study.options_file
     stored = read_object(file)
     stored.pop("declared", None)
+    stored.setdefault("fresh_heads", False)  # older versions loaded heads that fit
     if "seeds" in stored:  # its name in older versions
         stored["max_seeds"] = stored.pop("seeds")
     return from_mapping(CompareOptions, stored, where=str(file))

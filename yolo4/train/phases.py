@@ -11,7 +11,7 @@ from nets.yolov4 import YOLOv4
 from utils.errors import UserError
 from utils.training_data.dataset import TrainingSet
 from utils.training_data.worker_processes import ProcessBatchMaker, batch_maker
-from yolo4.build import build_criterion, build_model, set_precision
+from yolo4.build import build_criterion, set_precision
 from yolo4.config import Config
 from yolo4.train.batches import TrainingBatches
 from yolo4.train.callbacks.finite import StopOnNonFinite
@@ -20,6 +20,7 @@ from yolo4.train.callbacks.progress_bar import ProgressBar
 from yolo4.train.callbacks.validation import Validation
 from yolo4.train.callbacks.within_epoch import SaveWithinEpoch
 from yolo4.train.data import training_set
+from yolo4.train.initial import load_initial_weights, seeded_model
 from yolo4.train.optimizer.compile import compile_for_phase, compiled_by_xla, jit_compile
 from yolo4.train.setup import TrainingSetup
 from yolo4.train.state.beginning import save_beginning, save_first_batches
@@ -44,12 +45,12 @@ def begin_training(setup: TrainingSetup, callbacks: Callable[[TrainingSetup], Ca
     # The precision is stored as resolved, so that "auto" does not change on another machine.
     config = dataclasses.replace(setup.config, precision=set_precision(setup.config))
     setup = dataclasses.replace(setup, config=config)
-    model = _seeded_model(setup)
+    model = seeded_model(setup)
     sizes = ", ".join(f"{width}x{height}" for height, width in config.training_sizes)
     print(f"network: {model.count_params():,} weights, {config.precision}, {sizes}")
     print(f"compiled by XLA: {compiled_by_xla()}")
-    if setup.weights:
-        print(setup.weights.load_into(model))
+    if lines := load_initial_weights(setup, model):
+        print(lines)
     if config.freeze_bn:
         _require_statistics(model, config)
     progress = Progress(training_images=len(setup.train))
@@ -71,13 +72,8 @@ def continue_training(
         NonFiniteLossError: the training diverged.
     """
     set_precision(setup.config)
-    model = _seeded_model(setup)
+    model = seeded_model(setup)
     _train_phases(setup, model, progress, callbacks(setup), resumed=True)
-
-
-def _seeded_model(setup: TrainingSetup) -> YOLOv4:
-    keras.utils.set_random_seed(setup.config.seed)
-    return build_model(setup.config, len(setup.class_names))
 
 
 def _require_statistics(model: YOLOv4, config: Config) -> None:

@@ -75,7 +75,7 @@ def prepare(config: Config, found: FoundData | None = None) -> TrainingSetup:
     require_batches(config, train)
     claim_cache(config, train)
     anchors = choose_anchors(config, train)
-    if weights:
+    if weights and not config.fresh_heads:
         for line in weights.remarks(anchors, len(dataset.class_names)):
             print(line)
     config = with_positives_per_image(config, train, anchors)

@@ -8,6 +8,7 @@ import numpy as np
 
 from yolo4 import build as models
 from yolo4.train.data import training_set
+from yolo4.train.initial import load_initial_weights, seeded_model
 from yolo4.train.setup import TrainingSetup
 
 _BATCHES = 4
@@ -35,10 +36,8 @@ def gradient_norm(setup: TrainingSetup) -> float:
     """Mean norm of the confidence term's gradient over the first batches, at initial weights."""
     config = setup.config
     models.set_precision(config)
-    keras.utils.set_random_seed(config.seed)
-    model = models.build_model(config, len(setup.class_names))
-    if setup.weights:
-        setup.weights.load_into(model)
+    model = seeded_model(setup)
+    load_initial_weights(setup, model)
     alone = dataclasses.replace(config, box_gain=0.0, class_gain=0.0)
     model.criterion = models.build_criterion(alone, setup.anchors)
     # One step of plain gradient descent at rate 1 subtracts the gradient, on any backend.

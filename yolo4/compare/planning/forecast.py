@@ -7,6 +7,7 @@ import numpy as np
 from scipy import stats
 
 from utils.metrics.history import read_history
+from utils.text import number_of
 from yolo4.compare.contrast import LEVEL, Contrast
 from yolo4.compare.judging import judge_stored
 from yolo4.compare.study import Plan
@@ -59,7 +60,8 @@ def _cost(plan: Plan, images: MeasuredImages) -> str:
     runs = [run for *_, run in plan.runs()]
     left = sum(not (run.is_done or run.failure) for run in runs)
     most = "At most " if plan.until_decided else ""
-    text = f"{most}{len(runs)} runs ({len(plan.arms)} arms, {len(plan.seeds)} seeds)"
+    seeds = number_of(len(plan.seeds), "seed")
+    text = f"{most}{len(runs)} runs ({len(plan.arms)} arms, {seeds})"
     tuned = sum(arm.protocol == "tuned" for arm in plan.arms)
     text += f", and {tuned} times {plan.trials} trials before" if tuned else ""
     text += f", {left} of them to do" if left < len(runs) else ""

@@ -1,18 +1,22 @@
 """What a verdict is conditional on, in words that begin its sentence."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
+
+from utils.text import number_of
+from yolo4.config import Config
 
 Entry = Mapping[str, Any]
 
 
-def conditions(arm: Entry, reference: Entry, epochs: int, split: str) -> list[str]:
+def conditions(arm: Entry, reference: Entry, shared: Config, split: str) -> list[str]:
     """What the difference between two arms is conditional on: protocol, epochs, images, runs.
 
     Args:
         arm: its entry in the report, from `summarize_arm`.
         reference: the reference's entry.
-        epochs: of each training.
+        shared: the settings of all runs.
         split: the measured images: "val" if they chose the epoch too.
 
     Returns:
@@ -23,7 +27,7 @@ def conditions(arm: Entry, reference: Entry, epochs: int, split: str) -> list[st
     if not done:
         return lost
     return [
-        f"after {epochs} epochs {_gains(arm, reference)}",
+        f"after {number_of(shared.epochs, 'epoch')}{_start(shared)} {_gains(arm, reference)}",
         _convergence(done),
         *(["on images that chose the epoch too"] if split == "val" else []),
         *lost,
@@ -36,6 +40,14 @@ def with_conditions(sentence: str, parts: list[str]) -> str:
         return sentence
     whole = ", ".join([*parts, sentence[0].lower() + sentence[1:]])
     return whole[0].upper() + whole[1:]
+
+
+def _start(shared: Config) -> str:
+    """The initial weights, if they are not random."""
+    if shared.weights is None:
+        return ""
+    heads = " with fresh heads" if shared.fresh_heads else ""
+    return f" from {Path(shared.weights).name}{heads},"
 
 
 def _gains(arm: Entry, reference: Entry) -> str:
@@ -54,11 +66,13 @@ def _convergence(done: list[Entry]) -> str:
     """Whether the best epoch is the last one in most of the runs."""
     last = sum(run["best_epoch"] == run["last_epoch"] for run in done)
     word = "not converged" if 2 * last > len(done) else "converged"
-    return f"{word} (the best epoch is the last in {last} of {len(done)} runs)"
+    return f"{word} (the best epoch is the last in {last} of {number_of(len(done), 'run')})"
 
 
 def _lost(arm: Entry) -> str:
     """How many runs of an arm diverged, if any: the others alone speak too well of it."""
     failed = sum(run["status"] == "failed" for run in arm["runs"])
     begun = sum(run["status"] != "missing" for run in arm["runs"])
-    return f"without the {failed} of {begun} runs of {arm['name']} that diverged" if failed else ""
+    if not failed:
+        return ""
+    return f"without the {failed} of {number_of(begun, 'run')} of {arm['name']} that diverged"

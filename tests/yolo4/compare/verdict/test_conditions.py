@@ -3,6 +3,7 @@
 import pytest
 
 from yolo4.compare.verdict.conditions import conditions, with_conditions
+from yolo4.config import Config
 
 pytestmark = pytest.mark.quick
 
@@ -24,13 +25,17 @@ def entry(name="focal", best=(4, 4, 3), last=4, failed=0, missing=0, **values):
 BCE = entry("bce", best=(4, 2, 3))
 
 
+def after(epochs, **settings):
+    return Config(epochs=epochs, **settings)
+
+
 def test_a_study_in_which_most_runs_end_with_their_best_epoch_has_not_converged():
-    assert conditions(entry(best=(4, 4, 4)), BCE, 4, "test") == [
+    assert conditions(entry(best=(4, 4, 4)), BCE, after(4), "test") == [
         "after 4 epochs with equal gains",
         "not converged (the best epoch is the last in 4 of 6 runs)",
     ]
     assert "converged (the best epoch is the last in 3 of 6 runs)" in conditions(
-        entry(), BCE, 4, "test"
+        entry(), BCE, after(4), "test"
     )
 
 
@@ -47,24 +52,24 @@ def test_a_study_in_which_most_runs_end_with_their_best_epoch_has_not_converged(
     ],
 )
 def test_the_protocol_is_named(arm, words):
-    assert conditions(arm, BCE, 16, "test")[0] == f"after 16 epochs {words}"
+    assert conditions(arm, BCE, after(16), "test")[0] == f"after 16 epochs {words}"
 
 
 def test_a_matched_reference_is_named_too():
     reference = entry("ohem", protocol="matched")
     for arm, names in ((BCE, "ohem"), (entry(protocol="matched"), "focal and ohem")):
         words = f"with the initial gradient of {names} as large as BCE's"
-        assert conditions(arm, reference, 9, "test")[0] == f"after 9 epochs {words}"
+        assert conditions(arm, reference, after(9), "test")[0] == f"after 9 epochs {words}"
 
 
 def test_images_that_chose_the_epoch_are_named():
-    assert "on images that chose the epoch too" in conditions(entry(), BCE, 4, "val")
-    assert "on images that chose the epoch too" not in conditions(entry(), BCE, 4, "test")
+    assert "on images that chose the epoch too" in conditions(entry(), BCE, after(4), "val")
+    assert "on images that chose the epoch too" not in conditions(entry(), BCE, after(4), "test")
 
 
 def test_lost_runs_are_counted_among_those_that_have_begun():
     arm, reference = entry(failed=2, missing=1), entry("bce", failed=1)
-    assert conditions(arm, reference, 4, "test")[-2:] == [
+    assert conditions(arm, reference, after(4), "test")[-2:] == [
         "without the 2 of 5 runs of focal that diverged",
         "without the 1 of 4 runs of bce that diverged",
     ]
@@ -72,8 +77,8 @@ def test_lost_runs_are_counted_among_those_that_have_begun():
 
 def test_without_a_finished_run_only_lost_ones_are_named():
     arm = entry(best=(), failed=1)
-    assert conditions(arm, entry("bce", best=()), 4, "val") == [
-        "without the 1 of 1 runs of focal that diverged"
+    assert conditions(arm, entry("bce", best=()), after(4), "val") == [
+        "without the 1 of 1 run of focal that diverged"
     ]
 
 
@@ -83,3 +88,23 @@ def test_the_sentence_begins_with_the_conditions():
     )
     assert with_conditions("Undecided: 1.", ["after 4 epochs"]) == "After 4 epochs, undecided: 1."
     assert with_conditions("Undecided: 1.", []) == "Undecided: 1."
+
+
+def test_one_epoch_and_one_run_are_singular():
+    arm, reference = entry(best=(1,), last=1), entry("bce", best=())
+    assert conditions(arm, reference, after(1), "test") == [
+        "after 1 epoch with equal gains",
+        "not converged (the best epoch is the last in 1 of 1 run)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fresh", "words"),
+    [
+        (True, "after 9 epochs from yolov4-tiny with fresh heads, with equal gains"),
+        (False, "after 9 epochs from yolov4-tiny, with equal gains"),
+    ],
+)
+def test_initial_weights_and_what_became_of_their_heads_are_named(fresh, words):
+    shared = after(9, weights="models/yolov4-tiny", fresh_heads=fresh)
+    assert conditions(entry(), BCE, shared, "test")[0] == words
