@@ -63,7 +63,14 @@ def make_report(
             "objects": {name: 821 // (i + 1) for i, name in enumerate(classes)},
         },
         "leaks": {"sentences": [], "images": []},
-        "settings": {"data": ["data/cells"], "epochs": 60, "ema": None, "input_size": 256},
+        "settings": {
+            "data": ["data/cells"],
+            "epochs": 60,
+            "ema": None,
+            "input_size": 256,
+            "weights": None,
+            "fresh_heads": True,
+        },
         "seeds": list(seeds),
         "reference": arms[0],
         "runs_wanted": len(arms) * len(seeds),
@@ -83,6 +90,7 @@ def make_report(
         "design": {"smallest_difference": 0.02, "looks": [2, 3, 5, 12], "folds": 0},
         "verdict": [contrast["sentence"] for contrast in contrasts],
         "contrasts": contrasts,
+        "secondary": _secondary(contrasts, classes),
         "arms": made,
         "differing_images": [
             {
@@ -206,6 +214,21 @@ def _negative(i):
     return {"image": f"JPEGImages/cell_{i:05d}.jpg", "box": [10.0, 12.5, 40.0, 50.0],
             "confidence": 0.9 - 0.05 * i, "loss": 4.0 - 0.5 * i, "iou": 0.42 if on else 0.0,
             "object": on, "stride": 8, "picture": picture(i, (64, 64))}  # fmt: skip
+
+
+def _secondary(contrasts, classes):
+    outcomes = {"AP of all objects as one class": False, "calibration error": True}
+    outcomes |= {f"AP of {name}": False for name in classes}
+    return [
+        {
+            "arm": contrast["arm"], "reference": contrast["reference"], "outcome": outcome,
+            "mean": 0.01 * i - 0.02, "interval": (0.01 * i - 0.06, 0.01 * i + 0.05),
+            "seeds": len(contrast["seeds"]), "lower_is_better": lower,
+        }
+        for contrast in contrasts
+        if len(contrast["seeds"]) > 1
+        for i, (outcome, lower) in enumerate(outcomes.items())
+    ]  # fmt: skip
 
 
 def _contrast(arm, reference, rng):

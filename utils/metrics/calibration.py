@@ -11,7 +11,7 @@ import numpy as np
 from utils.files.reading import read_json, reading
 from utils.files.writing import write_atomically
 from utils.metrics.score_curve import ScoreCurve
-from utils.metrics.voc_map import match_voc
+from utils.metrics.voc_map import VocMatches, match_voc
 from utils.records import Detections, Record
 
 # Scores nearer to 0 and 1 count as this near: their logits stay finite.
@@ -68,9 +68,8 @@ def calibration_curve(
         ValueError: the two sequences differ in length, or a label has no class name.
     """
     matches = match_voc(detections, records, class_names, iou_threshold)
-    scores = matches.scores if temperature == 1 else _sigmoid(_logits(matches.scores) / temperature)
     edges = np.linspace(0, 1, bins + 1)
-    bin_of = np.searchsorted(edges[1:-1], scores, side="right")
+    scores, bin_of = _binned(matches.scores, edges, temperature)
     counts = np.bincount(bin_of, minlength=bins)
     score_sums = np.bincount(bin_of, scores, bins)
     true_positives = np.bincount(bin_of, matches.is_tp, bins)
@@ -82,6 +81,38 @@ def calibration_curve(
     distances = np.abs(true_positives - score_sums).sum()
     ece = float(distances / counts.sum()) if counts.sum() else float("nan")
     return CalibrationCurve(edges, confidence, precision, counts, ece)
+
+
+def _binned(
+    scores: np.ndarray, edges: np.ndarray, temperature: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """The scores after the temperature, and the bin of each."""
+    if temperature != 1:
+        scores = _sigmoid(_logits(scores) / temperature)
+    return scores, np.searchsorted(edges[1:-1], scores, side="right")
+
+
+def weighted_ece(
+    matches: VocMatches, weights: np.ndarray, temperature: float = 1.0, bins: int = 10
+) -> np.ndarray:
+    """The expected calibration error with weighted images; see `calibration_curve`.
+
+    Args:
+        matches: matched detections of one run.
+        weights: `[images, R]`, not negative; a column of ones gives the unweighted error.
+        temperature: the logits of the scores are divided by it.
+        bins: number of bins of equal width.
+
+    Returns:
+        float64 `[R]`; NaN without detections.
+    """
+    scores, bin_of = _binned(matches.scores, np.linspace(0, 1, bins + 1), temperature)
+    shape = (bins, len(weights))
+    cells = np.ravel_multi_index((bin_of, matches.images), shape)
+    excess = np.bincount(cells, matches.is_tp - scores, minlength=bins * len(weights))
+    distances = np.abs(excess.reshape(shape) @ weights).sum(axis=0)
+    counts = np.bincount(matches.images, minlength=len(weights)) @ weights
+    return np.divide(distances, counts, out=np.full(counts.shape, np.nan), where=counts > 0)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ import numpy as np
 from utils.boxes import area, iou
 from utils.metrics.pairs import FlatBoxes, concatenate, flatten, pairs_of_equal_key, rows_by_label
 from utils.metrics.score_curve import ScoreCurve, mean_measured
+from utils.metrics.voc_map import VocMatches
 from utils.records import Detections, Record
 
 SMALL, LARGE = 32, 96
@@ -81,6 +82,43 @@ def evaluate_coco(
             ap[label, size, threshold] = curve.average_precision_101_point
     measured = (ap[:, 0], ap[:, 0, 0], ap[:, 0, 5], ap[:, 1], ap[:, 2], ap[:, 3])
     return dict(zip(COCO_METRICS, map(mean_measured, measured), strict=True))
+
+
+def match_coco(
+    detections: Sequence[Detections], records: Sequence[Record], class_names: Sequence[str]
+) -> list[VocMatches]:
+    """The detections that count by COCO's rules, for objects of any size.
+
+    Args:
+        detections: of each record's image, boxes in pixels of that image.
+        records: the annotated images, in the same order.
+        class_names: names of the classes that the labels index.
+
+    Returns:
+        One for each of the IoU thresholds 0.5, 0.55, ... 0.95.
+    """
+    classes = len(class_names)
+    detected, scores = _best_detections(detections, classes)
+    truth = flatten(records, classes)
+    crowd = concatenate([record.difficult for record in records], bool)
+    ignored = crowd[:, None] | _outside(truth.boxes)
+    is_tp, counts = _match(detected, truth, crowd, ignored)
+    num_gt = np.bincount(truth.keys[~ignored[:, 0]], minlength=len(records) * classes)
+    order = np.argsort(-scores, kind="stable")
+    matches = []
+    for threshold in range(len(_IOU_THRESHOLDS)):
+        rows = order[counts[order, 0, threshold]]
+        images, labels = np.divmod(detected.keys[rows], classes)
+        matches.append(
+            VocMatches(
+                images,
+                labels,
+                scores[rows],
+                is_tp[rows, 0, threshold],
+                num_gt.reshape(len(records), classes),
+            )
+        )
+    return matches
 
 
 def _best_detections(

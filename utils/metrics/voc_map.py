@@ -9,7 +9,7 @@ the extra pixel of the VOC devkit.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -128,6 +128,31 @@ class VocMatches:
     scores: np.ndarray
     is_tp: np.ndarray
     num_gt: np.ndarray
+
+
+def pooled(matches: VocMatches) -> VocMatches:
+    """The same detections and objects as if they were of one class."""
+    one = np.zeros_like(matches.labels)
+    return replace(matches, labels=one, num_gt=matches.num_gt.sum(axis=1, keepdims=True))
+
+
+def weighted_f1(matches: VocMatches, threshold: float, weights: np.ndarray) -> np.ndarray:
+    """F1 of all classes together at a score threshold, with weighted images.
+
+    Args:
+        matches: matched detections of one run.
+        threshold: detections that score at least this much are kept.
+        weights: `[images, R]`, not negative; a column of ones gives the unweighted F1.
+
+    Returns:
+        float64 `[R]`, 2 TP / (kept + objects); NaN without objects.
+    """
+    kept = matches.scores >= threshold
+    images = len(matches.num_gt)
+    found = np.bincount(matches.images[kept & matches.is_tp], minlength=images) @ weights
+    objects = matches.num_gt.sum(axis=1) @ weights
+    both = np.bincount(matches.images[kept], minlength=images) @ weights + objects
+    return np.divide(2 * found, both, out=np.full(both.shape, np.nan), where=objects > 0)
 
 
 def match_voc(

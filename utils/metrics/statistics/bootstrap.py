@@ -14,6 +14,7 @@ from utils.metrics.voc_map import VocMatches
 
 # Limits the memory: elements of one intermediate array.
 _ELEMENTS_AT_ONCE = 1 << 21
+_RECALLS = np.linspace(0.0, 1.0, 101)
 
 
 def bootstrap_map(
@@ -63,9 +64,15 @@ def _resample(
     pieces = []
     for start in range(0, resamples, step):
         size = min(step, resamples - start)
-        weights = rng.multinomial(images, np.full(images, 1 / images), size=size).T
-        pieces.append([measure(curve, weights.astype(np.float64)) for curve in curves])
+        weights = draw_weights(images, size, rng)
+        pieces.append([measure(curve, weights) for curve in curves])
     return np.concatenate(pieces, axis=2)
+
+
+def draw_weights(images: int, resamples: int, rng: np.random.Generator) -> np.ndarray:
+    """How often each image is drawn in each resample, float64 `[images, resamples]`."""
+    drawn = rng.multinomial(images, np.full(images, 1 / images), size=resamples)
+    return drawn.T.astype(np.float64)
 
 
 def weighted_map(matches: VocMatches, weights: np.ndarray) -> np.ndarray:
@@ -85,6 +92,11 @@ def weighted_map(matches: VocMatches, weights: np.ndarray) -> np.ndarray:
 def weighted_ap(matches: VocMatches, weights: np.ndarray) -> np.ndarray:
     """AP of every class with weighted images, as `weighted_map`: float64 `[classes, R]`."""
     return _MeanCurve(matches).ap(np.asarray(weights, np.float64))
+
+
+def weighted_coco_ap(matches: VocMatches, weights: np.ndarray) -> np.ndarray:
+    """As `weighted_ap`, but the mean precision at recall 0, 0.01, ... 1, as in COCO."""
+    return _MeanCurve(matches).coco_ap(np.asarray(weights, np.float64))
 
 
 def mean_over_classes(ap: np.ndarray) -> np.ndarray:
@@ -112,6 +124,13 @@ class _MeanCurve:
         areas = np.array([curve.area(weights) for curve in self._classes]).reshape(num_gt.shape)
         return np.divide(areas, num_gt, out=np.full_like(areas, np.nan), where=num_gt > 0)
 
+    def coco_ap(self, weights: np.ndarray) -> np.ndarray:
+        """As `ap`, by the mean at 101 recalls."""
+        num_gt = self._num_gt @ weights
+        rows = zip(self._classes, np.maximum(num_gt, 1), strict=True)
+        means = [curve.mean_at_recalls(weights, count) for curve, count in rows]
+        return np.where(num_gt > 0, np.reshape(means, num_gt.shape), np.nan)
+
     def mean_ap(self, weights: np.ndarray) -> np.ndarray:
         """Weights `[images, R]`, the result `[R]`; NaN without objects of any class."""
         return mean_over_classes(self.ap(weights))
@@ -135,6 +154,19 @@ class _ClassCurve:
         """The envelope summed over the true positives; weights `[images, R]`, result `[R]`."""
         if len(self.tp_images) == 0:
             return np.zeros(weights.shape[1])
+        return np.einsum("kr,kr->r", weights[self.tp_images], self._envelope(weights))
+
+    def mean_at_recalls(self, weights: np.ndarray, num_gt: np.ndarray) -> np.ndarray:
+        """The envelope's mean at 101 recalls; weights `[images, R]`, objects and result `[R]`."""
+        if len(self.tp_images) == 0:
+            return np.zeros(weights.shape[1])
+        recall = np.cumsum(weights[self.tp_images], axis=0) / num_gt
+        reached = np.searchsorted(_RECALLS, recall, side="right")
+        new = np.diff(reached, axis=0, prepend=0).astype(np.float64)
+        return np.einsum("kr,kr->r", new, self._envelope(weights)) / len(_RECALLS)
+
+    def _envelope(self, weights: np.ndarray) -> np.ndarray:
+        """At each true positive the highest precision at its recall or a higher one, `[K, R]`."""
         tp_weights = weights[self.tp_images]
         detections = np.cumsum(self._steps @ weights, axis=0)
         true_positives = np.cumsum(tp_weights, axis=0)
@@ -143,5 +175,4 @@ class _ClassCurve:
         )
         # Precision rises from one copy of a true positive to the next, so the envelope at all
         # copies is that at the last.
-        envelope = np.maximum.accumulate(precision[::-1], axis=0)[::-1]
-        return np.einsum("kr,kr->r", tp_weights, envelope)
+        return np.maximum.accumulate(precision[::-1], axis=0)[::-1]

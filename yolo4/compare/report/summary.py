@@ -10,6 +10,7 @@ import numpy as np
 from utils.errors import is_installed, module_version
 from utils.inspection.leaks import describe_leaks
 from utils.metrics.voc_map import match_voc
+from yolo4.compare.contrast import Contrast
 from yolo4.compare.dose_response import dose_responses
 from yolo4.compare.judging import Matches, judge
 from yolo4.compare.pairing import check_pairing
@@ -21,6 +22,7 @@ from yolo4.compare.report.measured import Measured
 from yolo4.compare.study import Plan
 from yolo4.compare.study_files import MeasuredImages
 from yolo4.compare.verdict.conditions import conditions, with_conditions
+from yolo4.compare.verdict.secondary import secondary_outcomes
 
 
 def summarize(plan: Plan, images: MeasuredImages, measured: Measured) -> Report:
@@ -34,10 +36,12 @@ def summarize(plan: Plan, images: MeasuredImages, measured: Measured) -> Report:
     pairing, matches = check_pairing(plan), _matches(measured)
     paired = {name: runs for name, runs in matches.items() if name not in pairing.not_comparable}
     arms = [summarize_arm(plan, arm, images, measured[arm.name]) for arm in plan.arms]
+    judged = judge(plan, matches, pairing.not_comparable)
     contrasts = [
-        _with_conditions(contrast.to_dict(), arms, plan, images.split)
-        for contrast in judge(plan, matches, pairing.not_comparable)
+        _with_conditions(contrast.to_dict(), arms, plan, images.split) for contrast in judged
     ]
+    compared = [contrast for contrast in judged if isinstance(contrast, Contrast)]
+    secondary = secondary_outcomes(measured, compared, plan.design, plan.shared.seed)
     return {
         "made": time.strftime("%Y-%m-%d %H:%M"),
         "versions": _versions(),
@@ -63,6 +67,7 @@ def summarize(plan: Plan, images: MeasuredImages, measured: Measured) -> Report:
         "verdict": [contrast["sentence"] for contrast in contrasts],
         "dose_response": [line.to_dict() for line in dose_responses(plan, paired)],
         "contrasts": contrasts,
+        "secondary": [outcome.to_dict() for outcome in secondary],
         "arms": arms,
     }
 
@@ -82,7 +87,7 @@ def _with_conditions(
 ) -> dict[str, Any]:
     """The contrast with a sentence that begins with what it is conditional on."""
     (arm,) = (entry for entry in arms if entry["name"] == contrast["arm"])
-    parts = conditions(arm, arms[0], plan.shared.epochs, split)
+    parts = conditions(arm, arms[0], plan.shared, split)
     return contrast | {"sentence": with_conditions(contrast["sentence"], parts)}
 
 

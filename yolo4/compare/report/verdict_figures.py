@@ -1,4 +1,4 @@
-"""The verdict in figures: intervals against the band of practical sameness, at all looks."""
+"""The verdict in figures: intervals against the band of practical sameness, and of what else."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,7 +8,11 @@ from matplotlib.axes import Axes
 from utils.page.dots import frame_rows, shorten, write_row_name
 from utils.page.plot import Plot, Row, make_plot, points
 from utils.page.svg import color, new_axes, series_color, series_line, series_marker
-from yolo4.compare.report.figures import Report
+from yolo4.compare.report.figures import Report, arm_legend
+
+# More secondary outcomes than this would make their figure several pages long.
+MOST_OUTCOMES = 26
+_NAME, _PER_ARM, _GAP = 18, 10, 8  # units
 
 
 def differences(report: Report) -> Plot | None:
@@ -111,6 +115,49 @@ def _draw_looks(axes: Axes, arm: int, found: list[dict[str, Any]]) -> None:
         axes.plot([look["seeds"]] * 2, limits, color=series_color(arm), linewidth=1.2)
     axes.plot(seeds, means, **series_line(arm) | {"linewidth": 0.9, "dashes": (1, 2)})
     axes.plot(seeds, means, markersize=6, **series_marker(arm))
+
+
+def secondary(report: Report) -> Plot | None:
+    """Differences to the reference in all outcomes besides mAP."""
+    by_outcome: dict[str, list[dict[str, Any]]] = {}
+    for entry in report["secondary"]:
+        by_outcome.setdefault(entry["outcome"], []).append(entry)
+    if not by_outcome:
+        return None
+    shown = dict(list(by_outcome.items())[:MOST_OUTCOMES])
+    heights = [_NAME + _PER_ARM * len(entries) + _GAP for entries in shown.values()]
+    figure, axes = new_axes(sum(heights) + 42, x_label="points above the reference")
+    axes.axvline(0, color=color("quiet"), linewidth=1.2)
+    indices, top = {arm["name"]: i for i, arm in enumerate(report["arms"])}, 0
+    for (name, entries), height in zip(shown.items(), heights, strict=True):
+        lower = "; lower is better" if entries[0]["lower_is_better"] else ""
+        write_row_name(axes, name + lower, top)
+        for i, entry in enumerate(entries):
+            _draw_secondary(axes, indices[entry["arm"]], top + _NAME + _PER_ARM * (i + 0.5), entry)
+        top += height
+    frame_rows(figure, axes, top)
+    caption = (
+        f"Mean differences to {report['reference']}, with intervals over images and seeds that hold"
+        " together with 95% confidence. Right of zero, the arm's value is higher."
+    )
+    if len(by_outcome) > len(shown):
+        caption += (
+            f" The first {len(shown)} of {len(by_outcome)} outcomes are drawn; the table and the"
+            " CSV file hold all."
+        )
+    head = ("outcome", "arm", "reference", "seeds", "mean", "low", "high")
+    rows = [
+        (*(e[k] for k in ("outcome", "arm", "reference", "seeds", "mean")), *e["interval"])
+        for e in report["secondary"]
+    ]
+    texts = ("Secondary outcomes", caption)
+    return make_plot("secondary", texts, [figure], (head, rows), arm_legend(report))
+
+
+def _draw_secondary(axes: Axes, arm: int, y: float, entry: dict[str, Any]) -> None:
+    limits = [points(limit) for limit in entry["interval"]]
+    axes.plot(limits, [y, y], color=series_color(arm), linewidth=1.2, solid_capstyle="butt")
+    axes.plot(points(entry["mean"]), y, markersize=6, markeredgewidth=0, **series_marker(arm))
 
 
 def _draw_band(span: Callable[..., Any], report: Report) -> None:

@@ -50,6 +50,21 @@ def intervals_at(estimate: Estimate, design: Design, index: int) -> Intervals:
     )
 
 
+def interval_at(estimate: Estimate, design: Design, index: int, level: float) -> Interval:
+    """The interval that misses the true difference at any of the looks with this probability.
+
+    Args:
+        estimate: from as many seeds as the look has, at least two.
+        design: the planned looks.
+        index: of the look.
+        level: two-sided.
+    """
+    variances = cast(VarianceComponents, estimate.variances)
+    shares = variances.shares(design.looks).tolist()
+    nominal = 2 * nominal_levels(shares, level / 2, _FOR_A_DIFFERENCE)[index]
+    return _around(estimate.mean, variances.half_width(float(nominal)))
+
+
 def look_at(estimate: Estimate, design: Design, index: int) -> Look:
     """Judge an arm at one of the planned looks, as if it were the only one.
 

@@ -9,9 +9,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.helpers.cost import python_calls
+from utils.metrics.calibration import calibration_curve, weighted_ece
+from utils.metrics.coco_map import evaluate_coco, match_coco
 from utils.metrics.statistics import bootstrap as resampling
-from utils.metrics.statistics.bootstrap import bootstrap_ap, bootstrap_map, weighted_map
-from utils.metrics.voc_map import VocMatches, evaluate_voc, match_voc
+from utils.metrics.statistics.bootstrap import (
+    bootstrap_ap,
+    bootstrap_map,
+    mean_over_classes,
+    weighted_ap,
+    weighted_coco_ap,
+    weighted_map,
+)
+from utils.metrics.voc_map import VocMatches, evaluate_voc, match_voc, pooled, weighted_f1
 from utils.records import Detections, Record
 
 pytestmark = pytest.mark.quick
@@ -67,6 +76,42 @@ def test_equals_the_evaluation_of_really_copied_images(seed, copies):
     once = evaluate_voc(found, truth, CLASSES).map
     matches = match_voc(found, truth, CLASSES)
     assert weighted_map(matches, weights) == pytest.approx([expected, once], nan_ok=True)
+
+
+@settings(max_examples=100)
+@given(st.integers(0, 10**6), st.lists(st.integers(0, 4), min_size=1, max_size=6))
+def test_every_outcome_equals_the_evaluation_of_really_copied_images(seed, copies):
+    rng = np.random.default_rng(seed)
+    truth = random_truth(rng, len(copies))
+    found = random_found(rng, truth)
+    images = np.repeat(np.arange(len(copies)), copies)
+    copied = [found[i] for i in images], [truth[i] for i in images], CLASSES
+    overall = evaluate_voc(*copied).main.overall
+    coco = evaluate_coco(*copied)
+    expected = {
+        "AP": coco["AP"],
+        "AP75": coco["AP75"],
+        "pooled": overall.average_precision,
+        "F1": overall.point(0.4).f1,
+        "ECE": calibration_curve(*copied).ece,
+        "scaled ECE": calibration_curve(*copied, temperature=1.7).ece,
+    }
+    weights, matches = np.array([copies]).T, match_voc(found, truth, CLASSES)
+    by_iou = [
+        mean_over_classes(weighted_coco_ap(each, weights))
+        for each in match_coco(found, truth, CLASSES)
+    ]
+    weighted = {
+        "AP": np.mean(by_iou, axis=0),
+        "AP75": by_iou[5],
+        "pooled": weighted_ap(pooled(matches), weights)[0],
+        "F1": weighted_f1(matches, 0.4, weights),
+        "ECE": weighted_ece(matches, weights),
+        "scaled ECE": weighted_ece(matches, weights, 1.7),
+    }
+    assert {name: each[0] for name, each in weighted.items()} == pytest.approx(
+        expected, nan_ok=True
+    )
 
 
 def test_resamples_are_weighted_evaluations_shared_by_the_runs(monkeypatch):

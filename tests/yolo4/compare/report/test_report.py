@@ -88,7 +88,7 @@ def test_nothing_is_loaded_from_outside(sample):
 def test_each_figure_has_its_numbers(sample):
     _, folder, page = sample
     figures = {figure["id"] for figure in page.tags("figure")}
-    assert len(figures) == 16
+    assert len(figures) == 17
     assert {path.stem for path in (folder / "data").iterdir()} == figures
     assert {link["download"][:-4] for link in page.tags("a") if "download" in link} == figures
 
@@ -279,8 +279,19 @@ def test_the_page_states_what_was_declared_and_what_the_control_is(tmp_path):
     assert text.index("Exploration:") < text.index(report["verdict"][0])
     assert "differences below 2 points of mAP do not matter" in text
     assert "judged after 2, 3, 5, 12 seeds; the whole labeled set is divided into 5 folds" in text
-    assert "multiplied by 1 / S + 1 / 4 in place of 1 / S" in text
     assert "bce control is bce once more, with initial weights that differ by a millionth" in text
+
+
+@pytest.mark.usefixtures("undrawn")
+@pytest.mark.parametrize(
+    ("fresh", "words"),
+    [(True, "but for their heads, the last convolutions"), (False, "with its heads if they fit")],
+)
+def test_the_page_says_what_the_runs_start_from(tmp_path, fresh, words):
+    report = make_report()
+    assert "All runs start from" not in draw(report, tmp_path).text
+    report["settings"] |= {"weights": "yolov4-tiny", "fresh_heads": fresh}
+    assert f"All runs start from yolov4-tiny, {words}" in draw(report, tmp_path).text
 
 
 @pytest.mark.usefixtures("undrawn")
@@ -300,8 +311,27 @@ def test_the_page_counts_the_comparisons_that_were_corrected(tmp_path):
 
 
 @pytest.mark.usefixtures("undrawn")
-def test_the_method_names_the_interval_that_is_computed(tmp_path):
-    """See `VarianceComponents.half_width`, and its test by hand."""
-    text = draw(make_report(), tmp_path).text
-    assert "(Cochran and Cox)" in text
-    assert "Satterthwaite" not in text
+def test_secondary_outcomes_are_in_a_table_with_their_number(tmp_path):
+    report = make_report()
+    page = draw(report, tmp_path)
+    rows = table(tmp_path, "secondary")
+    assert len(rows) == len(report["secondary"]) == 2 * (2 + len(CLASSES))
+    assert f"All {len(rows)} intervals hold together with 95% confidence" in page.text
+    for row, entry in zip(rows, report["secondary"], strict=True):
+        assert (row["arm"], row["outcome"]) == (entry["arm"], entry["outcome"])
+        assert (float(row["low"]), float(row["high"])) == entry["interval"]
+    assert page.text.count("lower is better") >= 2
+    page = draw(make_report(seeds=(4,)), tmp_path)
+    assert "no two arms have finished two runs with the same seeds" in page.text
+
+
+def test_secondary_intervals_are_drawn(monkeypatch):
+    report, drawn = make_report(classes=[f"class {i}" for i in range(30)]), []
+    monkeypatch.setattr(verdict_figures, "make_plot", lambda *values: drawn.append(values))
+    verdict_figures.secondary(report)
+    (_, (_, caption), (figure,), (_, rows), _) = drawn[0]
+    assert "The first 26 of 32 outcomes are drawn" in caption
+    assert len(rows) == 64
+    lines = [line.get_xdata() for line in figure.axes[0].get_lines()]
+    limits = [100 * limit for limit in report["secondary"][0]["interval"]]
+    assert any(len(x) == 2 and np.allclose(x, limits) for x in lines)

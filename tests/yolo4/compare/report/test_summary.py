@@ -128,7 +128,7 @@ def test_a_verdict_says_what_it_is_conditional_on(report):
     assert focal.startswith(f"{start}, ")
     assert "focal" in focal.removeprefix(start)
     start = "After 4 epochs with equal gains, converged (the best epoch is the last in 0 of 2 runs)"
-    lost = "without the 1 of 1 runs of ohem that diverged"
+    lost = "without the 1 of 1 run of ohem that diverged"
     assert ohem.startswith(f"{start}, {lost}, ohem and bce cannot be compared")
 
 
