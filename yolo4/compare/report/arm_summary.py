@@ -18,7 +18,7 @@ from yolo4.compare.loss.stored import read_diagnosis
 from yolo4.compare.report.measured import MeasuredRun
 from yolo4.compare.study import Plan
 from yolo4.compare.study_files import MeasuredImages, StudyRun
-from yolo4.compare.tuning import TRIAL_STATES, best_trial, trials_of
+from yolo4.compare.tuning import TRIAL_STATES, best_trial, ranges_of, trials_of
 
 _GRID = np.linspace(0, 1, 101)
 
@@ -68,7 +68,9 @@ def _tuning(plan: Plan, arm: Arm) -> dict[str, Any] | None:
     best = best_trial(trials)
     states = {state: sum(trial.state == state for trial in trials) for state in TRIAL_STATES}
     settings, val_map = (dict(best.settings), best.val_map) if best else ({}, None)
-    return {"trials": len(trials), **states, "settings": settings, "val_map": val_map}
+    ranges = {name: dataclasses.asdict(each) for name, each in ranges_of(arm).items()}
+    chosen = {"settings": settings, "val_map": val_map}
+    return {"trials": len(trials), **states, **chosen, "ranges": ranges}
 
 
 def mean_and_sd(values: Mapping[int, float]) -> dict[str, Any]:
