@@ -155,12 +155,14 @@ def _estimates(
 
 def _interval(found: Estimate, contrast: Contrast, design: Design, level: float) -> Interval:
     """The interval at the look that gave the verdict; before the first one, of a single look."""
-    coming = () if contrast.next_look is None else design.looks
-    coming = tuple(number for number in coming if number >= (contrast.next_look or 0))
-    looks = (*(look.seeds for look in contrast.looks), *coming)
     if not contrast.looks:
-        looks = (len(found.seeds),)
-    return interval_at(found, replace(design, looks=looks), max(0, len(contrast.looks) - 1), level)
+        return interval_at(found, replace(design, looks=(len(found.seeds),)), 0, level)
+    coming = contrast.next_look
+    reached = [number for number in design.looks if coming is None or number < coming]
+    lost = reached[-1] - contrast.looks[-1].seeds
+    later = (number - lost for number in design.looks[len(reached) :])
+    looks = (*(look.seeds for look in contrast.looks), *later)
+    return interval_at(found, replace(design, looks=looks), len(contrast.looks) - 1, level)
 
 
 def _measure(run: Finished, fold: int, seed: int) -> dict[str, _Row]:

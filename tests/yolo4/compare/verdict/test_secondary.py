@@ -97,6 +97,19 @@ def test_planned_looks_widen_the_intervals(study):
     assert np.ptp(alone[0].interval) < np.ptp(among[0].interval)
 
 
+def test_a_lost_run_takes_a_seed_from_the_later_looks(study):
+    """Seed 1 of the arm diverged: the looks after 3 and 5 seeds have 2 and 4."""
+    *_, measured = study
+    del measured["focal"][1]
+    kept = {arm: {s: run for s, run in runs.items() if s != 1} for arm, runs in measured.items()}
+    found = []
+    for looks, runs, lost in (((3, 5), measured, {"focal": [1]}), ((2, 4), kept, {})):
+        contrasts = conclude(_matches(runs), "bce", Design(looks=looks), 2000, 0, lost=lost)
+        found.append(secondary_outcomes(measured, contrasts, Design(looks=looks), 0))
+    assert found[0] == found[1]
+    assert found[0][0].seeds == 2
+
+
 def test_sidak_by_hand():
     assert sidak(0.05, 1) == pytest.approx(0.05)
     assert sidak(0.0975, 2) == pytest.approx(0.05)
