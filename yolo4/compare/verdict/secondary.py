@@ -191,7 +191,8 @@ def _scores(
     matches: VocMatches, by_iou: Sequence[VocMatches], run: Finished, weights: np.ndarray
 ) -> dict[str, np.ndarray]:
     """The outcomes by name, each `[R]`."""
-    scores, names = {}, run.images.class_names
+    scores: dict[str, np.ndarray] = {}
+    names = run.images.class_names
     if len(names) > 1:
         scores[POOLED] = weighted_ap(pooled(matches), weights)[0]
     if run.choice.threshold is not None:
