@@ -11,7 +11,7 @@ from nets.yolov4 import YOLOv4
 from utils.errors import UserError
 from utils.training_data.dataset import TrainingSet
 from utils.training_data.worker_processes import ProcessBatchMaker, batch_maker
-from yolo4.build import build_criterion, set_precision
+from yolo4.build import build_criterion, build_model, set_precision
 from yolo4.config import Config
 from yolo4.train.batches import TrainingBatches
 from yolo4.train.callbacks.finite import StopOnNonFinite
@@ -20,7 +20,6 @@ from yolo4.train.callbacks.progress_bar import ProgressBar
 from yolo4.train.callbacks.validation import Validation
 from yolo4.train.callbacks.within_epoch import SaveWithinEpoch
 from yolo4.train.data import training_set
-from yolo4.train.initial import load_initial_weights, seeded_model
 from yolo4.train.optimizer.compile import compile_for_phase, compiled_by_xla, jit_compile
 from yolo4.train.setup import TrainingSetup
 from yolo4.train.state.beginning import save_beginning, save_first_batches
@@ -74,6 +73,42 @@ def continue_training(
     set_precision(setup.config)
     model = seeded_model(setup)
     _train_phases(setup, model, progress, callbacks(setup), resumed=True)
+
+
+def seeded_model(setup: TrainingSetup) -> YOLOv4:
+    """The network with random weights, which depend on the seed of the settings alone."""
+    keras.utils.set_random_seed(setup.config.seed)
+    return build_model(setup.config, len(setup.class_names))
+
+
+def load_initial_weights(setup: TrainingSetup, model: YOLOv4) -> str:
+    """Fill a network with the initial weights of its settings, if they name any.
+
+    Args:
+        setup: the setup of a run that has not started.
+        model: from `seeded_model`; with `fresh_heads`, its heads stay as they are.
+
+    Returns:
+        Lines for the log; empty without initial weights.
+
+    Raises:
+        UserError: the weights are damaged or do not fit.
+    """
+    if setup.weights is None:
+        return ""
+    heads = {}
+    if setup.config.fresh_heads:
+        heads = {layer: layer.get_weights() for layer in heads_of(model)}
+    lines = setup.weights.load_into(model)
+    for layer, values in heads.items():
+        layer.set_weights(values)
+    return f"{lines}\nthe heads start fresh" if heads else lines
+
+
+def heads_of(model: YOLOv4) -> list[keras.layers.Conv2D]:
+    """The last convolutions, one for each level; they alone have a bias."""
+    convolutions = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
+    return [layer for layer in convolutions if layer.use_bias]
 
 
 def _require_statistics(model: YOLOv4, config: Config) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from yolo4 import build as models
 from yolo4.train.data import training_set
-from yolo4.train.initial import load_initial_weights, seeded_model
+from yolo4.train.phases import load_initial_weights, seeded_model
 from yolo4.train.setup import TrainingSetup
 
 _BATCHES = 4

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.helpers.made_run import write_run
-from yolo4.train.initial import heads_of, load_initial_weights, seeded_model
+from yolo4.train.phases import heads_of, load_initial_weights, seeded_model
 from yolo4.train.setup import prepare
 
 SLIM = {"network": "yolov4-tiny", "width": 0.125, "input_size": 64}
