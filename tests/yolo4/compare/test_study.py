@@ -167,6 +167,16 @@ def options(tmp_path):
     return CompareOptions(data=(str(data),), output=str(tmp_path / "study"))
 
 
+def test_heads_start_fresh_but_in_a_study_that_began_with_loaded_ones(options):
+    assert continue_or_start(options).shared.fresh_heads
+    file = Study(Path(options.output)).options_file
+    stored = json.loads(file.read_text(encoding="utf-8"))
+    del stored["fresh_heads"]  # older versions had no such setting
+    write_json(file, stored)
+    assert not continue_or_start(options).shared.fresh_heads
+    assert not open_study(options.output).shared.fresh_heads
+
+
 def test_a_study_is_started_and_opened_again(options):
     plan = continue_or_start(options)
     assert [arm.name for arm in plan.arms] == ["bce", "focal"]
