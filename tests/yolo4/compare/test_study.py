@@ -13,7 +13,7 @@ from yolo4.compare import study as studies
 from yolo4.compare.design import Design
 from yolo4.compare.options import CompareOptions
 from yolo4.compare.planning.declaration import Declaration
-from yolo4.compare.running import carry_out as carrying_out
+from yolo4.compare.running import jobs
 from yolo4.compare.running.carry_out import carry_out
 from yolo4.compare.running.worker import train_and_measure
 from yolo4.compare.study import continue_or_start, open_study
@@ -32,8 +32,9 @@ def runs(monkeypatch):
 
     done = Runs()
 
-    def run(function, study_folder, arm, shared, seed, folds, settings):
+    def run(function, study_folder, arm, reference, shared, seed, folds, settings):
         assert function is train_and_measure
+        assert reference.name == "bce"
         done.append((arm.name, seed))
         folder = Study(study_folder).run(arm.folder, seed)
         if done.end and done.end(arm.name, seed, folder):
@@ -41,7 +42,7 @@ def runs(monkeypatch):
         save_detections(folder.detections_file, detect_first(images, 1))
 
     images = None
-    monkeypatch.setattr(carrying_out, "call_in_child", run)
+    monkeypatch.setattr(jobs, "call_in_child", run)
 
     def with_images(made):
         nonlocal images

@@ -2,13 +2,15 @@
 
 import dataclasses
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tqdm import tqdm
+
 from utils.files.lock import locked
-from utils.process.children import ChildKilledError, call_in_child
 from yolo4.compare.arms import Arm
+from yolo4.compare.running.jobs import Executor, Job
 from yolo4.compare.study import Plan
 from yolo4.compare.study_files import Study
 from yolo4.compare.tuning import Trial, chosen_trial, ranges_of, trials_of
@@ -27,27 +29,43 @@ _FIRST_SEED = 500_000_000
 _TRIALS_BEFORE_PRUNING = 3
 
 
-def tune(plan: Plan) -> Chosen:
-    """Carry out the unfinished trials of the arms that are tuned, number by number.
+def tune(plan: Plan, executor: Executor) -> Chosen:
+    """Carry out the unfinished trials of the arms that are tuned.
 
     Raises:
         UserError: the data or the settings do not allow training, or an arm has nothing to choose
             from.
     """
     tuned = [arm for arm in plan.arms if arm.protocol == "tuned"]
-    for number in range(plan.trials if tuned else 0):
-        for arm in tuned:
-            if len(trials_of(plan.study, arm, plan.trials)) != number:
-                continue  # it has finished, or the trials before it, which it builds on, have not
-            print(f"\ntrial {number + 1} of {plan.trials}: {arm.name}")
-            try:
-                call_in_child(run_trial, plan.study.folder, arm, plan.shared, number)
-            except ChildKilledError:
-                print(f"error: trial {number + 1} of {arm.name}: the process was killed")
+    chains = [_jobs(plan, arm) for arm in tuned]
+    for ended in executor.carry_out(plan.study.folder, chains, _announce):
+        if ended.killed:
+            tqdm.write(f"error: {ended.job.name}: the process was killed")
     chosen = {arm.name: chosen_trial(plan.study, arm, plan.trials) for arm in tuned}
     for name, trial in chosen.items():
         print(f"\nchosen for {name}: {_words(trial.settings)} (validation mAP {trial.val_map:.3f})")
     return {name: trial.settings for name, trial in chosen.items()}
+
+
+def _jobs(plan: Plan, arm: Arm) -> Iterator[Job]:
+    """The unfinished trials of an arm, each of which builds on those before it."""
+    for number in range(plan.trials):
+        if len(trials_of(plan.study, arm, plan.trials)) != number:
+            continue  # it has finished, or the trials before it have not
+        file = plan.study.trial_file(arm.folder, number).relative_to(plan.study.folder)
+        yield Job(
+            f"trial {number + 1} of {plan.trials}: {arm.name}",
+            run_trial,
+            (arm, plan.shared, number),
+            plan.shared.epochs,
+            folder=file.with_suffix("").as_posix(),
+            result=file.as_posix(),
+            reads=(f"{file.parent.as_posix()}/*.json",),
+        )
+
+
+def _announce(job: Job, place: str) -> None:
+    tqdm.write(f"\n{job.name}{place}")
 
 
 def run_trial(folder: Path, arm: Arm, shared: Config, number: int) -> None:

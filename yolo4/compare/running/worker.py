@@ -22,13 +22,20 @@ from yolo4.quiet import quiet_start
 
 
 def train_and_measure(
-    folder: Path, arm: Arm, shared: Config, seed: int, folds: int, settings: Mapping[str, Any]
+    folder: Path,
+    arm: Arm,
+    reference: Arm,
+    shared: Config,
+    seed: int,
+    folds: int,
+    settings: Mapping[str, Any],
 ) -> None:
     """Finish one run, from its current state.
 
     Args:
         folder: the study's folder.
         arm: the run's arm.
+        reference: the arm whose settings count the positives.
         shared: the settings of all runs.
         seed: the run's seed.
         folds: number of folds, of which the run tests `seed % folds`; 0: the data's own splits.
@@ -43,24 +50,29 @@ def train_and_measure(
     images = MeasuredImages.load(study.measured_file(seed, folds))
     with quiet_start():
         from yolo4.train.callbacks.finite import NonFiniteLossError
+    fold = images if folds else None
     try:
-        config = arm.config(_shared_settings(study, shared, run, seed), seed)
-        config = dataclasses.replace(config, **settings)
-        _train(run, arm, config, images if folds else None)
+        shared = dataclasses.replace(shared, run_dir=str(run.folder))
+        count = shared.positives_per_image or study.positives_per_image(seed)
+        if count is None and arm != reference:
+            count = _positives_per_image(reference.config(shared, seed), fold)
+        config = arm.config(dataclasses.replace(shared, positives_per_image=count), seed)
+        _train(run, arm, dataclasses.replace(config, **settings), fold)
     except NonFiniteLossError as error:
         write_json(run.failure_file, {"reason": str(error)})
         return
     _measure(run, images)
 
 
-def _shared_settings(study: Study, shared: Config, run: StudyRun, seed: int) -> Config:
-    """The settings of all runs with a seed.
+def _positives_per_image(reference: Config, fold: MeasuredImages | None) -> float | None:
+    """By what all runs with a seed divide their loss, even if an arm changes what is assigned.
 
-    The first run counts the positives. The others divide their loss by the same number, even if an
-    arm changes which predictors are assigned.
+    It is counted with the settings of the reference. The first run with a seed counts it for the
+    others, and those that begin at the same time count it too.
     """
-    count = shared.positives_per_image or study.positives_per_image(seed)
-    return dataclasses.replace(shared, run_dir=str(run.folder), positives_per_image=count)
+    from yolo4.train.setup import prepare
+
+    return prepare(reference, _found(reference, fold)).config.positives_per_image
 
 
 def _train(run: StudyRun, arm: Arm, config: Config, fold: MeasuredImages | None) -> None:

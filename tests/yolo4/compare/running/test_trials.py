@@ -9,7 +9,8 @@ from tests.helpers.study_folder import make_plan
 from utils.errors import UserError
 from utils.process.children import ChildKilledError
 from yolo4.compare.arms import parse_arms
-from yolo4.compare.running import trials
+from yolo4.compare.running import jobs
+from yolo4.compare.running.jobs import InTurn
 from yolo4.compare.running.pruning import ReportToTrial
 from yolo4.compare.running.trials import ask, run_trial, tune
 from yolo4.compare.study_files import Study
@@ -106,7 +107,7 @@ def carried_out(monkeypatch):
         file.parent.mkdir(parents=True, exist_ok=True)
         Trial({"confidence_gain": 1.0 + number}, "complete", {1: number / 10}).save(file)
 
-    monkeypatch.setattr(trials, "call_in_child", run)
+    monkeypatch.setattr(jobs, "call_in_child", run)
     return done
 
 
@@ -117,12 +118,12 @@ def test_every_tuned_arm_gets_the_same_trials_and_unfinished_ones_are_repeated(
     plan = dataclasses.replace(plan, trials=2)
     bce, focal = (arm.name for arm in plan.arms)
     with pytest.raises(UserError, match="0 of its 2 trials have finished"):
-        tune(plan)
+        tune(plan, InTurn())
     assert carried_out == [(bce, 0), (focal, 0), (focal, 1)], "a trial builds on those before it"
-    assert tune(plan) == {name: {"confidence_gain": 2.0} for name in (bce, focal)}
+    assert tune(plan, InTurn()) == {name: {"confidence_gain": 2.0} for name in (bce, focal)}
     assert carried_out[3:] == [(bce, 0), (bce, 1)]
 
 
 def test_a_study_without_tuned_arms_has_no_trials(tmp_path, carried_out):
-    assert tune(dataclasses.replace(make_plan(tmp_path), trials=5)) == {}
+    assert tune(dataclasses.replace(make_plan(tmp_path), trials=5), InTurn()) == {}
     assert carried_out == []
