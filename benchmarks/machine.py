@@ -2,8 +2,6 @@
 
 import os
 import platform
-import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from utils.errors import metadata_version
+from utils.process.hardware import gpu_names, processor_facts, processor_name
 from yolo4.quiet import quiet_start
 from yolo4.run import Run
 
@@ -59,24 +58,14 @@ def machine() -> str:
     """Processor, cores, GPU and the versions of what is installed in one line."""
     installed = {name: metadata_version(name) for name in LIBRARIES}
     versions = ", ".join(f"{name} {version}" for name, version in installed.items() if version)
-    parts = [_processor(), f"{os.cpu_count()} cores", *_gpus()]
+    parts = [_processor(), f"{os.cpu_count()} cores", *gpu_names()]
     return f"{', '.join(parts)}, Python {platform.python_version()}, {versions}"
 
 
-def _gpus() -> list[str]:
-    if not shutil.which("nvidia-smi"):
-        return []
-    command = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return [] if done.returncode else done.stdout.split("\n")[:-1]
-
-
 def _processor() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    if not cpuinfo.is_file():
-        return platform.processor()
-    pairs = (line.partition(":") for line in cpuinfo.read_text(encoding="utf-8").splitlines())
-    facts = {name.strip(): value.strip() for name, _, value in pairs}
+    facts = processor_facts()
+    if not facts:
+        return processor_name()
     flags = facts.get("flags", "").split()
     bfloat16 = [flag for flag in ("amx_bf16", "avx512_bf16") if flag in flags]
-    return f"{facts.get('model name')} ({', '.join(bfloat16) or 'no bfloat16'})"
+    return f"{processor_name()} ({', '.join(bfloat16) or 'no bfloat16'})"

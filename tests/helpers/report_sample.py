@@ -85,6 +85,7 @@ def make_report(
                 for s in seeds
             ],
         },
+        "hardware": {"kinds": {}, "runs": {arm: {} for arm in arms}, "sentences": []},
         "purpose": [],
         "dose_response": [],
         "design": {"smallest_difference": 0.02, "looks": [2, 3, 5, 12], "folds": 0},

@@ -37,6 +37,11 @@ class StudyRun(Run):
         return self.folder / "diagnosis.json"
 
     @property
+    def machines_file(self) -> Path:
+        """What it was computed with, in turn, JSON; see `yolo4.compare.running.machine`."""
+        return self.folder / "machines.json"
+
+    @property
     def is_done(self) -> bool:
         """Whether training and measurement have finished."""
         return self.detections_file.is_file()

@@ -29,5 +29,6 @@ def write_outcome(plan: Plan) -> Report:
     figures = without_pictures(report)
     write_json(plan.study.report_file, figures)
     lines = [line["sentence"] for line in report["dose_response"]]
+    lines += report["hardware"]["sentences"]
     print("", *report["purpose"], *report["verdict"], *lines, f"\nreport: {page}", sep="\n")
     return figures

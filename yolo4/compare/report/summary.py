@@ -1,13 +1,11 @@
 """From the files of a study's runs to all numbers of its report."""
 
 import dataclasses
-import platform
 import time
 from typing import Any
 
 import numpy as np
 
-from utils.errors import is_installed, module_version
 from utils.inspection.leaks import describe_leaks
 from utils.metrics.voc_map import match_voc
 from yolo4.compare.contrast import Contrast
@@ -18,7 +16,9 @@ from yolo4.compare.planning.declaration import changes_of
 from yolo4.compare.planning.purpose import purpose
 from yolo4.compare.report.arm_summary import summarize_arm
 from yolo4.compare.report.figures import Report
+from yolo4.compare.report.hardware import hardware
 from yolo4.compare.report.measured import Measured
+from yolo4.compare.running.machine import library_versions
 from yolo4.compare.study import Plan
 from yolo4.compare.study_files import MeasuredImages
 from yolo4.compare.verdict.conditions import conditions, with_conditions
@@ -44,7 +44,7 @@ def summarize(plan: Plan, images: MeasuredImages, measured: Measured) -> Report:
     secondary = secondary_outcomes(measured, compared, plan.design, plan.shared.seed)
     return {
         "made": time.strftime("%Y-%m-%d %H:%M"),
-        "versions": _versions(),
+        "versions": library_versions(),
         "output": str(plan.study.folder),
         "data": _data(plan, images),
         "leaks": {
@@ -62,6 +62,7 @@ def summarize(plan: Plan, images: MeasuredImages, measured: Measured) -> Report:
             "reason": "; ".join(pairing.not_comparable.values()) or None,
             "fingerprints": pairing.fingerprints,
         },
+        "hardware": hardware(plan),
         "purpose": [*purpose(plan.arms, images.split), *changes_of(plan.declared)],
         "design": dataclasses.asdict(plan.design),
         "verdict": [contrast["sentence"] for contrast in contrasts],
@@ -104,11 +105,3 @@ def _data(plan: Plan, images: MeasuredImages) -> dict[str, Any]:
         "val_images": images.counts.get("val", 0),
         "objects": dict(zip(images.class_names, num_gt.tolist(), strict=True)),
     }
-
-
-def _versions() -> dict[str, str]:
-    backends = [name for name in ("tensorflow", "jax") if is_installed(name)]
-    modules = dict(zip(backends, backends, strict=True))
-    modules |= {"keras": "keras", "numpy": "numpy", "opencv": "cv2"}
-    versions = {name: module_version(module) for name, module in modules.items()}
-    return {"python": platform.python_version(), **versions}

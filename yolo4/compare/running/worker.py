@@ -9,6 +9,7 @@ from utils.annotations import FoundData, find_data
 from utils.files.lock import locked
 from yolo4.compare.arms import Arm
 from yolo4.compare.planning.folds import as_fold
+from yolo4.compare.running.machine import note_machine
 from yolo4.compare.study_files import (
     MeasuredImages,
     Study,
@@ -86,6 +87,7 @@ def _train(run: StudyRun, arm: Arm, config: Config, fold: MeasuredImages | None)
     from yolo4.train.state.progress import recover_progress
 
     def callbacks(setup: TrainingSetup) -> list[keras.callbacks.Callback]:
+        note_machine(run)
         analysis = LossAnalysisCallback(setup.run, setup.config, setup.val, setup.class_names)
         return [*([PerturbWeights(setup.run, config.seed)] if arm.is_control else []), analysis]
 
