@@ -1,5 +1,7 @@
 """The command behind `compare.py`."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ from yolo4.compare.options import CompareOptions
 from yolo4.compare.planning.declaration import changes_of
 from yolo4.compare.planning.purpose import purpose
 from yolo4.compare.running.carry_out import carry_out
+from yolo4.compare.running.jobs import Executor, InTurn
 from yolo4.compare.study import Plan, continue_or_start, open_study
 from yolo4.compare.study_files import MeasuredImages
 
@@ -26,7 +29,8 @@ def compare_losses(options: CompareOptions) -> dict[str, Any]:
     """Train every arm with every seed and compare them on test images.
 
     Each run is trained in a separate process. Runs that have finished are not repeated. With
-    `options.report_only`, nothing is trained. The program that calls this must guard its own start
+    `options.report_only`, nothing is trained. With `options.cluster`, a cluster does several runs
+    at once. The program that calls this must guard its own start
     with `if __name__ == "__main__"`.
 
     Returns:
@@ -39,6 +43,10 @@ def compare_losses(options: CompareOptions) -> dict[str, Any]:
     """
     if options.report_only is not None:
         return _write_outcome(_carried_out(open_study(options.report_only)))
+    if options.cluster:
+        from yolo4.compare.cluster.connect import require_ray
+
+        require_ray()
     otherwise = "name a folder that can be written with --output"
     with (
         locked(Path(options.output), otherwise=otherwise),
@@ -46,7 +54,21 @@ def compare_losses(options: CompareOptions) -> dict[str, Any]:
     ):
         plan = continue_or_start(options)
         print("", *_announcement(plan), sep="\n")
-        return _write_outcome(carry_out(plan))
+        with _executor(options, plan) as executor:
+            plan = carry_out(plan, executor)
+        return _write_outcome(plan)
+
+
+@contextmanager
+def _executor(options: CompareOptions, plan: Plan) -> Iterator[Executor]:
+    """Has the runs done: one after another, or by a cluster."""
+    if options.cluster is None:
+        yield InTurn()
+        return
+    from yolo4.compare.cluster.connect import cluster_executor
+
+    with cluster_executor(options, plan) as executor:
+        yield executor
 
 
 def _announcement(plan: Plan) -> list[str]:

@@ -76,6 +76,33 @@ class CompareOptions(Config):
     report_only: str | None = option(
         None, "write the report of this study again, without training", "comparison"
     )
+    cluster: str | None = option(
+        None,
+        "do several runs at once with Ray: auto (the cluster that this machine belongs to, or else "
+        "this machine alone) or the address of a cluster; None: one run after another",
+        "cluster",
+    )
+    run_gpus: float | None = option(
+        None,
+        "GPUs of each run, or a fraction of one; None: 1 if the cluster has GPUs, else 0",
+        "cluster",
+        0,
+        1024,
+    )
+    run_cpus: int | None = option(
+        None,
+        "processor cores and threads of each run; None: those of a machine, divided among the runs "
+        "that its GPUs allow",
+        "cluster",
+        1,
+        4096,
+    )
+    ship_data: bool = option(
+        False,
+        "send the data set and the other files that the settings name to each machine, once, as if "
+        "it had them at the same paths",
+        "cluster",
+    )
     preset: Preset = option("full", PRESET_HELP, "run")
     # The arm and the study set these for each run, so they are no flags here.
     confidence_loss: ConfidenceLoss = option("focal", "set by the arm", group=None)
@@ -92,6 +119,7 @@ class CompareOptions(Config):
                 f"{flag(unused[0])} cannot be given with --report-only: the study has its own "
                 "options"
             )
+        self._check_cluster()
         if not self.arms:
             raise UserError("--arms: a comparison needs at least two")
         if self.folds == 1:
@@ -101,6 +129,18 @@ class CompareOptions(Config):
         if list(self.looks) != sorted(set(self.looks)):
             looks = " ".join(map(str, self.looks))
             raise UserError(f"--looks {looks}: expected ascending numbers of seeds")
+
+    def _check_cluster(self) -> None:
+        alone = sorted(self.given & {"run_gpus", "run_cpus", "ship_data"})
+        if alone and self.cluster is None:
+            raise UserError(f"{flag(alone[0])} needs --cluster: without it, runs have no machines")
+        if self.run_gpus and self.run_gpus > 1 and self.run_gpus % 1:
+            raise UserError(f"--run-gpus {self.run_gpus:g}: above 1, expected a whole number")
+        if self.cluster and "://" in self.cluster:
+            raise UserError(
+                f"--cluster {self.cluster}: expected auto or host:port; begin the study on a "
+                "machine of the cluster"
+            )
 
     @property
     def design(self) -> Design:

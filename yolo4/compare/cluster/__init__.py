@@ -1,0 +1,1 @@
+"""Has the runs of a study done at once, on many machines, with Ray."""
