@@ -5,6 +5,8 @@ from tqdm import tqdm
 from yolo4.compare.running.jobs import Job
 from yolo4.train.state.progress import Progress
 
+_ROW = "{desc}: {percentage:3.0f}%|{bar}| epoch {n_fmt}/{total_fmt}{postfix}"
+
 
 class Rows:
     """In a terminal a row for each job that is being done; elsewhere a line for each epoch."""
@@ -17,7 +19,7 @@ class Rows:
         """Show how far a job is; its row appears with the first call."""
         bar = self._bars.get(job.name)
         if bar is None:
-            bar = tqdm(total=job.epochs, desc=job.name, unit="epoch", leave=False, disable=None)
+            bar = tqdm(total=job.epochs, desc=job.name, bar_format=_ROW, leave=False, disable=None)
             self._bars[job.name] = bar
         epoch = progress.epoch if progress else 0
         score = f"mAP {progress.best_map:.3f} " if progress and progress.best_map >= 0 else ""

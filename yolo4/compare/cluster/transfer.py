@@ -29,7 +29,9 @@ def pack(root: Path, patterns: Sequence[str], rewrite: Rewrite | None = None) ->
     """
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", strict_timestamps=False) as archive:
-        for path in sorted(_files(root, patterns), key=lambda path: (path.name != _STATE, path)):
+        for path in sorted(
+            set(_files(root, patterns)), key=lambda path: (path.name != _STATE, path)
+        ):
             name = path.relative_to(root).as_posix()
             with suppress(FileNotFoundError):  # the training has removed it
                 if rewrite and path.suffix in _TEXTS:

@@ -38,7 +38,7 @@ def test_in_a_terminal_each_job_has_a_row_until_it_ends(capsys, monkeypatch):
     view = Rows()
     for name, epoch in (("a", 1), ("b", 0), ("a", 2)):
         view.update(job(name), "north", Progress(epoch=epoch, best_map=0.5))
-    assert [(each.desc, each.n, each.pos) for each in made] == [("a", 2, 0), ("b", 0, -1)]
+    assert [(each.desc, each.n, each.pos) for each in made] == [("a", 2, 0), ("b", 0, 1)]
     view.remove(job("a"))
     view.close()
     assert made[0].disable

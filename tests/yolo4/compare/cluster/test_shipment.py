@@ -27,7 +27,7 @@ def folder(tmp_path, monkeypatch):
     folder, temporary = tmp_path / "here", tmp_path / "temporary"
     folder.mkdir()
     temporary.mkdir()
-    make_sample_data(folder / "data", train=3, val=2, test=2, size=64)
+    make_sample_data(folder / "data", train=3, val=2, test=2, size=96)
     (folder / "start.h5").write_bytes(b"weights")
     monkeypatch.chdir(folder)
     monkeypatch.setattr(shipments.tempfile, "tempdir", str(temporary))
