@@ -170,10 +170,10 @@ def _remote_function() -> Any:
         try:
             from yolo4.compare.cluster.task import do_job
 
-            arguments = pickle.loads(job)
+            site, work, shipment = pickle.loads(job)
         except ImportError as error:
             yield socket.gethostname(), str(error)
             return
-        yield from do_job(*arguments, files, pieces)
+        yield from do_job(site, work, shipment, files, pieces)
 
     return ray.remote(num_returns="streaming", max_retries=0)(do)

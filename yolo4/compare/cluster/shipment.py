@@ -59,10 +59,12 @@ class Shipment:
 
     def rewrite(self, name: str, content: bytes) -> bytes:
         """The content of a study's file, with the paths that a run uses."""
-        stored = json.loads(content) if name.endswith(".json") else None
+        if not name.endswith(".json"):
+            return content
+        stored: Any = json.loads(content)
         if name.endswith("/config.json"):
             stored |= self._paths(stored)
-        elif isinstance(stored, dict) and "images" in stored and "val" in stored:
+        elif isinstance(stored, dict) and {"images", "val"} <= stored.keys():
             for image in (*stored["images"], *stored["val"]):
                 image["image"] = self.moved(image["image"]) or image["image"]
         else:

@@ -51,7 +51,7 @@ class Report:
     files: bytes | None = None
     wants_files: bool = False
     ended: bool = False
-    error: Exception | None = None
+    error: BaseException | None = None
 
 
 def do_job(

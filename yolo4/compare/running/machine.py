@@ -77,4 +77,4 @@ def machines_of(run: StudyRun) -> list[Machine]:
         return []
     stored: list[dict[str, Any]] = read_json(run.machines_file)
     with files.reading(run.machines_file, "the machines of a run"):
-        return [Machine(**each | {"gpus": tuple(each["gpus"])}) for each in stored]
+        return [Machine(**{**each, "gpus": tuple(each["gpus"])}) for each in stored]

@@ -111,4 +111,5 @@ def test_files_of_the_study_name_the_paths_of_the_runs(tmp_path):
     config = Config(data=(str(tmp_path / "part"),))
     found = json.loads(sent.rewrite("runs/a/config.json", config.to_json().encode()))
     assert found == json.loads(config.to_json()) | {"data": ["shipped-1/0/data/part"]}
-    assert sent.rewrite("runs/a/history.csv", b"1,2") == b"1,2"
+    for name, other in (("runs/a/history.csv", b"1,2"), ("runs/a/diagnosis_epochs.json", b"[1]")):
+        assert sent.rewrite(name, other) == other
