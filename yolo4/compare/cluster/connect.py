@@ -68,7 +68,7 @@ def _connection(address: str) -> Iterator[Any]:
             f"--cluster {address}: no cluster of Ray can be used there: {reason}"
         ) from error
     try:
-        if is_main:  # Ray replaces the answer to SIGTERM
+        if is_main and before is not None:  # Ray replaces the answer to SIGTERM
             signal.signal(signal.SIGTERM, before)
         yield context
     finally:
