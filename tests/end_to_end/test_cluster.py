@@ -2,11 +2,14 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import psutil
@@ -92,7 +95,17 @@ def test_a_cluster_gives_the_numbers_of_one_machine(folder, cluster):
     assert report(folder, "shared")["hardware"]["sentences"] == []
 
 
-def test_data_is_sent_and_a_lost_machine_changes_nothing(folder, cluster):
+@pytest.fixture
+def received():
+    """Removes what a test has sent to this machine."""
+    root = Path(tempfile.gettempdir()) / f"yolov4-{os.getuid()}"
+    before = set(root.glob("*"))
+    yield
+    for folder in set(root.glob("*")) - before:
+        shutil.rmtree(folder)
+
+
+def test_data_is_sent_and_a_lost_machine_changes_nothing(folder, cluster, received):
     """What is sent is used: the folder of a run that trains with it is a temporary one."""
     lost = cluster.add_node(num_cpus=1, object_store_memory=200_000_000)
 

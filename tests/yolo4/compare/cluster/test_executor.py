@@ -19,6 +19,8 @@ from yolo4.compare.cluster.share import Share
 from yolo4.compare.cluster.site import ROOT, marked_site
 from yolo4.train.state.progress import load_progress
 
+pytestmark = pytest.mark.slow
+
 SHARE = Share(gpus=0.0, cpus=1, width=2)
 ENVIRONMENT = {"PYTHONPATH": str(ROOT)}
 
@@ -57,7 +59,7 @@ def notes(study, name):
 
 
 def test_two_jobs_at_once_and_chains_in_order(cluster, study, shares_files):
-    chains = [iter([job("a", seconds=1.0), job("c")]), iter([job("b", seconds=1.0)])]
+    chains = [iter([job("a", seconds=2.0), job("c")]), iter([job("b", seconds=2.0)])]
     ended, begun = carry_out(study, chains, shares_files)
     assert set(ended) == {"a", "b", "c"}
     assert not any(each.killed for each in ended.values())
@@ -89,14 +91,14 @@ def test_a_job_of_a_lost_machine_goes_on_from_its_last_epoch_elsewhere(
 
     thread = threading.Thread(target=lose)
     thread.start()
-    chains = [iter([job(name, epochs=12, seconds=1.0)]) for name in names]
+    chains = [iter([job(name, epochs=10, seconds=0.5)]) for name in names]
     ended, _ = carry_out(study, chains, shares_files)
     thread.join()
     assert set(ended) == set(names)
     starts = [notes(study, name)["begun"] for name in names]
     assert sorted(map(len, starts)) == [1, 1, 2], "one of the machines was lost"
     (moved,) = (each for each in starts if len(each) == 2)
-    assert 0 < moved[1][0] < 12
+    assert 0 < moved[1][0] < 10
     assert capsys.readouterr().out.count("it goes on elsewhere") == 1
 
 
