@@ -92,3 +92,25 @@ def select_detections(
     kept = nms(candidates, score, label, settings.nms_threshold, most, settings.nms)
     kept = kept[has_area[kept]][: settings.max_detections]
     return Detections(visible[kept], score[kept].astype(np.float32), label[kept].astype(np.int32))
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """The decoded output of a network for one image, before detections are selected.
+
+    Attributes:
+        boxes: `[N, 4]`, xyxy in input pixels.
+        confidence: `[N]`.
+        class_scores: `[N, C]`.
+        letterbox: how the image lies in the input.
+    """
+
+    boxes: np.ndarray
+    confidence: np.ndarray
+    class_scores: np.ndarray
+    letterbox: "Letterbox"
+
+    def select(self, settings: PostprocessSettings) -> Detections:
+        """The detections, boxes in pixels of the image, best score first."""
+        outputs = (self.boxes, self.confidence, self.class_scores)
+        return select_detections(*outputs, self.letterbox, settings)

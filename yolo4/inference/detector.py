@@ -9,7 +9,7 @@ from nets.networks import YOLOV4, NetworkSpec
 from utils.errors import UserError
 from utils.image import read_image
 from utils.letterbox import Letterbox
-from utils.postprocess import PREDICTION, PostprocessSettings, select_detections
+from utils.postprocess import PREDICTION, PostprocessSettings, Prediction
 from utils.records import Detections
 from utils.resize import Resize
 from yolo4.inference import Backend, Precision
@@ -149,16 +149,29 @@ class Detector:
             images: each uint8 `[H, W, 3]` RGB.
             heat: whether to compute the maps; they are None otherwise.
         """
+        results = {
+            number: (prediction.select(self.settings), self._heat_map(prediction) if heat else None)
+            for number, prediction in self._predictions(images)
+        }
+        return [results[number] for number in range(len(images))]
+
+    def predict(self, image: np.ndarray) -> Prediction:
+        """What the network outputs for one image, to select detections from more than once.
+
+        Args:
+            image: uint8 `[H, W, 3]` RGB.
+        """
+        ((_, prediction),) = self._predictions([image])
+        return prediction
+
+    def _predictions(self, images: Sequence[np.ndarray]) -> Iterator[tuple[int, Prediction]]:
+        """The number of each image and its prediction, those of one shape after another."""
         fits = [self._fit(image) for image in images]
-        results = {}
         for numbers in self._calls(fits):
             outputs = self.infer(self._stack([fits[n].draw(images[n]) for n in numbers]))
             self._check_class_count(outputs[2].shape[-1])
-            for number, boxes, confidence, scores in zip(numbers, *outputs, strict=False):
-                fit = fits[number]
-                detections = select_detections(boxes, confidence, scores, fit, self.settings)
-                results[number] = detections, self._heat_map(confidence, fit) if heat else None
-        return [results[number] for number in range(len(images))]
+            for number, *of_image in zip(numbers, *outputs, strict=False):
+                yield number, Prediction(*of_image, fits[number])
 
     def fit(self, source_size: tuple[int, int]) -> Letterbox:
         """Where an image of this width and height is in the network's input."""
@@ -180,8 +193,9 @@ class Detector:
         for numbers in by_shape.values():
             yield from in_batches(numbers, self.batch_size)
 
-    def _heat_map(self, confidence: np.ndarray, fit: Letterbox) -> HeatMap:
-        return HeatMap(confidence_grid(confidence, self.network.grids(fit.input_size)), fit)
+    def _heat_map(self, prediction: Prediction) -> HeatMap:
+        grids = self.network.grids(prediction.letterbox.input_size)
+        return HeatMap(confidence_grid(prediction.confidence, grids), prediction.letterbox)
 
     def _stack(self, pixels: list[np.ndarray]) -> np.ndarray:
         """The batch, padded with black images to one of the two sizes that are compiled."""

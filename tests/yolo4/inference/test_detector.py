@@ -56,6 +56,26 @@ def test_every_pair_of_box_and_class_that_reaches_the_threshold_is_a_candidate()
     )
 
 
+@pytest.mark.parametrize(
+    "changed", [{}, {"score_threshold": 0.5}, {"nms_threshold": 0.9}, {"max_detections": 1}]
+)
+def test_detections_at_any_settings_are_selected_from_one_prediction(changed):
+    infer = answer(
+        ((0, 0, 20, 20), 0.8, (0.9, 0.5, 0.1)),
+        ((0, 0, 20, 16), 0.7, (0.9, 0.1, 0.1)),
+        ((40, 40, 60, 60), 0.5, (0.5, 0.9, 0.6)),
+    )
+    settings = replace(PREDICTION, **changed)
+    prediction = Detector(infer, NAMES, SIZE).predict(image(48, 128))
+    assert len(infer.batches) == 1
+    found = prediction.select(settings)
+    assert len(infer.batches) == 1
+    expected = Detector(infer, NAMES, SIZE, settings).detect(image(48, 128))
+    assert len(expected) == {0: 4, 0.5: 1, 0.9: 5, 1: 1}[next(iter(changed.values()), 0)]
+    for part in ("boxes", "scores", "labels"):
+        np.testing.assert_array_equal(getattr(found, part), getattr(expected, part))
+
+
 def test_boxes_come_back_in_pixels_of_the_source_and_clipped_to_it():
     # A source of 48 x 128 fills 96 x 36 of the input: scale 0.75, 14 rows of padding above.
     infer = answer(
