@@ -6,6 +6,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import PIL
 import pytest
 from PIL import Image, ImageOps
 
@@ -38,7 +39,11 @@ def test_ordinary_formats(tmp_path: Path, picture, suffix):
     assert near(image, picture)
 
 
-@pytest.mark.parametrize("mode", ["L", "1", "LA", "RGBA", "P", "CMYK", "YCbCr"])
+# With Gradio comes an older Pillow, which does not read the YCbCr that it writes.
+YCBCR = pytest.param("YCbCr", marks=pytest.mark.skipif(PIL.__version__ < "13", reason="Pillow 12"))
+
+
+@pytest.mark.parametrize("mode", ["L", "1", "LA", "RGBA", "P", "CMYK", YCBCR])
 def test_modes_become_rgb(tmp_path, picture, mode):
     suffix = "tif" if mode in ("CMYK", "YCbCr") else "png"
     image = Image.fromarray(picture).convert(mode)
