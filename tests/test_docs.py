@@ -24,6 +24,7 @@ from yolo4.compare.options import compare_defaults
 from yolo4.config import Config
 from yolo4.convert.options import ConvertOptions
 from yolo4.data.options import DataOptions
+from yolo4.demo.options import DemoOptions
 from yolo4.evaluate.options import EvaluateOptions
 from yolo4.export.options import ExportOptions
 from yolo4.options import flag, from_mapping
@@ -47,6 +48,7 @@ OPTIONS = {
     "compare.py": compare_defaults(train.CONFIG | compare.CONFIG, []),
     "yolo4 data": DataOptions(),
     "yolo4 runs": RunsOptions(),
+    "yolo4 demo": DemoOptions(),
     "yolo4 convert": ConvertOptions(),
     "yolo4 export": ExportOptions(),
 }

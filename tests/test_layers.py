@@ -22,7 +22,7 @@ from tests.helpers.imports import (
 pytestmark = pytest.mark.quick
 
 SCRIPTS = sorted(path.stem for path in ROOT.glob("*.py"))
-COMMANDS = [*SCRIPTS, "yolo4 data", "yolo4 runs", "yolo4 convert", "yolo4 export"]
+COMMANDS = [*SCRIPTS, "yolo4 data", "yolo4 runs", "yolo4 demo", "yolo4 convert", "yolo4 export"]
 BACKENDS = {"tensorflow", "jax", "torch"}
 OURS = {*PACKAGES, *SCRIPTS, "tests", "benchmarks"}
 # Which of the project's packages and scripts each layer may import.
@@ -44,13 +44,14 @@ VERBS = {
     "convert": set(),
     "data": set(),
     "runs": set(),
+    "demo": {"predict"},
 }
 NOT_FOR_TRAINING = ("yolo4.inference", "yolo4.formats", "yolo4.export", "yolo4.evaluate")
 MOST_MODULES_OF_A_TRAINING = 141
 MOST_LOOSE_FILES = 12
 MOST_LOOSE_FILES_OF_YOLO4 = 9
 ANSWERS_WITHIN = 2.0  # seconds of processor time
-HEAVY = [*sorted(BACKENDS), "keras", "cv2", "PIL", "matplotlib"]
+HEAVY = [*sorted(BACKENDS), "keras", "cv2", "PIL", "matplotlib", "gradio"]
 WITHOUT_HEAVY = """
 import time
 try:

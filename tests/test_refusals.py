@@ -58,6 +58,8 @@ CASES = {
     "convert run": "run/best.weights.h5: ",
     "data --data none": "none: no such file or folder",
     "runs --folder none": "none: no such folder",
+    "demo --run none": "none: no such run folder",
+    "demo --run run without_weights": "without_weights: no weights yet",
     "export --run none": "none: no such run folder",
     "export --run without_weights": "without_weights: no weights yet",
     "export --run flipped": "flipped/best.weights.h5: damaged: its bytes are not those",
@@ -85,7 +87,7 @@ for case in cases:
     errors, wanted, start, status = io.StringIO(), [], time.process_time(), None
     with contextlib.redirect_stderr(errors), contextlib.redirect_stdout(io.StringIO()):
         try:
-            if name in ("convert", "export", "data", "runs"):
+            if name in ("convert", "export", "data", "runs", "demo"):
                 sys.argv = ["yolo4", name, *rest]
                 runpy.run_module("yolo4", run_name="__main__")
             else:

@@ -8,6 +8,7 @@ import sys
 from yolo4.cli import refuse, run_command
 from yolo4.convert.options import ConvertOptions
 from yolo4.data.options import DataOptions
+from yolo4.demo.options import DemoOptions
 from yolo4.export.options import ExportOptions
 from yolo4.runs.options import RunsOptions
 
@@ -20,6 +21,7 @@ COMMANDS = {
     "python compare.py": "compare confidence losses on your data",
     f"{PROGRAM} data": "show what is in your data, as a page",
     f"{PROGRAM} runs": "list the runs with their scores and states",
+    f"{PROGRAM} demo": "find objects on a page in the browser, with runs side by side",
     f"{PROGRAM} convert": "make a run of Darknet's or Keras 2's weights",
     f"{PROGRAM} export": "write the network of a run for other programs",
 }
@@ -35,6 +37,13 @@ RUNS = """List the runs, one per line: data, network, loss, epochs, mAP, time an
 
 For example `python -m yolo4 runs --sort val`. A run is running, finished, failed,
 converted (its weights were not trained here), can be resumed, or is unreadable.
+"""
+
+DEMO = """Serve a page to try runs on: upload an image, take one with the camera, or upload a video.
+
+For example `python -m yolo4 demo --run logs/focal logs/bce`. All runs see the same image, side by
+side. Only this machine can open the page, unless --host says otherwise; nothing is sent elsewhere.
+It needs Gradio: `pip install -r requirements-demo.txt`.
 """
 
 CONVERT = """Make a run folder of Darknet's or Keras 2's weights. All other commands take it like a
@@ -55,6 +64,7 @@ an image with the format's own runtime, and is kept if it agrees with Keras.
 _WITHOUT_SCRIPT = {
     "data": ("yolo4.data.command:show_data", DataOptions, DATA),
     "runs": ("yolo4.runs.command:list_runs", RunsOptions, RUNS),
+    "demo": ("yolo4.demo.command:demo", DemoOptions, DEMO),
     "convert": ("yolo4.convert.command:convert", ConvertOptions, CONVERT),
     "export": ("yolo4.export.command:export", ExportOptions, EXPORT),
 }

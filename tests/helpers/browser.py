@@ -29,7 +29,7 @@ _PICTURES = "[...document.images].every(image => image.complete && image.natural
 
 
 @contextmanager
-def started_browser() -> Iterator:
+def started_browser(*more_arguments: str) -> Iterator:
     """Chromium; the test is skipped if there is none."""
     program = shutil.which("chromium") or shutil.which("chromium-browser")
     if program is None:
@@ -42,7 +42,9 @@ def started_browser() -> Iterator:
     # Root in a container lacks the rights that the sandbox needs; the page is ours.
     arguments = ["--no-sandbox"] if os.name == "posix" and os.geteuid() == 0 else []
     with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=program, args=arguments)
+        opened = playwright.chromium.launch(
+            executable_path=program, args=[*arguments, *more_arguments]
+        )
         yield opened
         opened.close()
 

@@ -74,7 +74,7 @@ def test_an_unknown_command_is_one_line_with_the_known_ones():
     assert all(command in line for command in COMMANDS)
 
 
-@pytest.mark.parametrize("command", ["data", "runs", "convert", "export"])
+@pytest.mark.parametrize("command", ["data", "runs", "demo", "convert", "export"])
 def test_the_help_of_a_command_names_how_it_is_called(command):
     done = call("yolo4", command, "--help")
     assert done.returncode == 0

@@ -9,8 +9,12 @@ from typing import Any
 from utils.errors import UserError
 
 
-def library(name: str) -> ModuleType:
-    """Import a library that only some exports and backends need.
+def library(name: str, requirements: str = "requirements-export.txt") -> ModuleType:
+    """Import a library that only some commands, exports and backends need.
+
+    Args:
+        name: the module.
+        requirements: the file that installs it.
 
     Raises:
         UserError: it is not installed or cannot be imported.
@@ -22,9 +26,7 @@ def library(name: str) -> ModuleType:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         package = (error.name or name).partition(".")[0].replace("_", "-")
-        raise UserError(
-            f"{package} is not installed: pip install -r requirements-export.txt"
-        ) from None
+        raise UserError(f"{package} is not installed: pip install -r {requirements}") from None
     except ImportError as error:
         raise UserError(f"{name} is installed, but cannot be imported: {error}") from None
 
