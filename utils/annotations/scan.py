@@ -4,11 +4,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 
-from tqdm import tqdm
-
 from utils.annotations.check import CheckedEntry, check_box, check_entry, scale
 from utils.annotations.raw import Entry, Finding, Problem
 from utils.annotations.scan_cache import ScanCache
+from utils.progress import progress_bar
 
 
 def check_all(
@@ -25,7 +24,7 @@ def check_all(
 
 
 def _check(entries: list[Entry], cache: ScanCache, progress: bool) -> dict[Entry, CheckedEntry]:
-    bar = tqdm(total=len(entries), desc="checking images", unit="image", disable=not progress)
+    bar = progress_bar(total=len(entries), desc="checking images", unit="image", shown=progress)
     # Only decoding images runs in parallel; if all are cached, threads only slow each other down.
     decodes = not all(cache.has(entry.image) for entry in entries)
     pool = ThreadPoolExecutor(None if decodes else 1)

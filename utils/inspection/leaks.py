@@ -15,9 +15,9 @@ from pathlib import Path
 import imagehash
 import numpy as np
 from PIL import Image
-from tqdm import tqdm
 
 from utils.image import ImageError, read_image
+from utils.progress import progress_bar
 from utils.records import Record
 
 _SIDE = 16
@@ -152,7 +152,7 @@ def hash_splits(splits: Mapping[str, Sequence[Record]], progress: bool) -> dict[
     hashed = {}
     with (
         ThreadPoolExecutor(os.cpu_count()) as pool,
-        tqdm(total=total, desc="comparing images", unit="image", disable=not progress) as bar,
+        progress_bar(total=total, desc="comparing images", unit="image", shown=progress) as bar,
     ):
         for split, records in splits.items():
             images = [record.image for record in records]

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from utils.annotations import load_dataset
 from utils.errors import UserError
@@ -15,6 +14,7 @@ from utils.files.writing import write_atomically
 from utils.letterbox import Letterbox
 from utils.metrics.summary import evaluate
 from utils.postprocess import EVALUATION, select_detections
+from utils.progress import progress_bar
 from utils.records import Detections, Record
 from utils.training_data.validation_set import ValidationSet
 from yolo4.formats.format import Runtime
@@ -122,7 +122,7 @@ def _measure(run: Run, records: Sequence[Record], paths: tuple[Path, Path]) -> I
     config = run.config()
     images = ValidationSet(records, config.input_shape, config.resize)
     detections: tuple[list[Detections], list[Detections]] = [], []
-    for number in tqdm(range(len(records)), desc="measuring int8", unit="image"):
+    for number in progress_bar(range(len(records)), desc="measuring int8", unit="image"):
         sample, fit = images.sample(number)
         for runtime, found in zip(runtimes, detections, strict=True):
             found.append(_detect(runtime, sample.image, fit))

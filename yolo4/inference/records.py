@@ -3,10 +3,10 @@
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from tqdm import tqdm
 
 from utils.errors import UserError
 from utils.image import read_image
+from utils.progress import progress_bar
 from utils.records import Detections, Record
 from yolo4.inference.pipeline import in_batches, overlapped
 
@@ -43,7 +43,7 @@ def detect_records(
         order.sort(key=lambda number: shape(records[number]))
     found: list[Detections] = []
     images = overlapped(lambda number: read_image(records[number].image), order, 2, 2 * batch_size)
-    with tqdm(total=len(records), desc="detecting", unit="image", disable=not progress) as bar:
+    with progress_bar(total=len(records), desc="detecting", unit="image", shown=progress) as bar:
         batches = in_batches(images, batch_size)
         if parallel == 1:
             results = map(detect, batches)

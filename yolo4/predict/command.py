@@ -10,6 +10,7 @@ from tqdm import tqdm
 from utils.errors import UserError
 from utils.files.lock import output_folder
 from utils.files.writing import remove_leftovers
+from utils.progress import progress_bar
 from utils.records import Detections
 from yolo4.inference.detector import Detector
 from yolo4.inference.heatmap import HeatMap
@@ -81,7 +82,7 @@ def predict_with(detector: Detector, sources: Sequence[Source], options: Predict
     pace = Pace()
     with (
         finish_on_interrupt() as stop,
-        tqdm(desc="predict", unit=" images", total=len(sources)) as bar,
+        progress_bar(desc="predict", unit=" images", total=len(sources)) as bar,
         open_recorder(detector.class_names, options, stop) as recorder,
     ):
         _run(detector, sources, recorder, pace, bar)

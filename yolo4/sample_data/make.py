@@ -8,12 +8,12 @@ from xml.etree import ElementTree
 
 import cv2
 import numpy as np
-from tqdm import tqdm
 
 from utils.errors import FileError, UserError
 from utils.files.lock import locked
 from utils.files.reading import read_json
 from utils.files.writing import MODEL_DATA, temporary_folder
+from utils.progress import progress_bar
 from yolo4.sample_data.scene import SceneObject, draw_scene
 
 SAMPLE_DATA = MODEL_DATA / "sample"
@@ -111,7 +111,8 @@ def _write_set(folder: Path, counts: dict[str, int], size: int, seed: int) -> No
 
     jobs = [(split, index) for split in _SPLITS for index in range(counts[split])]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        list(tqdm(pool.map(draw, jobs), "drawing sample data", len(jobs), leave=False))
+        drawn = pool.map(draw, jobs)
+        list(progress_bar(drawn, "drawing sample data", len(jobs), leave=False))
     for split, count in counts.items():
         lines = "".join(f"{_name(split, index)}\n" for index in range(count))
         (folder / "ImageSets" / "Main" / f"{split}.txt").write_text(lines, encoding="utf-8")

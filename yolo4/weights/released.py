@@ -12,6 +12,7 @@ from nets.networks.spec import Release
 from utils.errors import UserError
 from utils.files.lock import locked
 from utils.files.writing import MODEL_DATA
+from utils.progress import progress_bar
 
 _TIMEOUT = 60  # seconds without data
 _WAIT = 3600.0  # seconds, while another process downloads
@@ -76,7 +77,8 @@ def sha256_of(path: Path) -> str:
 def _download(release: Release, partial: Path, by_hand: str) -> None:
     """Fetch what is missing; after a broken connection, retry as long as each try brings data."""
     have = _size(partial)
-    with tqdm(
+    print(f"downloading {release.url}")
+    with progress_bar(
         desc=release.file, total=release.size, initial=have, unit="B", unit_scale=True
     ) as bar:
         while have < release.size:

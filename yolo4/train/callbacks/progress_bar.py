@@ -3,8 +3,8 @@
 import time
 
 import keras
-from tqdm import tqdm
 
+from utils.progress import progress_bar
 from yolo4.train.batches import TrainingBatches
 from yolo4.train.callbacks import Logs
 from yolo4.train.state.progress import Progress
@@ -24,7 +24,7 @@ class ProgressBar(keras.callbacks.Callback):
         self.epochs = epochs
         self.batches = batches
         self.progress = progress
-        self.bar = tqdm(disable=True)
+        self.bar = progress_bar(shown=False)
 
     def close(self) -> None:
         """Remove the bar from the screen, even in the middle of an epoch."""
@@ -35,13 +35,12 @@ class ProgressBar(keras.callbacks.Callback):
         self.start = time.perf_counter() - self.progress.seconds
         size, done = self.batches.batch_size, self.batches.first_step
         self.images = (done + self.params["steps"]) * size
-        self.bar = tqdm(
+        self.bar = progress_bar(
             total=self.images,
             initial=done * size,
             desc=f"epoch {epoch + 1}/{self.epochs}",
             unit="image",
             leave=False,
-            disable=None,
         )
 
     def on_train_batch_begin(self, batch: int, logs: Logs = None) -> None:
