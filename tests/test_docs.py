@@ -39,8 +39,13 @@ pytestmark = pytest.mark.quick
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CHAPTERS = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md")}
-PAGES = {"README.md": README, **CHAPTERS}
-MANUAL = "\n".join(PAGES.values())
+MANUAL = "\n".join([README, *CHAPTERS.values()])
+CHINESE = "README.zh-CN.md"  # tests/test_translation.py compares it with README.md
+PAGES = {
+    "README.md": README,
+    CHINESE: (ROOT / CHINESE).read_text(encoding="utf-8"),
+    **CHAPTERS,
+}
 OPTIONS = {
     "train.py": train_defaults(train.CONFIG, []),
     "predict.py": from_mapping(PredictOptions, predict.CONFIG, "CONFIG"),
@@ -165,7 +170,7 @@ def test_every_flag_exists(page):
 
 @pytest.mark.parametrize("page", sorted(PAGES))
 def test_every_file_of_the_project_exists(page):
-    folder = ROOT if page == "README.md" else ROOT / "docs"
+    folder = ROOT / "docs" if page in CHAPTERS else ROOT
     linked = [path for path, _ in links(PAGES[page]) if path]
     assert [path for path in linked if not (folder / path).exists()] == []
     named = re.findall(r"`((?:nets|utils|yolo4|tests|\.ci)/[\w./]*)`", PAGES[page])
