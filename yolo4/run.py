@@ -9,7 +9,7 @@ from nets.networks import NetworkSpec
 from utils.anchors import read_anchors
 from utils.errors import UserError
 from utils.files.intact import previous_path
-from utils.files.reading import read_utf8, refuse_pointer
+from utils.files.reading import read_json, read_utf8, reading, refuse_pointer
 from utils.metrics.calibration import ScoreChoice
 from utils.text import read_class_names
 from yolo4.config import Config
@@ -92,6 +92,11 @@ class Run:
         return previous_path(self.state_file)
 
     @property
+    def failure_file(self) -> Path:
+        """Why the training diverged, JSON."""
+        return self.folder / "failed.json"
+
+    @property
     def curves_picture(self) -> Path:
         """Plot of the losses and mAP over the epochs."""
         return self.folder / "curves.png"
@@ -115,6 +120,19 @@ class Run:
     def events_folder(self) -> Path:
         """TensorBoard events."""
         return self.folder / "tensorboard"
+
+    @property
+    def failure(self) -> str | None:
+        """Why the training diverged; None if it did not.
+
+        Raises:
+            UserError: the file is damaged.
+        """
+        file = self.failure_file
+        if not file.is_file():
+            return None
+        with reading(file, "an object with a reason"):
+            return str(read_json(file)["reason"])
 
     def weights(self) -> Path:
         """The best weights, or the last if validation mAP has not been measured yet.

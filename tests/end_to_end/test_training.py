@@ -14,6 +14,7 @@ from utils.errors import UserError
 from yolo4.build import build_model
 from yolo4.cli import parse
 from yolo4.config import Config
+from yolo4.runs.listing import describe_run
 from yolo4.sample_data.make import make_sample_data
 from yolo4.train import loop as training
 from yolo4.train.callbacks.finite import NonFiniteLossError
@@ -101,7 +102,11 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_good_weights(folder, settings
     config = Config(**{**settings, **options}, warmup_epochs=0.0, run_dir=str(folder / "diverged"))
     with pytest.raises(NonFiniteLossError, match=r"epoch 1, step \d.*--learning-rate"):
         training.train_model(config)
-    values = arrays(training.Run(folder / "diverged"))
+    run = training.Run(folder / "diverged")
+    row = describe_run(run)
+    assert (row["state"], row["epochs"]) == ("failed", 0)
+    assert "at epoch 1, step" in row["reason"]
+    values = arrays(run)
     assert all(np.isfinite(value).all() for value in values.values())
 
 

@@ -22,11 +22,6 @@ class StudyRun(Run):
     """A training run of a study, with its measurements."""
 
     @property
-    def failure_file(self) -> Path:
-        """Why the training ended without a result, JSON."""
-        return self.folder / "failed.json"
-
-    @property
     def detections_file(self) -> Path:
         """Detections of the best weights in the test images. It is written last."""
         return self.folder / "detections.npz"
@@ -45,14 +40,6 @@ class StudyRun(Run):
     def is_done(self) -> bool:
         """Whether training and measurement have finished."""
         return self.detections_file.is_file()
-
-    @property
-    def failure(self) -> str | None:
-        """Why the training diverged; None if it did not."""
-        return self._reason() if self.failure_file.is_file() else None
-
-    def _reason(self) -> str:
-        return str(read_object(self.failure_file, "reason")["reason"])
 
 
 @dataclasses.dataclass(frozen=True)

@@ -17,9 +17,6 @@ from yolo4.sample_data.make import SAMPLE_DATA
 
 Row = dict[str, Any]
 
-# The file of a comparison's run that diverged.
-FAILURE_FILE = "failed.json"
-
 _TIME = "%Y-%m-%d %H:%M:%S"
 _NUMBERS = ("started", "epochs", "val", "test", "time")
 
@@ -38,8 +35,8 @@ def find_runs(folder: Path) -> list[Run]:
 def describe_run(run: Run) -> Row:
     """A run's line: name, data, network, loss, epochs, mAP on val and test, time and state.
 
-    The time is that of the training steps in seconds; validation is left out. A run whose files
-    cannot be read has the state "unreadable" and the reason.
+    The time is that of the training steps in seconds; validation is left out. A run that diverged,
+    and one whose files cannot be read, with the state "unreadable", have a reason.
     """
     row: Row = {
         "name": run.folder.name,
@@ -59,7 +56,10 @@ def describe_run(run: Run) -> Row:
         }
         progress = _progress(run)
         row |= _course(run, progress.get("training_images"))
-        return row | {"state": _state(run, row, bool(progress.get("stopped_early")))}
+        row["state"] = _state(run, row, bool(progress.get("stopped_early")))
+        if row["state"] == "failed" and run.failure:
+            row["reason"] = f"{run.folder}: {run.failure}"
+        return row
     except UserError as error:
         return row | {"state": "unreadable", "reason": str(error)}
 
@@ -125,7 +125,7 @@ def _state(run: Run, row: Row, stopped_early: bool) -> str:
     """
     if is_locked(run.folder):
         return "running"
-    if (run.folder / FAILURE_FILE).is_file():
+    if run.failure_file.is_file():
         return "failed"
     if row["epochs"] >= row["of"] or stopped_early:
         return "finished"

@@ -106,6 +106,7 @@ def _resume(run: Run, callbacks: MakeCallbacks, found: FoundData | None) -> None
     with quiet_start():
         from yolo4.train.phases import continue_training
     print(f"resuming {folder} from {progress.position}; it has {config.epochs} epochs")
+    run.failure_file.unlink(missing_ok=True)
     continue_training(setup, progress, callbacks)
 
 

@@ -185,7 +185,7 @@ def _run_epochs(
     batches = TrainingBatches(maker, batch_size, progress.epoch, config.workers, progress.step)
     bar = ProgressBar(config.epochs, batches, progress)
     every = [
-        StopOnNonFinite(),
+        StopOnNonFinite(run),
         bar,
         SaveWithinEpoch(run, progress, batches, config.save_minutes),
         Validation(config, run, evaluator, progress),

@@ -21,7 +21,6 @@ from yolo4.compare.study import open_study
 from yolo4.compare.study_files import (
     MeasuredImages,
     load_detections,
-    read_object,
     save_detections,
     write_json,
 )
@@ -62,7 +61,7 @@ READERS = {
     "diagnosis.json": read_diagnosis,
     "diagnosis_epochs.json": lambda path: stored_epochs(Run(path.parent)),
     "history.csv": read_history,
-    "failed.json": lambda path: read_object(path, "reason"),
+    "failed.json": lambda path: Run(path.parent).failure,
     "state.npz": load_progress,
     "score_choice.json": ScoreChoice.load,
     "trial.json": Trial.load,

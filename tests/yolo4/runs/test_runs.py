@@ -9,11 +9,10 @@ import pytest
 from utils.errors import UserError
 from utils.files.lock import locked
 from yolo4.cli import parse
-from yolo4.compare.study_files import StudyRun
 from yolo4.config import Config
 from yolo4.run import Run
 from yolo4.runs.command import list_runs
-from yolo4.runs.listing import FAILURE_FILE, describe_run, find_runs, sort_rows
+from yolo4.runs.listing import describe_run, find_runs, sort_rows
 from yolo4.runs.options import RunsOptions
 from yolo4.sample_data.make import SAMPLE_DATA
 
@@ -91,11 +90,14 @@ def test_a_run_is_running_while_its_lock_is_held(make_run):
     assert describe_run(run)["state"] == "can be resumed"
 
 
-def test_a_run_of_a_comparison_that_diverged_has_failed(make_run):
+def test_a_run_that_diverged_has_failed_with_its_reason(make_run, capsys):
     run = make_run("a", {}, HISTORY)
-    assert StudyRun(run.folder).failure_file.name == FAILURE_FILE
-    (run.folder / FAILURE_FILE).write_text('{"reason": "nan"}')
-    assert describe_run(run)["state"] == "failed"
+    run.failure_file.write_text('{"reason": "the box loss is nan at epoch 5"}')
+    row = describe_run(run)
+    assert (row["state"], row["epochs"]) == ("failed", 4)
+    assert row["reason"] == f"{run.folder}: the box loss is nan at epoch 5"
+    list_runs(RunsOptions(folder=str(run.folder.parent)))
+    assert capsys.readouterr().out.splitlines()[-1] == row["reason"]
 
 
 @pytest.mark.parametrize(
@@ -107,6 +109,7 @@ def test_a_run_of_a_comparison_that_diverged_has_failed(make_run):
         ("history.csv", "epoch\n1\n", "history.csv"),
         ("evaluation/test/metrics.json", "[]", "metrics.json"),
         ("state.npz", "damaged", "state.npz"),
+        ("failed.json", "{}", "failed.json"),
     ],
 )
 def test_a_damaged_file_is_named_and_the_other_runs_are_listed(
