@@ -7,7 +7,7 @@ A file is read again only if its size, its times of change, or the code that rea
 import json
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -114,7 +114,8 @@ class ScanCache:
         if self._current == self._previous:
             return
         try:
-            write_atomically(self._file, json.dumps({"code": _code(), "files": self._current}))
+            content = {"code": code_versions(_READERS), "files": self._current}
+            write_atomically(self._file, json.dumps(content))
             remove_leftovers(self._file.parent, shared=True)
         except OSError as error:
             print(f"the next start will read the data again: {self._file}: {error.strerror}")
@@ -139,7 +140,7 @@ class ScanCache:
         try:
             content = read_json(self._file)
             with reading(self._file, "a cache of scans"):
-                return dict(content["files"]) if content["code"] == _code() else {}
+                return dict(content["files"]) if content["code"] == code_versions(_READERS) else {}
         except FileError:
             return {}
 
@@ -193,8 +194,12 @@ def _object_from_json(
     return RawObject(category, corners, str(where), bool(difficult))
 
 
-def _code() -> list[str]:
-    """Versions of everything that reads files: the libraries, and hashes of the code."""
-    code = sorted(path for pattern in _READERS for path in _UTILS.glob(pattern))
+def code_versions(patterns: Iterable[str]) -> list[str]:
+    """Versions of what reads files: the libraries, and hashes of the code.
+
+    Args:
+        patterns: of the files in `utils` that hold the code.
+    """
+    code = sorted(path for pattern in patterns for path in _UTILS.glob(pattern))
     hashes = (blake2b(path.read_bytes(), digest_size=16).hexdigest() for path in code)
     return [simplejpeg.__version__, PIL.__version__, *hashes]

@@ -12,20 +12,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import imagehash
 import numpy as np
-from PIL import Image
-
-from utils.image import ImageError, read_image
+from utils.inspection.hash_cache import HashCache
+from utils.inspection.perceptual_hash import BITS, hash_file
 from utils.progress import progress_bar
 from utils.records import Record
 
-_SIDE = 16
-BITS = _SIDE * _SIDE
 # Of BCCD, 128 photos of COCO and the raccoon data set, re-encoded, scaled and brightened copies
 # differ in at most 22 bits, and pairs of different images in at least 88.
 MOST_BITS = 48
-_READ_SIDE = 128  # pixels; the hash is made of 64x64
+_FILES_AT_ONCE = 4096  # in the queue of the threads
 _ROWS_AT_ONCE = 2048
 _LISTED = 10
 _SPLITS = ("train", "val", "test")
@@ -50,18 +46,6 @@ class Leak:
     other_split: str
     other_image: str
     bits: int
-
-
-def perceptual_hash(pixels: np.ndarray) -> np.ndarray:
-    """The signs of an image's lowest spatial frequencies around their median (pHash).
-
-    Args:
-        pixels: uint8 `[H, W, 3]` RGB, of any size.
-
-    Returns:
-        bool `[BITS]`.
-    """
-    return imagehash.phash(Image.fromarray(pixels), hash_size=_SIDE).hash.ravel()
 
 
 def closest(hashes: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -148,32 +132,41 @@ def hash_splits(splits: Mapping[str, Sequence[Record]], progress: bool) -> dict[
     Returns:
         By split, the paths and bool `[N, BITS]`.
     """
-    total = sum(map(len, splits.values()))
-    hashed = {}
-    with (
-        ThreadPoolExecutor(os.cpu_count()) as pool,
-        progress_bar(total=total, desc="comparing images", unit="image", shown=progress) as bar,
-    ):
-        for split, records in splits.items():
-            images = [record.image for record in records]
-            hashes, is_read = np.zeros((len(images), BITS), bool), np.zeros(len(images), bool)
-            try:
-                for i, found in enumerate(pool.map(_hash_file, images)):
-                    if found is not None:
-                        hashes[i], is_read[i] = found, True
-                    bar.update()
-            except BaseException:
-                pool.shutdown(cancel_futures=True)
-                raise
-            hashed[split] = list(itertools.compress(images, is_read)), hashes[is_read]
+    cache, records = HashCache(), list(itertools.chain(*splits.values()))
+    digests = [record.digest for record in records]
+    hashes, is_read = cache.find(digests)
+    if not is_read.all():
+        _hash_files(records, hashes, is_read, progress)
+        kept = is_read & np.array([bool(digest) for digest in digests])
+        cache.keep(list(itertools.compress(digests, kept)), hashes[kept])
+    hashed, start = {}, 0
+    for split, of_split in splits.items():
+        rows = start + np.flatnonzero(is_read[start : start + len(of_split)])
+        hashed[split] = [records[row].image for row in rows], hashes[rows]
+        start += len(of_split)
     return hashed
 
 
-def _hash_file(image: Path) -> np.ndarray | None:
-    try:
-        return perceptual_hash(read_image(image, _READ_SIDE))
-    except ImageError:
-        return None
+def _hash_files(
+    records: Sequence[Record], hashes: np.ndarray, is_read: np.ndarray, progress: bool
+) -> None:
+    """Hash the images that have not been read; fills `hashes` and `is_read`."""
+    rows = np.flatnonzero(~is_read)
+    with (
+        ThreadPoolExecutor(os.cpu_count()) as pool,
+        progress_bar(total=len(rows), desc="comparing images", unit="image", shown=progress) as bar,
+    ):
+        try:
+            for start in range(0, len(rows), _FILES_AT_ONCE):
+                part = rows[start : start + _FILES_AT_ONCE]
+                found = pool.map(hash_file, [records[row].image for row in part])
+                for row, each in zip(part, found, strict=True):
+                    if each is not None:
+                        hashes[row], is_read[row] = each, True
+                    bar.update()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
 
 
 def describe_leaks(leaks: Sequence[Leak], counts: Mapping[str, int]) -> list[str]:

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from utils.files.writing import write_atomically
-from utils.inspection.leaks import BITS, Leak
+from utils.inspection.leaks import Leak
 from utils.inspection.objects import Objects
+from utils.inspection.perceptual_hash import BITS
 from utils.page.html import clean, render_html
 from yolo4.data import figures
 from yolo4.data.summary import Summary

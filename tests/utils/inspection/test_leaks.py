@@ -8,16 +8,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from utils.inspection import leaks
+from utils.inspection.hash_cache import HashCache
 from utils.inspection.leaks import (
-    BITS,
     MOST_BITS,
     Leak,
     closest,
     describe_leaks,
     find_leaks,
     list_leaks,
-    perceptual_hash,
 )
+from utils.inspection.perceptual_hash import BITS, perceptual_hash
 from utils.records import Record
 from yolo4.sample_data.make import make_sample_data
 
@@ -72,13 +73,13 @@ def test_every_pair_of_splits_is_compared_and_the_most_similar_image_named(tmp_p
     good.write_bytes(encoded(original, 95))
     poor.write_bytes(COPIES["brightened"](original))
     splits = {"train": records([poor, *images[1:5]]), "val": records([images[0]])}
-    leaks = find_leaks(splits | {"test": records([good])}, progress=False)
-    assert [(leak.split, leak.other_split, leak.other_image) for leak in leaks] == [
+    found = find_leaks(splits | {"test": records([good])}, progress=False)
+    assert [(leak.split, leak.other_split, leak.other_image) for leak in found] == [
         ("val", "train", str(poor)),
         ("test", "train", str(poor)),
         ("test", "val", str(images[0])),
     ]  # fmt: skip
-    assert leaks[2].bits <= leaks[1].bits
+    assert found[2].bits <= found[1].bits
 
 
 def test_a_val_that_is_the_test_split_is_no_leak(images):
@@ -90,9 +91,43 @@ def test_a_val_that_is_the_test_split_is_no_leak(images):
 
 def test_an_image_that_is_gone_is_left_out(tmp_path, images):
     there = records(images[:2])
-    gone = dataclasses.replace(there[0], image=tmp_path / "gone.jpg", digest=b"x")
+    gone = dataclasses.replace(there[0], image=tmp_path / "gone.jpg", digest=b"another file")
     assert find_leaks({"train": there, "test": [gone]}, progress=False) == []
     assert find_leaks({"train": [gone], "test": there}, progress=False) == []
+
+
+def test_images_are_read_once_and_again_if_they_have_changed(tmp_path, images, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    read, hash_file = [], leaks.hash_file
+
+    def counted(image):
+        read.append(image)
+        return hash_file(image)
+
+    monkeypatch.setattr(leaks, "hash_file", counted)
+    changed = tmp_path / "changed.jpg"
+    changed.write_bytes(images[7].read_bytes())
+
+    def found():
+        read.clear()
+        splits = {"train": records([*images[:5], changed]), "test": records(images[4:7])}
+        return [leak.image for leak in find_leaks(splits, progress=False)], sorted(read)
+
+    names, first = found()
+    assert names == [str(images[4])]
+    # The image that both have is known by its content only after the first time.
+    assert first == sorted([*images[:5], changed, *images[4:7]])
+    assert found() == (names, [])
+    changed.write_bytes(COPIES["brightened"](cv2.imread(str(images[6]))))
+    assert found() == ([str(images[4]), str(images[6])], [changed])
+
+
+def test_an_image_without_a_digest_is_read_every_time(tmp_path, images, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    unknown = [dataclasses.replace(each, digest=b"") for each in records(images[:2])]
+    for _ in range(2):
+        assert len(find_leaks({"train": unknown, "test": unknown}, progress=False)) == 2
+    assert HashCache().find([b""])[1].tolist() == [False]
 
 
 @pytest.mark.parametrize("splits", [{}, {"train": []}, {"test": []}])
@@ -135,9 +170,9 @@ def test_sentences_count_images_by_splits():
     def leak(split, name, other):
         return Leak(split, name, other, "t.jpg", 3)
 
-    leaks = [leak("test", "a.jpg", "train"), leak("test", "b.jpg", "train")]
-    leaks.append(leak("test", "a.jpg", "val"))
-    assert describe_leaks(leaks, {"train": 9, "val": 4, "test": 5}) == [
+    found = [leak("test", "a.jpg", "train"), leak("test", "b.jpg", "train")]
+    found.append(leak("test", "a.jpg", "val"))
+    assert describe_leaks(found, {"train": 9, "val": 4, "test": 5}) == [
         "2 of 5 images of test are nearly the same as an image of train",
         "1 of 5 images of test is nearly the same as an image of val",
     ]
@@ -145,8 +180,8 @@ def test_sentences_count_images_by_splits():
 
 
 def test_the_files_of_the_first_leaks_are_listed():
-    leaks = [Leak("val", f"{i}.jpg", "train", f"t{i}.jpg", i) for i in range(12)]
-    first, *others, last = list_leaks(leaks, {"val": 40})
+    found = [Leak("val", f"{i}.jpg", "train", f"t{i}.jpg", i) for i in range(12)]
+    first, *others, last = list_leaks(found, {"val": 40})
     assert first.endswith(
         "two splits: 12 of 40 images of val are nearly the same as an image of train"
     )
