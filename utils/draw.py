@@ -15,6 +15,7 @@ from matplotlib import font_manager, ft2font
 from PIL import Image, ImageDraw, ImageFont
 
 from utils.files.writing import MODEL_DATA, write_atomically
+from utils.records import Detections, Record
 
 if TYPE_CHECKING:  # drawing boxes starts sooner without them
     from matplotlib.axes import Axes
@@ -90,6 +91,32 @@ def draw_boxes(
     for caption, (x1, y1, x2, y2) in reversed(placed):
         drawn[y1:y2, x1:x2] = caption[: height - y1, : width - x1]
     return drawn
+
+
+def draw_truth_and_detections(
+    image: np.ndarray,
+    record: Record,
+    found: Detections,
+    class_names: Sequence[str],
+    threshold: float,
+) -> np.ndarray:
+    """Draw the annotated objects on the left and the detections on the right.
+
+    Args:
+        image: uint8 `[H, W, 3]` RGB, the record's image in any size.
+        record: the objects.
+        found: detections, boxes in pixels of the record's image.
+        class_names: names that the labels index.
+        threshold: lowest score of a detection that is drawn.
+
+    Returns:
+        uint8 `[H, 2 W, 3]` RGB.
+    """
+    scale, kept = image.shape[1] / record.size[0], found.scores >= threshold
+    boxes, labels = found.boxes[kept] * scale, found.labels[kept]
+    truth = draw_boxes(image, record.boxes * scale, record.labels, class_names)
+    detected = draw_boxes(image, boxes, labels, class_names, found.scores[kept])
+    return np.concatenate([truth, detected], axis=1)
 
 
 def _draw_outline(image: np.ndarray, box: Sequence[int], color: Color, line_width: int) -> None:

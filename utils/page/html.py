@@ -4,6 +4,7 @@ import base64
 import hashlib
 import math
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,19 +12,23 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 _HERE = Path(__file__).parent
+FRAMES_SCRIPT = _HERE / "frames.js"
 # Control characters and lone surrogates: paths may hold both, HTML and UTF-8 may not.
 _UNWRITABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _MISSING = "–"
 
 
-def render_html(template: Path, style: Path, own_script: Path | None = None, **values: Any) -> str:
+def render_html(
+    template: Path, style: Path, own_scripts: Sequence[Path] = (), **values: Any
+) -> str:
     """Render a page that needs no other file.
 
     Args:
         template: extends `page.html.jinja`; it can include templates of its folder and import
             `parts.html.jinja`.
         style: the page's style sheet, appended to `page.css`.
-        own_script: the page's script, appended to `page.js`.
+        own_scripts: the page's scripts, appended to `page.js`; `FRAMES_SCRIPT` draws the boxes of
+            images.
         **values: variables of the template; `contents` holds the id and the title of each section.
     """
     environment = Environment(
@@ -40,7 +45,7 @@ def render_html(template: Path, style: Path, own_script: Path | None = None, **v
         "words": lambda name: str(name).replace("_", " "),
         "csv_uri": _csv_uri,
     }
-    scripts = [_HERE / "page.js", *([own_script] if own_script else [])]
+    scripts = [_HERE / "page.js", *own_scripts]
     script = "".join(path.read_text(encoding="utf-8") for path in scripts)
     styles = [path.read_text(encoding="utf-8") for path in (_HERE / "page.css", style)]
     return environment.get_template(template.name).render(

@@ -57,7 +57,7 @@ def test_values_from_outside_are_cleaned():
 
 def test_the_policy_covers_the_pages_own_script(tmp_path, page):
     (tmp_path / "x.js").write_text("window.own = 1;")
-    text = page(name="x", value=0.5, own_script=tmp_path / "x.js")
+    text = page(name="x", value=0.5, own_scripts=[tmp_path / "x.js"])
     script = text[text.rindex("<script>") + len("<script>") : text.rindex("</script>")]
     assert script.endswith("window.own = 1;")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()

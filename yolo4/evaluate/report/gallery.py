@@ -9,12 +9,13 @@ from urllib.parse import quote
 
 import numpy as np
 
-from utils.draw import draw_boxes
+from utils.draw import draw_truth_and_detections
 from utils.files.writing import write_atomically
 from utils.image import ImageError, read_image
 from utils.metrics.errors.outcomes import Outcomes
 from utils.metrics.statistics.bootstrap import weighted_ap
 from utils.metrics.voc_map import match_voc
+from utils.page.frames import frame_boxes
 from utils.page.thumbnails import encode_jpeg, fit, jpeg_uri
 from yolo4.evaluate.report.evaluation import Evaluation
 
@@ -24,7 +25,6 @@ _MOST_IMAGES = 150
 _MOST_CHARACTERS = 16_000_000  # of all thumbnails, so that the page has about 20 MB at most
 _MOST_MEASURED = 400
 _AT_ONCE = 50
-_MOST_DETECTIONS = 100  # of an image
 _SIDE = 480  # pixels of a thumbnail
 _LARGEST_SIDE = 2048  # pixels of a copy
 
@@ -69,41 +69,14 @@ def _with_errors(count: int, outcomes: Outcomes, threshold: float) -> np.ndarray
 def make_gallery(evaluation: Evaluation, outcomes: Outcomes, threshold: float) -> list[Any]:
     """The entries of the gallery: for each costly image its boxes, without its picture.
 
-    An object is `[x1, y1, x2, y2, label, difficult, found, explained]`, a detection `[x1, y1, x2,
-    y2, label, score, kind, label of the object or -1]`, in pixels of the image.
+    The boxes are those of `utils.page.frames.frame_boxes`.
     """
     entries = find_costly(evaluation, outcomes, threshold)
     for entry in entries:
-        index = entry["index"]
-        record = evaluation.records[index]
-        objects = np.flatnonzero(outcomes.object_image == index).tolist()
-        first, end = np.searchsorted(outcomes.image, [index, index + 1])
-        rows = range(first, min(end, first + _MOST_DETECTIONS))
-        entry |= {
-            "name": record.image.name,
-            "size": list(record.size),
-            "objects": [_object(outcomes, i) for i in objects],
-            "detections": [_detection(outcomes, i) for i in rows],
-        }
+        record = evaluation.records[entry["index"]]
+        entry |= {"name": record.image.name, "size": list(record.size)}
+        entry |= frame_boxes(outcomes, entry["index"])
     return entries
-
-
-def _object(outcomes: Outcomes, i: int) -> list[Any]:
-    box = outcomes.object_boxes[i].round(1).tolist()
-    scores = [_score(scores[i]) for scores in (outcomes.found, outcomes.explained)]
-    return [*box, int(outcomes.object_label[i]), int(outcomes.difficult[i]), *scores]
-
-
-def _detection(outcomes: Outcomes, i: int) -> list[Any]:
-    of_object = outcomes.object[i]
-    other = int(outcomes.object_label[of_object]) if of_object >= 0 else -1
-    box = outcomes.boxes[i].round(1).tolist()
-    kind = str(outcomes.kind[i])
-    return [*box, int(outcomes.label[i]), float(outcomes.score[i]), kind, other]
-
-
-def _score(score: float) -> float | None:
-    return float(score) if np.isfinite(score) else None
 
 
 def add_pictures(
@@ -130,7 +103,8 @@ def add_pictures(
         if pixels is None:
             entry |= {"picture": None, "full_size": None}
             return
-        both = _truth_and_detections(pixels, evaluation, entry["index"], threshold)
+        found = evaluation.detections[entry["index"]]
+        both = draw_truth_and_detections(pixels, record, found, evaluation.class_names, threshold)
         write_atomically(copies / name, encode_jpeg(both), durable=False)
         entry["picture"] = jpeg_uri(fit(pixels, _SIDE)[0])
         entry["full_size"] = quote(f"{IMAGES}/{name}")
@@ -140,20 +114,6 @@ def add_pictures(
     sizes = np.cumsum([len(entry["picture"] or "") for entry in entries])
     for entry in entries[np.searchsorted(sizes, _MOST_CHARACTERS, side="right") :]:
         entry["picture"] = None
-
-
-def _truth_and_detections(
-    pixels: np.ndarray, evaluation: Evaluation, index: int, threshold: float
-) -> np.ndarray:
-    """The ground truth on the left, the detections on the right."""
-    record, found = evaluation.records[index], evaluation.detections[index]
-    scale, names = pixels.shape[1] / record.size[0], evaluation.class_names
-    kept = found.scores >= threshold
-    truth = draw_boxes(pixels, record.boxes * scale, record.labels, names)
-    detected = draw_boxes(
-        pixels, found.boxes[kept] * scale, found.labels[kept], names, found.scores[kept]
-    )
-    return np.concatenate([truth, detected], axis=1)
 
 
 def _read(path: Path) -> np.ndarray | None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from utils.files.writing import write_atomically
 from utils.metrics.errors.outcomes import find_outcomes
-from utils.page.html import clean, render_html
+from utils.page.html import FRAMES_SCRIPT, clean, render_html
 from yolo4.evaluate.report import figures
 from yolo4.evaluate.report.against import compare
 from yolo4.evaluate.report.evaluation import Evaluation
@@ -53,7 +53,7 @@ def write_report(evaluation: Evaluation, folder: Path, other: Evaluation | None 
     html = render_html(
         _HERE / "report.html.jinja",
         _HERE / "report.css",
-        _HERE / "report.js",
+        [FRAMES_SCRIPT, _HERE / "report.js"],
         contents=[*_CONTENTS, *([("against", "Side by side")] if other else [])],
         report=summary,
         live=summary["live"] | {"found": found, "gallery": boxes},
