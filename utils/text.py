@@ -49,6 +49,13 @@ def read_class_names(path: str | Path, read: Callable[[Path], str] = read_text) 
     return names
 
 
+def duration(seconds: float) -> str:
+    """A time in words: "1 h 05 min" or "4 min 09 s"."""
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {seconds:02} s"
+
+
 def encoding_note(path: str | Path, names: Sequence[str]) -> str | None:
     """A sentence that shows the names in a file whose encoding is a guess; None for any other."""
     encoding = guessed_encoding(read_bytes(path))

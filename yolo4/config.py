@@ -295,6 +295,19 @@ class Config:
         multiple = self.network_spec.input_multiple
         return sizes_between(self.input_shape, *self.multi_scale, multiple)
 
+    @property
+    def data_name(self) -> str:
+        """The names of the data set's folders and files, for lists of runs."""
+        return " + ".join(Path(path).absolute().name for path in self.data)
+
+    @property
+    def network_name(self) -> str:
+        """The network, its scaling and its input, for lists of runs: "yolov4 0.25/0.33 at 416"."""
+        height, width = self.input_shape
+        scaled = f" {self.width:g}/{self.depth:g}" if (self.width, self.depth) != (1, 1) else ""
+        size = f"{width}" if height == width else f"{width}x{height}"
+        return f"{self.network}{scaled} at {size}"
+
     def settings(self) -> "Config":
         """The settings alone, without the other options of a command."""
         return Config(**{f.name: getattr(self, f.name) for f in dataclasses.fields(Config)})

@@ -6,7 +6,13 @@ import pytest
 from tests.helpers.annotation_files import load, write_image
 from utils.errors import UserError
 from utils.metrics.pairs import rows_by_label
-from utils.text import chosen_class_names, encoding_note, read_class_names, require_names
+from utils.text import (
+    chosen_class_names,
+    duration,
+    encoding_note,
+    read_class_names,
+    require_names,
+)
 
 pytestmark = pytest.mark.quick
 
@@ -68,3 +74,11 @@ def test_rows_by_label():
     labels = np.array([2, 0, 2, 2, 0])
     assert [rows.tolist() for rows in rows_by_label(labels, 4)] == [[1, 4], [], [0, 2, 3], []]
     assert [rows.tolist() for rows in rows_by_label(np.zeros(0, int), 2)] == [[], []]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0.4, "0 min 00 s"), (59.6, "1 min 00 s"), (3599.4, "59 min 59 s"), (3600, "1 h 00 min")],
+)
+def test_a_time_in_words(seconds, words):
+    assert duration(seconds) == words

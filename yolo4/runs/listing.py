@@ -11,9 +11,7 @@ from utils.errors import UserError
 from utils.files.lock import is_locked
 from utils.files.reading import open_npz, read_json, reading
 from utils.metrics.history import best_epoch, read_history
-from yolo4.config import Config
 from yolo4.run import RUNS, Run
-from yolo4.sample_data.make import SAMPLE_DATA
 
 Row = dict[str, Any]
 
@@ -48,8 +46,8 @@ def describe_run(run: Run) -> Row:
     try:
         config = run.config()
         row |= {
-            "data": _data(config),
-            "network": _network(config),
+            "data": config.data_name,
+            "network": config.network_name,
             "loss": config.confidence_loss,
             "of": config.epochs,
             "test": _test_map(run),
@@ -69,19 +67,6 @@ def sort_rows(rows: list[Row], by: str) -> list[Row]:
     known = [row for row in rows if row[by] is not None]
     known.sort(key=lambda row: row[by], reverse=by in _NUMBERS)
     return [*known, *(row for row in rows if row[by] is None)]
-
-
-def _data(config: Config) -> str:
-    if list(config.data) == [str(SAMPLE_DATA)]:
-        return "sample"
-    return " + ".join(Path(path).absolute().name for path in config.data)
-
-
-def _network(config: Config) -> str:
-    height, width = config.input_shape
-    scaled = (config.width, config.depth) != (1, 1)
-    size = f"{width}" if height == width else f"{width}x{height}"
-    return f"{config.network}{f' {config.width:g}/{config.depth:g}' if scaled else ''} at {size}"
 
 
 def _course(run: Run, images: int | None) -> Row:

@@ -14,7 +14,6 @@ from yolo4.run import Run
 from yolo4.runs.command import list_runs
 from yolo4.runs.listing import describe_run, find_runs, sort_rows
 from yolo4.runs.options import RunsOptions
-from yolo4.sample_data.make import SAMPLE_DATA
 
 pytestmark = pytest.mark.quick
 
@@ -56,7 +55,7 @@ def test_a_finished_run_with_its_scores(make_run):
 
 
 def test_a_slim_network_and_the_sample_data_are_named(make_run):
-    run = make_run("a", data=(str(SAMPLE_DATA),), network="yolov4", width=0.25, depth=0.33)
+    run = make_run("a", data=("model_data/sample",), network="yolov4", width=0.25, depth=0.33)
     row = describe_run(run)
     assert (row["data"], row["network"]) == ("sample", "yolov4 0.25/0.33 at 416")
 
