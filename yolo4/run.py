@@ -102,6 +102,11 @@ class Run:
         return self.folder / "curves.png"
 
     @property
+    def progress_page(self) -> Path:
+        """The training at its last validation: curves, classes and images, HTML."""
+        return self.folder / "progress.html"
+
+    @property
     def batch_picture(self) -> Path:
         """The first augmented batch with its boxes."""
         return self.folder / "first_batch.png"

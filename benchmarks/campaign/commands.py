@@ -21,7 +21,7 @@ _STUDY += ["--arms", "bce", "focal"]
 
 # What depends on the time, by file or key.
 _TIMES = {"images_per_second", "waited_for_data", "minutes", "made"}
-_DRAWN_WITH_TIMES = {"curves.png", "report.html"}
+_DRAWN_WITH_TIMES = {"curves.png", "progress.html", "report.html"}
 # It may be one step older or younger.
 _NOT_COMPARED = {*_DRAWN_WITH_TIMES, "state.previous.npz"}
 _TENSORBOARD = "tensorboard"

@@ -6,6 +6,7 @@ import pytest
 
 from nets.yolov4 import YOLOv4
 from tests.end_to_end.tiny_training import Killed, arrays, train_until
+from tests.helpers.report_page import Page
 from yolo4.build import build_model, load_run_model
 from yolo4.config import Config
 from yolo4.train import loop as training
@@ -48,7 +49,13 @@ def assert_same_end(whole, run):
 def test_a_killed_run_resumes_as_if_it_had_never_stopped(folder, options, whole, monkeypatch):
     run, _ = train_until(options, folder / "killed", 2, monkeypatch)
     assert load_progress(run.state_file).epoch == 2
-    assert_same_end(whole, training.resume_run(run.folder))
+    resumed = training.resume_run(run.folder)
+    assert_same_end(whole, resumed)
+    page = Page(resumed.progress_page.read_text(encoding="utf-8")).text
+    assert "Finished ; resumed from the end of epoch 2." in page
+    stored_ap = [load_progress(each.state_file).class_ap for each in (whole, resumed)]
+    assert stored_ap[0] == stored_ap[1]
+    assert len(stored_ap[0]) == options["epochs"]
 
 
 def stored(path):

@@ -10,6 +10,7 @@ import pytest
 
 from tests.end_to_end.tiny_training import arrays, train_until
 from tests.helpers import darknet_reference
+from tests.helpers.report_page import Page
 from utils.errors import UserError
 from yolo4.build import build_model
 from yolo4.cli import parse
@@ -21,7 +22,7 @@ from yolo4.train.callbacks.finite import NonFiniteLossError
 from yolo4.train.callbacks.history import COLUMNS
 from yolo4.train.command import train
 from yolo4.train.options import train_defaults
-from yolo4.train.state.progress import Progress
+from yolo4.train.state.progress import Progress, load_progress
 
 
 def test_a_run_folder_has_all_that_is_promised(finished):
@@ -37,9 +38,23 @@ def test_a_run_folder_has_all_that_is_promised(finished):
         finished.detections_picture,
     ):
         assert file.stat().st_size > 0
-    assert list(finished.events_folder.rglob("events*"))
+    events = {path.parent.name for path in finished.events_folder.rglob("events*")}
+    assert events == {"train", "validation"}
     assert not list(finished.folder.glob(".*")), "a temporary file is left over"
     assert finished.class_names() == ("apple", "key", "ladybird", "leaf")
+
+
+def test_the_page_shows_the_finished_training(finished):
+    page = Page(finished.progress_page.read_text(encoding="utf-8"))
+    progress = load_progress(finished.state_file)
+    assert "Finished ." in page.text
+    assert "3 of 3" in page.text
+    assert "data: 6 training and 2 validation images · yolov4 0.05/0.1 at 64" in page.text
+    assert f"{100 * progress.history[-1]['map50']:.1f}" in page.text
+    assert all(name in page.text for name in finished.class_names())
+    assert [epoch for epoch, *_ in progress.class_ap] == [2, 3]
+    # Two validation images and the first batch.
+    assert len(page.tags("img")) == 3
 
 
 def test_history_has_a_row_per_epoch_and_terms_that_sum_to_the_loss(finished):

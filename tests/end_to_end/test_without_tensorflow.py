@@ -78,6 +78,8 @@ def test_a_network_is_trained_and_finds_objects(tmp_path, call):
     call(ROOT / "train.py", "--data", data, "--run-dir", run.folder, *_SETTINGS.split())
     assert run.config().ema is not None
     assert run.best_weights.is_file()
+    assert run.progress_page.is_file()
+    assert not run.events_folder.exists()
     assert float(run.history_file.read_text().splitlines()[1].split(",")[4]) > 0
     found = tmp_path / "found"
     printed = call(ROOT / "predict.py", data / "JPEGImages", "--run", run.folder, "--output", found)

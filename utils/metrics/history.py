@@ -74,6 +74,11 @@ def _best_row(scores: np.ndarray, losses: np.ndarray | None) -> int | None:
     return best
 
 
+def spans_far(values: np.ndarray) -> bool:
+    """Whether values need a logarithmic scale: a linear one would flatten all but the largest."""
+    return bool(len(values)) and 0 < 20 * values.min() < values.max()
+
+
 def plot_history(history: str | Path, path: str | Path) -> None:
     """Draw every column against the epoch as PNG, training and validation in one panel.
 
@@ -121,8 +126,7 @@ def _draw_term(axes: Axes, name: str, epochs: np.ndarray, columns: dict[str, np.
     if len(drawn) == 2:
         axes.legend(frameon=False, fontsize=9)
     together = np.concatenate(drawn) if drawn else np.zeros(1)
-    # On a linear scale, the first epochs would flatten the rest of a curve that falls this much.
-    if together.min() > 0 and together.max() > 20 * together.min():
+    if spans_far(together):
         axes.set_yscale("log")
 
 

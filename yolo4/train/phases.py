@@ -17,6 +17,7 @@ from yolo4.train.batches import TrainingBatches
 from yolo4.train.callbacks.finite import StopOnNonFinite
 from yolo4.train.callbacks.history import CheckpointAndHistory
 from yolo4.train.callbacks.progress_bar import ProgressBar
+from yolo4.train.callbacks.progress_page import ProgressPage
 from yolo4.train.callbacks.validation import Validation
 from yolo4.train.callbacks.within_epoch import SaveWithinEpoch
 from yolo4.train.data import training_set
@@ -72,6 +73,7 @@ def continue_training(
     """
     set_precision(setup.config)
     model = seeded_model(setup)
+    progress.resumed.append(progress.position)
     _train_phases(setup, model, progress, callbacks(setup), resumed=True)
 
 
@@ -184,13 +186,16 @@ def _run_epochs(
     config, run = setup.config, setup.run
     batches = TrainingBatches(maker, batch_size, progress.epoch, config.workers, progress.step)
     bar = ProgressBar(config.epochs, batches, progress)
+    validation = Validation(config, run, evaluator, progress)
+    history = CheckpointAndHistory(run, progress, config.epochs, config.eval_period)
     every = [
         StopOnNonFinite(run),
         bar,
         SaveWithinEpoch(run, progress, batches, config.save_minutes),
-        Validation(config, run, evaluator, progress),
+        validation,
         *callbacks,
-        CheckpointAndHistory(run, progress, config.epochs),
+        history,
+        ProgressPage(setup, validation, history),
     ]
     if keras.backend.backend() == "tensorflow":  # the callback writes its events with TensorFlow
         every.append(keras.callbacks.TensorBoard(run.events_folder, write_graph=False))

@@ -62,6 +62,17 @@ def save_detections(
     _save_grid(path, drawn)
 
 
+def spread_over_images(records: Sequence[Record], count: int) -> list[int]:
+    """Indices of at most so many images, spread evenly over those that have objects.
+
+    Equal records give equal indices. Without objects, they are spread over all.
+    """
+    with_objects = [i for i, record in enumerate(records) if not record.difficult.all()]
+    indices = with_objects or list(range(len(records)))
+    chosen = np.linspace(0, len(indices) - 1, min(count, len(indices))).round().astype(int)
+    return [indices[i] for i in chosen.tolist()]
+
+
 def _fit(image: np.ndarray) -> tuple[np.ndarray, float]:
     """Resize an image to a tile of the grid, so that labels stay legible; also return the scale."""
     scale = _TILE / max(image.shape[:2])

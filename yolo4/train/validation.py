@@ -1,6 +1,7 @@
 """Measures loss and mAP of a network in training on the validation images, in one pass."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -14,6 +15,20 @@ from utils.postprocess import EVALUATION, select_detections
 from utils.records import Detections, Record
 from utils.resize import Resize
 from utils.training_data.validation_set import ValidationSet
+
+
+class Measurement(NamedTuple):
+    """What a validation measures.
+
+    Attributes:
+        losses: the loss terms by name, and their sum as "loss".
+        voc: average precision.
+        detections: in each validation image.
+    """
+
+    losses: dict[str, float]
+    voc: VocResult
+    detections: list[Detections]
 
 
 class Evaluator:
@@ -40,12 +55,10 @@ class Evaluator:
         self.batch_size = batch_size
         self._images = ValidationSet(records, input_size, resize)
 
-    def measure(self, model: YOLOv4) -> tuple[dict[str, float], VocResult, list[Detections]]:
+    def measure(self, model: YOLOv4) -> Measurement:
         """Measure a network with its current weights.
 
-        Returns:
-            The loss terms by name and their sum as "loss", each the mean over the batches weighted
-            by their number of images; average precision; the detections in each image.
+        Each loss is the mean over the batches, weighted by their number of images.
         """
         criterion = model.required_criterion()
         totals: dict[str, float] = dict.fromkeys(TERMS, 0.0)
@@ -62,7 +75,7 @@ class Evaluator:
             detections += self._detections(criterion, logits, letterboxes)
         means = {name: total / len(self.records) for name, total in totals.items()}
         voc = evaluate_voc(detections, self.records, self.class_names)
-        return {"loss": sum(means.values()), **means}, voc, detections
+        return Measurement({"loss": sum(means.values()), **means}, voc, detections)
 
     def _detections(
         self, criterion: YOLOv4Loss, logits: Sequence[np.ndarray], letterboxes: Sequence[Letterbox]

@@ -1,5 +1,7 @@
 """Preview images of a training: the right boxes, drawn where the objects are."""
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
@@ -7,7 +9,7 @@ import pytest
 from utils.image import read_image
 from utils.records import Detections, Record
 from yolo4.train import previews
-from yolo4.train.previews import save_batch, save_detections
+from yolo4.train.previews import save_batch, save_detections, spread_over_images
 
 pytestmark = pytest.mark.quick
 
@@ -141,3 +143,17 @@ def test_an_old_picture_is_replaced(tmp_path):
     save_batch(path, gray(32, 32)[None], batch_of([]), NAMES)
     assert read_image(path).shape == (420, 420, 3)
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_images_are_spread_evenly_over_those_with_objects():
+    def records(has_objects):
+        return [
+            Record(Path("a.jpg"), (9, 9), np.zeros((n, 4)), np.zeros(n, int), np.zeros(n, bool))
+            for n in has_objects
+        ]
+
+    mixed = records([1, 0] * 9)
+    assert spread_over_images(mixed, 5) == [0, 4, 8, 12, 16]
+    assert spread_over_images(mixed, 99) == list(range(0, 18, 2))
+    assert spread_over_images(records([0] * 3), 2) == [0, 2]
+    assert spread_over_images(mixed[:1], 5) == [0]

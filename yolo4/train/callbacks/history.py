@@ -4,12 +4,14 @@ import csv
 import gc
 import io
 import time
+from collections import deque
 
 import keras
 
 from nets.losses import TERMS
 from utils.files.writing import write_atomically
 from utils.metrics.history import plot_history
+from utils.text import duration
 from yolo4.run import Run
 from yolo4.train.callbacks import Logs
 from yolo4.train.state.checkpoint import save_state
@@ -28,13 +30,22 @@ class CheckpointAndHistory(keras.callbacks.Callback):
         run: receives the files.
         progress: written with the state; updated.
         epochs: epochs of the whole training.
+        eval_period: one of so many epochs is measured.
     """
 
-    def __init__(self, run: Run, progress: Progress, epochs: int) -> None:
+    def __init__(self, run: Run, progress: Progress, epochs: int, eval_period: int) -> None:
         super().__init__()
         self.run = run
         self.progress = progress
         self.epochs = epochs
+        # Of a whole period, so that the share of validation is right.
+        self._seconds: deque[float] = deque(maxlen=eval_period)
+
+    @property
+    def seconds_left(self) -> float:
+        """The time that the epochs which are left take, at the pace of the last ones."""
+        pace = sum(self._seconds) / len(self._seconds)
+        return pace * (self.epochs - self.progress.epoch)
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         """Start the clock."""
@@ -49,6 +60,7 @@ class CheckpointAndHistory(keras.callbacks.Callback):
             plot_history(self.run.history_file, self.run.curves_picture)
             gc.collect()  # figures are reference cycles of megabytes each
         save_state(self.run.state_file, self.model, self.progress)
+        self._seconds.append(time.perf_counter() - self.start)
         print(self._line(logs))
 
     def _write_history(self) -> None:
@@ -61,7 +73,6 @@ class CheckpointAndHistory(keras.callbacks.Callback):
         write_atomically(self.run.history_file, text.getvalue())
 
     def _line(self, logs: dict[str, float]) -> str:
-        left = (time.perf_counter() - self.start) * (self.epochs - self.progress.epoch)
         shown = [f"{name} {logs[name]:.3f}" for name in ("loss", *TERMS)]
         if "map50" in logs:
             shown.append(f"val loss {logs['val_loss']:.3f}, mAP {logs['map50']:.3f}")
@@ -69,11 +80,5 @@ class CheckpointAndHistory(keras.callbacks.Callback):
         return (
             f"epoch {self.progress.epoch:{width}}/{self.epochs}: {', '.join(shown)} | "
             f"{logs['images_per_second']:.1f} images/s, "
-            f"waited {logs['waited_for_data']:.0%} for data, {_duration(left)} left"
+            f"waited {logs['waited_for_data']:.0%} for data, {duration(self.seconds_left)} left"
         )
-
-
-def _duration(seconds: float) -> str:
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {seconds:02} s"

@@ -1,6 +1,7 @@
 """Measures the network as it is trained, and saves the last and the best weights."""
 
 import keras
+import numpy as np
 
 from utils.metrics.calibration import ScoreChoice
 from yolo4.build import save_weights
@@ -10,7 +11,7 @@ from yolo4.train.callbacks import Logs
 from yolo4.train.optimizer.optimizers import averaged_weights
 from yolo4.train.previews import save_detections
 from yolo4.train.state.progress import Progress
-from yolo4.train.validation import Evaluator
+from yolo4.train.validation import Evaluator, Measurement
 
 
 class Validation(keras.callbacks.Callback):
@@ -22,7 +23,10 @@ class Validation(keras.callbacks.Callback):
         config: `eval_period`, `epochs`, `early_stopping` and `save_top_k` are used.
         run: receives the weights and the preview image.
         evaluator: measures on the validation images.
-        progress: best epochs so far; updated.
+        progress: best epochs so far, and the AP of each class; updated.
+
+    Attributes:
+        latest: what was measured after this epoch; None if it was not due.
     """
 
     def __init__(self, config: Config, run: Run, evaluator: Evaluator, progress: Progress) -> None:
@@ -31,6 +35,11 @@ class Validation(keras.callbacks.Callback):
         self.run = run
         self.evaluator = evaluator
         self.progress = progress
+        self.latest: Measurement | None = None
+
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
+        """Forget what was measured before."""
+        self.latest = None
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """Measure if it is due, and add the results to the logs."""
@@ -50,9 +59,12 @@ class Validation(keras.callbacks.Callback):
             self.model.stop_training = self.progress.stopped_early = True
 
     def _measure(self, done: int, logs: dict[str, float]) -> None:
-        losses, voc, detections = self.evaluator.measure(self.model)
+        self.latest = Measurement(*self.evaluator.measure(self.model))
+        losses, voc, detections = self.latest
         score, loss, progress = voc.map, losses["loss"], self.progress
         logs |= {f"val_{name}": value for name, value in losses.items()} | {"map50": score}
+        ap = [None if np.isnan(value) else round(value, 6) for value in voc.main.ap.tolist()]
+        progress.class_ap.append([done, *ap])
         if self.config.save_top_k > 1:
             self._keep_top(score, loss, done)
         # As long as the mAP is 0, the loss decides which weights are better.

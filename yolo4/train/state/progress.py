@@ -26,6 +26,9 @@ class Progress:
         top: mAP, loss and number of the epochs whose weights are kept, the best first.
         stopped_early: whether early stopping has ended the training.
         history: one row per epoch, by column name.
+        class_ap: one row per validation: the epoch, then the AP of each class on the validation
+            images, None without objects.
+        resumed: the positions from which the training was resumed.
         step: number of finished steps of the epoch after the finished ones.
         seconds: how long they took.
         waited: how many of these seconds they waited for data.
@@ -39,6 +42,8 @@ class Progress:
     top: list[tuple[float, float, int]] = dataclasses.field(default_factory=list)
     stopped_early: bool = False
     history: list[dict[str, float]] = dataclasses.field(default_factory=list)
+    class_ap: list[list[float | None]] = dataclasses.field(default_factory=list)
+    resumed: list[str] = dataclasses.field(default_factory=list)
     step: int = 0
     seconds: float = 0.0
     waited: float = 0.0

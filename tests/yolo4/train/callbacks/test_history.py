@@ -16,7 +16,7 @@ LOGS = LOSSES | {"images_per_second": 12.5, "waited_for_data": 0.034, "lr": 0.00
 class TestCheckpointAndHistory:
     @pytest.fixture
     def callback(self, run):
-        callback = CheckpointAndHistory(run, Progress(training_images=9), epochs=12)
+        callback = CheckpointAndHistory(run, Progress(training_images=9), epochs=12, eval_period=2)
         callback.set_model(network())
         return callback
 
@@ -51,7 +51,7 @@ class TestCheckpointAndHistory:
 
     def test_history_continues_after_a_resume(self, callback, run):
         self.end(callback, 0, dict(LOGS))
-        again = CheckpointAndHistory(run, load_progress(run.state_file), epochs=12)
+        again = CheckpointAndHistory(run, load_progress(run.state_file), 12, eval_period=1)
         again.set_model(callback.model)
         self.end(again, 1, dict(LOGS))
         assert [line.split(",")[0] for line in run.history_file.read_text().splitlines()] == [
@@ -68,6 +68,19 @@ class TestCheckpointAndHistory:
         with pytest.raises(OSError, match="disk full"):
             self.end(callback, 0, dict(LOGS))
         assert not run.state_file.exists()
+
+    def test_the_pace_is_that_of_the_last_whole_period(self, run, monkeypatch):
+        """Every second epoch is measured, which takes it 7 instead of 3 seconds."""
+        callback = CheckpointAndHistory(run, Progress(), epochs=10, eval_period=2)
+        callback.set_model(network())
+        times = [0, 90, 100, 103, 110, 117, 120, 123]
+        clock = SimpleNamespace(perf_counter=lambda: times.pop(0))
+        monkeypatch.setattr(history, "time", clock)
+        left = []
+        for epoch in range(4):
+            self.end(callback, epoch, dict(LOGS))
+            left.append(callback.seconds_left)
+        assert left == [9 * 90, 8 * (90 + 3) / 2, 7 * (3 + 7) / 2, 6 * (7 + 3) / 2]
 
     @pytest.mark.parametrize(("seconds", "left"), [(1.0, "0 min 11 s"), (600.0, "1 h 50 min")])
     def test_a_line_is_printed_with_the_terms_and_the_time_left(

@@ -76,6 +76,13 @@ class TestValidation:
         assert measured == {3, 6, 7}
         assert logs[6] == {f"val_{name}": value for name, value in LOSSES.items()} | {"map50": 0.5}
 
+    def test_the_ap_of_each_class_is_kept_with_its_epoch(self, run, record):
+        _, _, callback = validate(run, record, [0, 1, 2], eval_period=3, epochs=7)
+        assert callback.progress.class_ap == [[3, 0, 0], [6, 1, 0], [7, 1, 1]]
+        assert callback.latest.voc.map == 1
+        callback.on_epoch_begin(7)
+        assert callback.latest is None
+
     def test_best_weights_are_replaced_only_by_better_ones(self, run, record):
         _, best, callback = validate(run, record, [0, 1, 0, 1, 2], eval_period=1, epochs=5)
         assert best[1] is not None, "the first, even with an mAP of 0"

@@ -15,7 +15,8 @@ from yolo4.train.state.progress import Progress, load_progress, recover_progress
 
 def test_progress_comes_back(tmp_path):
     history = [{"epoch": 1, "loss": 0.1 + 0.2, "map50": float("nan")}, {"epoch": 2, "lr": 1e-9}]
-    progress = Progress(2, 205, 0.75, 1.5, 1, history=history)
+    progress = Progress(2, 205, 0.75, 1.5, 1, history=history, class_ap=[[2, 0.5, None]])
+    progress.resumed.append(progress.position)
     save_state(tmp_path / "state.npz", compiled(network()), progress)
     found = load_progress(tmp_path / "state.npz")
     assert np.isnan(found.history[0].pop("map50"))
