@@ -39,7 +39,7 @@ def test_a_run_folder_has_all_that_is_promised(finished):
     ):
         assert file.stat().st_size > 0
     events = {path.parent.name for path in finished.events_folder.rglob("events*")}
-    assert events == {"train", "validation"}
+    assert events == {"train", "validation", "detections"}
     assert not list(finished.folder.glob(".*")), "a temporary file is left over"
     assert finished.class_names() == ("apple", "key", "ladybird", "leaf")
 

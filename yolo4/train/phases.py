@@ -14,6 +14,7 @@ from utils.training_data.worker_processes import ProcessBatchMaker, batch_maker
 from yolo4.build import build_criterion, build_model, set_precision
 from yolo4.config import Config
 from yolo4.train.batches import TrainingBatches
+from yolo4.train.callbacks.events import DetectionEvents
 from yolo4.train.callbacks.finite import StopOnNonFinite
 from yolo4.train.callbacks.history import CheckpointAndHistory
 from yolo4.train.callbacks.progress_bar import ProgressBar
@@ -197,8 +198,9 @@ def _run_epochs(
         history,
         ProgressPage(setup, validation, history),
     ]
-    if keras.backend.backend() == "tensorflow":  # the callback writes its events with TensorFlow
+    if keras.backend.backend() == "tensorflow":  # both write their events with TensorFlow
         every.append(keras.callbacks.TensorBoard(run.events_folder, write_graph=False))
+        every.append(DetectionEvents(setup, validation))
     with contextlib.closing(bar), batches.original_errors():
         model.fit(
             batches,
