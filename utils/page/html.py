@@ -1,6 +1,7 @@
 """The HTML shell of a page: a single file with its style, its script and its data inline."""
 
 import base64
+import functools
 import hashlib
 import math
 import re
@@ -31,9 +32,24 @@ def render_html(
             images.
         **values: variables of the template; `contents` holds the id and the title of each section.
     """
+    scripts = [_HERE / "page.js", *own_scripts]
+    script = "".join(path.read_text(encoding="utf-8") for path in scripts)
+    styles = [path.read_text(encoding="utf-8") for path in (_HERE / "page.css", style)]
+    page = _environment(template.parent).get_template(template.name)
+    return page.render(
+        values,
+        style=Markup("".join(styles)),
+        script=Markup(script),
+        script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+    )
+
+
+@functools.cache
+def _environment(folder: Path) -> Environment:
+    """What the templates of a folder are rendered with; it keeps them compiled."""
     environment = Environment(
         autoescape=True,
-        loader=FileSystemLoader([template.parent, _HERE]),
+        loader=FileSystemLoader([folder, _HERE]),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -45,15 +61,7 @@ def render_html(
         "words": lambda name: str(name).replace("_", " "),
         "csv_uri": _csv_uri,
     }
-    scripts = [_HERE / "page.js", *own_scripts]
-    script = "".join(path.read_text(encoding="utf-8") for path in scripts)
-    styles = [path.read_text(encoding="utf-8") for path in (_HERE / "page.css", style)]
-    return environment.get_template(template.name).render(
-        values,
-        style=Markup("".join(styles)),
-        script=Markup(script),
-        script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-    )
+    return environment
 
 
 def clean(value: Any) -> Any:

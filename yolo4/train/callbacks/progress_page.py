@@ -1,6 +1,5 @@
 """Writes the page of a training after each validation."""
 
-import gc
 from datetime import datetime
 
 import keras
@@ -59,4 +58,3 @@ class ProgressPage(keras.callbacks.Callback):
             print(f"{run.progress_page}: not written: {type(error).__name__}: {one_line(error)}")
             return
         write_atomically(run.progress_page, html, durable=False)
-        gc.collect()  # figures are reference cycles
