@@ -1,6 +1,6 @@
 """Checks an image and its boxes: valid objects are kept, the others are fixed or skipped."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from utils.printable import brief
 
 # Tools round coordinates, so a box may reach this far outside the image without being reported.
 _ROUNDING_PIXELS = 0.5
+_PLAIN = 2**23
 _LARGEST = float(np.finfo(np.float32).max)  # boxes are stored in this type
 
 Corners = tuple[float, float, float, float]
@@ -74,6 +75,9 @@ def check_entry(entry: Entry, cache: ScanCache) -> CheckedEntry:
         objects = [scale(item, facts.size) for item in objects]
     valid = []
     for item in objects:
+        if _is_plain(item.corners, facts.size):
+            valid.append(item)
+            continue
         kept, box_findings = check_box(item, facts.size, entry)
         valid += kept
         findings += box_findings
@@ -94,7 +98,7 @@ def _resolve_size(
     size, orientation = facts.size, facts.orientation
     if orientation >= 5 and stated == (size[1], size[0]):
         rotated = [
-            replace(item, corners=rotate_corners(item.corners, orientation, stated))
+            item._replace(corners=rotate_corners(item.corners, orientation, stated))
             for item in objects
         ]
         return rotated, []
@@ -125,7 +129,7 @@ def scale(item: RawObject, size: tuple[int, int]) -> RawObject:
     """Convert the corners of an object from fractions of the image's size to pixels."""
     width, height = size
     x1, y1, x2, y2 = item.corners
-    return replace(item, corners=(x1 * width, y1 * height, x2 * width, y2 * height))
+    return item._replace(corners=(x1 * width, y1 * height, x2 * width, y2 * height))
 
 
 def check_box(
@@ -166,13 +170,26 @@ def check_box(
         report(Problem.PARTLY_OUTSIDE)
     if min(corners[2] - corners[0], corners[3] - corners[1]) < 1:
         report(Problem.BELOW_A_PIXEL)
-    return [item if corners == item.corners else replace(item, corners=corners)], findings
+    return [item if corners == item.corners else item._replace(corners=corners)], findings
+
+
+def _is_plain(corners: Corners, size: tuple[int, int]) -> bool:
+    """Whether nothing is wrong with a box, so that the slower `check_box` need not look at it.
+
+    It is inside the image, and a pixel wide and high, which float32 tells apart up to 2^23.
+    """
+    x1, y1, x2, y2 = corners
+    width, height = size
+    is_inside = x1 >= 0 and y1 >= 0 and x2 <= width <= _PLAIN and y2 <= height <= _PLAIN
+    return is_inside and x2 - x1 >= 1 and y2 - y1 >= 1
 
 
 def _without_repeats(
     objects: list[RawObject], entry: Entry
 ) -> tuple[list[RawObject], list[Finding]]:
     """Keep the first of several objects with the same class and box."""
+    if len({(item.category, item.corners) for item in objects}) == len(objects):
+        return objects, []
     first: dict[tuple, RawObject] = {}
     findings = []
     for item in objects:

@@ -61,8 +61,8 @@ class DataDigest:
         cls, classes: Sequence[str], anchors: str, splits: Mapping[str, Sequence[Record]]
     ) -> "DataDigest":
         """The digest of records that `load_dataset` has read."""
-        images = [record.image for items in splits.values() for record in items]
-        root = _common_folder(images)
+        folders = {record.image.parent for items in splits.values() for record in items}
+        root = _common_folder(folders)
         digests = {
             split: tuple(_digest_of(record, classes, root) for record in items)
             for split, items in splits.items()
@@ -107,10 +107,10 @@ def _text(value: Any) -> str:
     return value
 
 
-def _common_folder(images: Iterable[Path]) -> str:
-    """The folder that all images are below; empty on Windows if they are on several drives."""
+def _common_folder(folders: Iterable[Path]) -> str:
+    """The folder that all are below; empty on Windows if they are on several drives."""
     with suppress(ValueError):
-        return Path(os.path.commonpath([str(path.parent.absolute()) for path in images])).as_posix()
+        return Path(os.path.commonpath([str(path.absolute()) for path in folders])).as_posix()
     return ""
 
 

@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from itertools import takewhile
 from pathlib import Path
 
+from utils.annotations.raw import UNSPLIT
 from utils.annotations.split_names import split_of_file, split_of_folder
-from utils.files.folders import files_below
+from utils.files.folders import files_below, in_order
 from utils.image import is_image_name
 
 
@@ -28,7 +29,7 @@ class ImageIndex:
 
     def __init__(self, paths: Iterable[Path]) -> None:
         self._by_key: dict[str, list[Path]] = defaultdict(list)
-        self.paths = sorted(path for path in paths if is_image_name(path.name))
+        self.paths = in_order(path for path in paths if is_image_name(path.name))
         for path in self.paths:
             self._by_key[_key(path.name)].append(path)
             self._by_key[_key(path.stem)].append(path)
@@ -36,6 +37,8 @@ class ImageIndex:
     def find(self, name: str) -> list[Path]:
         """The images that have this name or stem, an exact match first."""
         matches = self._by_key.get(_key(name), [])
+        if len(matches) < 2:
+            return matches
         return sorted(matches, key=lambda path: name not in (path.name, path.stem))
 
 
@@ -51,8 +54,10 @@ def path_parts(name: str) -> list[str]:
 class ImagesBelow:
     """Finds images anywhere below a folder by paths that were written for another folder."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, files: Iterable[Path] | None = None) -> None:
+        """Look for images among `files`, or else among all below `root`."""
         self.root = root
+        self._files = files
         self._by_name: dict[str, list[Path]] | None = None
 
     def find(self, name: str, listed_in: Path, is_unique: bool) -> Path | None:
@@ -70,17 +75,16 @@ class ImagesBelow:
         """
         if not name:
             return None
-        exact = (folder / name for folder in (listed_in.parent, self.root, self.root / "images"))
+        folders = (listed_in.parent, self.root, self.root / "images")
+        exact = map(os.path.join, folders, [name] * len(folders))  # `Path` takes longer
         if path := next(filter(os.path.isfile, exact), None):
-            without_dots = Path(os.path.normpath(path))  # another file if a folder is a link
-            return without_dots if without_dots.is_file() else path
-        if self._by_name is None:
-            self._by_name = defaultdict(list)
-            for path in files_below(self.root):
-                if is_image_name(path.name):
-                    self._by_name[nfc(path.name)].append(path)
-        split = split_of_file(listed_in, self.root)
+            without_dots = os.path.normpath(path)  # another file if a folder is a link
+            return Path(next(filter(os.path.isfile, [without_dots, path])))
         parts = path_parts(name)
+        named = self._named(parts[-1])
+        if len(named) == 1 and (is_unique or len(parts) == 1):
+            return named[0]
+        split = split_of_file(listed_in, self.root) if named else UNSPLIT
 
         def matching_parts(path: Path) -> int:
             pairs = zip(reversed(path_parts(str(path))), reversed(parts), strict=False)
@@ -94,6 +98,14 @@ class ImagesBelow:
             return (-matching_parts(path), other_name, other_split, -common, path)
 
         required = 1 if is_unique or len(parts) == 1 else 2
-        named = self._by_name.get(parts[-1], [])
         candidates = [path for path in named if matching_parts(path) >= required]
         return min(candidates, key=rank, default=None)
+
+    def _named(self, name: str) -> list[Path]:
+        """The images with this file name."""
+        if self._by_name is None:
+            self._by_name = defaultdict(list)
+            for path in files_below(self.root) if self._files is None else self._files:
+                if is_image_name(path.name):
+                    self._by_name[nfc(path.name)].append(path)
+        return self._by_name.get(name, [])

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
+from typing import NamedTuple
 
 from utils.errors import UserError
 
@@ -73,8 +74,7 @@ class AnnotationError(UserError):
         self.finding = finding
 
 
-@dataclass(frozen=True)
-class RawObject:
+class RawObject(NamedTuple):
     """An object as its file states it.
 
     Attributes:
@@ -115,13 +115,14 @@ class Entry:
         image: the image file.
         file: the file that holds the annotation, for messages.
         read: reads the annotation; raises AnnotationError.
-        cacheable: whether the result of `read` depends on `file` alone.
+        cache_key: what the result of `read` depends on besides the content of `file`; None if it
+            is not to be cached.
     """
 
     image: Path
     file: Path
     read: Callable[[], Annotation]
-    cacheable: bool = False
+    cache_key: str | None = None
 
 
 @dataclass

@@ -25,16 +25,18 @@ def check_all(
 
 def _check(entries: list[Entry], cache: ScanCache, progress: bool) -> dict[Entry, CheckedEntry]:
     bar = progress_bar(total=len(entries), desc="checking images", unit="image", shown=progress)
-    # Only decoding images runs in parallel; if all are cached, threads only slow each other down.
+    # Only decoding images runs in parallel; if all are cached, threads would only take longer.
     decodes = not all(cache.has(entry.image) for entry in entries)
-    pool = ThreadPoolExecutor(None if decodes else 1)
+    check = partial(check_entry, cache=cache)
+    pool = ThreadPoolExecutor() if decodes else None
     results: dict[Entry, CheckedEntry] = {}
     try:
-        for result in pool.map(partial(check_entry, cache=cache), entries):
+        for result in pool.map(check, entries) if pool else map(check, entries):
             results[result.entry] = result
             bar.update()
     finally:
-        pool.shutdown(cancel_futures=True)
+        if pool:
+            pool.shutdown(cancel_futures=True)
         bar.close()
     return results
 

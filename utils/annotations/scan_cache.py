@@ -1,6 +1,6 @@
 """A cache of what scans of a data set read from its files.
 
-Decoding every image takes most of the time of a scan, and parsing every XML file most of the rest.
+Decoding every image takes most of the time of a scan, and parsing annotations most of the rest.
 A file is read again only if its size, its times of change, or the code that reads it has changed.
 """
 
@@ -13,15 +13,22 @@ from dataclasses import dataclass
 from functools import partial
 from hashlib import blake2b
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import PIL
 import simplejpeg
 
-from utils.annotations.raw import Annotation, Entry, Finding, Problem, RawObject
+from utils.annotations.packed import pack, unpack
+from utils.annotations.raw import Annotation, Entry
 from utils.errors import FileError
 from utils.files.folders import home_folder
-from utils.files.reading import read_json, reading
+from utils.files.reading import (
+    MOST_BYTES_OF_DATA_SET,
+    parse_json,
+    read_json,
+    read_utf8,
+    reading,
+)
 from utils.files.writing import remove_leftovers, write_atomically
 from utils.image import decode_image, exif_orientation, read_bytes, unused_bits
 
@@ -78,6 +85,7 @@ class ScanCache:
     def __init__(self, data: Sequence[Path]) -> None:
         paths = "\0".join(str(path.absolute()) for path in data)
         name = blake2b(os.fsencode(paths), digest_size=16).hexdigest()
+        self._folder = Path.cwd()
         self._file = cache_folder() / f"{name}.json"
         self._newest_cacheable = time.time_ns() - _MIN_AGE_NS
         self._previous = self._load()
@@ -85,7 +93,7 @@ class ScanCache:
 
     def has(self, image: Path) -> bool:
         """Whether an earlier scan has read the image and it has not changed since."""
-        cached = self._previous.get(str(image.absolute()))
+        cached = self._previous.get(self._path(image))
         return isinstance(cached, list) and cached[:1] == [_stamp(image)]
 
     def image_facts(self, image: Path) -> ImageFacts:
@@ -104,26 +112,29 @@ class ScanCache:
 
     def annotation(self, entry: Entry) -> Annotation:
         """Return `entry.read()`, from the cache if possible; thread-safe."""
-        if not entry.cacheable:
+        if entry.cache_key is None:
             return entry.read()
-        parse = partial(_from_json, entry.file)
-        return self._get(entry.file, lambda: _to_json(entry.read()), parse)
+        parse = partial(unpack, entry.file)
+        return self._get(entry.file, lambda: pack(entry.read()), parse, entry.cache_key)
 
     def save(self) -> None:
         """Write what this scan read, and drop files that it did not use."""
         if self._current == self._previous:
             return
-        try:
-            content = {"code": code_versions(_READERS), "files": self._current}
-            write_atomically(self._file, json.dumps(content))
-            remove_leftovers(self._file.parent, shared=True)
-        except OSError as error:
-            print(f"the next start will read the data again: {self._file}: {error.strerror}")
+        _write(self._file, json.dumps({"code": code_versions(_READERS), "files": self._current}))
 
-    def _get(self, file: Path, read: Callable[[], list], parse: Callable[[list], _T]) -> _T:
-        path, stamp = str(file.absolute()), _stamp(file)
+    def _path(self, file: Path) -> str:
+        """The absolute path; `Path.absolute` asks for the folder each time."""
+        return str(file) if file.is_absolute() else f"{self._folder}{os.sep}{file}"
+
+    def _get(
+        self, file: Path, read: Callable[[], list], parse: Callable[[list], _T], key: str = ""
+    ) -> _T:
+        path, stamp = self._path(file), _stamp(file)
         if stamp is None:
-            return parse(read())  # raises the error that says why
+            return parse(read())  # of a missing file; mostly an error that says so
+        is_settled = max(stamp[1:]) < self._newest_cacheable
+        stamp += [key] if key else []
         content = result = None
         cached = self._previous.get(path)
         if isinstance(cached, list) and len(cached) == 2 and cached[0] == stamp:
@@ -132,7 +143,7 @@ class ScanCache:
         if result is None:
             content = read()
             result = parse(content)
-        if max(stamp[1:]) < self._newest_cacheable:
+        if is_settled:
             self._current[path] = [stamp, content]
         return result
 
@@ -145,7 +156,42 @@ class ScanCache:
             return {}
 
 
-def _stamp(file: Path) -> list[int] | None:
+def cached_content(file: Path, read: Callable[[], Any]) -> Any:
+    """Return `read()`, from the cache if the file has not changed since.
+
+    Args:
+        file: a file about many images.
+        read: makes values of JSON of its content.
+    """
+    stamp, newest = _stamp(file), time.time_ns() - _MIN_AGE_NS
+    path = blake2b(os.fsencode(file.absolute()), digest_size=16).hexdigest()
+    cache = cache_folder() / f"{path}.content.json"
+    with suppress(FileError):
+        checksum, _, text = read_utf8(cache, MOST_BYTES_OF_DATA_SET).partition("\n")
+        if checksum == _checksum(stamp, text):
+            return parse_json(text, cache)
+    content = read()
+    if stamp is not None and max(stamp[1:]) < newest:
+        text = json.dumps(content)
+        _write(cache, f"{_checksum(stamp, text)}\n{text}")
+    return content
+
+
+def _checksum(stamp: list[Any] | None, text: str) -> str:
+    """A hash of the cached text, and of all that it depends on."""
+    state = json.dumps([code_versions(_READERS), stamp, blake2b(text.encode("utf-8")).hexdigest()])
+    return blake2b(state.encode("utf-8"), digest_size=16).hexdigest()
+
+
+def _write(cache: Path, text: str) -> None:
+    try:
+        write_atomically(cache, text)
+        remove_leftovers(cache.parent, shared=True)
+    except OSError as error:
+        print(f"the next start will read the data again: {cache}: {error.strerror}")
+
+
+def _stamp(file: Path) -> list[Any] | None:
     """Size and times of change of a file, None if it does not exist."""
     try:
         status = file.stat()
@@ -161,37 +207,6 @@ def cache_folder() -> Path:
     """
     base = os.environ.get("XDG_CACHE_HOME") or (home_folder() or Path("/")) / ".cache"
     return Path(base) / "yolov4" / "scans"
-
-
-def _to_json(annotation: Annotation) -> list:
-    objects = [[o.category, *o.corners, o.where, o.difficult] for o in annotation.objects]
-    findings = [[f.problem.name, f.where, f.detail] for f in annotation.findings]
-    return [objects, findings, annotation.size, annotation.relative]
-
-
-def _from_json(file: Path, content: list) -> Annotation:
-    objects, findings, size, relative = content
-    return Annotation(
-        [_object_from_json(*values) for values in objects],
-        [Finding(Problem[name], file, str(where), str(text)) for name, where, text in findings],
-        None if size is None else (int(size[0]), int(size[1])),
-        bool(relative),
-    )
-
-
-def _object_from_json(
-    category: str | int,
-    x1: float,
-    y1: float,
-    x2: float,
-    y2: float,
-    where: str,
-    difficult: bool,
-) -> RawObject:
-    if not isinstance(category, str | int):
-        raise TypeError(f"{category!r} is no class")
-    corners = (float(x1), float(y1), float(x2), float(y2))
-    return RawObject(category, corners, str(where), bool(difficult))
 
 
 def code_versions(patterns: Iterable[str]) -> list[str]:

@@ -131,13 +131,14 @@ def merge_repeats(
 ) -> dict[str, list[CheckedEntry]]:
     """Merge entries of a split that name the same image file into one with all their objects."""
     merged: dict[str, list[CheckedEntry]] = {}
+    real_folders: dict[Path, Path] = {}
     for split, items in splits.items():
         counts = Counter(item.digest for item in items)
         first: dict[Path, CheckedEntry] = {}
         for item in items:
             # Resolving links is slow, and only a file whose bytes repeat can be listed twice.
             repeated = counts[item.digest] > 1
-            key = item.entry.image.resolve() if repeated else item.entry.image
+            key = _resolved(item.entry.image, real_folders) if repeated else item.entry.image
             if key in first:
                 detail = f"listed again in {split}"
                 findings.append(Finding(Problem.LISTED_TWICE, item.entry.image, "", detail))
@@ -146,6 +147,16 @@ def merge_repeats(
                 first[key] = item
         merged[split] = list(first.values())
     return merged
+
+
+def _resolved(image: Path, real_folders: dict[Path, Path]) -> Path:
+    """The image without links; `real_folders` keeps what is known of folders."""
+    folder = image.parent
+    if image.is_symlink():
+        return image.resolve()
+    if folder not in real_folders:
+        real_folders[folder] = folder.resolve()
+    return real_folders[folder] / image.name
 
 
 def _merge_objects(one: CheckedEntry, other: CheckedEntry) -> CheckedEntry:

@@ -159,6 +159,7 @@ def read_json(
     path: str | Path,
     read: Callable[[str | Path, int], str] = read_utf8,
     most: int = MOST_BYTES_OF_DATA_SET,
+    object_hook: Callable[[dict], Any] | None = None,
 ) -> Any:
     """Read a JSON file.
 
@@ -166,26 +167,30 @@ def read_json(
         path: the file.
         read: `read_utf8`, or `read_text`, which guesses the encoding.
         most: number of bytes that it may have.
+        object_hook: as for `parse_json`.
 
     Raises:
         FileError: as `read`, or as `parse_json`.
     """
-    return parse_json(read(path, most), path)
+    return parse_json(read(path, most), path, object_hook)
 
 
-def parse_json(text: str | bytes, path: str | Path) -> Any:
+def parse_json(
+    text: str | bytes, path: str | Path, object_hook: Callable[[dict], Any] | None = None
+) -> Any:
     """Parse JSON, in which Python limits the depth and the digits of a whole number.
 
     Args:
         text: what to parse.
         path: the file that it is from, for error messages.
+        object_hook: takes each object as soon as it is parsed, and returns what replaces it.
 
     Raises:
         FileError: it is not JSON, or exceeds a limit.
     """
     with reading(path, "JSON"):
         try:
-            return json.loads(text)
+            return json.loads(text, object_hook=object_hook)
         except json.JSONDecodeError as error:
             raise FileError(path, f"bad JSON, {error.msg}", f"line {error.lineno}") from None
 

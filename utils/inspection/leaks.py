@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+
 from utils.inspection.hash_cache import HashCache
 from utils.inspection.perceptual_hash import BITS, hash_file
 from utils.progress import progress_bar

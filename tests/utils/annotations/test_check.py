@@ -21,7 +21,7 @@ from tests.helpers.annotation_files import (
     write_voc,
 )
 from utils.annotations import Problem
-from utils.annotations.check import check_box, rotate_corners
+from utils.annotations.check import _is_plain, check_box, rotate_corners
 from utils.annotations.raw import Annotation, Entry, RawObject
 from utils.errors import UserError
 
@@ -34,6 +34,21 @@ SIZE = (60, 40)
 def checked(*corners: float):
     kept, findings = check_box(RawObject("cat", corners, "object 1"), SIZE, ENTRY)
     return [item.corners for item in kept], [finding.problem for finding in findings]
+
+
+COORDINATES = st.one_of(
+    st.integers(-2, 62), st.floats(-2, 62), st.sampled_from([math.nan, math.inf, 1e39, 2**24 + 1])
+)
+
+
+@given(st.tuples(*[COORDINATES] * 4), st.sampled_from([SIZE, (2**24 + 2, 2**24 + 2)]))
+def test_a_box_that_is_not_looked_at_closely_has_no_problem(corners, size):
+    item = RawObject("cat", corners, "object 1")
+    kept, findings = check_box(item, size, ENTRY)
+    if _is_plain(corners, size):
+        assert (kept, findings) == ([item], [])
+    elif max(size) < 100:
+        assert findings or kept[0].corners != corners
 
 
 @pytest.mark.parametrize(

@@ -166,7 +166,9 @@ def test_a_damaged_cache_is_rebuilt(cached, data):
     valid = file.read_bytes()
     files = json.loads(valid)["files"]
     entry = data.draw(st.sampled_from(sorted(files)))
-    part = data.draw(st.sampled_from([None, [], {}, 7, "x", [None] * 5, [[1], [], None, 1]]))
+    part = data.draw(
+        st.sampled_from([None, [], {}, 7, "x", [None] * 5, [[1], ["a"], "?", [], [], None, 1]])
+    )
     files[entry] = data.draw(st.sampled_from([part, [files[entry][0], part]]))
     file.write_text(json.dumps(json.loads(valid) | {"files": files}))
     assert load(root).report.text == report.text

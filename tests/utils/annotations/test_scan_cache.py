@@ -6,8 +6,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tests.helpers.annotation_files import (
     CAT,
@@ -17,11 +15,12 @@ from tests.helpers.annotation_files import (
     problem_counts,
     voc_xml,
     write_image,
+    write_text,
 )
 from utils.annotations import Problem, scan_cache
 from utils.annotations.formats.voc import xml_file
-from utils.annotations.raw import Annotation, Finding, RawObject
 from utils.errors import UserError
+from utils.files import reading
 
 pytestmark = pytest.mark.quick
 
@@ -172,30 +171,116 @@ def test_an_unreadable_annotation_is_read_each_time(root, parsed):
         assert "b.xml" in parsed
 
 
-NAMES = st.text(max_size=9)
-OBJECTS = st.builds(
-    RawObject,
-    st.one_of(NAMES, st.integers(0, 99)),
-    st.tuples(*[st.floats(allow_nan=False)] * 4),
-    NAMES,
-    st.booleans(),
-)
-PROBLEMS = st.builds(Finding, st.sampled_from(Problem), st.just(Path("a.xml")), NAMES, NAMES)
-SIZES = st.none() | st.tuples(st.integers(1, 9999), st.integers(1, 9999))
+COCO = {
+    "images": [{"id": 7, "file_name": "a.png"}, {"id": 8, "file_name": "b.png", "width": 9}],
+    "annotations": [
+        {"id": 1, "image_id": 7, "category_id": 3, "bbox": [1, 2, 30.5, 20], "iscrowd": 1},
+        {"id": 2, "image_id": 7, "category_id": 3, "bbox": [1, 2, "?", 20]},
+        {"id": 3, "image_id": 8, "category_id": 3, "bbox": [9, 2, 5, 20]},
+        {"id": 4, "image_id": 9, "category_id": 3, "bbox": [9, 2, 5, 20]},
+    ],
+    "categories": [{"id": 3, "name": "cat"}],
+}
+YAML = "path: .\ntrain: images\nnames: [cat, dog]\n"
+# By format: its files beside the images, the one to change, and the change of as many bytes.
+KINDS = {
+    "VOC": (
+        {"Annotations/a.xml": voc_xml([CAT, DOG])},
+        "Annotations/a.xml",
+        ("<xmin>1<", "<xmin>7<"),
+    ),
+    "COCO": (
+        {"annotations/instances.json": json.dumps(COCO)},
+        "annotations/instances.json",
+        ("[1, 2, 30.5", "[7, 2, 30.5"),
+    ),
+    "YOLO": (
+        {"data.yaml": YAML, "labels/a.txt": "0 0.5 0.5 0.5 0.5\n1 0.2 0.2 0.1 0.1\nno label\n"},
+        "labels/a.txt",
+        ("0 0.5", "0 0.4"),
+    ),
+}
 
 
-@given(
-    st.builds(
-        Annotation,
-        st.lists(OBJECTS, max_size=4),
-        st.lists(PROBLEMS, max_size=4),
-        SIZES,
-        st.booleans(),
-    )
-)
-def test_an_annotation_is_the_same_after_the_cache(annotation):
-    cached = json.loads(json.dumps(scan_cache._to_json(annotation)))
-    assert scan_cache._from_json(Path("a.xml"), cached) == annotation
+@pytest.fixture
+def annotated(tmp_path, request):
+    """A data set of a format, the file to change, and the change."""
+    files, name, change = KINDS[request.param]
+    for image in "ab":
+        write_image(tmp_path / "data" / "images" / f"{image}.png")
+    for path, text in files.items():
+        write_text(tmp_path / "data" / path, text)
+    return tmp_path / "data", tmp_path / "data" / name, change
+
+
+@pytest.fixture
+def opened(monkeypatch, tmp_path):
+    """Names of the files of the data set that were read whole."""
+    names = []
+
+    def read(path, *most):
+        if Path(path).is_relative_to(tmp_path / "data"):
+            names.append(Path(path).name)
+        return read_bytes(path, *most)
+
+    read_bytes = reading.read_bytes
+    monkeypatch.setattr(reading, "read_bytes", read)
+    return names
+
+
+EVERY_KIND = pytest.mark.parametrize("annotated", KINDS, indirect=True)
+
+
+@EVERY_KIND
+def test_the_second_scan_reads_no_annotation_of_any_format(annotated, opened):
+    root, file, _ = annotated
+    first = content(load(root))
+    assert file.name in opened
+    opened.clear()
+    assert content(load(root)) == first
+    assert set(opened) <= {"data.yaml"}
+
+
+@EVERY_KIND
+def test_an_annotation_of_any_format_is_read_again_if_it_has_changed(annotated, opened, decoded):
+    root, file, change = annotated
+    before, status = load(root), file.stat()
+    opened.clear()
+    decoded.clear()
+    text = file.read_text()
+    assert change[0] in text
+    file.write_text(text.replace(*change))
+    os.utime(file, ns=(0, status.st_mtime_ns + (sys.platform == "win32")))
+    assert file.stat().st_size == status.st_size
+    corners = [all_records(data)["a"].boxes[0, 0] for data in (before, load(root))]
+    assert corners[0] != corners[1]
+    assert opened.count(file.name) == 1
+    assert decoded == []
+
+
+@pytest.mark.parametrize("annotated", ["YOLO"], indirect=True)
+def test_text_files_are_read_again_for_other_class_names(annotated):
+    root, _, _ = annotated
+    load(root)
+    (root / "data.yaml").write_text(YAML.replace("cat, dog", "pear"))
+    data = load(root)
+    assert data.class_names == ("pear",)
+    assert problem_counts(data) == {Problem.UNKNOWN_CLASS: 1, Problem.BAD_OBJECT: 1}
+
+
+@pytest.mark.parametrize("annotated", ["COCO"], indirect=True)
+@pytest.mark.parametrize("part", ['"cat"', "annotation 1", "[", "0"])
+def test_a_damaged_cache_of_a_coco_file_is_rebuilt(annotated, cache, opened, part):
+    root, file, _ = annotated
+    first = content(load(root))
+    (kept,) = cache.glob("*.content.json")
+    valid = kept.read_text()
+    assert part in valid
+    kept.write_text(valid.replace(part, part[::-1] + " ", 1))
+    opened.clear()
+    assert content(load(root)) == first
+    assert file.name in opened
+    assert kept.read_text() == valid
 
 
 @pytest.mark.parametrize("damage", ["", "{", "[]", "7", '{"code": 1, "files": {}}', "\xff"])

@@ -5,11 +5,22 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from utils.annotations.scan_cache import cache_folder
-from utils.files.folders import files_below, home_folder
+from utils.files.folders import files_below, home_folder, in_order
 
 pytestmark = pytest.mark.quick
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="paths compare themselves without case there")
+@given(
+    st.lists(st.lists(st.sampled_from(["a", "B", "a b", "a.b", "ab"]), min_size=1).map("/".join))
+)
+def test_paths_have_the_order_of_their_own_comparison(names):
+    paths = [Path("/data", name) for name in names]
+    assert in_order(paths) == sorted(paths)
 
 
 def test_files_below_a_folder_follow_links_once_and_skip_what_is_hidden(tmp_path):

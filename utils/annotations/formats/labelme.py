@@ -76,7 +76,7 @@ def _read_files(files: Sequence[Path], root: Path) -> RawDataSet | None:
             continue
         split = first_split(split_of_folder(p.parent, root) for p in (path, image))
         read = partial(read_labelme, path)
-        data_set.splits[split].append(Entry(image, path, read, cacheable=True))
+        data_set.splits[split].append(Entry(image, path, read, cache_key=""))
     data_set.unused |= dict.fromkeys(others, OTHER_CONTENT)
     return data_set
 
@@ -157,7 +157,7 @@ def _join(objects: list[RawObject], shapes: dict[str, dict]) -> list[RawObject]:
         key = (one.category, group) if isinstance(group, int | str) else one.where
         if key in joined:
             x1, y1, x2, y2 = zip(joined[key].corners, one.corners, strict=True)
-            joined[key] = replace(joined[key], corners=around_points([*x1, *x2], [*y1, *y2]))
+            joined[key] = joined[key]._replace(corners=around_points([*x1, *x2], [*y1, *y2]))
         else:
             joined[key] = one
     return list(joined.values())

@@ -1,5 +1,6 @@
 """What lies in the folder of a data set without being a part of it."""
 
+import itertools
 import os
 import re
 from collections.abc import Iterator
@@ -18,9 +19,16 @@ _ANNOTATION_WORDS = re.compile(
 
 def note_unused(root: Path, data_sets: list[RawDataSet]) -> None:
     """Tell the first data set of images, and of what looks like annotations, that are in none."""
-    used = {_absolute(path) for data_set in data_sets for path in _files_of(data_set)}
-    for path in files_below(root):
-        if _absolute(path) not in used and (is_image_name(path.name) or _has_annotations(path)):
+    files = list(itertools.chain(*map(_files_of, data_sets)))
+    as_found = set(map(str, files))
+    others = [
+        path
+        for path in files_below(root)
+        if str(path) not in as_found and (is_image_name(path.name) or _has_annotations(path))
+    ]
+    used = {_absolute(path) for path in files} if others else set()
+    for path in others:
+        if _absolute(path) not in used:
             data_sets[0].unused[path] = "not part of the data set"
 
 

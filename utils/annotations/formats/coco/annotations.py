@@ -3,8 +3,10 @@
 from collections import Counter, defaultdict
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from utils.annotations.image_files import ImagesBelow, path_parts
+from utils.annotations.packed import pack, pack_findings, unpack, unpack_findings
 from utils.annotations.raw import (
     Annotation,
     Entry,
@@ -17,20 +19,35 @@ from utils.files.reading import read_json, read_text
 from utils.printable import brief
 from utils.text import class_name
 
+Statement = dict[str, Any]
+
 _LISTS = ("images", "annotations", "categories")
 
 
 class NotCocoError(Exception):
-    """A JSON file is something else than COCO's annotations of boxes; the message says why."""
+    """A JSON file is something else than COCO's annotations of boxes; the message says why.
+
+    Attributes:
+        has_list: whether it has one of COCO's lists.
+    """
+
+    def __init__(self, message: str, has_list: bool = False) -> None:
+        super().__init__(message)
+        self.has_list = has_list
 
 
 def load_json(path: Path) -> object:
-    """The content of a JSON file.
+    """The content of a JSON file, without the polygons, which are most of COCO's bytes.
 
     Raises:
         UserError: it cannot be read or is not JSON.
     """
-    return read_json(path, read_text)
+    return read_json(path, read_text, object_hook=_without_polygons)
+
+
+def _without_polygons(item: dict) -> dict:
+    item.pop("segmentation", None)
+    return item
 
 
 def as_coco(content: object) -> dict:
@@ -40,16 +57,12 @@ def as_coco(content: object) -> dict:
         NotCocoError: it is not.
     """
     if not isinstance(content, dict) or not all(map(_is_list_of_objects, map(content.get, _LISTS))):
-        raise NotCocoError(f"no COCO lists {', '.join(map(repr, _LISTS))}")
+        has_list = isinstance(content, dict) and any(key in content for key in _LISTS)
+        raise NotCocoError(f"no COCO lists {', '.join(map(repr, _LISTS))}", has_list)
     annotations = content["annotations"]
     if annotations and not any("bbox" in item for item in annotations):
-        raise NotCocoError("its annotations have no 'bbox'")
+        raise NotCocoError("its annotations have no 'bbox'", has_list=True)
     return content
-
-
-def mentions_coco(content: object) -> bool:
-    """Whether the content of a JSON file has one of COCO's lists."""
-    return isinstance(content, dict) and any(key in content for key in _LISTS)
 
 
 def _is_list_of_objects(items: object) -> bool:
@@ -77,17 +90,16 @@ def categories_of(content: dict, path: Path) -> dict[int, str]:
     return dict(sorted(names.items(), key=lambda item: (isinstance(item[0], str), item[0])))
 
 
-def entries_of(
-    path: Path,
-    content: dict,
-    categories: dict[int, str],
-    images: ImagesBelow,
-    findings: list[Finding],
-) -> list[Entry]:
-    """One entry per image of a file; what cannot be matched is added to `findings`."""
+def statement_of(content: dict, path: Path) -> Statement:
+    """What a file states about each image, in values of JSON that a cache can keep.
+
+    Raises:
+        UserError: a category has no id or no name.
+    """
+    findings: list[Finding] = []
+    categories = categories_of(content, path)
     by_image = _by_image(path, content, findings)
-    name_counts = Counter(path_parts(name)[-1] for name in set(map(_file_name, content["images"])))
-    entries, ids = [], set()
+    images, ids = [], set()
     for number, item in enumerate(content["images"], start=1):
         where, name, image_id = _where("image", number, item), _file_name(item), item.get("id")
         if not _is_id(image_id) or image_id in ids:
@@ -96,18 +108,42 @@ def entries_of(
             findings.append(Finding(Problem.BAD_ANNOTATION, path, where, detail))
             continue
         ids.add(image_id)
-        items = by_image.pop(image_id, [])
+        size = (item.get("width"), item.get("height"))
+        size = size if all(isinstance(side, int) and side > 0 for side in size) else None
+        annotation = _annotate(by_image.pop(image_id, []), categories, size, path)
+        images.append([name, where, pack(annotation)])
+    for image_id, items in by_image.items():
+        detail = f"image_id {brief(image_id)} is not among the images"
+        findings += [Finding(Problem.BAD_OBJECT, path, where, detail) for where, _ in items]
+    return {
+        "class_names": list(categories.values()),
+        "images": images,
+        "findings": pack_findings(findings),
+    }
+
+
+def entries_of(
+    path: Path, statement: Statement, images: ImagesBelow, findings: list[Finding]
+) -> list[Entry]:
+    """One entry per image of a file; what is wrong and what cannot be matched are added.
+
+    Args:
+        path: the file.
+        statement: from `statement_of`.
+        images: finds the images.
+        findings: receives the file's findings, and the images that were not found.
+    """
+    findings += unpack_findings(path, statement["findings"])
+    names = {name for name, _, _ in statement["images"]}
+    name_counts = Counter(path_parts(name)[-1] for name in names)
+    entries = []
+    for name, where, packed in statement["images"]:
         image = images.find(name, path, is_unique=name_counts[path_parts(name)[-1]] == 1)
         if image is None:
             detail = f"no file {brief(name)} below {images.root}" if name else "no 'file_name'"
             findings.append(Finding(Problem.MISSING_IMAGE, path, where, detail))
-            continue
-        size = (item.get("width"), item.get("height"))
-        size = size if all(isinstance(side, int) and side > 0 for side in size) else None
-        entries.append(Entry(image, path, partial(_annotate, items, categories, size, path)))
-    for image_id, items in by_image.items():
-        detail = f"image_id {brief(image_id)} is not among the images"
-        findings += [Finding(Problem.BAD_OBJECT, path, where, detail) for where, _ in items]
+        else:
+            entries.append(Entry(image, path, partial(unpack, path, packed)))
     return entries
 
 

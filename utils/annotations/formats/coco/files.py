@@ -1,20 +1,21 @@
 """Which JSON files of a folder hold COCO annotations of boxes, judged by their content."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from utils.annotations.formats.coco.annotations import (
     NotCocoError,
     as_coco,
-    categories_of,
     entries_of,
     load_json,
-    mentions_coco,
+    statement_of,
 )
 from utils.annotations.image_files import ImagesBelow, files_below
 from utils.annotations.raw import UNSPLIT, DataFormat, Entry, Finding, RawDataSet
+from utils.annotations.scan_cache import cached_content
 from utils.annotations.split_names import split_of_file, split_of_folder
 from utils.errors import UserError
 from utils.image import is_image_name
@@ -52,7 +53,7 @@ def read_folder(root: Path) -> list[RawDataSet]:
     paths = files_below(root)
     about_one_image = {(image.parent, image.stem) for image in paths if is_image_name(image.name)}
     data_set = RawDataSet("COCO JSON")
-    files, images = [], ImagesBelow(root)
+    files, images = [], ImagesBelow(root, paths)
     for path in paths:
         if path.suffix.lower() != ".json" or len(path.relative_to(root).parts) > _MAX_DEPTH:
             continue
@@ -61,7 +62,7 @@ def read_folder(root: Path) -> list[RawDataSet]:
             continue
         required = (path.parent, path.stem) not in about_one_image
         try:
-            files.append(_read(path, _load(path, required), images))
+            files.append(_read(path, partial(_load, path, required), images))
         except NotCocoError as error:
             data_set.unused[path] = str(error)
     if not files:
@@ -76,11 +77,10 @@ def read_file(path: Path) -> list[RawDataSet]:
     if path.suffix.lower() != ".json":
         return []
     root = path.parent.parent if path.parent.name.lower() == "annotations" else path.parent
-    content = load_json(path)
     try:
-        file = _read(path, content, ImagesBelow(root))
+        file = _read(path, partial(load_json, path), ImagesBelow(root))
     except NotCocoError as error:
-        if mentions_coco(content):
+        if error.has_list:
             raise UserError(f"{path}: not COCO: {error}") from None
         return []
     return [_merge(RawDataSet("COCO JSON"), [file], root)]
@@ -110,14 +110,13 @@ def _other_task(path: Path) -> str:
     return f"for another task than {instances.name}" if instances and instances.is_file() else ""
 
 
-def _read(path: Path, content: object, images: ImagesBelow) -> _File:
-    """Read a file; raises NotCocoError."""
-    coco = as_coco(content)
+def _read(path: Path, load: Callable[[], object], images: ImagesBelow) -> _File:
+    """Read a file, whose content `load` returns; raises NotCocoError."""
+    statement = cached_content(path, lambda: statement_of(as_coco(load()), path))
     findings: list[Finding] = []
-    categories = categories_of(coco, path)
-    entries = entries_of(path, coco, categories, images, findings)
+    entries = entries_of(path, statement, images, findings)
     split = split_of_file(path, images.root)
-    return _File(path, tuple(categories.values()), entries, findings, split)
+    return _File(path, tuple(statement["class_names"]), entries, findings, split)
 
 
 def _without_summaries(files: list[_File], unused: dict[Path, str]) -> list[_File]:

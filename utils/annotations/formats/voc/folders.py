@@ -10,6 +10,7 @@ from utils.annotations.formats.voc.xml_file import root_name
 from utils.annotations.image_files import files_below, subfolder
 from utils.annotations.raw import DataFormat, Finding, Problem, RawDataSet
 from utils.annotations.split_names import first_split, split_of_folder
+from utils.files.folders import in_order
 from utils.files.reading import is_lfs_pointer
 from utils.image import is_image_name
 
@@ -91,7 +92,7 @@ def _read(
 def _xml_files(paths: Iterable[Path]) -> list[Path]:
     """The XML files in folders that hold a VOC annotation; the others there may be damaged."""
     folders = defaultdict(list)
-    for path in sorted(paths):
+    for path in in_order(paths):
         if path.suffix.lower() == ".xml" and not path.name.startswith("."):
             folders[path.parent].append(path)
     return [path for files in folders.values() if any(map(_is_voc, files)) for path in files]

@@ -74,9 +74,9 @@ def _by_name(xml_files: Sequence[Path]) -> dict[str, list[Path]]:
     """XML files by their stems, also with their folders in front: `x`, `day0/x`."""
     names = defaultdict(list)
     for path in xml_files:
-        parts = [*path.parent.parts[-2:], path.stem]
+        parts = [*map(nfc, path.parts[-3:-1]), nfc(path.stem)]
         for start in range(len(parts)):
-            names["/".join(map(nfc, parts[start:]))].append(path)
+            names["/".join(parts[start:])].append(path)
     return names
 
 

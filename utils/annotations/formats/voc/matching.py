@@ -35,10 +35,8 @@ class Matcher:
         self.index = ImageIndex(images)
         self._root = root
         self._splits: dict[Path, str] = {}
-        beside = {(image.parent, nfc(image.stem)) for image in self.index.paths}
-        self._with_images = {
-            path.parent for path in xml_files if (path.parent, nfc(path.stem)) in beside
-        }
+        beside = set(map(_without_suffix, self.index.paths))
+        self._with_images = {path.parent for path in xml_files if _without_suffix(path) in beside}
 
     def find(self, xml_file: Path) -> Path | None:
         """The image of an XML file, None if there is none.
@@ -51,6 +49,8 @@ class Matcher:
             name = filename(xml_file)
             named = self._near(xml_file, self.index.find(name)) if name else []
             images = [image for image in images if image in named] or images or named
+        if len(images) == 1:
+            return images[0]
         shared = [matching_folders(xml_file, image) for image in images]
         return images[shared.index(max(shared))] if images else None
 
@@ -71,6 +71,10 @@ class Matcher:
             for image in images
             if UNSPLIT in (split, other := self.split(image.parent)) or other == split
         ]
+
+
+def _without_suffix(path: Path) -> str:
+    return nfc(str(path).rpartition(".")[0])
 
 
 def matching_folders(xml_file: Path, image: Path) -> int:
@@ -102,7 +106,7 @@ def entries_of(
         else:
             by_image[image] = path
     return {
-        path: Entry(image, path, partial(read_xml, path), cacheable=True)
+        path: Entry(image, path, partial(read_xml, path), cache_key="")
         for image, path in by_image.items()
     }
 

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Mapping
 from functools import partial
+from hashlib import blake2b
 from pathlib import Path
 
 from utils.annotations.formats.yolo.classes import Names
 from utils.annotations.formats.yolo.label_files import (
+    existing_label_file,
     image_stems,
-    label_file,
     label_places,
     text_files,
 )
@@ -29,24 +30,27 @@ def fill(
         names_of: the class names for each folder of text files; those of the data set if None.
         key_points: how many numbers for key points follow each box.
     """
-    folders: dict[Path, None] = {}
+    names_in: dict[Path, tuple[Names | None, str]] = {}
     unlabeled: list[Path] = []
     for split, images in by_split.items():
         for image in images:
-            label = label_file(image)
-            folders[label.parent] = None
-            if not label.is_file():
+            label = existing_label_file(image)
+            if label is None:
+                label = label_places(image)[0]
                 unlabeled.append(image)
-            names = data_set.class_names if names_of is None else names_of[label.parent]
+            if label.parent not in names_in:
+                names = data_set.class_names if names_of is None else names_of[label.parent]
+                names_in[label.parent] = names, _hash_of(names, key_points)
+            names, key = names_in[label.parent]
             read = partial(read_labels, label, names, key_points)
-            data_set.splits[split].append(Entry(image, label, read))
+            data_set.splits[split].append(Entry(image, label, read, cache_key=key))
     if unlabeled:
         places = " or ".join(map(str, dict.fromkeys(_likely_places(unlabeled[0]))))
         data_set.notes.append(
             f"images without a text file, used as background: {len(unlabeled)}; for "
             f"{unlabeled[0]} it was looked for as {places}"
         )
-    for folder in sorted(folders):
+    for folder in sorted(names_in):
         stems = image_stems(folder)
         for path in text_files(folder):
             if path.stem not in stems and has_objects(path):
@@ -54,7 +58,12 @@ def fill(
                 data_set.findings.append(Finding(Problem.MISSING_IMAGE, path, "", detail))
 
 
+def _hash_of(names: Names | None, key_points: int) -> str:
+    """A hash of what the objects of a text file depend on besides the file."""
+    return blake2b(repr((names, key_points)).encode("utf-8", "replace"), digest_size=8).hexdigest()
+
+
 def _likely_places(image: Path) -> list[Path]:
     """The first and the last place where the text file of an image is looked for."""
-    places = list(label_places(image))
+    places = label_places(image)
     return [places[0], places[-1]]

@@ -1,8 +1,10 @@
 """Where the text file of an image is, and where the images of a text file are."""
 
-from collections.abc import Iterator
+from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 
+from utils.files.folders import in_order
 from utils.image import is_image_name
 
 _IMAGE_FOLDERS = ("images", "jpegimages")
@@ -12,27 +14,42 @@ _SUFFIXES = (".txt", ".TXT")
 
 def label_file(image: Path) -> Path:
     """The text file of an image: the first place that has one, or else the first place."""
-    places = list(label_places(image))
-    found = (place.with_suffix(suffix) for place in places for suffix in _SUFFIXES)
-    return next(filter(Path.is_file, found), places[0])
+    return existing_label_file(image) or label_places(image)[0]
 
 
-def label_places(image: Path) -> Iterator[Path]:
+def existing_label_file(image: Path) -> Path | None:
+    """The text file of an image, in the first place that has one; None if there is none."""
+    stem = image.stem
+    places = (
+        folder / (stem + suffix) for folder in _label_folders(image.parent) for suffix in _SUFFIXES
+    )
+    return next(filter(Path.is_file, places), None)
+
+
+def label_places(image: Path) -> list[Path]:
     """Where the text file of an image may be: in `labels` in place of an `images`, or beside it.
 
     Of several folders `images` above the image, the nearest is replaced first.
     """
-    beside = image.with_suffix(".txt")
-    for folder in image.parents:
-        if folder.name.lower() in _IMAGE_FOLDERS:
-            for name in _LABEL_FOLDERS:
-                yield folder.with_name(name) / beside.relative_to(folder)
-    yield beside
+    return [folder / f"{image.stem}.txt" for folder in _label_folders(image.parent)]
+
+
+@lru_cache(maxsize=1024)  # most images share their folder with others
+def _label_folders(image_folder: Path) -> tuple[Path, ...]:
+    folders = [
+        folder.with_name(name) / image_folder.relative_to(folder)
+        for folder in (image_folder, *image_folder.parents)
+        if folder.name.lower() in _IMAGE_FOLDERS
+        for name in _LABEL_FOLDERS
+    ]
+    return (*folders, image_folder)
 
 
 def text_files(folder: Path) -> list[Path]:
     """The text files in a folder, sorted."""
-    return sorted(path for path in folder.glob("*") if path.suffix in _SUFFIXES)
+    with suppress(OSError):
+        return in_order(path for path in folder.iterdir() if path.suffix in _SUFFIXES)
+    return []
 
 
 def image_stems(folder: Path) -> set[str]:

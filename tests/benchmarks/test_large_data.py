@@ -1,0 +1,42 @@
+"""The data sets that scale are what they say, and a second start takes linear time in them."""
+
+import pytest
+
+from benchmarks.large_data.making import BOXES_PER_IMAGE, FORMATS
+from benchmarks.large_data.measuring import first_scan, second_start
+from tests.helpers.cost import python_calls
+from utils.annotations import load_dataset, scan_cache
+
+pytestmark = pytest.mark.quick
+
+EVERY_FORMAT = pytest.mark.parametrize("format", FORMATS)
+COUNTS = (60, 120, 240)
+
+
+@EVERY_FORMAT
+def test_a_data_set_is_read_without_findings(tmp_path, format):
+    FORMATS[format](tmp_path / "data", 240)
+    data = load_dataset(tmp_path / "data", progress=False)
+    assert {split: len(records) for split, records in data.splits.items()} == {
+        "train": 230,
+        "val": 10,
+    }
+    assert data.report.findings == ()
+    boxes = sum(len(record.labels) for records in data.splits.values() for record in records)
+    # The number of boxes is geometric, with a standard deviation of 8; five of the mean's.
+    assert abs(boxes / 240 - BOXES_PER_IMAGE) < 5 * 8 / 240**0.5
+
+
+@EVERY_FORMAT
+def test_a_second_start_takes_linear_time(tmp_path, format, monkeypatch):
+    """Twice the images add twice the calls; in quadratic time they would add four times as many."""
+    monkeypatch.setattr(scan_cache, "_MIN_AGE_NS", -(10**12))
+    monkeypatch.setenv("XDG_CACHE_HOME", "")
+    calls = []
+    for count in COUNTS:
+        root, cache = str(tmp_path / f"{count}"), str(tmp_path / f"cache {count}")
+        FORMATS[format](tmp_path / f"{count}", count)
+        first_scan(root, cache).run(1)
+        calls.append(python_calls(second_start(root, cache).run, 1))
+    few, many = calls[1] - calls[0], calls[2] - calls[1]
+    assert 1.5 * few < many < 2.5 * few
