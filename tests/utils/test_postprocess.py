@@ -84,3 +84,16 @@ def test_agrees_with_the_plain_loop(seed, source_size, method, max_detections):
     expected, expected_scores = plainly(boxes, scores, labels, fit, settings)
     np.testing.assert_array_equal(found.boxes, expected)
     np.testing.assert_allclose(found.scores, expected_scores[:max_detections], rtol=1e-6)
+
+
+def test_detections_hold_24_bytes_each_and_nothing_of_the_network_output():
+    """A validation keeps up to 300 of each image until all are detected."""
+    boxes = np.tile(np.float64([[0, 0, 10, 20]]), (1000, 1)) + np.arange(1000)[:, None] % 50
+    found = select_detections(
+        boxes, np.linspace(0.5, 1, 1000), np.ones((1000, 1)), WHOLE, PREDICTION
+    )
+    arrays = (found.boxes, found.scores, found.labels)
+    assert len(found) > 1
+    assert [array.dtype for array in arrays] == [np.float32, np.float32, np.int32]
+    assert all(array.base is None for array in arrays)
+    assert sum(array.nbytes for array in arrays) == 24 * len(found)

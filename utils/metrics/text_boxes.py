@@ -89,7 +89,8 @@ def of_common_classes(several: Sequence[TextBoxes]) -> list[TextBoxes]:
 
 
 def _with_names(boxes: TextBoxes, names: Sequence[str]) -> TextBoxes:
-    labels = np.array([names.index(name) for name in boxes.class_names], np.int32)
+    numbers = {name: number for number, name in enumerate(names)}
+    labels = np.array([numbers[name] for name in boxes.class_names], np.int32)
     return replace(
         boxes,
         class_names=tuple(names),

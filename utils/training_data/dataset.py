@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from utils.errors import UserError
-from utils.records import Record
+from utils.records import CompactRecords, Record
 from utils.resize import Resize
 from utils.training_data.augment import Augmentation, mixup, mosaic, scale_translate, shift_colors
 from utils.training_data.compose import Sample
@@ -69,7 +69,7 @@ class TrainingSet:
         Raises:
             UserError: `records` is empty.
         """
-        self._records = checked(records, "training")
+        self._records = CompactRecords(checked(records, "training"))  # copied to every worker
         self.input_size = input_size
         self.sizes = tuple(sizes) or (input_size,)
         self._seed = seed
@@ -77,7 +77,7 @@ class TrainingSet:
         self._composite_epochs = composite_epochs
         self._read = read
         self._resize: Resize = resize
-        self._counts = [len(record.labels) for record in self._records]
+        self._counts = [len(record.labels) for record in records]
         composite = augmentation if composite_epochs > 0 else None
         self.max_objects = capacity(self._counts, composite)
 

@@ -57,7 +57,8 @@ def labels_in(class_names: Sequence[str], run: Run) -> np.ndarray:
             f"--against {run.folder}: its classes must be those of the measured run; only one of "
             f"them has {', '.join(differing[:5])}"
         )
-    return np.array([list(class_names).index(name) for name in own], np.int32)
+    numbers = {name: number for number, name in enumerate(class_names)}
+    return np.array([numbers[name] for name in own], np.int32)
 
 
 def measure_run(run: Run, images: Images, options: EvaluateOptions) -> Evaluation:
