@@ -8,11 +8,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.large_data.making import FORMATS
+from benchmarks.evaluation import simulate
+from benchmarks.large_data.making import CLASSES, FORMATS
 from benchmarks.workers import Steps
 from train import CONFIG
 from utils.annotations import DataSet, load_dataset
 from utils.annotations.digest import DataDigest
+from utils.metrics.voc_map import evaluate_voc
+from utils.postprocess import EVALUATION
 from yolo4.train.loop import train_model
 from yolo4.train.options import train_defaults
 
@@ -55,7 +58,13 @@ def first_step(root: str, cache: str) -> Steps:
     return _once(train)
 
 
-def _once(work: Callable[[], None]) -> Steps:
+def validation(images: int) -> Steps:
+    """Compute the mAP of simulated detections, as many of each image as a validation keeps."""
+    found, records = simulate(images, EVALUATION.max_detections, len(CLASSES))
+    return _once(lambda: evaluate_voc(found, records, CLASSES))
+
+
+def _once(work: Callable[[], object]) -> Steps:
     def run(_count: int) -> float:
         start = time.perf_counter()
         work()

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from itertools import takewhile
 from pathlib import Path
 
-from utils.annotations.raw import UNSPLIT
 from utils.annotations.split_names import split_of_file, split_of_folder
 from utils.files.folders import files_below, in_order
 from utils.image import is_image_name
@@ -82,9 +81,10 @@ class ImagesBelow:
             return Path(next(filter(os.path.isfile, [without_dots, path])))
         parts = path_parts(name)
         named = self._named(parts[-1])
-        if len(named) == 1 and (is_unique or len(parts) == 1):
-            return named[0]
-        split = split_of_file(listed_in, self.root) if named else UNSPLIT
+        required = 1 if is_unique or len(parts) == 1 else 2
+        if len(named) < 2 and required == 1:
+            return next(iter(named), None)
+        split = split_of_file(listed_in, self.root)
 
         def matching_parts(path: Path) -> int:
             pairs = zip(reversed(path_parts(str(path))), reversed(parts), strict=False)
@@ -97,7 +97,6 @@ class ImagesBelow:
             common = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
             return (-matching_parts(path), other_name, other_split, -common, path)
 
-        required = 1 if is_unique or len(parts) == 1 else 2
         candidates = [path for path in named if matching_parts(path) >= required]
         return min(candidates, key=rank, default=None)
 
