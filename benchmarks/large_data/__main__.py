@@ -2,23 +2,34 @@
 
 python -m benchmarks.large_data makes data sets in each format, of hard links to small pictures and
 7.3 boxes an image, and prints for each the seconds of the first scan, of a second start (a scan
-with its cache, and the digest that `--resume` compares), the most memory of both, and the seconds
-until the end of the first training step, with the settings of train.py and the cache of the scan.
-The last line has the mAP of 5,000 validation images with as many detections as are kept of each.
+with its cache, and the digest that `--resume` compares), and until the end of the first training
+step, with the settings of train.py and the cache of the scan; behind them the seconds of processor
+time, which other programs hardly change, and the most memory. Each is a process that does only
+that. The last line has the mAP of 5,000 validation images with as many detections as are kept.
 """
 
 import dataclasses
+import multiprocessing
 import tempfile
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from benchmarks.large_data.making import FORMATS
+from benchmarks.large_data.measuring import (
+    Cost,
+    cost_of,
+    first_scan,
+    first_step,
+    second_start,
+    validation,
+)
 from benchmarks.machine import machine
-from benchmarks.workers import Worker
 from yolo4.cli import clean_exit, parse
 from yolo4.options import option
 
 _VALIDATION_IMAGES = 5000
-_MODULE = "benchmarks.large_data.measuring"
+_STEPS = {"scan": first_scan, "second start": second_start, "first step": first_step}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,36 +46,27 @@ class LargeDataOptions:
 def measure(options: LargeDataOptions) -> None:
     """Print the table."""
     print(f"{machine()}\n")
-    print("| format | images | scan s | MB | second start s | MB | first step s | MB |")
-    print("|---|---|---|---|---|---|---|---|")
+    titles = "".join(f" {step} s (processor) | MB |" for step in _STEPS)
+    print(f"| format | images |{titles}\n|---|---|{'---|---|' * len(_STEPS)}")
     for format in options.formats:
         for images in options.images:
             with tempfile.TemporaryDirectory(dir=options.folder) as folder:
-                cells = _measure_one(format, images, Path(folder))
-            print(f"| {format} | {images:,} | {' | '.join(cells)} |", flush=True)
-
-    seconds, memory = _measured("validation", _VALIDATION_IMAGES)
-    print(f"\nmAP of {_VALIDATION_IMAGES:,} images: {seconds:.1f} s, {memory / 1e6:,.0f} MB")
-
-
-def _measure_one(format: str, images: int, folder: Path) -> list[str]:
-    root, cache = str(folder / "data"), str(folder / "cache")
-    _measured("making", format, root, images)
-    cells = []
-    for step in ("first_scan", "second_start", "first_step"):
-        seconds, memory = _measured(step, root, cache)
-        cells += [f"{seconds:.1f}", f"{memory / 1e6:,.0f}"]
-    return cells
+                root, cache = Path(folder, "data"), Path(folder, "cache")
+                in_process(FORMATS[format], root, images)
+                costs = [in_process(step, root, cache) for step in _STEPS.values()]
+            print(f"| {format} | {images:,} | {' | '.join(map(_cells, costs))} |", flush=True)
+    cost = in_process(validation, _VALIDATION_IMAGES)
+    print(f"\nmAP of {_VALIDATION_IMAGES:,} images: {cost.memory / 1e6:,.0f} MB")
 
 
-def _measured(step: str, *arguments: str | int) -> tuple[float, int]:
-    """Seconds and peak memory in bytes of one step, in a process that does only that."""
-    worker = Worker(f"{_MODULE}:{step}", *arguments)
-    try:
-        worker.make()
-        return worker.run(1), worker.memory()
-    finally:
-        worker.close()
+def in_process(work: Callable[..., object], *arguments: object) -> Cost:
+    """The cost of a piece of work in a process that does only that."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(cost_of, work, *arguments).result()
+
+
+def _cells(cost: Cost) -> str:
+    return f"{cost.seconds:.1f} ({cost.processor_seconds:.1f}) | {cost.memory / 1e6:,.0f}"
 
 
 if __name__ == "__main__":

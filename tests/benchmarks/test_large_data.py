@@ -34,9 +34,9 @@ def test_a_second_start_takes_linear_time(tmp_path, format, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", "")
     calls = []
     for count in COUNTS:
-        root, cache = str(tmp_path / f"{count}"), str(tmp_path / f"cache {count}")
-        FORMATS[format](tmp_path / f"{count}", count)
-        first_scan(root, cache).run(1)
-        calls.append(python_calls(second_start(root, cache).run, 1))
+        root, cache = tmp_path / f"{count}", tmp_path / f"cache {count}"
+        FORMATS[format](root, count)
+        first_scan(root, cache)
+        calls.append(python_calls(second_start, root, cache))
     few, many = calls[1] - calls[0], calls[2] - calls[1]
     assert 1.5 * few < many < 2.5 * few

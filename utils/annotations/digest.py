@@ -13,6 +13,7 @@ from typing import Any
 from utils.files.reading import read_json, reading
 from utils.files.writing import write_atomically
 from utils.printable import brief
+from utils.process.collector import collector_paused
 from utils.records import Record
 
 _BYTES = 8  # of a hash: two of a million images agree by chance once in 10 million data sets
@@ -57,6 +58,7 @@ class DataDigest:
     splits: dict[str, tuple[ImageDigest, ...]]
 
     @classmethod
+    @collector_paused()
     def of(
         cls, classes: Sequence[str], anchors: str, splits: Mapping[str, Sequence[Record]]
     ) -> "DataDigest":
@@ -74,6 +76,7 @@ class DataDigest:
         write_atomically(path, json.dumps(asdict(self)) + "\n")
 
     @classmethod
+    @collector_paused()
     def load(cls, path: Path) -> "DataDigest":
         """Read what `save` has written.
 

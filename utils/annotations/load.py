@@ -20,6 +20,7 @@ from utils.annotations.split import (
     remove_leaks,
 )
 from utils.errors import UserError
+from utils.process.collector import collector_paused
 from utils.records import Record
 from utils.text import encoding_note
 
@@ -41,6 +42,7 @@ class DataSet:
     report: ScanReport
 
 
+@collector_paused()
 def load_dataset(
     data: DataPaths | FoundData,
     class_names: Sequence[str] | None = None,

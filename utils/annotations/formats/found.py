@@ -8,6 +8,7 @@ from utils.annotations.formats import read_data_sets
 from utils.annotations.raw import RawDataSet
 from utils.annotations.split_names import split_in_name, split_of_one_folder
 from utils.errors import UserError
+from utils.process.collector import collector_paused
 
 DataPaths = str | Path | Sequence[str | Path]
 
@@ -25,6 +26,7 @@ class FoundData:
     data_sets: list[RawDataSet]
 
 
+@collector_paused()
 def find_data(data: DataPaths) -> FoundData:
     """Recognize the formats of data sets, and match their annotations with images.
 
