@@ -58,7 +58,7 @@ OPTIONS = {
     "yolo4 export": ExportOptions(),
 }
 # Flags of commands that belong to other programs, or to the benchmarks.
-FOREIGN_FLAGS = {"--dist", "--help", "--logdir"}
+FOREIGN_FLAGS = {"--address", "--dist", "--head", "--help", "--logdir"}
 BENCHMARKS = ("benchmarks.md", "performance.md", "reliability.md", "results.md")
 
 
