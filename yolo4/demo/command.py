@@ -9,6 +9,7 @@ from yolo4.demo.port import free_port
 from yolo4.formats.libraries import library
 from yolo4.inference.detector import Detector
 from yolo4.run import Run, open_run
+from yolo4.weights.own import require_network
 
 
 def demo(options: DemoOptions) -> None:
@@ -20,7 +21,7 @@ def demo(options: DemoOptions) -> None:
     """
     runs = [open_run(folder) for folder in options.run or (None,)]
     for run in runs:
-        run.require_network()
+        require_network(run)
     port = free_port(options.host, options.port)
     stop = threading.Event()
     with isolated_gradio() as uploads:

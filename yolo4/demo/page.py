@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio import themes
 
 from utils.postprocess import PREDICTION
 from yolo4.demo.answers import Answers, Upload
@@ -17,10 +18,10 @@ _LEAST_WIDTH = 280
 _PROGRESS = gr.Progress()
 
 
-def system_fonts() -> gr.themes.Base:
+def system_fonts() -> themes.Base:
     """Gradio's theme with the fonts of the person's machine rather than those of Google."""
-    fonts, fixed = ([gr.themes.Font(name) for name in names] for names in (_FONTS, _FIXED_FONTS))
-    theme = gr.themes.Default(font=fonts, font_mono=fixed)
+    fonts, fixed = ([themes.Font(name) for name in names] for names in (_FONTS, _FIXED_FONTS))
+    theme = themes.Default(font=fonts, font_mono=fixed)
     # Gradio's own gray is hard to read.
     return theme.set(
         block_info_text_color="*neutral_600", block_info_text_color_dark="*neutral_300"

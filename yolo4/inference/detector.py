@@ -170,8 +170,8 @@ class Detector:
         for numbers in self._calls(fits):
             outputs = self.infer(self._stack([fits[n].draw(images[n]) for n in numbers]))
             self._check_class_count(outputs[2].shape[-1])
-            for number, *of_image in zip(numbers, *outputs, strict=False):
-                yield number, Prediction(*of_image, fits[number])
+            for number, boxes, confidence, scores in zip(numbers, *outputs, strict=False):
+                yield number, Prediction(boxes, confidence, scores, fits[number])
 
     def fit(self, source_size: tuple[int, int]) -> Letterbox:
         """Where an image of this width and height is in the network's input."""

@@ -12,7 +12,7 @@ from utils.image import ImageError, read_image
 from utils.metrics.voc_map import VocMatches, match_voc
 from utils.page.thumbnails import crop_around, fit, jpeg_uri
 from utils.records import Detections, Record
-from yolo4.compare.report.figures import Report
+from yolo4.compare.report.figures.common import Report
 from yolo4.compare.report.measured import Measured, MeasuredRun
 from yolo4.compare.study_files import MeasuredImages
 

@@ -1,7 +1,7 @@
 """The outcome of a study: its numbers, its page, and its verdict on the screen."""
 
 from yolo4.compare.report.example_images import add_pictures, without_pictures
-from yolo4.compare.report.figures import Report
+from yolo4.compare.report.figures.common import Report
 from yolo4.compare.report.measured import measure_runs
 from yolo4.compare.report.page import render
 from yolo4.compare.report.summary import summarize

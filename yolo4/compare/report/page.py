@@ -4,34 +4,28 @@ from pathlib import Path
 
 from utils.files.writing import write_atomically
 from utils.page.html import clean, render_html
-from yolo4.compare.report import (
-    detection_figures,
-    loss_figures,
-    loss_history_figures,
-    outcome_figures,
-    verdict_figures,
-)
-from yolo4.compare.report.figures import Report
+from yolo4.compare.report.figures import detections, loss, loss_history, outcome, verdict
+from yolo4.compare.report.figures.common import Report
 
 _HERE = Path(__file__).parent
 _FIGURES = (
-    verdict_figures.differences,
-    verdict_figures.looks,
-    outcome_figures.runs,
-    verdict_figures.secondary,
-    outcome_figures.classes,
-    outcome_figures.coco_scores,
-    outcome_figures.validation,
-    detection_figures.precision_recall,
-    detection_figures.thresholds,
-    detection_figures.calibration,
-    detection_figures.errors,
-    loss_figures.loss_curves,
-    loss_figures.cumulative_loss,
-    loss_history_figures.gradient_shares,
-    loss_history_figures.loss_size,
-    loss_history_figures.ignored,
-    loss_figures.confidences,
+    verdict.differences,
+    verdict.looks,
+    outcome.runs,
+    verdict.secondary,
+    outcome.classes,
+    outcome.coco_scores,
+    outcome.validation,
+    detections.precision_recall,
+    detections.thresholds,
+    detections.calibration,
+    detections.errors,
+    loss.loss_curves,
+    loss.cumulative_loss,
+    loss_history.gradient_shares,
+    loss_history.loss_size,
+    loss_history.ignored,
+    loss.confidences,
 )
 _CONTENTS = (
     ("verdict", "Verdict"),

@@ -15,7 +15,7 @@ from yolo4.compare.pairing import check_pairing
 from yolo4.compare.planning.declaration import changes_of
 from yolo4.compare.planning.purpose import purpose
 from yolo4.compare.report.arm_summary import summarize_arm
-from yolo4.compare.report.figures import Report
+from yolo4.compare.report.figures.common import Report
 from yolo4.compare.report.hardware import hardware
 from yolo4.compare.report.measured import Measured
 from yolo4.compare.running.machine import library_versions

@@ -181,7 +181,7 @@ def _measure(run: Finished, fold: int, seed: int) -> dict[str, _Row]:
     found = {}
     for name in parts[0]:
         values = np.concatenate([part[name] for part in parts])
-        images = np.count_nonzero(of_class[name]) if name in of_class else len(records)
+        images = int(np.count_nonzero(of_class[name])) if name in of_class else len(records)
         if images > 1 and not np.isnan(values[0]):
             found[name] = _Row(values, images)
     return found

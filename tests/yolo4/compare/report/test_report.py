@@ -10,7 +10,7 @@ from markupsafe import Markup
 from tests.helpers.report_page import Page
 from tests.helpers.report_sample import ARMS, CLASSES, make_report
 from utils.page import plot
-from yolo4.compare.report import verdict_figures
+from yolo4.compare.report.figures import verdict as verdict_figures
 from yolo4.compare.report.page import render
 
 EVIL = (

@@ -5,7 +5,13 @@ from matplotlib.axes import Axes
 
 from utils.page.plot import Plot, make_plot
 from utils.page.svg import log_scale, new_axes, series_line
-from yolo4.compare.report.figures import Report, arm_legend, diagnosed, positive_only, with_gaps
+from yolo4.compare.report.figures.common import (
+    Report,
+    arm_legend,
+    diagnosed,
+    positive_only,
+    with_gaps,
+)
 
 _HEIGHT = 210
 _SIDES = ("positive", "negative")

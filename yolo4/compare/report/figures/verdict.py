@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from utils.page.dots import frame_rows, shorten, write_row_name
 from utils.page.plot import Plot, Row, make_plot, points
 from utils.page.svg import color, new_axes, series_color, series_line, series_marker
-from yolo4.compare.report.figures import Report, arm_legend
+from yolo4.compare.report.figures.common import Report, arm_legend
 
 # More secondary outcomes than this would make their figure several pages long.
 MOST_OUTCOMES = 26

@@ -6,7 +6,7 @@ from typing import Any
 from utils.page.dots import Dot, draw_dots, shorten
 from utils.page.plot import Plot, Row, make_plot, points
 from utils.page.svg import new_axes, series_line
-from yolo4.compare.report.figures import Report, arm_legend, with_gaps
+from yolo4.compare.report.figures.common import Report, arm_legend, with_gaps
 
 # More classes than this would make the figure several pages long.
 MOST_CLASSES = 20

@@ -5,7 +5,7 @@ from typing import Any
 from utils.page.dots import Dot, draw_dots, shorten
 from utils.page.plot import Plot, make_plot
 from utils.page.svg import color, new_axes, series_color, series_line, series_marker
-from yolo4.compare.report.figures import Report, arm_legend, arms_with, with_gaps
+from yolo4.compare.report.figures.common import Report, arm_legend, arms_with, with_gaps
 
 _HEIGHT = 220
 _ERRORS = {

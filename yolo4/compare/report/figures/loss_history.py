@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from utils.page.dots import shorten
 from utils.page.plot import Plot, Row, area_legend, make_plot
 from utils.page.svg import color, label_axes, log_scale, new_axes, new_rows, series_line
-from yolo4.compare.report.figures import Report, arm_legend, diagnosed, positive_only
+from yolo4.compare.report.figures.common import Report, arm_legend, diagnosed, positive_only
 
 _HEIGHT = 210
 # The predictors that contribute to the loss: the variable of their color, and words.
