@@ -16,8 +16,9 @@ from utils.errors import FileError
 from utils.files.reading import open_regular
 from utils.files.writing import atomic_path
 
-_LINE = re.compile(rb"\nsha256 ([0-9a-f]{64})\n")
-_LINE_SIZE = len("\nsha256 \n") + 64
+_START = b"\nsha256 "
+_LINE = re.compile(_START + rb"([0-9a-f]{64})\n")
+_LINE_SIZE = len(_START) + 64 + 1
 _CHUNK = 2**20
 
 
@@ -35,13 +36,16 @@ def require_intact(path: Path) -> None:
         FileError: the file cannot be read, or has changed since it was written.
     """
     with open_regular(path) as file:
-        size = os.fstat(file.fileno()).st_size - _LINE_SIZE
-        if size < 0:
+        end = os.fstat(file.fileno()).st_size
+        file.seek(max(0, end - 2 * _LINE_SIZE))
+        # The line may be damaged itself: too short, too long, illegible.
+        tail = file.read()
+        start = tail.rfind(_START)
+        if start < 0:
             return
-        file.seek(size)
-        line = _LINE.fullmatch(file.read())
+        line, size = _LINE.fullmatch(tail[start:]), end - len(tail) + start
         file.seek(0)
-        if line is not None and _sha256(file, size) != line[1].decode():
+        if line is None or _sha256(file, size) != line[1].decode():
             raise FileError(
                 path,
                 "damaged: its bytes are not those that were written, by its SHA-256; expected an "

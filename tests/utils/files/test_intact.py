@@ -6,7 +6,7 @@ import os
 import h5py
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from utils.errors import UserError
@@ -46,8 +46,23 @@ def test_any_change_of_the_content_is_found(folder, content, data):
     assert "\n" not in str(caught.value)
 
 
+@given(content=st.binary(max_size=300), data=st.data())
+def test_a_damaged_checksum_is_found(folder, content, data):
+    path = folder / "any"
+    path.write_bytes(content)
+    append_checksum(path)
+    whole = path.read_bytes()
+    first, last = sorted(data.draw(st.integers(len(whole) - 65, len(whole))) for _ in range(2))
+    changed = whole[:first] + data.draw(st.binary(max_size=60)) + whole[last:]
+    assume(changed != whole)
+    path.write_bytes(changed)
+    with pytest.raises(UserError, match="damaged"):
+        require_intact(path)
+
+
 @given(content=st.binary(max_size=300))
 def test_a_file_without_a_checksum_passes(folder, content):
+    assume(b"\nsha256 " not in content)
     path = folder / "older"
     path.write_bytes(content)
     require_intact(path)
