@@ -1,5 +1,8 @@
 """Batch normalization, fused into one operation if the backend has it, and with Mish after it."""
 
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, NamedTuple
 
 import keras
@@ -9,6 +12,25 @@ from keras.saving import register_keras_serializable
 from nets import Tensor
 from nets.compiled import Call, compiled
 from nets.mish import mish, mish_gradient, mish_value
+
+Statistics = list[tuple[Variable, Tensor]]
+"""Moving statistics and the values that they shall have."""
+
+_collected: ContextVar[Statistics | None] = ContextVar("collected", default=None)
+
+
+@contextmanager
+def collected_statistics() -> Iterator[Statistics]:
+    """Within the block, batch normalization does not assign its new statistics, but lists them.
+
+    So a step on several devices can average all of them in one exchange.
+    """
+    statistics: Statistics = []
+    token = _collected.set(statistics)
+    try:
+        yield statistics
+    finally:
+        _collected.reset(token)
 
 
 class BatchNormResiduals(NamedTuple):
@@ -52,6 +74,7 @@ def normalize_batch(
     momentum: float,
     epsilon: float,
     frozen: bool = False,
+    synchronized: bool = False,
 ) -> Normalized:
     """Batch normalization of a training step; under TensorFlow one fused operation.
 
@@ -65,19 +88,24 @@ def normalize_batch(
         momentum: weight of the old values in the moving averages.
         epsilon: added to the variance.
         frozen: normalize by the moving statistics.
+        synchronized: normalize by the images of all replicas, not by those of each.
 
     Returns:
         The normalized features in the type of `x`, and the new statistics.
     """
-    if keras.backend.backend() == "tensorflow":
+    is_shared = synchronized and not frozen
+    if keras.backend.backend() == "tensorflow" and not is_shared:
         return _fused(x, gamma, beta, moving, momentum, epsilon, frozen)
     mean, variance = moving if frozen else ops.moments(ops.cast(x, "float32"), axes=(0, 1, 2))
+    replicas = 1
+    if is_shared:
+        mean, variance, replicas = _moments_of_all(mean, variance)
     y = ops.batch_normalization(
         ops.cast(x, "float32"), mean, variance, -1, offset=beta, scale=gamma, epsilon=epsilon
     )
     if frozen:
         return Normalized(ops.cast(y, x.dtype), None, None)
-    count = ops.cast(ops.size(x) // x.shape[-1], "float32")
+    count = ops.cast(ops.size(x) // x.shape[-1] * replicas, "float32")
     unbiased = variance * count / ops.maximum(count - 1, 1)
     old_mean, old_variance = moving
     averages = (
@@ -85,6 +113,25 @@ def normalize_batch(
         old_variance * momentum + unbiased * (1 - momentum),
     )
     return Normalized(ops.cast(y, x.dtype), averages, None)
+
+
+def _moments_of_all(mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor, int]:
+    """Moments over all replicas from those of this one, and the number of replicas (TensorFlow).
+
+    All have as many images. The variance is the mean variance plus the variance of the means (Chan
+    et al. 1979, for parts of equal size), which loses no digits, unlike the mean of squares.
+    """
+    import tensorflow as tf
+
+    context = tf.distribute.get_replica_context()
+    replicas = context.num_replicas_in_sync
+    # Each replica fills its own place, so that the sum holds the moments of all.
+    place = tf.one_hot(context.replica_id_in_sync_group, replicas)[:, None]
+    means, variances = context.all_reduce("SUM", [place * mean, place * variance])
+    mean = tf.reduce_mean(means, axis=0)
+    variance = tf.reduce_mean(variances, axis=0)
+    variance += tf.reduce_mean(tf.math.squared_difference(means, mean), axis=0)
+    return mean, variance, replicas
 
 
 def _fused(
@@ -148,6 +195,16 @@ def _normalized_mish(y: Tensor, residuals: BatchNormResiduals) -> Tensor:
     return activate(y)
 
 
+def _update(statistics: Iterable[tuple[Variable, Tensor]]) -> None:
+    """Assign the new statistics, or list them, as `collected_statistics` says."""
+    collected = _collected.get()
+    if collected is not None:
+        collected.extend(statistics)
+        return
+    for variable, average in statistics:
+        variable.assign(average)
+
+
 @register_keras_serializable(package="yolo4")
 class BatchNorm(layers.BatchNormalization):
     """Keras's batch normalization with a fused training step, optionally followed by Mish.
@@ -160,6 +217,8 @@ class BatchNorm(layers.BatchNormalization):
         options: of `keras.layers.BatchNormalization`.
 
     Attributes:
+        synchronized: whether, on several devices under TensorFlow, training normalizes by the
+            whole batch instead of each device's part of it.
         frozen_statistics: whether training, too, normalizes by the moving statistics and leaves
             them as they are. Gamma and beta are trained, other than with `trainable = False`.
     """
@@ -196,10 +255,10 @@ class BatchNorm(layers.BatchNormalization):
             self.momentum,
             self.epsilon,
             self.frozen_statistics,
+            self.synchronized,
         )
         if averages is not None:
-            for variable, average in zip(moving, averages, strict=True):
-                variable.assign(average)
+            _update(zip(moving, averages, strict=True))
         if not has_mish:
             return y
         return mish(y) if residuals is None else _normalized_mish(y, residuals)

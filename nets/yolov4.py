@@ -72,7 +72,7 @@ class YOLOv4(keras.Model):
             norm.epsilon = epsilon
         self.backbone_convolutions = backbone_convolutions
         self.criterion: YOLOv4Loss | None = None
-        self.term_means = {term: keras.metrics.Mean(name=term) for term in TERMS}
+        self.term_means: dict[str, keras.metrics.Mean] = {}
 
     def convolutions(self) -> list[keras.layers.Conv2D]:
         """The convolutions in the order of the network's `.cfg`."""
@@ -97,6 +97,17 @@ class YOLOv4(keras.Model):
         """Keep the statistics of batch normalization in training; see `BatchNorm`."""
         for norm in self.batch_norms():
             norm.frozen_statistics = True
+
+    def synchronize_statistics(self) -> None:
+        """Let batch normalization span all devices in training; see `BatchNorm`."""
+        for norm in self.batch_norms():
+            norm.synchronized = True
+
+    def compile(self, *arguments: Any, **options: Any) -> None:
+        """As in Keras. The running means are made here: on several devices, weights are not."""
+        if not self.term_means:
+            self.term_means = {term: keras.metrics.Mean(name=term) for term in TERMS}
+        super().compile(*arguments, **options)
 
     def required_criterion(self) -> YOLOv4Loss:
         """The criterion.

@@ -59,6 +59,7 @@ OPTIONS = {
 }
 # Flags of commands that belong to other programs, or to the benchmarks.
 FOREIGN_FLAGS = {"--address", "--dist", "--head", "--help", "--logdir"}
+FOREIGN_FLAGS |= {"--nodes", "--ntasks-per-node", "--gpus-per-node", "--cpus-per-task"}  # Slurm
 BENCHMARKS = ("benchmarks.md", "performance.md", "reliability.md", "results.md")
 
 

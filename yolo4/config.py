@@ -11,6 +11,7 @@ from utils.errors import FileError, UserError
 from utils.files.reading import MOST_BYTES, read_json
 from utils.resize import Resize
 from utils.training_data.sizes import sizes_between
+from yolo4.environment.devices import DeviceChoice
 from yolo4.options import check_ranges, from_mapping, option
 
 # Settings that change no result. A comparison may change them between runs. `on_bad_data` is not
@@ -135,7 +136,7 @@ class Config:
     )
     # --- optimization
     epochs: int = option(100, "passes over the training images", "optimization", low=1)
-    batch_size: int = option(16, "images per step", "optimization", low=1)
+    batch_size: int = option(16, "images per step, on all devices", "optimization", low=1)
     freeze_epochs: int = option(
         0, "epochs with a frozen backbone, at the start", "optimization", low=0
     )
@@ -179,6 +180,11 @@ class Config:
         "auto: bfloat16 for width 0.75 and above on a CPU with AMX, else float32",
         "optimization",
     )
+    sync_batch_norm: bool = option(
+        False,
+        "on several devices, batch normalization by the whole batch, not by each device's part",
+        "optimization",
+    )
     seed: int = option(
         0, "seed of initial weights, data order and augmentation", "optimization", 0, 10**9
     )
@@ -217,6 +223,12 @@ class Config:
         0.4, "largest relative change of brightness", "augmentation", low=0, high=1
     )
     # --- the run
+    devices: str = option(
+        "auto",
+        "devices that train together: auto (all GPUs), their number, GPU numbers such as 0,2, or "
+        "logical CPU devices such as cpu:2",
+        "run",
+    )
     run_dir: str | None = option(None, "folder of the run; None: logs/<date and time>", "run")
     save_minutes: float = option(
         10.0, "minutes between saves of the state within an epoch; 0: at its end only", "run", low=0
@@ -235,6 +247,7 @@ class Config:
 
     def __post_init__(self) -> None:
         check_ranges(self)
+        DeviceChoice.parse(self.devices)
         for side in self.input_shape:
             if side % (multiple := self.network_spec.input_multiple):
                 raise UserError(f"--input-size is {side}; it must be a multiple of {multiple}")

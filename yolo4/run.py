@@ -87,6 +87,19 @@ class Run:
         return self.folder / "state.npz"
 
     @property
+    def files_of_resuming(self) -> tuple[Path, ...]:
+        """The files that resuming reads."""
+        return (
+            self.config_file,
+            self.classes_file,
+            self.anchors_file,
+            self.data_file,
+            self.batch_picture,
+            self.state_file,
+            self.previous_state_file,
+        )
+
+    @property
     def previous_state_file(self) -> Path:
         """The state that was saved before, in case the state is damaged."""
         return previous_path(self.state_file)

@@ -4,6 +4,7 @@ A set is a picklable object whose methods are pure functions, safe to call from 
 threads or processes.
 """
 
+import copy
 import math
 from collections.abc import Sequence
 from functools import lru_cache
@@ -77,12 +78,24 @@ class TrainingSet:
         self._composite_epochs = composite_epochs
         self._read = read
         self._resize: Resize = resize
+        self._share = (0, 1)
         self._counts = [len(record.labels) for record in records]
         composite = augmentation if composite_epochs > 0 else None
         self.max_objects = capacity(self._counts, composite)
 
     def __len__(self) -> int:
         return len(self._records)
+
+    def share(self, number: int, count: int) -> "TrainingSet":
+        """The same set, but of each batch it makes only one of equal parts.
+
+        Args:
+            number: of the part, from 0.
+            count: of the parts, which divides the batch size.
+        """
+        shared = copy.copy(self)
+        shared._share = (number, count)
+        return shared
 
     def steps(self, batch_size: int) -> int:
         """Count the batches of an epoch."""
@@ -139,7 +152,7 @@ class TrainingSet:
         return Sample(image, sample.boxes, sample.labels, sample.difficult)
 
     def batch(self, step: int, epoch: int, batch_size: int) -> tuple[np.ndarray, Targets]:
-        """Make one batch of an epoch.
+        """Make one batch of an epoch, or this set's share of it.
 
         Args:
             step: the batch in the epoch, `0 <= step < steps(batch_size)`.
@@ -154,7 +167,9 @@ class TrainingSet:
         Raises:
             ImageError: an image cannot be read.
         """
-        indices, size = self.order(epoch, batch_size)[step], self.size(step, epoch)
+        number, count = self._share
+        indices = np.split(self.order(epoch, batch_size)[step], count)[number]
+        size = self.size(step, epoch)
         return stack([self.sample(int(index), epoch, size) for index in indices], self.max_objects)
 
     def _plan(

@@ -46,7 +46,9 @@ def check_pairing(plan: Plan) -> Pairing:
 
 
 def _fingerprint(run: StudyRun) -> dict[str, Any]:
-    return read_object(run.fingerprint_file, "initial_weights", "first_batches")
+    # Older versions trained on one device, and did not say so.
+    hashes = read_object(run.fingerprint_file, "initial_weights", "first_batches")
+    return {"devices": "1", **hashes}
 
 
 def _differences(arm: Arm, reference: Arm, run: StudyRun, other: StudyRun) -> str:

@@ -2,6 +2,7 @@
 
 from utils.errors import UserError
 from yolo4.config import differing_settings
+from yolo4.environment.devices import Cluster
 from yolo4.options import flag
 from yolo4.run import open_run
 from yolo4.train.loop import resume_run, train_model
@@ -19,7 +20,10 @@ def train(options: TrainOptions) -> None:
         run = train_model(options.settings())
     else:
         _refuse_other_settings(options, options.resume)
-        run = resume_run(options.resume)
+        devices = options.devices if "devices" in options.given else None
+        run = resume_run(options.resume, devices=devices)
+    if not Cluster.of_environment().is_chief:
+        return
     print(
         f"\nbest weights, curves and preview images are in {run.folder}; next:\n"
         f"  python get_map.py --run {run.folder}\n"
@@ -32,7 +36,7 @@ def _refuse_other_settings(options: TrainOptions, folder: str) -> None:
     stored = open_run(folder).config()
     if "preset" in options.given:
         raise UserError(f"--preset cannot be given with --resume: {folder} has its own settings")
-    for name in differing_settings(stored, options, ignored=()):
+    for name in differing_settings(stored, options, ignored={"devices"}):
         if name in options.given:
             raise UserError(
                 f"{flag(name)} {getattr(options, name)} cannot be given with --resume: {folder} "

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 from utils.annotations import FoundData
 from utils.errors import UserError
-from utils.files.lock import locked
 from utils.process.signals import explained_interruption
 from yolo4.config import Config
 from yolo4.quiet import quiet_start
 from yolo4.run import Run, open_run
+from yolo4.train.devices.workers import join_workers, written_run
 from yolo4.train.setup import TrainingSetup, new_run, prepare, prepare_resume
 from yolo4.train.state.progress import load_progress, recover_progress
 from yolo4.train.state.same_data import require_same_data
@@ -40,10 +40,12 @@ def train_model(config: Config, callbacks: MakeCallbacks = lambda setup: ()) -> 
             something; it is left as it was then.
         NonFiniteLossError: the training diverged.
     """
+    join_workers(config)
     run = new_run(config)
-    with locked(run.folder, otherwise="name a folder that can be written with --run-dir"):
-        config = dataclasses.replace(config, run_dir=str(run.folder))
-        return start_run(prepare(config), callbacks)
+    with written_run(run) as written:
+        config = dataclasses.replace(config, run_dir=str(written.folder))
+        start_run(prepare(config), callbacks)
+    return run
 
 
 def start_run(setup: TrainingSetup, callbacks: MakeCallbacks = lambda setup: ()) -> Run:
@@ -59,6 +61,9 @@ def start_run(setup: TrainingSetup, callbacks: MakeCallbacks = lambda setup: ())
     """
     with explained_interruption(lambda: _how_to_go_on(setup.run)):
         with quiet_start():
+            from yolo4.train.devices.opening import open_devices
+
+            open_devices(setup.config)
             from yolo4.train.phases import begin_training
         begin_training(setup, callbacks)
     return setup.run
@@ -68,6 +73,7 @@ def resume_run(
     folder: str | Path,
     callbacks: MakeCallbacks = lambda setup: (),
     found: FoundData | None = None,
+    devices: str | None = None,
 ) -> Run:
     """Resume a run from its saved state, with the same result as without the interruption.
 
@@ -75,6 +81,7 @@ def resume_run(
         folder: the run folder.
         callbacks: as in `train_model`.
         found: as for `yolo4.train.data.read_data`.
+        devices: those to train on from here; None: as the run's settings say.
 
     Raises:
         UserError: there is no such run, it is finished, it has no saved state, or its data has
@@ -82,12 +89,18 @@ def resume_run(
         NonFiniteLossError: the training diverged.
     """
     run = open_run(folder)
-    with locked(run.folder), explained_interruption(lambda: _how_to_go_on(run)):
-        _resume(run, callbacks, found)
+    if devices is None:
+        devices = run.config().devices
+    join_workers(dataclasses.replace(run.config(), devices=devices))
+    with (
+        written_run(run, resumed=True) as written,
+        explained_interruption(lambda: _how_to_go_on(run)),
+    ):
+        _resume(written, callbacks, found, devices)
     return run
 
 
-def _resume(run: Run, callbacks: MakeCallbacks, found: FoundData | None) -> None:
+def _resume(run: Run, callbacks: MakeCallbacks, found: FoundData | None, devices: str) -> None:
     folder, config, progress = run.folder, run.config(), recover_progress(run)
     if config.positives_per_image is None:
         raise UserError(
@@ -103,7 +116,11 @@ def _resume(run: Run, callbacks: MakeCallbacks, found: FoundData | None) -> None
         )
     setup = prepare_resume(run, found)
     require_same_data(setup, progress.training_images)
+    setup = dataclasses.replace(setup, config=dataclasses.replace(setup.config, devices=devices))
     with quiet_start():
+        from yolo4.train.devices.opening import open_devices
+
+        open_devices(setup.config)
         from yolo4.train.phases import continue_training
     print(f"resuming {folder} from {progress.position}; it has {config.epochs} epochs")
     run.failure_file.unlink(missing_ok=True)

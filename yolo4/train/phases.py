@@ -22,9 +22,12 @@ from yolo4.train.callbacks.progress_page import ProgressPage
 from yolo4.train.callbacks.validation import Validation
 from yolo4.train.callbacks.within_epoch import SaveWithinEpoch
 from yolo4.train.data import training_set
+from yolo4.train.devices.alike import require_alike
+from yolo4.train.devices.devices import ONE_DEVICE, Devices
+from yolo4.train.devices.opening import open_devices
 from yolo4.train.optimizer.compile import compile_for_phase, compiled_by_xla, jit_compile
 from yolo4.train.setup import TrainingSetup
-from yolo4.train.state.beginning import save_beginning, save_first_batches
+from yolo4.train.state.beginning import note_devices, save_beginning, save_first_batches
 from yolo4.train.state.checkpoint import load_state
 from yolo4.train.state.progress import Progress
 from yolo4.train.validation import Evaluator
@@ -44,18 +47,21 @@ def begin_training(setup: TrainingSetup, callbacks: Callable[[TrainingSetup], Ca
         NonFiniteLossError: the training diverged.
     """
     # The precision is stored as resolved, so that "auto" does not change on another machine.
+    devices = open_devices(setup.config)
     config = dataclasses.replace(setup.config, precision=set_precision(setup.config))
     setup = dataclasses.replace(setup, config=config)
-    model = seeded_model(setup)
+    model = seeded_model(setup, devices)
     sizes = ", ".join(f"{width}x{height}" for height, width in config.training_sizes)
     print(f"network: {model.count_params():,} weights, {config.precision}, {sizes}")
-    print(f"compiled by XLA: {compiled_by_xla()}")
+    print(f"compiled by XLA: {compiled_by_xla(devices)}")
+    if devices.count > 1:
+        print(devices.summary(config.batch_size, config.sync_batch_norm))
     if lines := load_initial_weights(setup, model):
         print(lines)
     if config.freeze_bn:
         _require_statistics(model, config)
     progress = Progress(training_images=len(setup.train))
-    _train_phases(setup, model, progress, callbacks(setup), resumed=False)
+    _train_phases(setup, devices, model, progress, callbacks(setup), resumed=False)
 
 
 def continue_training(
@@ -72,16 +78,22 @@ def continue_training(
         UserError: the state is damaged or of another network.
         NonFiniteLossError: the training diverged.
     """
+    devices = open_devices(setup.config)
     set_precision(setup.config)
-    model = seeded_model(setup)
+    model = seeded_model(setup, devices)
     progress.resumed.append(progress.position)
-    _train_phases(setup, model, progress, callbacks(setup), resumed=True)
+    note_devices(setup.run.fingerprint_file, devices.description)
+    _train_phases(setup, devices, model, progress, callbacks(setup), resumed=True)
 
 
-def seeded_model(setup: TrainingSetup) -> YOLOv4:
+def seeded_model(setup: TrainingSetup, devices: Devices = ONE_DEVICE) -> YOLOv4:
     """The network with random weights, which depend on the seed of the settings alone."""
     keras.utils.set_random_seed(setup.config.seed)
-    return build_model(setup.config, len(setup.class_names))
+    with devices.scope():
+        model = build_model(setup.config, len(setup.class_names))
+    if devices.strategy and setup.config.sync_batch_norm:
+        model.synchronize_statistics()
+    return model
 
 
 def load_initial_weights(setup: TrainingSetup, model: YOLOv4) -> str:
@@ -126,14 +138,20 @@ def _require_statistics(model: YOLOv4, config: Config) -> None:
 
 
 def _train_phases(
-    setup: TrainingSetup, model: YOLOv4, progress: Progress, callbacks: Callbacks, resumed: bool
+    setup: TrainingSetup,
+    devices: Devices,
+    model: YOLOv4,
+    progress: Progress,
+    callbacks: Callbacks,
+    resumed: bool,
 ) -> None:
     """Train the phases that are left."""
     config, run = setup.config, setup.run
+    require_alike(devices, setup, model, progress.position)
     model.criterion = build_criterion(config, setup.anchors)
     dataset = training_set(config, setup.train)
     evaluator = Evaluator(
-        setup.val, setup.class_names, config.input_shape, config.batch_size, config.resize
+        setup.val, setup.class_names, config.input_shape, config.batch_size, config.resize, devices
     )
     phases = (
         (0, config.freeze_epochs, config.freeze_batch_size, True),
@@ -144,10 +162,11 @@ def _train_phases(
             continue
         # Each of several sizes is compiled when it first comes: ahead, all would compete with the
         # first steps for the processor.
-        if not jit_compile() and len(dataset.sizes) == 1:
+        if not (jit_compile(devices) or devices.strategy) and len(dataset.sizes) == 1:
             model.compile_ahead(dataset.max_objects, batch_size)
         model.freeze_backbone(frozen)
-        compile_for_phase(model, config, first, dataset.steps(batch_size), batch_size)
+        steps = dataset.steps(batch_size)
+        compile_for_phase(model, config, first, steps, batch_size, devices)
         # Between the phases too: Keras's `fit` ends with the averaged weights in the model, but
         # training continues with the raw ones, as a resumed run does.
         if resumed or progress.has_begun:
@@ -156,12 +175,13 @@ def _train_phases(
             resumed = False
             if not (progress.has_begun or run.batch_picture.exists()):
                 # Older versions wrote the state first.
-                save_first_batches(setup, model, dataset, batch_size)
+                save_first_batches(setup, model, dataset, batch_size, devices.description)
         else:
-            save_beginning(setup, model, progress, dataset, batch_size)
+            save_beginning(setup, model, progress, dataset, batch_size, devices.description)
         if frozen:
             print(f"the backbone is frozen up to epoch {last}")
-        with batch_maker(dataset, batch_size, config.workers) as maker:
+        own_part = dataset.share(devices.cluster.worker, devices.cluster.workers)
+        with batch_maker(own_part, batch_size, config.workers) as maker:
             run_until = partial(
                 _run_epochs, setup, model, maker, batch_size, evaluator, progress, callbacks
             )
@@ -172,6 +192,7 @@ def _train_phases(
                 run_until(last)
         if model.stop_training:
             break
+    devices.wait_for_all()
 
 
 def _run_epochs(

@@ -56,6 +56,9 @@ def with_positives_per_image(
     if config.positives_per_image is not None:
         return config
     with quiet_start():
+        from yolo4.train.devices.opening import open_devices
+
+        open_devices(config)
         from yolo4.train.positives import blank_image, count_positives_per_image
 
     # Neither pixels nor colors matter, and they would take most of the time.

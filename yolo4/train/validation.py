@@ -15,6 +15,7 @@ from utils.postprocess import EVALUATION, select_detections
 from utils.records import Detections, Record
 from utils.resize import Resize
 from utils.training_data.validation_set import ValidationSet
+from yolo4.train.devices.devices import ONE_DEVICE, Devices
 
 
 class Measurement(NamedTuple):
@@ -38,8 +39,9 @@ class Evaluator:
         records: the validation split.
         class_names: names of the C classes.
         input_size: height and width of the network's input in pixels.
-        batch_size: images per step.
+        batch_size: images per step, on all devices.
         resize: how images are fitted to the input.
+        devices: the workers among them share the images.
     """
 
     def __init__(
@@ -49,21 +51,24 @@ class Evaluator:
         input_size: tuple[int, int],
         batch_size: int,
         resize: Resize = "letterbox",
+        devices: Devices = ONE_DEVICE,
     ) -> None:
         self.records = list(records)
         self.class_names = tuple(class_names)
-        self.batch_size = batch_size
+        self.batch_size = batch_size // devices.cluster.workers
+        self._devices = devices
         self._images = ValidationSet(records, input_size, resize)
 
     def measure(self, model: YOLOv4) -> Measurement:
-        """Measure a network with its current weights.
+        """Measure a network with its current weights. All workers call this together.
 
         Each loss is the mean over the batches, weighted by their number of images.
         """
         criterion = model.required_criterion()
         totals: dict[str, float] = dict.fromkeys(TERMS, 0.0)
         detections: list[Detections] = []
-        for step in range(self._images.steps(self.batch_size)):
+        cluster, steps = self._devices.cluster, self._images.steps(self.batch_size)
+        for step in range(cluster.worker, steps, cluster.workers):
             images, targets, letterboxes = self._images.batch(step, self.batch_size)
             filled = np.resize(
                 images, (self.batch_size, *images.shape[1:])
@@ -73,9 +78,34 @@ class Evaluator:
             for name, value in terms.items():
                 totals[name] += float(value) * len(images)
             detections += self._detections(criterion, logits, letterboxes)
+        if cluster.workers > 1:
+            totals, detections = self._of_all_workers(totals, detections)
         means = {name: total / len(self.records) for name, total in totals.items()}
         voc = evaluate_voc(detections, self.records, self.class_names)
         return Measurement({"loss": sum(means.values()), **means}, voc, detections)
+
+    def _of_all_workers(
+        self, totals: dict[str, float], detections: Sequence[Detections]
+    ) -> tuple[dict[str, float], list[Detections]]:
+        """The sums and the detections of all workers, in the order of the images."""
+        gather, workers = self._devices.gather, self._devices.cluster.workers
+        sums = gather(np.array([*totals.values()])).reshape(workers, -1).sum(axis=0)
+        counts = gather(np.array([len(found.scores) for found in detections], np.int64))
+        # Few images may leave a worker without any.
+        empty = np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int32)
+        columns = [
+            gather(np.concatenate([nothing, *(getattr(found, name) for found in detections)]))
+            for nothing, name in zip(empty, ("boxes", "scores", "labels"), strict=True)
+        ]
+        parts = [np.split(column, np.cumsum(counts)[:-1]) for column in columns]
+        merged = [Detections(*values) for values in zip(*parts, strict=True)]
+        images = np.arange(len(self.records))
+        turn = images // self.batch_size % workers
+        order = np.argsort(turn, kind="stable")  # each worker's images, one worker after the other
+        return (
+            dict(zip(totals, sums.tolist(), strict=True)),
+            [merged[place] for place in np.argsort(order)],
+        )
 
     def _detections(
         self, criterion: YOLOv4Loss, logits: Sequence[np.ndarray], letterboxes: Sequence[Letterbox]

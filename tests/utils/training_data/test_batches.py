@@ -194,3 +194,16 @@ def test_an_empty_split_is_refused():
         TrainingSet([], (64, 64), 0, OFF, 0)
     with pytest.raises(UserError, match="validation split holds no image"):
         ValidationSet([], (64, 64))
+
+
+def test_shares_are_parts_of_the_whole_batch(painted):
+    """Equal pixels whatever the number of workers: no pixel has to be sent."""
+    varied = replace(OFF, mosaic=0.5, mixup=0.5, flip=0.5)
+    whole = TrainingSet(painted, (64, 96), 3, varied, 9)
+    for step in range(whole.steps(6)):
+        images, targets = whole.batch(step, 1, 6)
+        parts = [whole.share(number, 3).batch(step, 1, 6) for number in range(3)]
+        assert [len(pixels) for pixels, _ in parts] == [2, 2, 2]
+        np.testing.assert_array_equal(np.concatenate([pixels for pixels, _ in parts]), images)
+        for name, array in targets.items():
+            np.testing.assert_array_equal(np.concatenate([t[name] for _, t in parts]), array)

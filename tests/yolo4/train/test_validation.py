@@ -1,5 +1,10 @@
 """What is measured in training, with a network whose output is known."""
 
+import dataclasses
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
 import cv2
 import keras
 import numpy as np
@@ -9,6 +14,8 @@ from nets.losses import TERMS
 from tests.helpers.yolov4 import COCO_ANCHORS, SCALE_X_Y, STRIDES
 from utils.postprocess import EVALUATION
 from utils.records import Record
+from yolo4.environment.devices import Cluster
+from yolo4.train.devices.devices import Devices
 from yolo4.train.validation import Evaluator
 
 pytestmark = pytest.mark.quick
@@ -101,3 +108,52 @@ def test_scores_count_from_where_get_map_looks_at_them(records):
         network = Network(40, 5, logit=np.log(score / (1 - score)))
         _, _, found = Evaluator(records, ("cat",), (SIZE, SIZE), 5).measure(network)
         assert len(found[2].boxes) == count
+
+
+class Meeting:
+    """Workers in threads, which exchange arrays."""
+
+    def __init__(self, workers):
+        self.arrays = [np.zeros(0)] * workers
+        self.barrier = threading.Barrier(workers, timeout=60)
+
+    def exchange(self, worker, array):
+        self.arrays[worker] = array
+        self.barrier.wait()
+        gathered = np.concatenate(self.arrays)
+        self.barrier.wait()
+        return gathered
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Met(Devices):
+    """The devices of a worker that takes part in a meeting."""
+
+    meeting: Any = None
+
+    def gather(self, array):
+        return self.meeting.exchange(self.cluster.worker, array)
+
+
+@pytest.mark.parametrize(("workers", "batch_size"), [(2, 2), (2, 4), (3, 3), (3, 9)])
+def test_workers_share_the_images_and_know_all_results(records, workers, batch_size):
+    """With fewer batches than workers, too."""
+    color = COLORS[-1]  # the image of the last worker to have one
+    expected = Evaluator(records, ("cat",), (SIZE, SIZE), 1).measure(Network(color, 1))
+    meeting = Meeting(workers)
+
+    def measure(worker):
+        part = batch_size // workers
+        devices = Met(workers, Cluster(workers, worker), meeting=meeting)
+        evaluator = Evaluator(records, ("cat",), (SIZE, SIZE), batch_size, devices=devices)
+        return evaluator.measure(Network(color, part))
+
+    with ThreadPoolExecutor(workers) as pool:
+        results = [*pool.map(measure, range(workers))]
+    for losses, voc, found in results:
+        assert losses == pytest.approx(expected[0])
+        assert voc.map == expected[1].map
+        assert [len(each) for each in found] == [len(each) for each in expected[2]]
+        for each, other in zip(found, expected[2], strict=True):
+            np.testing.assert_array_equal(each.boxes, other.boxes)
+            np.testing.assert_array_equal(each.scores, other.scores)

@@ -8,6 +8,7 @@ from keras import Variable
 
 from nets.yolov4 import YOLOv4
 from yolo4.config import Config
+from yolo4.train.devices.devices import ONE_DEVICE, Devices
 from yolo4.train.optimizer.optimizers import SGD, Adam
 from yolo4.train.optimizer.schedule import EpochSchedule
 
@@ -15,7 +16,12 @@ _LR_BATCH = 16  # Config.learning_rate is for this many images per update
 
 
 def compile_for_phase(
-    model: YOLOv4, config: Config, first_epoch: int, steps_per_epoch: int, batch_size: int
+    model: YOLOv4,
+    config: Config,
+    first_epoch: int,
+    steps_per_epoch: int,
+    batch_size: int,
+    devices: Devices = ONE_DEVICE,
 ) -> None:
     """Compile the model with a new optimizer.
 
@@ -25,6 +31,7 @@ def compile_for_phase(
         first_epoch: first epoch of the phase, counted from 0.
         steps_per_epoch: batches per epoch.
         batch_size: images per batch.
+        devices: those in whose scope the model was made.
     """
     schedule = EpochSchedule(
         config.learning_rate * batch_size * config.accumulate / _LR_BATCH,
@@ -35,23 +42,33 @@ def compile_for_phase(
         first_epoch,
         steps_per_epoch,
     )
-    options: dict[str, Any] = {"jit_compile": jit_compile()}
+    options: dict[str, Any] = {"jit_compile": jit_compile(devices)}
     backbone = [variable for layer in model.backbone_layers() for variable in layer.variables]
-    model.compile(optimizer=build_optimizer(config, schedule, backbone), **options)
-    model.optimizer.build(model.trainable_variables)
+    with devices.scope():
+        optimizer = build_optimizer(config, schedule, backbone)
+        optimizer.build(model.trainable_variables)
+    model.compile(optimizer=optimizer, **options)
+    model.optimizer.build(model.trainable_variables)  # for float16, Keras has wrapped it
+    devices.distribute(model)
 
 
-def compiled_by_xla() -> str:
+def compiled_by_xla(devices: Devices = ONE_DEVICE) -> str:
     """Which part of a training step is compiled by XLA."""
     if keras.backend.backend() == "torch":
         return "nothing"
-    return "the whole step" if jit_compile() else "the loss and the gradient of Mish"
+    return "the whole step" if jit_compile(devices) else "the loss and the gradient of Mish"
 
 
-def jit_compile() -> bool | str:
-    """Whether XLA compiles the whole step: not on a CPU, where oneDNN's convolutions are faster."""
-    tensorflow = keras.backend.backend() == "tensorflow"
-    return "auto" if not tensorflow or keras.distribution.list_devices("gpu") else False
+def jit_compile(devices: Devices = ONE_DEVICE) -> bool | str:
+    """Whether XLA compiles the whole step.
+
+    Not on a CPU, where oneDNN's convolutions are faster, nor on several devices under TensorFlow,
+    whose exchange XLA cannot compile.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return "auto"
+    is_alone_on_gpu = devices.strategy is None and keras.distribution.list_devices("gpu")
+    return "auto" if is_alone_on_gpu else False
 
 
 def build_optimizer(

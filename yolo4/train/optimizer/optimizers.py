@@ -45,6 +45,8 @@ class _DecayAndAverage(keras.optimizers.Optimizer):
 
     def build(self, variables: Sequence[Variable]) -> None:
         """Create the optimizer's variables."""
+        if self.built:
+            return
         super().build(variables)
         self._fractions = [self.fraction if id(v) in self._slowed else 1.0 for v in variables]
         self._averages = self.add_optimizer_variables(self._averaged, "average")
@@ -85,6 +87,27 @@ class _DecayAndAverage(keras.optimizers.Optimizer):
         if self.decay and len(variable.shape) > 1:
             self.assign_sub(variable, variable * shrinkage)
         super().update_step(gradient, variable, learning_rate)
+
+    def _backend_update_step(
+        self,
+        grads: Sequence[Tensor],
+        trainable_variables: Sequence[Variable],
+        learning_rate: Tensor,
+    ) -> None:
+        """Update the variables of this device.
+
+        Keras's version for TensorFlow would add up the gradients of several devices, which
+        `yolo4.train.devices` has done before it calls the optimizer.
+        """
+        for gradient, variable in zip(grads, trainable_variables, strict=True):
+            self.update_step(gradient, variable, learning_rate)
+
+    def _backend_increment_gradient_accumulators(
+        self, grads: Sequence[Tensor], acc_grads: Sequence[Variable]
+    ) -> None:
+        """Add to the accumulated gradients of this device, for the same reason."""
+        for gradient, accumulated in zip(grads, acc_grads, strict=True):
+            accumulated.assign(accumulated + gradient)
 
     def finalize_variable_values(self, var_list: Sequence[Variable]) -> None:
         """Set the weights to their average; Keras calls this at the end of `fit`.

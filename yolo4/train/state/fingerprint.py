@@ -9,17 +9,21 @@ from yolo4.environment.onednn import onednn_setting
 _BATCHES = 3
 
 
-def fingerprint(model: YOLOv4, dataset: TrainingSet, batch_size: int) -> dict[str, str]:
+def fingerprint(
+    model: YOLOv4, dataset: TrainingSet, batch_size: int, devices: str
+) -> dict[str, str]:
     """What two trainings must share to be compared pair by pair.
 
     Args:
         model: before its first step.
         dataset: the training images.
         batch_size: of the first phase.
+        devices: how many there are.
 
     Returns:
-        SHA-256 of `initial_weights` and of `first_batches`, pixel for pixel, in hexadecimal, and
-        the setting of `onednn`, whose sums differ from TensorFlow's own in the last digits.
+        SHA-256 of `initial_weights` and of `first_batches`, pixel for pixel, in hexadecimal,
+        the setting of `onednn`, whose sums differ from TensorFlow's own in the last digits, and
+        `devices`.
     """
     weights, batches = hashlib.sha256(), hashlib.sha256()
     for array in model.get_weights():
@@ -32,4 +36,5 @@ def fingerprint(model: YOLOv4, dataset: TrainingSet, batch_size: int) -> dict[st
         "initial_weights": weights.hexdigest(),
         "first_batches": batches.hexdigest(),
         "onednn": onednn_setting(),
+        "devices": devices,
     }

@@ -55,7 +55,7 @@ def save_beginning(config, monkeypatch):
 
     def save():
         require_unused(setup.run)  # as `prepare` does
-        beginning.save_beginning(setup, None, Progress(), dataset, 2)
+        beginning.save_beginning(setup, None, Progress(), dataset, 2, "1")
         return setup.run
 
     return save

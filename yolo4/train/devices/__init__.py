@@ -1,0 +1,1 @@
+"""The devices that train together: which they are, and how they share a step."""
