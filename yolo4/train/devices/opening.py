@@ -94,6 +94,8 @@ def _open_tensorflow(choice: DeviceChoice, cluster: Cluster) -> Devices:
     if cluster.workers > 1:
         if len(numbers) < len(gpus):
             tf.config.set_visible_devices([gpus[number] for number in numbers], "GPU")
+        # Each exchange of another length is traced anew, of which TensorFlow would warn.
+        tf.get_logger().setLevel("ERROR")
         strategy = tf.distribute.MultiWorkerMirroredStrategy()
         return Devices(strategy.num_replicas_in_sync, cluster, strategy)
     if len(numbers) < 2:
