@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from utils.errors import UserError
 from utils.files.lock import locked
 from utils.process.signals import explained_interruption
 from yolo4.compare.options import CompareOptions
@@ -14,6 +15,7 @@ from yolo4.compare.running.carry_out import carry_out
 from yolo4.compare.running.jobs import Executor, InTurn
 from yolo4.compare.study import Plan, continue_or_start, open_study
 from yolo4.compare.study_files import MeasuredImages
+from yolo4.environment.devices import Cluster
 
 
 def compare(options: CompareOptions) -> None:
@@ -43,6 +45,7 @@ def compare_losses(options: CompareOptions) -> dict[str, Any]:
     """
     if options.report_only is not None:
         return _write_outcome(_carried_out(open_study(options.report_only)))
+    _refuse_workers()
     if options.cluster:
         from yolo4.compare.cluster.connect import require_ray
 
@@ -57,6 +60,15 @@ def compare_losses(options: CompareOptions) -> dict[str, Any]:
         with _executor(options, plan) as executor:
             plan = carry_out(plan, executor)
         return _write_outcome(plan)
+
+
+def _refuse_workers() -> None:
+    workers = Cluster.of_environment().workers
+    if workers > 1:
+        raise UserError(
+            f"TF_CONFIG names {workers} workers, which train one run together; unset it, and have "
+            "the runs of a comparison done on many machines with --cluster"
+        )
 
 
 @contextmanager

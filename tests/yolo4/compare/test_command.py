@@ -59,3 +59,11 @@ def test_the_command_leaves_the_device_to_its_workers():
     """TensorFlow takes all memory of a GPU in the first process that uses it."""
     code = "import sys, yolo4.compare.command; sys.exit('keras' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+def test_workers_that_train_together_are_refused(tmp_path, monkeypatch):
+    workers = '{"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 0}}'
+    monkeypatch.setenv("TF_CONFIG", workers)
+    with pytest.raises(UserError, match=r"TF_CONFIG names 2 workers.*; unset it, and .* --cluster"):
+        compare(CompareOptions(output=str(tmp_path / "study")))
+    assert not (tmp_path / "study").exists()

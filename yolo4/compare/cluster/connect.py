@@ -18,7 +18,7 @@ from yolo4.compare.study import Plan
 
 AUTO = "auto"
 # Variables of the command that change what a training computes.
-_PASSED_ON = ("KERAS_BACKEND", "TF_", "XLA_", "JAX_")
+_PASSED_ON = ("KERAS_BACKEND", "TF_", "XLA_", "JAX_", "ONEDNN_")
 
 
 def require_ray() -> None:

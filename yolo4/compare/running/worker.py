@@ -50,6 +50,9 @@ def train_and_measure(
     run = study.run(arm.folder, seed)
     images = MeasuredImages.load(study.measured_file(seed, folds))
     with quiet_start():
+        from yolo4.train.devices.opening import open_devices
+
+        open_devices(shared)
         from yolo4.train.callbacks.finite import NonFiniteLossError
     fold = images if folds else None
     try:
