@@ -80,10 +80,8 @@ def _explained_loss(run: Run) -> Iterator[None]:
 @contextlib.contextmanager
 def _written(run: Run, resumed: bool) -> Iterator[Run]:
     if Cluster.of_environment().is_chief:
-        advice = (
-            {} if resumed else {"otherwise": "name a folder that can be written with --run-dir"}
-        )
-        with locked(run.folder, **advice):
+        advice = "" if resumed else "name a folder that can be written with --run-dir"
+        with locked(run.folder, otherwise=advice):
             yield run
         return
     with (
