@@ -4,13 +4,11 @@ import json
 import subprocess
 import sys
 
-import h5py
-import numpy as np
 import pytest
 
 from tests.helpers import ROOT
+from tests.helpers.small_weights import write_weights
 from utils.anchors import format_anchors
-from utils.files.intact import append_checksum
 from yolo4.config import Config
 from yolo4.run import Run
 from yolo4.sample_data.make import make_sample_data
@@ -119,14 +117,6 @@ def folder(tmp_path_factory):
     for name in ("broken.h5", "broken.weights"):
         (folder / name).write_bytes(b"neither weights nor an image")
     return folder
-
-
-def write_weights(path):
-    """A layer, its numbers and the checksum of a file; returns its bytes."""
-    with h5py.File(path, "w") as stored:
-        stored["layers/batch_norm/vars/0"] = np.zeros(9)
-    append_checksum(path)
-    return path.read_bytes()
 
 
 def run_all(cases, folder):

@@ -16,7 +16,7 @@ def test_runs_that_started_alike_are_pairs(tmp_path):
     pairing = check_pairing(plan)
     assert pairing.not_comparable == {}
     assert len(pairing.fingerprints) == 4
-    hashes = {"initial_weights": "w0", "first_batches": "b0", "onednn": "1"}
+    hashes = {"initial_weights": "w0", "first_batches": "b0", "onednn": "1", "devices": "1"}
     assert pairing.fingerprints[0] == {"arm": "bce", "seed": 0, **hashes}
 
 

@@ -7,6 +7,7 @@ from unittest import mock
 
 import pytest
 
+from tests.helpers.small_weights import write_weights
 from utils.anchors import format_anchors
 from utils.errors import UserError
 from yolo4.cli import parse
@@ -28,13 +29,13 @@ def same_environment():
 
 @pytest.fixture
 def run(tmp_path):
-    """A run whose weights nobody looks at."""
+    """A run whose weights make no network."""
     run = Run(tmp_path / "run")
     run.folder.mkdir()
     run.config_file.write_text(Config().to_json())
     run.classes_file.write_text("apple\n")
     run.anchors_file.write_text(format_anchors(Config().network_spec.anchors))
-    run.best_weights.write_bytes(b"weights")
+    write_weights(run.best_weights)
     return run
 
 

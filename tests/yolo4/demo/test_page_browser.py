@@ -189,6 +189,7 @@ def test_the_camera_takes_a_picture(open_page):
     page = open_page()
     page.get_by_label("Capture from camera").click()
     page.get_by_text("Click to Access Webcam").click()
+    page.wait_for_function("() => document.querySelector('video')?.videoWidth > 0")
     page.get_by_label("capture photo").click()
     picture = page.locator(".pictures img").first
     picture.wait_for()

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.made_boxes import detections, record
+from tests.helpers.small_weights import write_weights
 from tests.helpers.yolov4 import COCO_ANCHORS
 from utils.anchors import format_anchors
 from utils.annotations import load_dataset
@@ -101,7 +102,7 @@ class TestRun:
         (run / "config.json").write_text(json.dumps({"data": [str(data)]}))
         (run / "classes.txt").write_text("\n".join(dataset.class_names))
         (run / "anchors.txt").write_text(format_anchors(COCO_ANCHORS))
-        (run / "best.weights.h5").touch()
+        write_weights(run / "best.weights.h5")
 
         class Oracle:
             batch_size, parallel, infer = 8, 1, "OpenVINO bfloat16"
@@ -206,10 +207,10 @@ class TestRun:
             with pytest.raises(UserError, match=f"^--output {output}: cannot write there: .*taken"):
                 evaluate_command(EvaluateOptions(output=output))
 
-        def deny(**_):
+        def deny(_):
             raise PermissionError(13, "Permission denied")
 
-        monkeypatch.setattr("tempfile.TemporaryFile", deny)
+        monkeypatch.setattr("utils.files.writing.temporary_folder", deny)
         with pytest.raises(UserError, match=r"--output locked: .*Permission denied"):
             evaluate_command(EvaluateOptions(output="locked"))
 
