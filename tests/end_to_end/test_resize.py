@@ -38,9 +38,7 @@ def data(tmp_path_factory):
 def stretched(tmp_path_factory, data):
     """A run whose random network was trained on stretched images."""
     folder = tmp_path_factory.mktemp("logs") / "stretched"
-    return write_run(
-        folder, NAMES, network="yolov4-tiny-3l", data=(data,), resize="stretch", input_size=64
-    )
+    return write_run(folder, NAMES, data=(data,), resize="stretch", input_size=64)
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +106,7 @@ def test_training_and_its_validation(stretched, tmp_path, monkeypatch):
     class Recording(Evaluator):
         def __init__(self, *arguments):
             super().__init__(*arguments)
-            raise Built(self._images.sample(0)[1], arguments[-1])
+            raise Built(self._images.sample(0)[1], arguments[4])
 
     monkeypatch.setattr(phases, "Evaluator", Recording)
     config = replace(

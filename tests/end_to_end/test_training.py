@@ -49,7 +49,7 @@ def test_the_page_shows_the_finished_training(finished):
     progress = load_progress(finished.state_file)
     assert "Finished ." in page.text
     assert "3 of 3" in page.text
-    assert "data: 6 training and 2 validation images · yolov4 0.05/0.1 at 64" in page.text
+    assert "data: 6 training and 2 validation images · yolov4-tiny-3l 0.05/0.1 at 64" in page.text
     assert f"{100 * progress.history[-1]['map50']:.1f}" in page.text
     assert all(name in page.text for name in finished.class_names())
     assert [epoch for epoch, *_ in progress.class_ap] == [2, 3]
