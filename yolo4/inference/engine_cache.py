@@ -24,7 +24,7 @@ from yolo4.formats import MODEL_FORMATS, ModelFormat
 from yolo4.run import Run, open_run
 
 # Settings of the network that the key contains by their results: the weights and the anchors.
-_REPLACED_BY_RESULTS = {"weights", "anchors"}
+_REPLACED_BY_RESULTS = {"weights", "fresh_heads", "anchors"}
 _KEY_FILE, _FILES = "key.json", "files"
 _EXPORT_VERSION = 2  # to be raised if the network of the same run is exported differently
 _WAIT = 600.0  # seconds; a network is written in less, unless the machine has other work

@@ -99,7 +99,7 @@ OTHER_VALUES = {
 
 def test_the_cache_key_has_every_setting_of_the_network_but_those_known_by_their_results(run):
     fields = {f.name for f in dataclasses.fields(Config) if f.metadata["group"] == "network"}
-    assert fields == {*OTHER_VALUES, "weights", "anchors"}
+    assert fields == {*OTHER_VALUES, "weights", "fresh_heads", "anchors"}
     assert set(cache.cache_key(run)["network"]) == set(OTHER_VALUES)
 
 
