@@ -1,5 +1,7 @@
 """Loading from start to end: formats, splits, leaks, the report, the errors."""
 
+import sys
+
 import pytest
 
 from tests.helpers.annotation_files import (
@@ -193,7 +195,8 @@ def test_formats_are_merged(tmp_path):
     assert "YOLO txt" in data.format
 
 
-def test_report_is_printed_once_with_the_bar(tmp_path, capsys):
+def test_report_is_printed_once_with_the_bar(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     root = write_voc(
         tmp_path, {"a": [CAT, DOG], "b": [DOG], "c": []}, {"train": ["a"], "val": "bc"}
     )
