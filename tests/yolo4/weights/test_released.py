@@ -2,6 +2,7 @@
 
 import hashlib
 import subprocess
+import sys
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
 
@@ -75,7 +76,8 @@ def files(folder):
     return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
 
 
-def test_a_file_is_downloaded_once_with_a_bar(server, model_data, capsys):
+def test_a_file_is_downloaded_once_with_a_bar(server, model_data, capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     path = released_file("some")
     assert path == model_data / "some.weights"
     assert path.read_bytes() == DATA
