@@ -1,16 +1,22 @@
 """Shared by all tests."""
 
 import os
+import signal
 
 import hypothesis
 import matplotlib
 import pytest
 
+from tests.helpers.browser import opened_pages, started_browser
 from yolo4.environment.onednn import prefer_onednn
 
 # Before any test imports TensorFlow.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 prefer_onednn()
+
+# A shell has its jobs in the background ignore Ctrl-C, which the programs that tests start inherit.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Deadlines measure the machine, not the code.
 hypothesis.settings.register_profile("project", deadline=None, max_examples=50)
@@ -31,3 +37,16 @@ def precision_policy():
 
     yield keras.mixed_precision.set_global_policy
     keras.mixed_precision.set_global_policy("float32")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with started_browser() as browser:
+        yield browser
+
+
+@pytest.fixture
+def open_page(browser, page_file):
+    """Opens the page that the fixture `page_file` of a module has made."""
+    with opened_pages(browser, page_file) as opened:
+        yield opened

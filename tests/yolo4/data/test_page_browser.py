@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.helpers.browser import SCREENS, assert_fits, opened_pages, started_browser
+from tests.helpers.browser import SCREENS, assert_fits
 from tests.helpers.made_data import made_data_set, made_record, zero_area
 from utils.image import read_image
 from utils.inspection.leaks import Leak
@@ -14,12 +14,6 @@ from yolo4.data.summary import summarize
 from yolo4.sample_data.make import make_sample_data
 
 NAMES = ("cat", "<b>dog</b>", *(f"a_long_name_of_a_class_without_a_space_{i}" for i in range(30)))
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with started_browser() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")
@@ -51,12 +45,6 @@ def page_file(tmp_path_factory):
     add_pictures(summary, objects, NAMES)
     render(summary, objects, folder / "page.html")
     return folder / "page.html"
-
-
-@pytest.fixture
-def open_page(browser, page_file):
-    with opened_pages(browser, page_file) as opened:
-        yield opened
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.helpers.browser import SCREENS, assert_fits, opened_pages, started_browser
+from tests.helpers.browser import SCREENS, assert_fits
 from tests.helpers.made_evaluation import made_evaluation
 from utils.metrics.errors.confusion import Confusion
 from utils.metrics.errors.outcomes import find_outcomes
@@ -20,12 +20,6 @@ from yolo4.evaluate.report.summary import threshold_grid
 START = 0.4375
 SET = "(e, value) => { e.value = value; e.dispatchEvent(new Event('input')); }"
 FRAME = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with started_browser() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")
@@ -49,12 +43,6 @@ def page_file(made, tmp_path_factory):
     write_report(made, folder, replace(made, name="<b>other", detections=blind, metrics=metrics))
     shutil.rmtree(folder / "report_images")
     return folder / "report.html"
-
-
-@pytest.fixture
-def open_page(browser, page_file):
-    with opened_pages(browser, page_file) as opened:
-        yield opened
 
 
 def rows_of(page, selector):

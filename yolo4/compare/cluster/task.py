@@ -34,7 +34,7 @@ _SENDING = 0.05
 
 @dataclass(frozen=True)
 class Report:
-    """What the command is told of a job.
+    """What a machine reports of a job.
 
     Attributes:
         host: the machine that does it.

@@ -4,7 +4,7 @@ Each device has a replica of the network and a part of the batch. The gradients 
 replicas, since the divisor of the loss is a constant. Then every replica makes the same update.
 
 Keras's own step is not used: it would clip the gradients of each replica by themselves, assign each
-statistic of batch normalization in an exchange of its own, and fails with several workers.
+statistic of batch normalization in a separate exchange, and fails with several workers.
 """
 
 from collections.abc import Callable, Iterator

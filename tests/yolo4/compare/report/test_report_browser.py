@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.helpers.browser import SCREENS, assert_fits, opened_pages, started_browser
+from tests.helpers.browser import SCREENS, assert_fits
 from tests.helpers.report_sample import ARMS, make_report
 from yolo4.compare.report.page import render
 
@@ -14,23 +14,11 @@ COLUMN = """
 
 
 @pytest.fixture(scope="module")
-def browser():
-    with started_browser() as browser:
-        yield browser
-
-
-@pytest.fixture(scope="module")
-def report_file(tmp_path_factory):
+def page_file(tmp_path_factory):
     classes = ("RBC", "<b>WBC</b>", "a_very_long_name_of_a_class_without_any_space_at_all_in_it")
     report = make_report([*ARMS, LONG], classes=classes, unfinished={("focal", 1): "failed"})
     report["output"] = "/a/very/long/folder" * 9
     return render(report, tmp_path_factory.mktemp("report"))
-
-
-@pytest.fixture
-def open_page(browser, report_file):
-    with opened_pages(browser, report_file) as opened:
-        yield opened
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -85,10 +73,10 @@ def test_tables_sort_by_mouse_and_keyboard(open_page):
     assert heads.nth(3).get_attribute("aria-sort") is None
 
 
-def test_numbers_of_a_figure_can_be_saved(open_page, report_file):
+def test_numbers_of_a_figure_can_be_saved(open_page, page_file):
     page = open_page()
     with page.expect_download() as saving:
         page.locator("#runs a.csv").click()
-    stored = report_file.parent / "data" / "runs.csv"
+    stored = page_file.parent / "data" / "runs.csv"
     assert saving.value.suggested_filename == "runs.csv"
     assert saving.value.path().read_bytes() == stored.read_bytes()

@@ -1,4 +1,4 @@
-"""Trains a network of two blocks for five steps, in a process of its own.
+"""Trains a network of two blocks for five steps, in a separate process.
 
     python -m tests.yolo4.train.devices.five_steps DEVICES FILE
 

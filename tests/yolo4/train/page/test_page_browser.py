@@ -6,18 +6,12 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.helpers.browser import SCREENS, assert_fits, opened_pages, started_browser
+from tests.helpers.browser import SCREENS, assert_fits
 from tests.helpers.made_evaluation import made_evaluation
 from tests.yolo4.train.page.made_moment import made_moment
 from yolo4.run import Run
 from yolo4.train.page.page import render
 from yolo4.train.page.pictures import validation_images
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with started_browser() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")
@@ -44,12 +38,6 @@ def page_file(moment):
     file = moment.setup.run.folder.parent / "progress.html"
     file.write_text(render(moment), encoding="utf-8")
     return file
-
-
-@pytest.fixture
-def open_page(browser, page_file):
-    with opened_pages(browser, page_file) as opened:
-        yield opened
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
