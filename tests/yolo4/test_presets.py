@@ -65,8 +65,8 @@ def test_an_unknown_preset_is_refused_with_those_that_exist(defaults, capsys):
 def test_compare_starts_from_the_preset_too():
     config = {"preset": "sample", "max_seeds": 5}
     options = compare_defaults(config, ["--preset", "full"])
-    assert (options.max_seeds, options.settings()) == (5, Config())
-    assert compare_defaults(config, []).settings() == Config(**SAMPLE)
+    assert (options.max_seeds, options.settings()) == (5, Config(fresh_heads=True))
+    assert compare_defaults(config, []).settings() == Config(**SAMPLE, fresh_heads=True)
 
 
 def test_a_run_stores_no_preset():

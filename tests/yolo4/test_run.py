@@ -1,6 +1,7 @@
 """Run folders: which are runs, and which is the latest."""
 
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -56,10 +57,11 @@ def test_class_names_in_another_encoding_are_an_error(tmp_path):
 
 def test_files_of_a_run_lie_in_it_and_differ(tmp_path):
     run = Run(tmp_path)
-    names = [name for name, value in vars(Run).items() if isinstance(value, property)]
-    paths = [getattr(run, name) for name in names]
+    properties = [name for name, value in vars(Run).items() if isinstance(value, property)]
+    paths = [path for name in properties if isinstance(path := getattr(run, name), Path)]
     assert {path.parent for path in paths} == {tmp_path}
-    assert len(set(paths)) == len(names) > 10
+    assert len(set(paths)) == len(paths) > 10
+    assert set(run.files_of_resuming) < set(paths)
 
 
 def test_a_missing_folder_is_an_error():
