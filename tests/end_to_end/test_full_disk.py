@@ -80,6 +80,7 @@ def test_a_training_keeps_its_last_state(folder):
     assert not (run / "best.weights.h5").exists()
 
 
+@pytest.mark.slow
 def test_a_comparison_keeps_the_last_state_of_its_training(folder):
     study, run = folder / "study", folder / "study/runs/bce_seed0"
     rest = ["--output", study, *f"--data data --epochs 2 --eval-period 1 {TINY}".split()]

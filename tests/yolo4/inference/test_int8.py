@@ -136,6 +136,7 @@ def test_a_run_without_its_data_is_refused(run, tmp_path):
         ("bare", (), "the run has no data set, which --precision int8 needs"),
     ):
         copy = write_copy(run, tmp_path / name, data=data)
+        shutil.copytree(run.folder / "engines/openvino", copy.folder / "engines/openvino")
         with pytest.raises(UserError, match=reason):
             int8_model(copy)
         assert [f.name for f in (copy.folder / "engines").iterdir()] == ["openvino"]

@@ -59,7 +59,11 @@ def distances(found, expected, case):
 
 @pytest.mark.parametrize(
     ("backend", "setting", "workers"),
-    [("tensorflow", "cpu:2", 1), ("tensorflow", "auto", 2), ("jax", "cpu:2", 1)],
+    [
+        ("tensorflow", "cpu:2", 1),
+        pytest.param("tensorflow", "auto", 2, marks=pytest.mark.slow),
+        pytest.param("jax", "cpu:2", 1, marks=pytest.mark.slow),
+    ],
 )
 def test_weights_and_logged_losses_are_those_of_one_device(steps, backend, setting, workers):
     expected, found = steps(backend, "1"), steps(backend, setting, workers)
