@@ -94,7 +94,7 @@ def continue_or_start(options: CompareOptions) -> Plan:
     study = Study(Path(options.output))
     if study.options_file.is_file():
         options = _continued(study, options)
-    _save_images(study, options)
+    options = dataclasses.replace(options, split=_save_images(study, options))
     declared = declare(_declared(study), options.design, study.finished_runs())
     values = {field.name: getattr(options, field.name) for field in option_fields(options)}
     write_json(study.options_file, values | {"declared": [each.to_dict() for each in declared]})
@@ -185,8 +185,8 @@ def _declared(study: Study) -> list[Declaration]:
     return read_declarations(entries, file)
 
 
-def _save_images(study: Study, options: CompareOptions) -> None:
-    """Read the data and write what the runs are measured on."""
+def _save_images(study: Study, options: CompareOptions) -> str | None:
+    """Read the data and write what the runs are measured on; returns its split, if it is one."""
     names = chosen_class_names(options.classes) if options.classes else None
     dataset = load_dataset(options.data, names, options.on_bad_data, options.split_seed)
     if options.folds:
@@ -194,7 +194,7 @@ def _save_images(study: Study, options: CompareOptions) -> None:
         for number, fold in enumerate(folds):
             fold.save(study.fold_file(number))
         all_images(folds).save(study.images_file)
-        return
+        return None
     split, records = choose_records(dataset.splits, options.split)
     counts = {name: len(images) for name, images in dataset.splits.items()}
     leaks = tuple(find_leaks(dataset.splits))
@@ -203,6 +203,7 @@ def _save_images(study: Study, options: CompareOptions) -> None:
     val = dataset.splits.get("val", [])
     images = MeasuredImages(dataset.class_names, split, records, val, counts, leaks)
     images.save(study.images_file)
+    return split
 
 
 def _plan(study: Study, options: CompareOptions, declared: Sequence[Declaration]) -> Plan:

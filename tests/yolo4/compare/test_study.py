@@ -178,6 +178,14 @@ def test_heads_start_fresh_but_in_a_study_that_began_with_loaded_ones(options):
     assert not open_study(options.output).shared.fresh_heads
 
 
+def test_a_study_that_is_continued_keeps_its_options(options):
+    file = continue_or_start(options).study.options_file
+    begun = file.read_bytes()
+    assert json.loads(begun)["split"] == "test"
+    continue_or_start(options)
+    assert file.read_bytes() == begun
+
+
 def test_a_study_is_started_and_opened_again(options):
     plan = continue_or_start(options)
     assert [arm.name for arm in plan.arms] == ["bce", "focal"]
