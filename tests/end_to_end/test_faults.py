@@ -13,6 +13,7 @@ import pytest
 
 from tests.helpers import ROOT
 from tests.helpers.processes import assert_gone, limit
+from tests.helpers.report_page import Page
 from yolo4.run import Run
 from yolo4.sample_data.make import make_sample_data
 from yolo4.train.state.progress import load_progress
@@ -97,9 +98,9 @@ def refused(*argv):
 
 def test_a_run_folder_has_one_owner_and_sigterm_says_how_to_resume(data, tmp_path):
     run = Run(tmp_path / "run")
-    train = ["train.py", *data, *SETTINGS, "--run-dir", run.folder]
+    train = ["train.py", *data, *SETTINGS, "--eval-period", 1, "--run-dir", run.folder]
     with started(*train, "--workers", 5) as process:  # processes rather than threads
-        wait_for(process, "epoch    1/")
+        wait_for(process, "epoch    2/")  # so the page of the first is there
         owner = (
             rf"error: {re.escape(str(run.folder))}: in use by process {process.pid} on \S+ since "
         )
@@ -115,6 +116,8 @@ def test_a_run_folder_has_one_owner_and_sigterm_says_how_to_resume(data, tmp_pat
         message,
     )
     assert load_progress(run.state_file).epoch == int(re.search(r"\d+", message)[0])
+    page = Page(run.progress_page.read_text(encoding="utf-8")).text
+    assert f"; {message.removeprefix('stopped; ')}" in page.split("Interrupted at ")[1]
     assert re.fullmatch(r"error: .* this folder holds config\.json .*\n", refused(*train))
     assert not list(run.folder.glob(".*"))
 

@@ -52,9 +52,12 @@ def assert_same_end(whole, run):
 def test_a_killed_run_resumes_as_if_it_had_never_stopped(folder, options, whole, monkeypatch):
     run, _ = train_until(options, folder / "killed", 2, monkeypatch)
     assert load_progress(run.state_file).epoch == 2
+    assert "Ended by an error at " in page_text(run)
     resumed = training.resume_run(run.folder)
     assert_same_end(whole, resumed)
-    assert "Finished ; resumed from the end of epoch 2." in page_text(resumed)
+    page = page_text(resumed)
+    assert "Ended by" not in page
+    assert "Finished ; resumed from the end of epoch 2." in page
 
 
 def page_text(run):

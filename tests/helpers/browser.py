@@ -54,13 +54,15 @@ def opened_pages(browser, file: Path) -> Iterator[Callable]:
     """A function that opens a page on a screen; fails if it made a request or logged a message."""
     requests, complaints, contexts = [], [], []
 
-    def opened(screen="desktop", scheme="light"):
+    def opened(screen="desktop", scheme="light", seconds=None):
         width, height = SCREENS[screen]
         view = {"width": width, "height": height}
         context = browser.new_context(viewport=view, color_scheme=scheme, accept_downloads=True)
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(120_000)
+        if seconds is not None:  # since 1970
+            page.clock.set_fixed_time(seconds)
         page.on("request", lambda request: requests.append(request.url))
         page.on("console", lambda message: complaints.append(message.text))
         page.on("pageerror", lambda error: complaints.append(str(error)))

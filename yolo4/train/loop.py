@@ -15,6 +15,7 @@ from yolo4.config import Config
 from yolo4.quiet import quiet_start
 from yolo4.run import Run, open_run
 from yolo4.train.devices.workers import join_workers, written_run
+from yolo4.train.page.state import change_state, end_on_page
 from yolo4.train.setup import TrainingSetup, new_run, prepare, prepare_resume
 from yolo4.train.state.progress import load_progress, recover_progress
 from yolo4.train.state.same_data import require_same_data
@@ -59,13 +60,14 @@ def start_run(setup: TrainingSetup, callbacks: MakeCallbacks = lambda setup: ())
         UserError: the initial weights do not fit, or the run folder cannot be written.
         NonFiniteLossError: the training diverged.
     """
-    with explained_interruption(lambda: _how_to_go_on(setup.run)):
+    with explained_interruption(lambda: _interrupted(setup.run)):
         with quiet_start():
             from yolo4.train.devices.opening import open_devices
 
             open_devices(setup.config)
             from yolo4.train.phases import begin_training
-        begin_training(setup, callbacks)
+        with end_on_page(setup.run):
+            begin_training(setup, callbacks)
     return setup.run
 
 
@@ -94,7 +96,7 @@ def resume_run(
     join_workers(dataclasses.replace(run.config(), devices=devices))
     with (
         written_run(run, resumed=True) as written,
-        explained_interruption(lambda: _how_to_go_on(run)),
+        explained_interruption(lambda: _interrupted(run)),
     ):
         _resume(written, callbacks, found, devices)
     return run
@@ -124,7 +126,9 @@ def _resume(run: Run, callbacks: MakeCallbacks, found: FoundData | None, devices
         from yolo4.train.phases import continue_training
     print(f"resuming {folder} from {progress.position}; it has {config.epochs} epochs")
     run.failure_file.unlink(missing_ok=True)
-    continue_training(setup, progress, callbacks)
+    change_state(run, "Resumed", f" from {progress.position}; no validation since then.")
+    with end_on_page(run):
+        continue_training(setup, progress, callbacks)
 
 
 def _further(folder: str | Path) -> str:
@@ -135,12 +139,13 @@ def _further(folder: str | Path) -> str:
     return f"to train its weights further, start a new run with --weights {folder}"
 
 
-def _how_to_go_on(run: Run) -> str:
-    """What an interrupted training says."""
+def _interrupted(run: Run) -> str:
+    """What an interrupted training says; its page says it too."""
     if not run.config_file.is_file():
         return "\nstopped before the training began; the same command begins it again"
     saved = load_progress(run.state_file).position
-    return (
-        f"\nstopped; everything up to {saved} is saved. "
-        f"Resume with: python train.py --resume {run.folder}"
+    words = (
+        f"; everything up to {saved} is saved. Resume with: python train.py --resume {run.folder}"
     )
+    change_state(run, "Interrupted", words)
+    return f"\nstopped{words}"

@@ -1,3 +1,7 @@
+// A training that was killed cannot say so.
+const latest = Number(document.getElementById("state")?.dataset.latest);
+if (Date.now() / 1000 > latest) document.getElementById("overdue").hidden = false;
+
 // The boxes of the validation images, at the threshold of the page.
 const live = JSON.parse(document.getElementById("live").textContent);
 const mostCaptions = 12;

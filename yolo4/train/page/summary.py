@@ -14,6 +14,9 @@ Summary = dict[str, Any]
 
 _SPARK = (100, 20)  # units of a small curve
 _SPARK_POINTS = 60
+# Epochs become slower when the backbone is no longer frozen.
+_SLOWER = 3
+_TIME = "%Y-%m-%d %H:%M"
 
 
 def summarize(moment: Moment) -> Summary:
@@ -24,13 +27,14 @@ def summarize(moment: Moment) -> Summary:
         "name": setup.run.folder.name,
         "folder": str(setup.run.folder),
         "subject": _subject(moment),
-        "made": moment.now.strftime("%Y-%m-%d %H:%M"),
+        "made": moment.now.strftime(_TIME),
         "epoch": progress.epoch,
         "epochs": setup.config.epochs,
         "state": _state(moment),
         "resumed": _resumed(progress.resumed),
         "left": None if _has_ended(moment) else duration(moment.seconds_left),
         "end": _end(moment),
+        "next": _next_validation(moment),
         "map": moment.voc.map,
         "change": _change(progress.history),
         "best": {"map": progress.best_map, "epoch": progress.best_epoch},
@@ -84,11 +88,28 @@ def _resumed(positions: list[str]) -> str | None:
 
 
 def _end(moment: Moment) -> str | None:
-    """When the training will end, without the day if that is today."""
+    """When the training will end."""
     if _has_ended(moment):
         return None
-    end = moment.now + timedelta(seconds=moment.seconds_left)
-    return end.strftime("%H:%M" if end.date() == moment.now.date() else "%Y-%m-%d %H:%M")
+    return _time_after(moment, moment.seconds_left)
+
+
+def _next_validation(moment: Moment) -> dict[str, Any] | None:
+    """When the next validation is expected, and the latest time of it in seconds since 1970."""
+    if _has_ended(moment):
+        return None
+    config, epoch = moment.setup.config, moment.progress.epoch
+    left = config.epochs - epoch
+    until = min(config.eval_period - epoch % config.eval_period, left)
+    seconds = moment.seconds_left * until / left
+    latest = moment.now + timedelta(minutes=1, seconds=_SLOWER * seconds)
+    return {"time": _time_after(moment, seconds), "latest": int(latest.timestamp())}
+
+
+def _time_after(moment: Moment, seconds: float) -> str:
+    """The time after so many seconds, without the day if that is today."""
+    then = moment.now + timedelta(seconds=seconds)
+    return then.strftime("%H:%M" if then.date() == moment.now.date() else _TIME)
 
 
 def _change(history: list[dict[str, float]]) -> float | None:

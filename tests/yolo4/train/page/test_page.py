@@ -18,6 +18,7 @@ from tests.yolo4.train.page.made_moment import (
     HARD,
     LATE_DOG,
     NAMES,
+    NOW,
     RIGHT_CAT,
     RIGHT_DOG,
     made_history,
@@ -110,15 +111,26 @@ class TestWords:
     def test_the_time_left_and_the_end_with_the_day_if_it_is_another(self, moment):
         text = self.text(moment())
         assert "3 of 8" in text
-        assert "Training . Epoch" in text
+        assert "Training . The next" in text
         assert "Time left 1 h 02 min until about 22:32" in text
         late = dataclasses.replace(moment(), seconds_left=timedelta(hours=30).total_seconds())
         assert "until about 2026-05-06 03:30" in self.text(late)
+
+    def test_the_next_validation_is_expected_after_its_share_of_the_time_left(self, moment):
+        made = moment(config={"eval_period": 2})  # after epochs 4, 6 and 8; this is after epoch 3
+        (lead,) = [tag for tag in Page(render(made)).tags("p") if tag.get("id") == "state"]
+        # A fifth of the time left, 745 s; three times that and a minute are late.
+        assert int(lead["data-latest"]) - NOW.timestamp() == 3 * 745 + 60
+        assert "expected at about 21:42, but" in self.text(made)
+        # The last epoch is measured.
+        last = dataclasses.replace(moment(config={"eval_period": 100}), seconds_left=600.0)
+        assert "expected at about 21:40, but" in self.text(last)
 
     def test_a_training_that_has_ended_has_no_time_left(self, moment):
         text = self.text(moment(epoch=8))
         assert "Finished ." in text
         assert "Time left" not in text
+        assert "expected" not in text
         text = self.text(moment(stopped_early=True, best_epoch=2))
         assert "Stopped early: no better mAP since epoch 2 ." in text
         assert "Time left" not in text

@@ -12,6 +12,7 @@ from tests.yolo4.train.page.made_moment import made_moment
 from yolo4.run import Run
 from yolo4.train.page.page import render
 from yolo4.train.page.pictures import validation_images
+from yolo4.train.page.state import change_state
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +36,7 @@ def moment(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def page_file(moment):
-    file = moment.setup.run.folder.parent / "progress.html"
+    file = moment.setup.run.progress_page
     file.write_text(render(moment), encoding="utf-8")
     return file
 
@@ -55,6 +56,20 @@ def test_each_image_has_as_many_boxes_as_its_line_counts(open_page, moment):
             f"items => items.map(item => item.querySelectorAll('rect.{look}').length)"
         )
         assert drawn == [image[count] for image in images]
+
+
+def test_a_page_is_overdue_once_the_next_validation_is_late(open_page):
+    late = int(open_page().locator("#state").get_attribute("data-latest"))
+    assert open_page(seconds=late - 1).locator("#overdue").is_hidden()
+    assert open_page(seconds=late + 1).locator("#overdue").is_visible()
+
+
+def test_a_training_that_was_interrupted_has_no_time_left(moment, open_page, page_file):
+    assert open_page().locator(".left").is_visible()
+    change_state(moment.setup.run, "Interrupted", ".")
+    page = open_page()
+    assert page.locator(".left").is_hidden()
+    assert page.locator("#overdue").is_hidden()
 
 
 def test_classes_sort_by_their_ap(open_page, moment):

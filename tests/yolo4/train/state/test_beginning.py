@@ -91,7 +91,7 @@ def test_killed_at_any_moment_of_the_beginning_it_begins_again(save_beginning, t
     while killed_at(moment, save_beginning):
         with pytest.raises(UserError, match="has no config" + ".*begin it again" * (moment > 0)):
             open_run(run.folder)
-        assert "the same command begins it again" in loop._how_to_go_on(run)
+        assert "the same command begins it again" in loop._interrupted(run)
         with locked(run.folder):
             save_beginning()
         whole = files_of(run)
@@ -115,9 +115,13 @@ def test_killed_at_any_moment_of_the_beginning_it_begins_again(save_beginning, t
 def test_an_interruption_says_what_is_saved_and_how_to_resume(save_beginning, epoch, saved):
     run = save_beginning()
     np.savez(run.state_file, progress=json.dumps({"epoch": epoch}))
-    assert loop._how_to_go_on(run) == (
+    run.progress_page.write_text('<p class="lead" id="state" data-latest="9">Training</p>')
+    assert loop._interrupted(run) == (
         f"\nstopped; {saved}. Resume with: python train.py --resume {run.folder}"
     )
+    page = run.progress_page.read_text()
+    assert page.startswith('<p class="lead" id="state"><strong>Interrupted</strong> at ')
+    assert page.endswith(f"; {saved}. Resume with: python train.py --resume {run.folder}</p>")
 
 
 def test_a_run_has_one_owner(save_beginning):
