@@ -1,5 +1,6 @@
-"""Names of classes, and numbers with their nouns."""
+"""Names of classes, numbers with their nouns, and tables."""
 
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -54,6 +55,28 @@ def duration(seconds: float) -> str:
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {seconds:02} s"
+
+
+def columns_of(text: str) -> int:
+    """How many columns of a terminal a text takes: Chinese characters, for one, take two each."""
+    widths = (1 + (unicodedata.east_asian_width(c) in "WF") for c in text)
+    return sum(w for w, c in zip(widths, text, strict=True) if not unicodedata.combining(c))
+
+
+def aligned(rows: Sequence[Sequence[str]], left: Sequence[int] = (0,)) -> list[str]:
+    """The lines of a table for a terminal.
+
+    Args:
+        rows: the cells of each line.
+        left: numbers of the columns whose cells begin together; those of the others end together.
+    """
+    widths = [max(map(columns_of, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for row in rows:
+        blanks = [" " * (width - columns_of(cell)) for cell, width in zip(row, widths, strict=True)]
+        cells = enumerate(zip(row, blanks, strict=True))
+        lines.append("  ".join(c + b if i in left else b + c for i, (c, b) in cells).rstrip())
+    return lines
 
 
 def encoding_note(path: str | Path, names: Sequence[str]) -> str | None:

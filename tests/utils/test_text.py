@@ -1,4 +1,4 @@
-"""Class names: how they are read, and which files do not show their encoding."""
+"""Class names: how they are read, and which files do not show their encoding; tables."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,9 @@ from tests.helpers.annotation_files import load, write_image
 from utils.errors import UserError
 from utils.metrics.pairs import rows_by_label
 from utils.text import (
+    aligned,
     chosen_class_names,
+    columns_of,
     duration,
     encoding_note,
     read_class_names,
@@ -82,3 +84,29 @@ def test_rows_by_label():
 )
 def test_a_time_in_words(seconds, words):
     assert duration(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("text", "columns"),
+    [
+        ("cat", 3),
+        ("кот", 3),
+        ("血小板", 6),
+        ("ｃａｔ", 6),
+        ("고양이", 6),
+        ("e\u0301mu", 3),
+        ("", 0),
+    ],
+)
+def test_wide_letters_take_two_columns_of_a_terminal_and_accents_none(text, columns):
+    assert columns_of(text) == columns
+
+
+def test_columns_of_a_table_are_aligned_with_letters_of_any_width():
+    rows = [("", "AP", "state"), ("血小板", "100.0", "ok"), ("cat", "7.5", "late")]
+    assert aligned(rows, left=(0, 2)) == [
+        "           AP  state",
+        "血小板  100.0  ok",
+        "cat       7.5  late",
+    ]
+    assert aligned(rows)[2] == "cat       7.5   late"

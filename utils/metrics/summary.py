@@ -13,6 +13,7 @@ from utils.metrics.coco_map import evaluate_coco
 from utils.metrics.score_curve import OperatingPoint, ScoreCurve, percent
 from utils.metrics.voc_map import VocResult, VocScores, evaluate_voc
 from utils.records import Detections, Record
+from utils.text import aligned, columns_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,10 +167,6 @@ def _best(curve: ScoreCurve) -> tuple[str, ...]:
 
 
 def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = []
-    for first, *others in rows:
-        cells = (cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True))
-        lines.append("  ".join((first.ljust(widths[0]), *cells)))
-    rule = "-" * len(lines[0])
+    lines = aligned(rows)
+    rule = "-" * max(map(columns_of, lines))
     return [lines[0], rule, *lines[1:-1], rule, lines[-1]]

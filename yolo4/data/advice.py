@@ -104,7 +104,7 @@ def _input_size(objects: Objects, config: Config) -> Advice | None:
 
 
 def _input_shape(objects: Objects, config: Config) -> Advice | None:
-    """A rectangular input if all images have about the same shape."""
+    """A rectangular input if all images have about the same aspect ratio."""
     ratios = np.array([record.size[0] / record.size[1] for record in objects.records])
     if config.resize != "letterbox" or ratios.max() > _SAME_SHAPE * ratios.min():
         return None
@@ -118,8 +118,9 @@ def _input_shape(objects: Objects, config: Config) -> Advice | None:
     padded = 1 - shown[0] * shown[1] / (height * width)
     return Advice(
         f"--input-size {_size(*needed)}",
-        f"all images have the same shape, and {padded:.0%} of {width}x{height} is padding; height "
-        f"{needed[0]} and width {needed[1]} show them as large with {saved:.0%} less computation",
+        f"all images have the same aspect ratio, and {padded:.0%} of {width}x{height} is padding; "
+        f"height {needed[0]} and width {needed[1]} show them as large with {saved:.0%} less "
+        "computation",
     )
 
 

@@ -1,6 +1,7 @@
 """The numbers of a data set in the terminal."""
 
 from utils.metrics.coco_map import SIZES
+from utils.text import aligned
 from yolo4.data.summary import Summary
 
 
@@ -20,12 +21,7 @@ def _sizes(summary: Summary) -> list[str]:
         ]
         for split in summary["splits"]
     ]
-    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-    return [
-        f"{first:<{widths[0]}}"
-        + "".join(f"  {text:>{width}}" for text, width in zip(rest, widths[1:], strict=True))
-        for first, *rest in (head, *rows)
-    ]
+    return aligned([head, *rows])
 
 
 def _anchors(summary: Summary) -> list[str]:

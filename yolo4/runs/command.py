@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from utils.printable import printable
+from utils.text import aligned
 from yolo4.run import RUNS
 from yolo4.runs.listing import Row, describe_run, find_runs, sort_rows
 from yolo4.runs.options import RunsOptions
@@ -29,16 +30,9 @@ def list_runs(options: RunsOptions) -> None:
 
 
 def _table(rows: list[Row]) -> list[str]:
-    cells = [_HEAD, *map(_cells, rows)]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    lines = []
-    for line in cells:
-        columns = zip(_HEAD, line, widths, strict=True)
-        lines.append(
-            "  ".join(f"{text:{'>' if name in _RIGHT else '<'}{w}}" for name, text, w in columns)
-        )
+    left = [number for number, name in enumerate(_HEAD) if name not in _RIGHT]
     reasons = [row["reason"] for row in rows if row["reason"]]
-    return [*map(str.rstrip, lines), *reasons]
+    return [*aligned([_HEAD, *map(_cells, rows)], left), *reasons]
 
 
 def _cells(row: Row) -> tuple[str, ...]:

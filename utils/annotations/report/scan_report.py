@@ -13,6 +13,7 @@ from utils.annotations.raw import Finding, Problem
 from utils.annotations.report.warnings import shorten
 from utils.printable import printable
 from utils.records import Record, count_boxes
+from utils.text import aligned
 
 _EXAMPLES = 3
 _MOST_NOTES = 20
@@ -117,11 +118,8 @@ class ScanReport:
         difficult = [sum(int(r.difficult.sum()) for r in rs) for rs in self.splits.values()]
         if any(difficult):
             rows.append(("of these difficult", difficult))
-        width = max(len(title) for title, _ in rows)
-        return [
-            f"  {title:<{width}}" + "".join(f"{value!s:>9}" for value in values)
-            for title, values in rows
-        ]
+        cells = [[f"  {title}", *(f"{value!s:>7}" for value in values)] for title, values in rows]
+        return aligned(cells)
 
     def _image_sizes(self) -> str:
         sizes = np.array([record.size for records in self.splits.values() for record in records])
