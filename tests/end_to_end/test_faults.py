@@ -34,6 +34,7 @@ SETTINGS = [
     "--epochs",
     "1000",
 ]
+MEASURED = [*SETTINGS, "--eval-period", "1", "--ema", "None"]  # after each epoch
 SETTINGS += ["--eval-period", "1000", "--ema", "None"]
 
 
@@ -98,7 +99,7 @@ def refused(*argv):
 
 def test_a_run_folder_has_one_owner_and_sigterm_says_how_to_resume(data, tmp_path):
     run = Run(tmp_path / "run")
-    train = ["train.py", *data, *SETTINGS, "--eval-period", 1, "--run-dir", run.folder]
+    train = ["train.py", *data, *MEASURED, "--run-dir", run.folder]
     with started(*train, "--workers", 5) as process:  # processes rather than threads
         wait_for(process, "epoch    2/")  # so the page of the first is there
         owner = (
