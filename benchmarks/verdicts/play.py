@@ -2,7 +2,7 @@
 
 import os
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing import get_context
 
@@ -25,6 +25,7 @@ class Game:
         skills: of all arms, which make it; None for studies by scores, which take no skills.
         design: what the studies declare.
         rules: by name.
+        differences: by name of a rule, the true one of what it judges, if that is not mAP.
     """
 
     scenario: Scenario
@@ -32,6 +33,7 @@ class Game:
     skills: tuple[float, ...] | None
     design: Design
     rules: dict[str, Rule]
+    differences: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -83,8 +85,9 @@ def play(game: Game, number: int) -> Record:
     else:
         study = DetectionStudy.draw(scenario, game.skills, design, number)
         reference = np.array([row[0] for row in study.maps["0"].values()])
+    truth = dict.fromkeys(game.rules, game.difference) | game.differences
     return Record(
-        {name: _end(study, rule, game.difference) for name, rule in game.rules.items()},
+        {name: _end(study, rule, truth[name]) for name, rule in game.rules.items()},
         [_at_one_size(study, index, game.difference) for index in range(len(design.looks))],
         float(reference.var(ddof=1)),
     )

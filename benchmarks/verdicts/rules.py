@@ -8,7 +8,7 @@ import numpy as np
 from scipy import optimize, special
 
 from utils.metrics.statistics.significance import VarianceComponents
-from yolo4.compare.contrast import LEVEL, Interval, excludes_zero
+from yolo4.compare.contrast import CO_OUTCOME, LEVEL, Interval, excludes_zero
 from yolo4.compare.design import Design
 from yolo4.compare.verdict.estimate import Estimate
 from yolo4.compare.verdict.looks import intervals_at
@@ -44,6 +44,11 @@ class Study(Protocol):
         """The bootstrap variance of the mean over so many seeds."""
         ...
 
+    @property
+    def beside(self) -> "Study":
+        """The study as its co-outcome sees it."""
+        ...
+
 
 Rule = Callable[[Study, int], Judged]
 
@@ -51,6 +56,20 @@ Rule = Callable[[Study, int], Judged]
 def now(study: Study, index: int) -> Judged:
     """The rule of `yolo4.compare`."""
     return _look(study, index, study.estimate(study.design.looks[index]))
+
+
+def co_outcome(study: Study, index: int) -> Judged:
+    """The same rule for the co-outcome, if it decided when a study ends."""
+    beside = study.beside
+    found = beside.estimate(beside.design.looks[index])
+    return _look(beside, index, found, CO_OUTCOME.level)
+
+
+def either(study: Study, index: int) -> Judged:
+    """The verdict on mAP, or that on the co-outcome if there is none; mAP ends the study."""
+    first, second = now(study, index), co_outcome(study, index)
+    verdict = second.verdict if first.verdict == "undecided" else first.verdict
+    return replace(first, verdict=verdict)
 
 
 def before(study: Study, index: int) -> Judged:
@@ -95,9 +114,9 @@ def moderated(study: Study, index: int) -> Judged:
     return _look(study, index, replace(found, variances=variances))
 
 
-def _look(study: Study, index: int, found: Estimate) -> Judged:
+def _look(study: Study, index: int, found: Estimate, level: float = LEVEL) -> Judged:
     """The verdict on a single arm; its p values, which take longer, would give the same."""
-    at = intervals_at(found, study.design, index)
+    at = intervals_at(found, study.design, index, level)
     smallest, verdict = study.design.smallest_difference, "undecided"
     if -smallest < at.sameness[0] and at.sameness[1] < smallest:
         verdict = "practically the same"

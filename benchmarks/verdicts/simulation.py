@@ -6,15 +6,14 @@ arm does to single images, what a training does to all of them, and what it does
 three more parts. False detections have other scores.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from utils.metrics.statistics.bootstrap import weighted_map
-from utils.metrics.voc_map import VocMatches
+from utils.metrics.voc_map import VocMatches, pooled
 
-_OBJECTS = (1.5, 0.8)  # of each class in an image, on average
 _FALSE = 1.5  # false detections in an image, on average
 _SKILL = 0.9
 # Standard deviations in units of ease. With them, runs scatter by 1.5 points of mAP, and 72 images
@@ -40,12 +39,14 @@ class Scenario:
         folds: see `yolo4.compare.design.Design`.
         training_set: what the choice of the training images does to the skill of an arm; standard
             deviation. Folds share most of it.
+        objects: of each class in an image, on average.
     """
 
     images: int
     noise: tuple[float, ...] = (1.0, 1.0)
     folds: int = 0
     training_set: float = 0.0
+    objects: tuple[float, ...] = (1.5, 0.8)
 
 
 def simulate(
@@ -60,7 +61,8 @@ def simulate(
         rng: draws everything.
     """
     folds = max(1, scenario.folds)
-    tests = [_Images(scenario.images // folds, len(skills), rng) for _ in range(folds)]
+    number = scenario.images // folds
+    tests = [_Images(number, scenario.objects, len(skills), rng) for _ in range(folds)]
     lessons = lessons_of(scenario, len(skills), rng)
     return {
         str(arm): {
@@ -86,18 +88,20 @@ def lessons_of(scenario: Scenario, arms: int, rng: np.random.Generator) -> np.nd
 class _Images:
     """Test images, with what makes their objects easy for all runs of an arm."""
 
-    def __init__(self, number: int, arms: int, rng: np.random.Generator) -> None:
-        self._num_gt = rng.poisson(_OBJECTS, (number, len(_OBJECTS)))
+    def __init__(
+        self, number: int, objects: Sequence[float], arms: int, rng: np.random.Generator
+    ) -> None:
+        self._num_gt = rng.poisson(objects, (number, len(objects)))
         self._num_gt[:2] += 1
         count = self._num_gt.sum(axis=1)
         self._images = np.repeat(np.arange(number), count)
-        every_label = np.tile(np.arange(len(_OBJECTS)), number)
+        every_label = np.tile(np.arange(len(objects)), number)
         self._labels = np.repeat(every_label, self._num_gt.ravel())
         common = rng.normal(0, _OBJECT, count.sum()) + rng.normal(0, _IMAGE, number)[self._images]
         self._of_arms = rng.normal(0, _ARM_BY_IMAGE, (arms, number))
         self._ease = common
         self._wrong = np.repeat(np.arange(number), rng.poisson(_FALSE, number))
-        self._wrong_labels = rng.integers(0, len(_OBJECTS), len(self._wrong))
+        self._wrong_labels = rng.integers(0, len(objects), len(self._wrong))
         self._wrong_scores = rng.normal(0, 0.7, len(self._wrong))
 
     def detect(self, arm: int, skill: float, noise: float, rng: np.random.Generator) -> VocMatches:
@@ -130,10 +134,21 @@ def skill_of(scenario: Scenario, differences: Sequence[float], studies: int = 10
     return np.interp(differences, means, tried)
 
 
-def _mean_difference(scenario: Scenario, skill: float, studies: int) -> float:
+def co_difference(scenario: Scenario, skill: float, studies: int = 1000) -> float:
+    """The expected difference of the AP of all objects as one class that this skill makes."""
+    return _mean_difference(scenario, skill, studies, pooled)
+
+
+def _mean_difference(
+    scenario: Scenario,
+    skill: float,
+    studies: int,
+    as_measured: Callable[[VocMatches], VocMatches] = lambda run: run,
+) -> float:
     once = np.ones((scenario.images, 1))
     total = 0.0
     for study in range(studies):
         runs = simulate(scenario, (0.0, skill), 1, np.random.default_rng([study, 1]))
-        total += float((weighted_map(runs["1"][0], once) - weighted_map(runs["0"][0], once))[0])
+        values = [weighted_map(as_measured(runs[arm][0]), once)[0] for arm in "01"]
+        total += float(values[1] - values[0])
     return total / studies

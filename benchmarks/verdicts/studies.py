@@ -6,12 +6,13 @@ closed forms: it takes less time, with the same parts of the noise.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from benchmarks.verdicts.simulation import Scenario, lessons_of, simulate
 from utils.metrics.statistics.significance import VarianceComponents
+from utils.metrics.voc_map import pooled
 from yolo4.compare.design import Design
 from yolo4.compare.verdict.estimate import Estimate, Maps, estimate, resampled_maps
 
@@ -30,11 +31,13 @@ class DetectionStudy:
         maps: of all its runs.
         design: what it declared.
         images: number of test images.
+        co_maps: AP of all objects as one class of all runs, if the design has a co-outcome.
     """
 
     maps: Maps
     design: Design
     images: int
+    co_maps: Maps | None = None
 
     @classmethod
     def draw(
@@ -44,7 +47,19 @@ class DetectionStudy:
         rng = np.random.default_rng([number, scenario.images, scenario.folds])
         matches = simulate(scenario, skills, design.looks[-1], rng)
         maps = resampled_maps(matches, design.folds, _RESAMPLES, number)
-        return cls(maps, design, scenario.images)
+        co_maps = None
+        if design.co_outcome:
+            one = {
+                arm: {s: pooled(run) for s, run in runs.items()} for arm, runs in matches.items()
+            }
+            co_maps = resampled_maps(one, design.folds, _RESAMPLES, number)
+        return cls(maps, design, scenario.images, co_maps)
+
+    @property
+    def beside(self) -> "DetectionStudy":
+        """The study as its co-outcome sees it."""
+        assert self.co_maps is not None, "the design has no co-outcome"
+        return replace(self, maps=self.co_maps)
 
     @property
     def arms(self) -> Sequence[str]:
@@ -111,6 +126,11 @@ class ScoreStudy:
         limits = (mean - half, mean + half)
         used = tuple(range(seeds))
         return Estimate(used, tuple(each.tolist()), mean, limits, variances, None, None)
+
+    @property
+    def beside(self) -> "ScoreStudy":
+        """A mean of scores has no classes, so no co-outcome differs from it."""
+        return self
 
     def variance_over_images(self, seeds: int) -> float:
         """The bootstrap variance of the mean over so many seeds."""

@@ -115,7 +115,7 @@ def test_mistakes_are_one_line_with_status_2(tmp_path, arguments, message):
 
 @pytest.mark.slow
 def test_folds_and_a_control(study):
-    arguments = "--data data --arms bce bce --folds 2 --max-seeds 2 --output folds"
+    arguments = "--data data --arms bce bce --folds 2 --max-seeds 2 --output folds --measure last"
     done = compare(study, *arguments.split(), *TINY.split())
     assert done.returncode == 0, done.stderr
     assert "4 runs (2 arms, 2 seeds)" in done.stdout
@@ -123,6 +123,8 @@ def test_folds_and_a_control(study):
     assert found["pairing"]["paired"]
     (contrast,) = found["contrasts"]
     assert (contrast["arm"], contrast["images"]) == ("bce control", 16)
+    assert found["measure"] == "last"
+    assert len(list((study / "folds" / "runs").glob("*/score_choice_last.json"))) == 4
     histories = [
         (study / "folds" / "runs" / f"{arm}_seed0" / "history.csv").read_text(encoding="utf-8")
         for arm in ("bce", "bce_control")

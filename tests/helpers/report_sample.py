@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
+from yolo4.compare.contrast import CO_OUTCOME
+
 CLASSES = ("RBC", "WBC", "Platelets")
 ARMS = ("bce", "focal", "focal:confidence_gain=4")
 _GRID = np.linspace(0, 1, 101)
@@ -88,9 +90,16 @@ def make_report(
         "hardware": {"kinds": {}, "runs": {arm: {} for arm in arms}, "sentences": []},
         "purpose": [],
         "dose_response": [],
-        "design": {"smallest_difference": 0.02, "looks": [2, 3, 5, 12], "folds": 0},
+        "design": {
+            "smallest_difference": 0.02,
+            "looks": [2, 3, 5, 12],
+            "folds": 0,
+            "co_outcome": CO_OUTCOME.name,
+        },
+        "measure": "best",
         "verdict": [contrast["sentence"] for contrast in contrasts],
         "contrasts": contrasts,
+        "co_outcome": [_beside(contrast) for contrast in contrasts],
         "secondary": _secondary(contrasts, classes),
         "arms": made,
         "differing_images": [
@@ -218,7 +227,7 @@ def _negative(i):
 
 
 def _secondary(contrasts, classes):
-    outcomes = {"AP of all objects as one class": False, "calibration error": True}
+    outcomes = {"AP75, IoU 0.75": False, "calibration error": True}
     outcomes |= {f"AP of {name}": False for name in classes}
     return [
         {
@@ -255,10 +264,17 @@ def _contrast(arm, reference, rng):
         "looks": [_look(n, mean) for n in (2, 3) if n <= len(seeds)],
         "components": {"image": 0.012, "seed": 0.02, "image_by_seed": 0.006} if several else None,
         "correlation": 0.31 if len(seeds) > 2 else None,
-        "images": 72, "comparisons": 2,
+        "images": 72, "comparisons": 2, "outcome": "mAP", "level": 0.05,
         "sentence": f"It is undecided whether {arm['name']} is better or worse than"
         f" {reference['name']}: {100 * mean:+.1f} points of mAP; {len(seeds)} seeds.",
     }  # fmt: skip
+
+
+def _beside(contrast):
+    """The contrast in the co-outcome."""
+    text = f"{contrast['arm']} and {contrast['reference']} are practically the same: 97.5% sure."
+    beside = {"outcome": CO_OUTCOME.name, "level": CO_OUTCOME.level, "sentence": text}
+    return contrast | beside | {"verdict": "practically the same"}
 
 
 def _look(seeds, mean):

@@ -88,7 +88,7 @@ def _announcement(plan: Plan) -> list[str]:
     from yolo4.compare.planning.forecast import forecast  # SciPy takes a second to import
 
     split = MeasuredImages.load(plan.study.images_file).split
-    return [*purpose(plan.arms, split), *changes_of(plan.declared), *forecast(plan)]
+    return [*purpose(plan.arms, split, plan.measure), *changes_of(plan.declared), *forecast(plan)]
 
 
 def _carried_out(plan: Plan) -> Plan:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from yolo4.compare.contrast import LEVEL, Contrast, Look, NotComparable
+from yolo4.compare.contrast import PRIMARY, Contrast, Look, NotComparable, Outcome
 from yolo4.compare.design import Design
 from yolo4.compare.verdict.estimate import (
     Estimate,
@@ -35,6 +35,7 @@ def conclude(
     seed: int,
     not_comparable: Mapping[str, str] = {},
     lost: Mapping[str, Collection[int]] = {},
+    outcome: Outcome = PRIMARY,
 ) -> list[Contrast | NotComparable]:
     """Compare every arm with the reference.
 
@@ -47,6 +48,7 @@ def conclude(
         seed: seed of the bootstrap.
         not_comparable: by arm, why its runs cannot be paired with the reference's.
         lost: by arm, the seeds whose runs have diverged.
+        outcome: what the mean AP of `matches` is.
 
     Returns:
         One per arm except the reference, in the order of `matches`.
@@ -71,7 +73,7 @@ def conclude(
         arm: _Course.of(maps[arm], maps[reference], {*lost.get(arm, ()), *lost.get(reference, ())})
         for arm in compared
     }
-    result |= _judge(maps, reference, design, images, courses)
+    result |= _judge(maps, reference, design, images, courses, outcome)
     return [result[arm] for arm in arms]
 
 
@@ -124,7 +126,12 @@ class _Course:
 
 
 def _judge(
-    maps: Maps, reference: str, design: Design, images: int, courses: Mapping[str, _Course]
+    maps: Maps,
+    reference: str,
+    design: Design,
+    images: int,
+    courses: Mapping[str, _Course],
+    outcome: Outcome,
 ) -> dict[str, Contrast]:
     """The contrasts of all arms, at the last look that each has reached."""
 
@@ -137,10 +144,11 @@ def _judge(
         there = {arm: one for arm, one in courses.items() if one.has_reached(planned)}
         estimates |= {arm: estimate_of(arm, course.at(planned)) for arm, course in there.items()}
         alone = [
-            look_at(estimates[arm], course.design(design), len(looks[arm]))
+            look_at(estimates[arm], course.design(design), len(looks[arm]), outcome.level)
             for arm, course in there.items()
         ]
-        for arm, look in zip(there, correct_for_arms(alone, len(courses)), strict=True):
+        found = correct_for_arms(alone, len(courses), outcome.level)
+        for arm, look in zip(there, found, strict=True):
             looks[arm].append(look)
     return {
         arm: _contrast(
@@ -149,6 +157,7 @@ def _judge(
             estimates[arm],
             looks[arm],
             design,
+            outcome,
             next_look=next((n for n in design.looks if n > len(course.ended)), None),
             images=images,
             comparisons=len(courses),
@@ -163,6 +172,7 @@ def _contrast(
     found: Estimate,
     looks: list[Look],
     design: Design,
+    outcome: Outcome,
     **numbers: Any,
 ) -> Contrast:
     contrast = Contrast(
@@ -173,12 +183,14 @@ def _contrast(
         mean=found.mean,
         image_interval=found.image_interval,
         **_probabilities(found, design.smallest_difference),
-        **(_of_last_look(looks[-1]) if looks else _before_the_first_look(found)),
+        **(_of_last_look(looks[-1]) if looks else _before_the_first_look(found, outcome.level)),
         smallest_difference=design.smallest_difference,
         last_look=design.looks[-1],
         looks=tuple(looks),
         components=found.components,
         correlation=found.correlation,
+        outcome=outcome.name,
+        level=outcome.level,
         **numbers,
     )
     return replace(contrast, sentence=describe(contrast))
@@ -189,10 +201,10 @@ def _of_last_look(look: Look) -> dict[str, Any]:
     return {name: getattr(look, name) for name in (*names, "verdict", "futile")}
 
 
-def _before_the_first_look(found: Estimate) -> dict[str, Any]:
+def _before_the_first_look(found: Estimate, level: float) -> dict[str, Any]:
     if found.variances is None:
         return {}
-    half = found.variances.half_width(LEVEL)
+    half = found.variances.half_width(level)
     return {"interval": (found.mean - half, found.mean + half)}
 
 

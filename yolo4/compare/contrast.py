@@ -6,6 +6,24 @@ from typing import Any, Literal
 # The error that verdicts may have; the confidence level of intervals is 1 - LEVEL.
 LEVEL = 0.05
 
+
+@dataclass(frozen=True)
+class Outcome:
+    """What is compared, and the error that verdicts on it may have.
+
+    Attributes:
+        name: for people.
+        level: probability of one or more false verdicts of a kind among all arms and looks.
+    """
+
+    name: str
+    level: float
+
+
+# VOC mAP decides. The co-outcome is a second chance to be deceived, so it gets half the error.
+PRIMARY = Outcome("mAP", LEVEL)
+CO_OUTCOME = Outcome("AP of all objects as one class", LEVEL / 2)
+
 Interval = tuple[float, float]
 Verdict = Literal["better", "worse", "practically the same", "undecided"]
 
@@ -32,8 +50,8 @@ class Look:
     Attributes:
         seeds: their number.
         mean: of their differences.
-        interval: with 95% confidence, the true difference is in this interval at all looks.
-        equivalence_interval: 90% interval of the test of practical sameness, also over all looks.
+        interval: with confidence 1 - level, the true difference is in this interval at all looks.
+        equivalence_interval: with confidence 1 - 2 level; that of the test of practical sameness.
         p: two-sided p of no difference, corrected for the looks.
         p_same: p of a difference as large as the smallest one that matters, or larger; corrected
             for the looks.
@@ -57,7 +75,7 @@ class Look:
 
 @dataclass(frozen=True)
 class Contrast:
-    """The mAP of an arm minus that of the reference, as fractions; 0.01 is a point.
+    """The outcome of an arm minus that of the reference, as fractions; 0.01 is a point.
 
     All numbers are those of the last look that was reached, with its seeds alone: seeds that have
     finished since are judged at the next look. Before the first look, they are of all seeds, and
@@ -70,8 +88,8 @@ class Contrast:
         differences: one per seed.
         mean: of the differences.
         image_interval: 95% interval of the mean over test images alone (paired bootstrap).
-        interval: 95% interval of the mean over images and seeds, corrected for the looks; before
-            the first look it is not corrected; None with one seed.
+        interval: of the mean over images and seeds, with confidence 1 - level, corrected for the
+            looks; before the first look it is not corrected; None with one seed.
         equivalence_interval: see `Look`; None before the first look.
         p: see `Look`; None before the first look.
         p_same: likewise.
@@ -88,10 +106,12 @@ class Contrast:
         last_look: number of seeds at the last planned look.
         looks: those reached so far; the last of them gave the verdict.
         components: where the noise comes from; None with one seed.
-        correlation: of the mAPs of arm and reference over the seeds, 1 if a seed that is good for
+        correlation: of the values of arm and reference over the seeds, 1 if a seed that is good for
             one is as good for the other; None with fewer than three seeds.
         images: number of test images.
         comparisons: number of arms that Holm's correction took together.
+        outcome: name of what is compared.
+        level: the error that the verdict may have, see `Outcome`.
         sentence: the result in plain words.
     """
 
@@ -121,6 +141,8 @@ class Contrast:
     correlation: float | None = None
     images: int
     comparisons: int
+    outcome: str = PRIMARY.name
+    level: float = PRIMARY.level
     sentence: str = ""
 
     def to_dict(self) -> dict[str, Any]:

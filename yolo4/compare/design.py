@@ -12,11 +12,14 @@ class Design:
         looks: numbers of seeds after which the study is judged, ascending; the last is the most.
         folds: number of parts of the labeled set that the seeds test in turn; 0 if the data's own
             test split is measured.
+        co_outcome: name of the outcome of low variance that is judged beside mAP, with an error of
+            its own; None in studies that declared none.
     """
 
     smallest_difference: float = 0.02
     looks: tuple[int, ...] = (3, 5, 8, 12)
     folds: int = 0
+    co_outcome: str | None = None
 
     @property
     def overlap(self) -> float:

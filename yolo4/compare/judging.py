@@ -3,9 +3,9 @@
 import functools
 from collections.abc import Mapping, Sequence
 
-from utils.metrics.voc_map import VocMatches, match_voc
+from utils.metrics.voc_map import VocMatches, match_voc, pooled
 from yolo4.compare.conclusion import conclude
-from yolo4.compare.contrast import Contrast, NotComparable
+from yolo4.compare.contrast import CO_OUTCOME, PRIMARY, Contrast, NotComparable, Outcome
 from yolo4.compare.pairing import check_pairing
 from yolo4.compare.study import Plan
 from yolo4.compare.study_files import MeasuredImages, load_detections
@@ -13,7 +13,10 @@ from yolo4.compare.verdict.estimate import Matches
 
 
 def judge(
-    plan: Plan, matches: Matches, not_comparable: Mapping[str, str]
+    plan: Plan,
+    matches: Matches,
+    not_comparable: Mapping[str, str],
+    outcome: Outcome = PRIMARY,
 ) -> list[Contrast | NotComparable]:
     """Compare every arm with the reference.
 
@@ -24,6 +27,7 @@ def judge(
         plan: the study.
         matches: by arm and seed, the finished runs' matched detections.
         not_comparable: by arm, why its runs cannot be paired with the reference's.
+        outcome: what the mean AP of `matches` is.
 
     Returns:
         One per arm except the reference, in the order of the arms.
@@ -32,13 +36,37 @@ def judge(
     contrasts: dict[str, Contrast | NotComparable] = {}
     for is_control in (False, True):
         names = [arm.name for arm in others if arm.is_control == is_control]
-        for contrast in _conclude(plan, matches, not_comparable, names) if names else ():
+        if not names:
+            continue
+        for contrast in _conclude(plan, matches, not_comparable, names, outcome):
             contrasts[contrast.arm] = contrast
     return [contrasts[arm.name] for arm in others]
 
 
+def judge_co_outcome(
+    plan: Plan, matches: Matches, not_comparable: Mapping[str, str]
+) -> list[Contrast]:
+    """Compare the arms with the reference in the co-outcome, as `judge` does in mAP.
+
+    Arms that cannot be compared are left out. There are none if the study declared no co-outcome,
+    or if there is one class, whose AP is mAP.
+    """
+    runs = [run for of_arm in matches.values() for run in of_arm.values()]
+    if plan.design.co_outcome is None or not runs or runs[0].num_gt.shape[1] == 1:
+        return []
+    as_one_class = {
+        arm: {seed: pooled(run) for seed, run in of_arm.items()} for arm, of_arm in matches.items()
+    }
+    judged = judge(plan, as_one_class, not_comparable, CO_OUTCOME)
+    return [contrast for contrast in judged if isinstance(contrast, Contrast)]
+
+
 def _conclude(
-    plan: Plan, matches: Matches, not_comparable: Mapping[str, str], names: Sequence[str]
+    plan: Plan,
+    matches: Matches,
+    not_comparable: Mapping[str, str],
+    names: Sequence[str],
+    outcome: Outcome,
 ) -> list[Contrast | NotComparable]:
     reference = plan.arms[0].name
     return conclude(
@@ -49,6 +77,7 @@ def _conclude(
         seed=plan.shared.seed,
         not_comparable={name: not_comparable[name] for name in names if name in not_comparable},
         lost=_lost_seeds(plan),
+        outcome=outcome,
     )
 
 

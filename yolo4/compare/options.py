@@ -5,10 +5,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from utils.errors import UserError
+from yolo4.compare.contrast import CO_OUTCOME
 from yolo4.compare.design import Design
 from yolo4.config import ConfidenceLoss, Config
 from yolo4.options import flag, from_mapping, option
 from yolo4.presets import PRESET_HELP, Preset, with_preset
+
+Measure = Literal["best", "last"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,10 +64,16 @@ class CompareOptions(Config):
         "comparison",
     )
     trials: int = option(20, "trials of each arm that is tuned", "comparison", 1, 1000)
-    split: Literal["test", "val"] | None = option(
+    measure: Measure = option(
+        "best",
+        "the weights of each run that are measured: the best on validation images, or the last, "
+        "which no image has chosen",
+        "comparison",
+    )
+    split: Literal["test", "val", "val+test"] | None = option(
         None,
-        "the images that are measured: val to explore, test to confirm what was chosen; None: "
-        "test if the data has it, else val",
+        "the images that are measured: val to explore, test to confirm what was chosen, val+test "
+        "with --measure last; None: test if the data has it, else val",
         "comparison",
     )
     output: str = option(
@@ -109,6 +118,7 @@ class CompareOptions(Config):
     run_dir: str | None = option(None, "set by the study", group=None)
     # Those of --weights were trained with one of the losses, or with yet another one.
     fresh_heads: bool = option(True, "set by the study", group=None)
+    co_outcome: str | None = option(CO_OUTCOME.name, "set by the study", group=None)
     given: frozenset[str] = dataclasses.field(default=frozenset(), compare=False)
 
     def __post_init__(self) -> None:
@@ -126,9 +136,24 @@ class CompareOptions(Config):
             raise UserError("--folds is 1; it must be 0, or at least 2")
         if self.folds and self.split is not None:
             raise UserError(f"--split {self.split}: with --folds every image is tested; remove one")
+        self._check_val_and_test()
         if list(self.looks) != sorted(set(self.looks)):
             looks = " ".join(map(str, self.looks))
             raise UserError(f"--looks {looks}: expected ascending numbers of seeds")
+
+    def _check_val_and_test(self) -> None:
+        """Validation images are like test images if they have chosen nothing."""
+        if self.split != "val+test":
+            return
+        if self.measure == "best":
+            raise UserError(
+                "--split val+test: validation images choose the best weights; add --measure last"
+            )
+        if self.early_stopping:
+            raise UserError(
+                "--split val+test: with --early-stopping, validation images choose the last epoch; "
+                "remove one"
+            )
 
     def _check_cluster(self) -> None:
         alone = sorted(self.given & {"run_gpus", "run_cpus", "ship_data"})
@@ -147,7 +172,7 @@ class CompareOptions(Config):
         """What the study declares before its first run."""
         last = max(2, self.max_seeds)  # one seed says nothing about the noise of training
         looks = (*(look for look in self.looks if look < last), last)
-        return Design(self.smallest_difference / 100, looks, self.folds)
+        return Design(self.smallest_difference / 100, looks, self.folds, self.co_outcome)
 
 
 def compare_defaults(

@@ -8,10 +8,11 @@ from utils.annotations import load_dataset
 from utils.errors import UserError
 from utils.inspection.leaks import find_leaks, list_leaks
 from utils.printable import printable
+from utils.records import Record
 from utils.text import chosen_class_names
 from yolo4.compare.arms import Arm, parse_arms
 from yolo4.compare.design import Design
-from yolo4.compare.options import CompareOptions
+from yolo4.compare.options import CompareOptions, Measure
 from yolo4.compare.planning.declaration import Declaration, declare, read_declarations
 from yolo4.compare.planning.folds import all_images, make_folds
 from yolo4.compare.study_files import MeasuredImages, Study, StudyRun, read_object, write_json
@@ -43,6 +44,7 @@ class Plan:
         declared: the design of the study; several if it was changed after runs had finished.
         until_decided: whether the study ends at a look that decides.
         trials: of each arm that is tuned.
+        measure: which weights of each run are measured.
     """
 
     study: Study
@@ -53,6 +55,7 @@ class Plan:
     declared: tuple[Declaration, ...] = (Declaration(Design(), 0, ""),)
     until_decided: bool = False
     trials: int = 0
+    measure: Measure = "best"
 
     @property
     def design(self) -> Design:
@@ -134,6 +137,10 @@ def _check_tuning(options: CompareOptions) -> None:
             raise UserError(
                 "--folds: the trials of a tuned arm would see images that its folds test; remove it"
             )
+        if options.split == "val+test":
+            raise UserError(
+                "--split val+test: validation images choose the settings of a tuned arm"
+            )
     elif "trials" in options.given:
         raise UserError("--trials: no arm is tuned; add --protocol tuned")
 
@@ -141,13 +148,10 @@ def _check_tuning(options: CompareOptions) -> None:
 def _continued(study: Study, options: CompareOptions) -> CompareOptions:
     """The options with which a study is continued; its runs are measured on the same images."""
     stored = _stored_options(study)
-    options = dataclasses.replace(options, fresh_heads=stored.fresh_heads)
+    options = dataclasses.replace(
+        options, fresh_heads=stored.fresh_heads, co_outcome=stored.co_outcome
+    )
     _check_same(study, stored, options)
-    if options.folds != stored.folds:
-        raise UserError(
-            f"{study.folder}: found a study with --folds {stored.folds}, not {options.folds}; "
-            "name another --output"
-        )
     if options.folds:
         return options
     split = MeasuredImages.load(study.images_file).split
@@ -161,12 +165,13 @@ def _continued(study: Study, options: CompareOptions) -> CompareOptions:
 
 def _check_same(study: Study, stored: CompareOptions, options: CompareOptions) -> None:
     """Refuse to change what the runs of a study share."""
-    for name in differing_settings(stored, options):
-        if name not in _MAY_CHANGE:
-            raise UserError(
-                f"{study.folder}: found a study with {flag(name)} {getattr(stored, name)}, not "
-                f"{getattr(options, name)}; name another --output"
-            )
+    of_runs = [n for n in differing_settings(stored, options) if n not in _MAY_CHANGE]
+    of_study = [n for n in ("folds", "measure") if getattr(stored, n) != getattr(options, n)]
+    for name in (*of_runs, *of_study):
+        raise UserError(
+            f"{study.folder}: found a study with {flag(name)} {getattr(stored, name)}, not "
+            f"{getattr(options, name)}; name another --output"
+        )
 
 
 def _stored_options(study: Study) -> CompareOptions:
@@ -174,6 +179,7 @@ def _stored_options(study: Study) -> CompareOptions:
     stored = read_object(file)
     stored.pop("declared", None)
     stored.setdefault("fresh_heads", False)  # older versions loaded heads that fit
+    stored.setdefault("co_outcome", None)  # and declared none
     if "seeds" in stored:  # its name in older versions
         stored["max_seeds"] = stored.pop("seeds")
     return from_mapping(CompareOptions, stored, where=str(file))
@@ -195,7 +201,7 @@ def _save_images(study: Study, options: CompareOptions) -> str | None:
             fold.save(study.fold_file(number))
         all_images(folds).save(study.images_file)
         return None
-    split, records = choose_records(dataset.splits, options.split)
+    split, records = _measured_split(dataset.splits, options.split)
     counts = {name: len(images) for name, images in dataset.splits.items()}
     leaks = tuple(find_leaks(dataset.splits))
     if leaks:
@@ -204,6 +210,13 @@ def _save_images(study: Study, options: CompareOptions) -> str | None:
     images = MeasuredImages(dataset.class_names, split, records, val, counts, leaks)
     images.save(study.images_file)
     return split
+
+
+def _measured_split(splits: dict[str, list[Record]], split: str | None) -> tuple[str, list[Record]]:
+    if split != "val+test":
+        return choose_records(splits, split)
+    parts = [choose_records(splits, name)[1] for name in split.split("+")]
+    return split, [record for part in parts for record in part]
 
 
 def _plan(study: Study, options: CompareOptions, declared: Sequence[Declaration]) -> Plan:
@@ -216,4 +229,5 @@ def _plan(study: Study, options: CompareOptions, declared: Sequence[Declaration]
         tuple(declared),
         options.until_decided,
         options.trials,
+        options.measure,
     )

@@ -12,18 +12,40 @@ import utils.files.reading as files
 from utils.errors import FileError
 from utils.files.writing import atomic_path, write_atomically
 from utils.inspection.leaks import Leak
+from utils.metrics.calibration import ScoreChoice
 from utils.printable import brief
 from utils.records import Detections, Record
+from yolo4.compare.options import Measure
 from yolo4.run import Run
 
 
 @dataclasses.dataclass(frozen=True)
 class StudyRun(Run):
-    """A training run of a study, with its measurements."""
+    """A training run of a study, with its measurements.
+
+    Attributes:
+        measure: which of its weights are measured; for whoever measures them.
+    """
+
+    measure: Measure = "best"
+
+    def weights(self) -> Path:
+        """The weights that are measured."""
+        return super().weights() if self.measure == "best" else self.last_weights
+
+    @property
+    def last_choice_file(self) -> Path:
+        """What validation images choose for the scores of the last weights, if measured."""
+        return self.folder / "score_choice_last.json"
+
+    def score_choice(self) -> ScoreChoice | None:
+        """What validation images chose for the scores of the measured weights."""
+        file = self.last_choice_file
+        return ScoreChoice.load(file) if file.is_file() else super().score_choice()
 
     @property
     def detections_file(self) -> Path:
-        """Detections of the best weights in the test images. It is written last."""
+        """Detections of the measured weights in the measured images. It is written last."""
         return self.folder / "detections.npz"
 
     @property
@@ -99,8 +121,8 @@ class MeasuredImages:
 
     Attributes:
         class_names: names of the classes.
-        split: "test", or "val" if the data has no test split or validation images are measured, or
-            "held-out": all images, each tested by the runs of its fold.
+        split: "test", or "val" if the data has no test split or validation images are measured,
+            "val+test", or "held-out": all images, each tested by the runs of its fold.
         records: the annotated images of that split.
         val: those of the validation split.
         counts: number of images by split.

@@ -16,7 +16,7 @@ from yolo4.inference import Backend, Precision
 from yolo4.inference.engine import Infer, open_engine
 from yolo4.inference.heatmap import HeatMap, confidence_grid
 from yolo4.inference.pipeline import in_batches
-from yolo4.run import open_run
+from yolo4.run import Run, open_run
 from yolo4.weights.own import require_network
 
 
@@ -70,7 +70,7 @@ class Detector:
     @classmethod
     def from_run(
         cls,
-        run: str | Path | None = None,
+        run: str | Path | Run | None = None,
         settings: PostprocessSettings = PREDICTION,
         batch_size: int = 8,
         backend: Backend = "auto",
@@ -82,7 +82,7 @@ class Detector:
         """A detector with the best weights of a training run.
 
         Args:
-            run: the run's folder; None: the latest one.
+            run: the run or its folder; None: the latest one.
             settings: how detections are selected.
             batch_size: images per call of the network, unless the backend is fastest with one.
             backend: runs the network; "auto" is the fastest that is installed.
@@ -97,7 +97,7 @@ class Detector:
             UserError: there is no such run, its files do not fit together, the backend is not
                 installed, or `rect` is set and images are stretched or the backend cannot do it.
         """
-        opened = open_run(run)
+        opened = run if isinstance(run, Run) else open_run(run)
         config = opened.config()
         _check_rect(rect, resize or config.resize)  # before the network starts
         require_network(opened)

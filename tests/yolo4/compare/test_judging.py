@@ -9,8 +9,10 @@ from tests.helpers.study_folder import (
     make_images,
     make_plan,
 )
-from yolo4.compare.contrast import NotComparable
-from yolo4.compare.judging import is_decided, judge_stored
+from utils.metrics.voc_map import match_voc, pooled
+from yolo4.compare.contrast import CO_OUTCOME, LEVEL, NotComparable
+from yolo4.compare.design import Design
+from yolo4.compare.judging import is_decided, judge, judge_co_outcome, judge_stored
 from yolo4.compare.options import CompareOptions
 from yolo4.compare.planning.declaration import Declaration
 from yolo4.compare.report.outcome import write_outcome
@@ -60,6 +62,50 @@ def test_stored_runs_are_judged_arm_by_arm(tmp_path):
     assert focal.differences == pytest.approx([0.5, 0.5])
     assert isinstance(ohem, NotComparable)
     assert "first batches" in ohem.reason
+
+
+def declaring(plan, co_outcome):
+    design = Design(looks=(3,), co_outcome=co_outcome)
+    return dataclasses.replace(plan, declared=(Declaration(design, 0, ""),))
+
+
+def matches_of(images, count):
+    return match_voc(detect_first(images, count), images.records, images.class_names)
+
+
+def test_the_co_outcome_is_the_ap_of_all_objects_at_half_the_error(tmp_path):
+    images = make_images(tmp_path)
+    plan = declaring(make_plan(tmp_path, seeds=range(3)), CO_OUTCOME.name)
+    found = {"bce": (2, 3, 2), "focal": (5, 5, 6)}
+    matches = {
+        arm: {seed: matches_of(images, count) for seed, count in enumerate(counts)}
+        for arm, counts in found.items()
+    }
+    (contrast,) = judge_co_outcome(plan, matches, {})
+    # The false detections score lowest, so AP is the share of the six objects that are found.
+    assert contrast.differences == pytest.approx([3 / 6, 2 / 6, 4 / 6])
+    assert (contrast.outcome, contrast.level) == (CO_OUTCOME.name, LEVEL / 2)
+    assert "points of AP of all objects as one class (97.5% interval" in contrast.sentence
+    (look,) = contrast.looks
+    assert look.interval == contrast.interval
+    one = {arm: {s: pooled(m) for s, m in runs.items()} for arm, runs in matches.items()}
+    (at_95,) = judge(plan, one, {})
+    assert contrast.interval[0] < at_95.interval[0] < at_95.interval[1] < contrast.interval[1]
+    assert contrast.p == at_95.p
+
+
+@pytest.mark.parametrize(
+    ("co_outcome", "classes"), [(None, ("cat", "dog")), (CO_OUTCOME.name, ("animal",))]
+)
+def test_there_is_no_co_outcome_if_none_is_declared_or_it_would_be_map(
+    tmp_path, co_outcome, classes
+):
+    images = make_images(tmp_path)
+    plan = declaring(make_plan(tmp_path), co_outcome)
+    run = matches_of(images, 3)
+    run = pooled(run) if len(classes) == 1 else run
+    matches = {arm: dict.fromkeys(plan.seeds, run) for arm in ("bce", "focal")}
+    assert judge_co_outcome(plan, matches, {}) == []
 
 
 def test_a_control_changes_nothing_about_the_other_arms(tmp_path):

@@ -1,7 +1,10 @@
+from dataclasses import replace
+
 import pytest
 
 from utils.errors import UserError
 from yolo4.cli import parse
+from yolo4.compare.contrast import CO_OUTCOME
 from yolo4.compare.design import Design
 from yolo4.compare.options import CompareOptions
 
@@ -21,7 +24,7 @@ pytestmark = pytest.mark.quick
     ids=str,
 )
 def test_the_design_ends_with_the_most_seeds(values, design):
-    assert CompareOptions(**values).design == design
+    assert CompareOptions(**values).design == replace(design, co_outcome=CO_OUTCOME.name)
 
 
 @pytest.mark.parametrize("looks", [(5, 3), (3, 3)])
@@ -39,6 +42,8 @@ def test_looks_ascend(looks):
         ({"folds": 1}, "--folds is 1"),
         ({"folds": 5, "split": "val"}, "--split val: with --folds"),
         ({"split": "train"}, "--split is 'train'"),
+        ({"split": "val+test"}, "images choose the best weights; add --measure last"),
+        ({"split": "val+test", "measure": "last", "early_stopping": 3}, "choose the last epoch"),
     ],
 )
 def test_values_out_of_range_are_refused(values, message):

@@ -32,7 +32,7 @@ def runs(monkeypatch):
 
     done = Runs()
 
-    def run(function, study_folder, arm, reference, shared, seed, folds, settings):
+    def run(function, study_folder, arm, reference, shared, seed, folds, measure, settings):
         assert function is train_and_measure
         assert reference.name == "bce"
         done.append((arm.name, seed))
@@ -162,6 +162,11 @@ def test_progress_shows_the_run_and_the_time_left(tmp_path, runs, capsys):
     assert "run 3 of 4: bce, seed 1, about 0 min left" in "".join(lines)
 
 
+def declared(*values, **named):
+    """A design with the co-outcome that new studies declare."""
+    return Design(*values, **named, co_outcome="AP of all objects as one class")
+
+
 @pytest.fixture
 def options(tmp_path):
     data = make_sample_data(tmp_path / "data", train=4, val=2, test=2, size=96)
@@ -193,6 +198,34 @@ def test_a_study_is_started_and_opened_again(options):
     assert plan.shared.data == options.data
     again = open_study(options.output)
     assert again == plan
+
+
+def test_a_study_that_declared_no_co_outcome_gets_none_later(options):
+    """One version declared a design without it; a co-outcome chosen after results is none."""
+    plan = continue_or_start(options)
+    stored = json.loads(plan.study.options_file.read_text(encoding="utf-8"))
+    del stored["co_outcome"], stored["measure"], stored["declared"][0]["design"]["co_outcome"]
+    write_json(plan.study.options_file, stored)
+    for again in (open_study(options.output), continue_or_start(options)):
+        assert again.declared == (dataclasses.replace(plan.declared[0], design=Design()),)
+        assert again.measure == "best"
+
+
+def test_the_measured_weights_stay_the_same(options):
+    assert continue_or_start(options).measure == "best"
+    with pytest.raises(UserError, match="found a study with --measure best, not last; name"):
+        continue_or_start(dataclasses.replace(options, measure="last"))
+
+
+def test_validation_images_that_have_chosen_nothing_are_tested_too(options):
+    options = dataclasses.replace(options, measure="last", split="val+test")
+    images = MeasuredImages.load(continue_or_start(options).study.images_file)
+    names = [record.image.stem for record in images.records]
+    assert (images.split, sorted(names)) == (
+        "val+test", ["test_00000", "test_00001", "val_00000", "val_00001"],
+    )  # fmt: skip
+    with pytest.raises(UserError, match="choose the settings of a tuned arm"):
+        continue_or_start(dataclasses.replace(options, protocol="tuned", output="other"))
 
 
 def test_a_study_names_images_that_are_nearly_the_same_in_two_splits(options, capsys):
@@ -233,16 +266,17 @@ def test_a_study_is_measured_on_one_split(options):
 
 def test_what_was_declared_is_stored_and_a_change_is_told(options, runs):
     plan = continue_or_start(dataclasses.replace(options, max_seeds=5))
-    assert plan.design == Design(0.02, (3, 5))
+    assert plan.design == declared(0.02, (3, 5))
     stored = json.loads(plan.study.options_file.read_text(encoding="utf-8"))
     assert stored["declared"][0]["design"] == {
         "smallest_difference": 0.02,
         "looks": [3, 5],
         "folds": 0,
+        "co_outcome": "AP of all objects as one class",
     }
     longer = dataclasses.replace(options, max_seeds=6, looks=(2, 4), smallest_difference=1.0)
     replanned = continue_or_start(longer)
-    assert [each.design for each in replanned.declared] == [Design(0.01, (2, 4, 6))]
+    assert [each.design for each in replanned.declared] == [declared(0.01, (2, 4, 6))]
     runs(MeasuredImages.load(plan.study.images_file))
     carry_out(replanned.first(1))
     changed = continue_or_start(dataclasses.replace(options, max_seeds=5))
@@ -256,6 +290,7 @@ def test_a_study_of_an_older_version_is_opened(options):
     stored = json.loads(plan.study.options_file.read_text(encoding="utf-8"))
     for name in ("declared", "looks", "smallest_difference", "until_decided", "split"):
         del stored[name]
+    del stored["co_outcome"], stored["measure"]
     del stored["max_seeds"]
     write_json(plan.study.options_file, stored | {"seeds": 2})
     opened = open_study(options.output)
@@ -265,7 +300,7 @@ def test_a_study_of_an_older_version_is_opened(options):
 
 def test_the_seeds_test_the_folds_in_turn(options):
     plan = continue_or_start(dataclasses.replace(options, folds=2, max_seeds=3))
-    assert plan.design == Design(folds=2, looks=(3,))
+    assert plan.design == declared(folds=2, looks=(3,))
     files = [plan.images_file(seed) for seed in plan.seeds]
     assert files[0] == files[2] != files[1]
     tested = [MeasuredImages.load(file).records for file in files[:2]]

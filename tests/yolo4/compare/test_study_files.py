@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 from tests.helpers.study_folder import diagnosis
 from utils.errors import FileError, UserError
 from utils.inspection.leaks import Leak
+from utils.metrics.calibration import ScoreChoice
 from utils.records import Detections, Record
 from yolo4.compare.loss.stored import read_diagnosis
 from yolo4.compare.study_files import (
     MeasuredImages,
     Study,
+    StudyRun,
     load_detections,
     save_detections,
     write_json,
@@ -38,6 +40,18 @@ def images(count):
     empty = np.zeros((0, 4), np.float32)
     record = Record(Path("a.png"), (9, 9), empty, np.zeros(0, np.int32), np.zeros(0, bool))
     return MeasuredImages(tuple("abcdefghi"), "test", [record] * count, [], {})
+
+
+def test_measured_weights_have_their_own_choice_of_scores(tmp_path):
+    """Training keeps that of the best weights; a study adds that of the last ones."""
+    best, last = StudyRun(tmp_path), StudyRun(tmp_path, "last")
+    for file in (best.best_weights, best.last_weights):
+        file.write_bytes(b"weights")
+    assert (best.weights(), last.weights()) == (best.best_weights, best.last_weights)
+    ScoreChoice(0.3, 1.0).save(best.score_choice_file)
+    assert best.score_choice() == ScoreChoice(0.3, 1.0)
+    ScoreChoice(0.4, 2.0).save(last.last_choice_file)
+    assert best.score_choice() == last.score_choice() == ScoreChoice(0.4, 2.0)
 
 
 @given(counts=st.lists(st.integers(0, 4), min_size=1, max_size=6))

@@ -50,8 +50,10 @@ def read_declarations(entries: Sequence[Mapping[str, Any]], path: Path) -> list[
         ]
 
 
-def _design(smallest_difference: Any, looks: Any, folds: Any) -> Design:
-    return Design(float(smallest_difference), tuple(map(int, looks)), int(folds))
+def _design(smallest_difference: Any, looks: Any, folds: Any, co_outcome: Any = None) -> Design:
+    """From parsed JSON; older versions declared no co-outcome."""
+    name = None if co_outcome is None else str(co_outcome)
+    return Design(float(smallest_difference), tuple(map(int, looks)), int(folds), name)
 
 
 def declare(
@@ -85,7 +87,8 @@ def changes_of(declared: Sequence[Declaration]) -> list[str]:
 def _words(design: Design) -> str:
     looks = ", ".join(map(str, design.looks))
     folds = f", {design.folds} folds" if design.folds else ""
+    beside = f", co-outcome {design.co_outcome}" if design.co_outcome else ""
     return (
         f"smallest difference {100 * design.smallest_difference:g} points, looks after {looks} "
-        f"seeds{folds}"
+        f"seeds{folds}{beside}"
     )

@@ -20,7 +20,7 @@ class MeasuredRun:
     Attributes:
         run: its folder.
         images: what it was measured on.
-        detections: what its best weights detect in each of these images.
+        detections: what its measured weights detect in each of these images.
         voc: AP by VOC's rules, with the score curves.
         coco: AP by COCO's rules, by name.
         choice: what validation images have chosen for the scores.

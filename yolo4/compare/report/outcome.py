@@ -28,7 +28,8 @@ def write_outcome(plan: Plan) -> Report:
     page = render(report, plan.study.folder)
     figures = without_pictures(report)
     write_json(plan.study.report_file, figures)
-    lines = [line["sentence"] for line in report["dose_response"]]
+    lines = [f"Co-outcome: {contrast['sentence']}" for contrast in report["co_outcome"]]
+    lines += [line["sentence"] for line in report["dose_response"]]
     lines += report["hardware"]["sentences"]
     print("", *report["purpose"], *report["verdict"], *lines, f"\nreport: {page}", sep="\n")
     return figures

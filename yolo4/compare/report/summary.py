@@ -10,7 +10,7 @@ from utils.inspection.leaks import describe_leaks
 from utils.metrics.voc_map import match_voc
 from yolo4.compare.contrast import Contrast
 from yolo4.compare.dose_response import dose_responses
-from yolo4.compare.judging import Matches, judge
+from yolo4.compare.judging import Matches, judge, judge_co_outcome
 from yolo4.compare.pairing import check_pairing
 from yolo4.compare.planning.declaration import changes_of
 from yolo4.compare.planning.purpose import purpose
@@ -40,6 +40,7 @@ def summarize(plan: Plan, images: MeasuredImages, measured: Measured) -> Report:
     contrasts = [
         _with_conditions(contrast.to_dict(), arms, plan, images.split) for contrast in judged
     ]
+    beside = judge_co_outcome(plan, matches, pairing.not_comparable)
     compared = [contrast for contrast in judged if isinstance(contrast, Contrast)]
     secondary = secondary_outcomes(measured, compared, plan.design, plan.shared.seed)
     return {
@@ -63,11 +64,16 @@ def summarize(plan: Plan, images: MeasuredImages, measured: Measured) -> Report:
             "fingerprints": pairing.fingerprints,
         },
         "hardware": hardware(plan),
-        "purpose": [*purpose(plan.arms, images.split), *changes_of(plan.declared)],
+        "measure": plan.measure,
+        "purpose": [
+            *purpose(plan.arms, images.split, plan.measure),
+            *changes_of(plan.declared),
+        ],
         "design": dataclasses.asdict(plan.design),
         "verdict": [contrast["sentence"] for contrast in contrasts],
         "dose_response": [line.to_dict() for line in dose_responses(plan, paired)],
         "contrasts": contrasts,
+        "co_outcome": [contrast.to_dict() for contrast in beside],
         "secondary": [outcome.to_dict() for outcome in secondary],
         "arms": arms,
     }
@@ -88,7 +94,7 @@ def _with_conditions(
 ) -> dict[str, Any]:
     """The contrast with a sentence that begins with what it is conditional on."""
     (arm,) = (entry for entry in arms if entry["name"] == contrast["arm"])
-    parts = conditions(arm, arms[0], plan.shared, split)
+    parts = conditions(arm, arms[0], plan.shared, split, plan.measure)
     return contrast | {"sentence": with_conditions(contrast["sentence"], parts)}
 
 

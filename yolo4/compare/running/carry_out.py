@@ -75,7 +75,7 @@ def _job(plan: Plan, arm: Arm, seed: int, run: StudyRun, settings: Mapping[str, 
     return Job(
         _name(arm, seed),
         train_and_measure,
-        (arm, plan.arms[0], plan.shared, seed, plan.design.folds, dict(settings)),
+        (arm, plan.arms[0], plan.shared, seed, plan.design.folds, plan.measure, dict(settings)),
         plan.shared.epochs,
         folder=folder,
         result=folder,

@@ -1,13 +1,16 @@
 """One run of a study in a separate process: trains, starting or continuing, then measures."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from utils.annotations import FoundData, find_data
 from utils.files.lock import locked
+from utils.metrics.calibration import ScoreChoice
+from utils.records import Detections, Record
 from yolo4.compare.arms import Arm
+from yolo4.compare.options import Measure
 from yolo4.compare.planning.folds import as_fold
 from yolo4.compare.running.machine import note_machine
 from yolo4.compare.study_files import (
@@ -29,6 +32,7 @@ def train_and_measure(
     shared: Config,
     seed: int,
     folds: int,
+    measure: Measure,
     settings: Mapping[str, Any],
 ) -> None:
     """Finish one run, from its current state.
@@ -40,6 +44,7 @@ def train_and_measure(
         shared: the settings of all runs.
         seed: the run's seed.
         folds: number of folds, of which the run tests `seed % folds`; 0: the data's own splits.
+        measure: which of the run's weights are measured.
         settings: those that the arm's trials have chosen.
 
     Raises:
@@ -47,7 +52,7 @@ def train_and_measure(
     """
     prepare_streams()
     study = Study(folder)
-    run = study.run(arm.folder, seed)
+    run = StudyRun(study.run(arm.folder, seed).folder, measure)
     images = MeasuredImages.load(study.measured_file(seed, folds))
     with quiet_start():
         from yolo4.train.devices.opening import open_devices
@@ -114,17 +119,25 @@ def _found(config: Config, fold: MeasuredImages | None) -> FoundData | None:
 
 
 def _measure(run: StudyRun, images: MeasuredImages) -> None:
-    """Analyze the confidence loss with the best weights, and detect objects in the test images."""
+    """Analyze the confidence loss with the measured weights, and detect objects in the images."""
+    from utils.metrics.voc_map import evaluate_voc
     from utils.postprocess import EVALUATION
     from yolo4.compare.loss.diagnosis import diagnose
     from yolo4.inference.detector import Detector
     from yolo4.inference.records import detect_records
 
     detector = Detector.from_run(
-        run.folder,
+        run,
         EVALUATION,
         backend="keras",  # in full precision, so that the arms differ in nothing else
     )
     write_json(run.diagnosis_file, diagnose(run, images.val))
-    detections = detect_records(detector.detect_batch, images.records, detector.batch_size)
+
+    def detect(records: Sequence[Record]) -> list[Detections]:
+        return detect_records(detector.detect_batch, records, detector.batch_size)
+
+    if run.measure == "last":
+        voc = evaluate_voc(detect(images.val), images.val, images.class_names)
+        ScoreChoice.of(voc.main.overall).save(run.last_choice_file)
+    detections = detect(images.records)
     save_detections(run.detections_file, detections)

@@ -5,19 +5,23 @@ from pathlib import Path
 from typing import Any
 
 from utils.text import number_of
+from yolo4.compare.options import Measure
 from yolo4.config import Config
 
 Entry = Mapping[str, Any]
 
 
-def conditions(arm: Entry, reference: Entry, shared: Config, split: str) -> list[str]:
+def conditions(
+    arm: Entry, reference: Entry, shared: Config, split: str, measure: Measure = "best"
+) -> list[str]:
     """What the difference between two arms is conditional on: protocol, epochs, images, runs.
 
     Args:
         arm: its entry in the report, from `summarize_arm`.
         reference: the reference's entry.
         shared: the settings of all runs.
-        split: the measured images: "val" if they chose the epoch too.
+        split: the measured images.
+        measure: the measured weights; validation images chose the best.
 
     Returns:
         Parts of a sentence. Lost runs are the only ones if none has finished.
@@ -29,7 +33,7 @@ def conditions(arm: Entry, reference: Entry, shared: Config, split: str) -> list
     return [
         f"after {number_of(shared.epochs, 'epoch')}{_start(shared)} {_gains(arm, reference)}",
         _convergence(done),
-        *(["on images that chose the epoch too"] if split == "val" else []),
+        *(["on images that chose the epoch too"] if (split, measure) == ("val", "best") else []),
         *lost,
     ]
 

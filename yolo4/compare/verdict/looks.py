@@ -32,12 +32,12 @@ class Intervals:
     futile: bool
 
 
-def intervals_at(estimate: Estimate, design: Design, index: int) -> Intervals:
+def intervals_at(estimate: Estimate, design: Design, index: int, level: float = LEVEL) -> Intervals:
     """The intervals whose places give the verdict on a single arm; see `look_at`."""
     variances, mean = cast(VarianceComponents, estimate.variances), estimate.mean
     shares = variances.shares(design.looks).tolist()
-    different = nominal_levels(shares, LEVEL / 2, _FOR_A_DIFFERENCE)
-    same = nominal_levels(shares, LEVEL, _FOR_SAMENESS)
+    different = nominal_levels(shares, level / 2, _FOR_A_DIFFERENCE)
+    same = nominal_levels(shares, level, _FOR_SAMENESS)
     last, hope = design.looks[-1], 1.0
     if len(estimate.seeds) < last:
         end = replace(variances, seeds=last)
@@ -65,46 +65,48 @@ def interval_at(estimate: Estimate, design: Design, index: int, level: float) ->
     return _around(estimate.mean, variances.half_width(float(nominal)))
 
 
-def look_at(estimate: Estimate, design: Design, index: int) -> Look:
+def look_at(estimate: Estimate, design: Design, index: int, level: float = LEVEL) -> Look:
     """Judge an arm at one of the planned looks, as if it were the only one.
 
     Two tests share the data: of a difference, two-sided, and of practical sameness, two one-sided
-    tests (Schuirmann 1987). Each keeps its error at `LEVEL` over all looks.
+    tests (Schuirmann 1987). Each keeps its error at `level` over all looks.
 
     Args:
         estimate: from as many seeds as this look has, at least two.
         design: the planned looks, and what is practically the same.
         index: of the look.
+        level: the error that a verdict may have.
     """
     variances, mean = cast(VarianceComponents, estimate.variances), estimate.mean
     shares = variances.shares(design.looks).tolist()
     p = 2 * adjusted_level(variances.p(mean) / 2, index, shares, _FOR_A_DIFFERENCE)
     from_the_limit = variances.tail(design.smallest_difference - abs(mean))
     p_same = adjusted_level(from_the_limit, index, shares, _FOR_SAMENESS)
-    found = intervals_at(estimate, design, index)
+    found = intervals_at(estimate, design, index, level)
     look = Look(len(estimate.seeds), mean, found.difference, found.sameness, min(1.0, p), p_same)
-    return corrected(replace(look, futile=found.futile), look.p, look.p_same)
+    return corrected(replace(look, futile=found.futile), look.p, look.p_same, level)
 
 
-def correct_for_arms(looks: Sequence[Look], comparisons: int) -> list[Look]:
+def correct_for_arms(looks: Sequence[Look], comparisons: int, level: float = LEVEL) -> list[Look]:
     """Holm's correction of the looks at several arms after as many seeds.
 
     Args:
         looks: one for each arm that has got there.
         comparisons: number of all arms that are compared; those not there yet count as p = 1.
+        level: the error that verdicts may have.
     """
     missing = [1.0] * (comparisons - len(looks))
     p = holm([*(look.p for look in looks), *missing]).tolist()
     p_same = holm([*(look.p_same for look in looks), *missing]).tolist()
-    return [corrected(*one) for one in zip(looks, p, p_same, strict=False)]
+    return [corrected(*one, level) for one in zip(looks, p, p_same, strict=False)]
 
 
-def corrected(look: Look, p_holm: float, p_same_holm: float) -> Look:
+def corrected(look: Look, p_holm: float, p_same_holm: float, level: float = LEVEL) -> Look:
     """The look with these p values, and the verdict that they give."""
     verdict: Verdict = "undecided"
-    if p_same_holm < LEVEL:
+    if p_same_holm < level:
         verdict = "practically the same"
-    elif p_holm < LEVEL:
+    elif p_holm < level:
         verdict = "better" if look.mean > 0 else "worse"
     futile = look.futile and verdict == "undecided"
     return replace(look, p_holm=p_holm, p_same_holm=p_same_holm, verdict=verdict, futile=futile)

@@ -16,13 +16,13 @@ from utils.metrics.statistics.bootstrap import (
 )
 from utils.metrics.voc_map import VocMatches, match_voc, pooled, weighted_f1
 from utils.records import Detections
-from yolo4.compare.contrast import LEVEL, Contrast, Interval
+from yolo4.compare.contrast import CO_OUTCOME, LEVEL, Contrast, Interval
 from yolo4.compare.design import Design
 from yolo4.compare.study_files import MeasuredImages
 from yolo4.compare.verdict.estimate import Estimate, estimate
 from yolo4.compare.verdict.looks import interval_at
 
-POOLED = "AP of all objects as one class"
+POOLED = CO_OUTCOME.name
 F1 = "F1 at validation's threshold"
 COCO_AP = "AP, IoU 0.50 to 0.95"
 COCO_AP75 = "AP75, IoU 0.75"
@@ -96,7 +96,7 @@ def secondary_outcomes(
     design: Design,
     seed: int,
 ) -> list[Secondary]:
-    """All outcomes of all arms, with the seeds of their verdicts.
+    """All outcomes of all arms but the co-outcome, with the seeds of their verdicts.
 
     Args:
         runs: the finished runs by arm and seed.
@@ -115,6 +115,7 @@ def secondary_outcomes(
         (contrast, outcome, result)
         for contrast in judged
         for outcome, result in _estimates(contrast, rows, design.folds)
+        if outcome != design.co_outcome
     ]
     level = sidak(LEVEL, max(1, len(found)))
     return [

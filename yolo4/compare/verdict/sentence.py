@@ -5,32 +5,35 @@ from yolo4.compare.contrast import Contrast, Interval, excludes_zero
 
 def describe(contrast: Contrast) -> str:
     """The sentence of a contrast, which is complete except for it."""
+    unit = f"points of {contrast.outcome}"
     if contrast.interval is None:
         return (
             "It is undecided: one run per arm says nothing about the noise of training. "
-            f"{contrast.arm} - {contrast.reference} = {_points(contrast.mean)} points of mAP with "
+            f"{contrast.arm} - {contrast.reference} = {_points(contrast.mean)} {unit} with "
             f"seed {contrast.seeds[0]}, 95% interval over {contrast.images} images alone "
             f"{_interval(contrast.image_interval)}."
         )
     size = f"{len(contrast.seeds)} seeds, {contrast.images} images"
-    mean, interval = _points(contrast.mean), f"95% interval {_interval(contrast.interval)}"
+    mean = _points(contrast.mean)
+    interval = f"{percent(1 - contrast.level)} interval {_interval(contrast.interval)}"
     if contrast.verdict == "practically the same" and contrast.equivalence_interval:
         return (
             f"{contrast.arm} and {contrast.reference} are practically the same: they differ by "
-            f"less than {100 * contrast.smallest_difference:.1f} points of mAP ({mean}; 90% "
-            f"interval {_interval(contrast.equivalence_interval)}; {size}"
+            f"less than {100 * contrast.smallest_difference:.1f} {unit} ({mean}; "
+            f"{percent(1 - 2 * contrast.level)} interval "
+            f"{_interval(contrast.equivalence_interval)}; {size}"
             f"{_correction(contrast.p_same_holm, contrast.comparisons)})."
         )
     if contrast.verdict in ("better", "worse"):
         return (
-            f"{contrast.arm} is {contrast.verdict} than {contrast.reference}: {mean} points of mAP "
+            f"{contrast.arm} is {contrast.verdict} than {contrast.reference}: {mean} {unit} "
             f"({interval}; {size}{_correction(contrast.p_holm, contrast.comparisons)})."
         )
     excluded = excludes_zero(contrast.interval) and contrast.p_holm is not None
     but = _correction(contrast.p_holm, contrast.comparisons) if excluded else ""
     return (
         f"It is undecided whether {contrast.arm} is better or worse than {contrast.reference}: "
-        f"{mean} points of mAP ({interval}; {size}{but}). {_prospect(contrast)}"
+        f"{mean} {unit} ({interval}; {size}{but}). {_prospect(contrast)}"
     )
 
 
@@ -54,6 +57,11 @@ def _correction(p: float | None, comparisons: int) -> str:
     if comparisons < 2 or p is None:
         return ""
     return f"; p {'< 0.001' if p < 0.001 else f'= {p:.2g}'} corrected for {comparisons} comparisons"
+
+
+def percent(share: float) -> str:
+    """As a percentage, without decimals that are zero."""
+    return f"{100 * share:.4g}%"
 
 
 def _interval(interval: Interval) -> str:

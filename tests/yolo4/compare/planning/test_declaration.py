@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from utils.errors import UserError
@@ -55,8 +57,21 @@ def test_declarations_come_back(tmp_path):
     declared = declare(declare([], FIRST, 0), OTHER, 6)
     entries = [each.to_dict() for each in declared]
     assert read_declarations(entries, tmp_path) == declared
-    folds = Declaration(Design(folds=5), 0, "2026-01-01")
+    folds = Declaration(Design(folds=5, co_outcome="AP"), 0, "2026-01-01")
     assert read_declarations([folds.to_dict()], tmp_path) == [folds]
+
+
+def test_older_versions_declared_no_co_outcome(tmp_path):
+    entry = Declaration(FIRST, 0, "2026-01-01").to_dict()
+    del entry["design"]["co_outcome"]
+    assert read_declarations([entry], tmp_path)[0].design.co_outcome is None
+
+
+def test_a_co_outcome_declared_later_is_told():
+    declared = declare(declare([], FIRST, 0), replace(FIRST, co_outcome="pooled AP"), 6)
+    first, later = changes_of(declared)[0].split("Another design")
+    assert "co-outcome" not in first
+    assert "12 seeds, co-outcome pooled AP" in later
 
 
 @pytest.mark.parametrize("entries", [[{}], [1], [{"design": {"looks": 3}}]])

@@ -22,6 +22,13 @@ def test_exploration_and_confirmation_are_named(arms, split, first_word):
     assert [sentence.split(":")[0] for sentence in sentences] == ([first_word] * bool(first_word))
 
 
+def test_validation_images_choose_only_the_best_weights():
+    arms = parse_arms(GRID, "as_is")
+    (best,), (last,) = (purpose(arms, "val", measure) for measure in ("best", "last"))
+    assert "are measured, which also choose the epoch of each run. Confirm" in best
+    assert "Exploration: validation images are measured. Confirm" in last
+
+
 def test_the_losses_of_several_arms_are_named():
     arms = parse_arms((*GRID, "ohem", "focal_star:focal_gamma=1,2"), "as_is")
     (sentence,) = purpose(arms, "test")

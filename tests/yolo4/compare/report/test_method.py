@@ -12,7 +12,7 @@ from tests.helpers.report_sample import make_report
 from utils.metrics.statistics.significance import VarianceComponents
 from utils.page import plot
 from yolo4.compare.arms import parse_arms
-from yolo4.compare.contrast import LEVEL
+from yolo4.compare.contrast import CO_OUTCOME, LEVEL
 from yolo4.compare.dose_response import least_squares_weights
 from yolo4.compare.report.page import render
 from yolo4.compare.running.trials import ask
@@ -47,7 +47,7 @@ def evaluate(formula, **values):
 
 
 def test_every_formula_is_compared_here(method):
-    assert len(method[1]) == 5
+    assert len(method[1]) == 6
 
 
 def test_the_part_of_the_images(method):
@@ -69,15 +69,20 @@ def test_the_part_of_the_seeds_with_folds(method, seeds):
     assert found.of_seeds == pytest.approx(expected)
 
 
+def test_the_level_of_the_co_outcome(method):
+    assert evaluate(method[1][3]) == CO_OUTCOME.level
+    assert f"{CO_OUTCOME.name}: VOC AP at IoU 0.5" in method[0]
+
+
 def test_simultaneous_intervals(method):
     intervals = len(make_report()["secondary"])
-    assert evaluate(method[1][3]) == pytest.approx(secondary.sidak(LEVEL, intervals))
+    assert evaluate(method[1][4]) == pytest.approx(secondary.sidak(LEVEL, intervals))
     assert f"{secondary._RESAMPLES} resamples" in method[0]
 
 
 def test_the_regression_coefficient(method):
     gammas, maps = np.array([0.0, 1.0, 3.0]), np.array([0.71, 0.74, 0.70])
-    expected = evaluate(method[1][4], g=gammas, m=maps)
+    expected = evaluate(method[1][5], g=gammas, m=maps)
     assert least_squares_weights(gammas) @ maps == pytest.approx(expected)
     assert np.polyfit(gammas, maps, 1)[0] == pytest.approx(expected)
 

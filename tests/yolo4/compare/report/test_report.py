@@ -10,6 +10,7 @@ from markupsafe import Markup
 from tests.helpers.report_page import Page
 from tests.helpers.report_sample import ARMS, CLASSES, make_report
 from utils.page import plot
+from yolo4.compare.contrast import CO_OUTCOME
 from yolo4.compare.report.figures import verdict as verdict_figures
 from yolo4.compare.report.page import render
 
@@ -88,7 +89,7 @@ def test_nothing_is_loaded_from_outside(sample):
 def test_each_figure_has_its_numbers(sample):
     _, folder, page = sample
     figures = {figure["id"] for figure in page.tags("figure")}
-    assert len(figures) == 17
+    assert len(figures) == 18
     assert {path.stem for path in (folder / "data").iterdir()} == figures
     assert {link["download"][:-4] for link in page.tags("a") if "download" in link} == figures
 
@@ -277,7 +278,8 @@ def test_the_page_states_what_was_declared_and_what_the_control_is(tmp_path):
     report["purpose"] = ["Exploration: validation images are measured."]
     text = draw(report, tmp_path).text
     assert text.index("Exploration:") < text.index(report["verdict"][0])
-    assert "differences below 2 points of mAP do not matter" in text
+    assert "mAP gives the verdict, and AP of all objects as one class is the co-outcome" in text
+    assert "differences below 2 points do not matter" in text
     assert "judged after 2, 3, 5, 12 seeds; the whole labeled set is divided into 5 folds" in text
     assert "bce control is bce once more, with initial weights that differ by a millionth" in text
 
@@ -308,6 +310,52 @@ def test_the_page_counts_the_comparisons_that_were_corrected(tmp_path):
     report = make_report(ARMS[:2])
     report["contrasts"][0]["comparisons"] = 1
     assert "over 1 comparison; an arm" in draw(report, tmp_path).text
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_the_co_outcome_stands_below_the_verdict_and_has_its_own_section(tmp_path):
+    report = make_report()
+    text = draw(report, tmp_path).text
+    sentence = f"Co-outcome: {report['co_outcome'][1]['sentence']}"
+    assert text.index(report["verdict"][1]) < text.index(sentence) < text.index("Every arm was")
+    assert "mAP alone gives the verdict and ends the study" in text
+    rows = table(tmp_path, "co-outcome")
+    assert float(rows[0]["difference"]) == report["co_outcome"][0]["mean"]
+
+
+@pytest.mark.usefixtures("undrawn")
+@pytest.mark.parametrize(
+    ("declared", "classes", "words"),
+    [
+        (None, CLASSES, "The study declared none."),
+        (CO_OUTCOME.name, CLASSES[:1], "with one class, it is mAP"),
+        (CO_OUTCOME.name, CLASSES, "no two arms have finished a run with the same seed"),
+    ],
+)
+def test_a_study_without_a_co_outcome_says_why(tmp_path, declared, classes, words):
+    report = make_report(classes=classes) | {"co_outcome": []}
+    report["design"]["co_outcome"] = declared
+    text = draw(report, tmp_path).text
+    assert words in text
+    assert "Co-outcome" not in text
+
+
+@pytest.mark.usefixtures("undrawn")
+@pytest.mark.parametrize(
+    ("measure", "split", "said", "not_said"),
+    [
+        ("best", "test", "that select each run's best weights", "The last weights"),
+        ("last", "test", "The last weights of each run are measured", "have chosen nothing"),
+        ("last", "val+test", "images have chosen nothing of mAP, but the score", "select"),
+    ],
+)
+def test_the_page_says_which_weights_were_measured(tmp_path, measure, split, said, not_said):
+    report = make_report() | {"measure": measure}
+    report["data"]["split"] = split
+    text = draw(report, tmp_path).text
+    compared = text[text.index("What was compared") : text.index("Declared")]
+    assert said in compared
+    assert not_said not in compared
 
 
 @pytest.mark.usefixtures("undrawn")

@@ -18,6 +18,7 @@ from tests.helpers.study_folder import (
 )
 from utils.inspection.leaks import Leak
 from utils.records import Detections
+from yolo4.compare.contrast import CO_OUTCOME
 from yolo4.compare.design import Design
 from yolo4.compare.planning.declaration import Declaration
 from yolo4.compare.report.arm_summary import mean_and_sd
@@ -262,6 +263,18 @@ def test_images_that_are_gone_leave_their_places_empty(plan, images, report):
     add_pictures(report, measure_runs(plan, images))
     assert report["differing_images"][0]["picture"] == {}
     assert report["arms"][0]["worst_negatives"][0]["picture"] is None
+
+
+@pytest.mark.quick
+def test_the_co_outcome_is_printed_below_the_verdict_and_is_no_secondary_one(plan, capsys):
+    design = Design(looks=(2,), co_outcome=CO_OUTCOME.name)
+    plan = dataclasses.replace(plan, declared=(Declaration(design, 0, ""),))
+    report = write_outcome(plan)
+    (focal,) = report["co_outcome"]
+    assert focal["differences"] == pytest.approx([2 / 6, 2 / 6])
+    printed = capsys.readouterr().out
+    assert printed.index(report["verdict"][1]) < printed.index(f"Co-outcome: {focal['sentence']}")
+    assert CO_OUTCOME.name not in {each["outcome"] for each in report["secondary"]}
 
 
 def test_the_outcome_is_written_printed_and_returned(plan, capsys):

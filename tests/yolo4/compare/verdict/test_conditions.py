@@ -67,6 +67,12 @@ def test_images_that_chose_the_epoch_are_named():
     assert "on images that chose the epoch too" not in conditions(entry(), BCE, after(4), "test")
 
 
+def test_no_image_chooses_the_last_weights():
+    assert "on images that chose the epoch too" not in conditions(
+        entry(), BCE, after(4), "val", "last"
+    )
+
+
 def test_lost_runs_are_counted_among_those_that_have_begun():
     arm, reference = entry(failed=2, missing=1), entry("bce", failed=1)
     assert conditions(arm, reference, after(4), "test")[-2:] == [

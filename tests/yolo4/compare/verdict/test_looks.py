@@ -45,6 +45,21 @@ def test_one_look_without_noise_of_the_images_is_two_tests_of_scipy(center):
     assert look.equivalence_interval == pytest.approx(test.confidence_interval(0.90))
 
 
+@pytest.mark.parametrize("center", [0.004, 0.008])
+def test_a_lower_level_widens_the_intervals_and_holds_the_verdict(center):
+    """The p values stay; 2.5% are compared with them."""
+    differences = center + np.array([0.004, -0.007, 0.002, 0.001, 0.003, -0.004])
+    found, design = estimate_of(differences), Design(0.006, (6,))
+    look, strict = look_at(found, design, 0), look_at(found, design, 0, 0.025)
+    test = stats.ttest_1samp(differences, 0)
+    assert strict.interval == pytest.approx(test.confidence_interval(0.975))
+    assert strict.equivalence_interval == pytest.approx(test.confidence_interval(0.95))
+    assert (strict.p, strict.p_same) == (look.p, look.p_same)
+    between = replace(strict, p=0.03, p_same=1.0)
+    assert correct_for_arms([between], 1, 0.025)[0].verdict == "undecided"
+    assert correct_for_arms([between], 1)[0].verdict == "better"
+
+
 def test_the_looks_share_the_error():
     """Without noise of the images, the information grows with the seeds."""
     differences = (0.01, 0.03, 0.02, 0.035, 0.015)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from yolo4.compare.contrast import Components, Contrast, Look, NotComparable
+from yolo4.compare.contrast import CO_OUTCOME, Components, Contrast, Look, NotComparable
 from yolo4.compare.verdict.sentence import describe
 
 pytestmark = pytest.mark.quick
@@ -55,6 +55,17 @@ def test_the_same_says_what_is_the_same():
         "(+0.4; 90% interval -0.8 to +1.6; 3 seeds, 72 images)."
     )
     assert "; p < 0.001 corrected for 2 comparisons)" in describe(replace(contrast, comparisons=2))
+
+
+def test_another_outcome_is_named_with_its_own_confidence():
+    """At half the error, 97.5% and 95% take the place of 95% and 90%."""
+    changes = {"outcome": CO_OUTCOME.name, "level": CO_OUTCOME.level}
+    assert describe(replace(CLEAR, verdict="better", **changes)) == (
+        "focal is better than bce: +2.1 points of AP of all objects as one class "
+        "(97.5% interval +0.8 to +3.4; 3 seeds, 72 images)."
+    )
+    same = describe(replace(UNCLEAR, verdict="practically the same", **changes))
+    assert "2.0 points of AP of all objects as one class (+0.4; 95% interval -0.8 to" in same
 
 
 UNDECIDED = (

@@ -9,6 +9,7 @@ from utils.page.dots import frame_rows, shorten, write_row_name
 from utils.page.plot import Plot, Row, make_plot, points
 from utils.page.svg import color, new_axes, series_color, series_line, series_marker
 from yolo4.compare.report.figures.common import Report, arm_legend
+from yolo4.compare.verdict.sentence import percent
 
 # More secondary outcomes than this would make their figure several pages long.
 MOST_OUTCOMES = 26
@@ -17,13 +18,25 @@ _NAME, _PER_ARM, _GAP = 18, 10, 8  # units
 
 def differences(report: Report) -> Plot | None:
     """Every contrast with its intervals."""
-    contrasts = [c for c in report["contrasts"] if c["mean"] is not None]
+    return _differences(report, report["contrasts"], "differences", "Difference in mAP")
+
+
+def co_outcome(report: Report) -> Plot | None:
+    """The same for the co-outcome."""
+    title = f"Difference in the co-outcome, {report['design'].get('co_outcome')}"
+    return _differences(report, report["co_outcome"], "co-outcome", title)
+
+
+def _differences(report: Report, found: list[dict[str, Any]], name: str, title: str) -> Plot | None:
+    contrasts = [c for c in found if c["mean"] is not None]
     if not contrasts:
         return None
+    outcome, confidence = contrasts[0]["outcome"], percent(1 - contrasts[0]["level"])
     indices = {arm["name"]: i for i, arm in enumerate(report["arms"])}
     height = 52
     figure, axes = new_axes(
-        height * len(contrasts) + 42, x_label=f"points of mAP above {shorten(report['reference'])}"
+        height * len(contrasts) + 42,
+        x_label=f"points of {outcome} above {shorten(report['reference'])}",
     )
     _draw_band(axes.axvspan, report)
     axes.axvline(0, color=color("quiet"), linewidth=1.2)
@@ -36,12 +49,11 @@ def differences(report: Report) -> Plot | None:
     caption = (
         f"Right of zero, the arm is better than {report['reference']}. The point is the mean over"
         " the seeds, rings are single seeds. Thick bar: 95% interval over images. Thin bar:"
-        " 95% interval over images and seeds, which includes the noise of training and is corrected"
-        f" for the looks. {_words_of_band(report)}"
+        f" {confidence} interval over images and seeds, which includes the noise of training and is"
+        f" corrected for the looks. {_words_of_band(report)}"
     )
     head = ("arm", "reference", "seed", "difference", "images_low", "images_high", "low", "high")
-    texts = ("Difference in mAP", caption)
-    return make_plot("differences", texts, [figure], (head, rows))
+    return make_plot(name, (title, caption), [figure], (head, rows))
 
 
 def _draw_contrast(axes: Axes, arm: int, y: float, contrast: dict[str, Any]) -> None:
