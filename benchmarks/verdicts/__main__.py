@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from benchmarks.verdicts.outcomes import OUTCOMES, differences
 from benchmarks.verdicts.play import AtOneSize, Game, Record, play_all
 from benchmarks.verdicts.rules import (
     Rule,
@@ -144,6 +145,8 @@ def measure(options: VerdictOptions) -> None:
                 for rule in table.rules:
                     print(f"| {label} | {points:g} | {rule} | {_ends(records, rule)} |", flush=True)
                 sizes.append(f"| {label} | {points:g} | {_sizes(records)} |")
+        if table.co_outcome:
+            print("", *_noise(table), sep="\n", flush=True)
         looks = Design().looks
         print("\nWith a number of seeds that is planned, and no look before:\n")
         print("| | points | interval covers | excludes zero | before: verdicts | runs scatter |")
@@ -164,6 +167,17 @@ def _games(table: Table, scenario: Scenario, scores: bool) -> list[Game]:
         Game(scenario, truth, (0.0, skill, *others), design, table.rules, differences)
         for truth, skill, differences in zip(truths, skills, beside, strict=True)
     ]
+
+
+def _noise(table: Table) -> list[str]:
+    """Of which outcome the difference stands out most from its noise."""
+    lines = ["| | outcome | difference | scatters by | ratio |", "|---|---|---|---|---|"]
+    for label, scenario in table.scenarios.items():
+        (skill,) = skill_of(scenario, [0.03])
+        found = 100 * differences(scenario, float(skill), 1500)
+        for outcome, mean, sd in zip(OUTCOMES, found.mean(axis=0), found.std(axis=0), strict=True):
+            lines.append(f"| {label} | {outcome} | {mean:.2f} | {sd:.2f} | {mean / sd:.2f} |")
+    return lines
 
 
 def _ends(records: Sequence[Record], rule: str) -> str:

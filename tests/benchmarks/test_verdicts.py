@@ -6,17 +6,19 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
-from benchmarks.verdicts import rules
+from benchmarks.verdicts import outcomes, rules
 from benchmarks.verdicts.__main__ import TABLES
 from benchmarks.verdicts.play import Game, play
 from benchmarks.verdicts.simulation import Scenario, simulate, skill_of
 from benchmarks.verdicts.studies import DetectionStudy, ScoreStudy
 from utils.metrics.statistics.bootstrap import weighted_map
-from yolo4.compare.contrast import LEVEL
+from utils.metrics.voc_map import pooled
+from yolo4.compare.contrast import CO_OUTCOME, LEVEL
 from yolo4.compare.design import Design
 from yolo4.compare.verdict.looks import look_at
 
 SCENARIO = Scenario(72)
+ONCE = np.ones((72, 1))
 RULES = {"now": rules.now, "before": rules.before, "once": rules.before_at_the_end}
 
 
@@ -27,6 +29,50 @@ def mean_map(scenario, skill, studies, seed):
         found = simulate(scenario, (0.0, skill), 1, np.random.default_rng([study, seed]))
         values.append([weighted_map(found[arm][0], once)[0] for arm in "01"])
     return np.array(values)
+
+
+@pytest.mark.quick
+def test_outcomes_are_measured_on_the_test_images_alone():
+    """With no noise at all, the two arms see the same images and differ in skill alone."""
+    (row,) = outcomes.differences(Scenario(30, (0.0, 0.0)), 0.0, 1)
+    assert row.shape == (3,)
+    runs = simulate(Scenario(30 + 87), (0.0, 0.3), 1, np.random.default_rng([0, 2]))
+    values = []
+    for arm in "01":
+        run = runs[arm][0]
+        test = outcomes._of_images(run, slice(30))
+        assert test.images.max() < 30
+        assert (test.num_gt == run.num_gt[:30]).all()
+        threshold = outcomes._threshold(outcomes._of_images(run, slice(30, None)))
+        kept = (run.images >= 30) & (run.scores >= threshold)
+        f1 = 2 * run.is_tp[kept].sum() / (kept.sum() + run.num_gt[30:].sum())
+        every = [(run.images >= 30) & (run.scores >= score) for score in run.scores]
+        best = max(2 * run.is_tp[k].sum() / (k.sum() + run.num_gt[30:].sum()) for k in every)
+        assert f1 == pytest.approx(best)
+        values.append(weighted_map(test, np.ones((30, 1)))[0])
+    found = outcomes.differences(Scenario(30), 0.3, 1)
+    assert found[0, 0] == pytest.approx(values[1] - values[0])
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("mean", [0.0, 0.05, 0.3])
+def test_the_co_outcome_is_judged_as_in_the_comparison(mean):
+    design = Design(looks=(3, 5), co_outcome=CO_OUTCOME.name)
+    study = DetectionStudy.draw(SCENARIO, (0.0, mean), design, 7)
+    matches = simulate(SCENARIO, (0.0, mean), 5, np.random.default_rng([7, 72, 0]))
+    one = {arm: {s: pooled(run) for s, run in runs.items()} for arm, runs in matches.items()}
+    differences = [
+        (weighted_map(one["1"][s], ONCE) - weighted_map(one["0"][s], ONCE))[0] for s in range(3)
+    ]
+    assert study.beside.estimate(3).differences == pytest.approx(differences)
+    look = look_at(study.beside.estimate(3), design, 0, CO_OUTCOME.level)
+    judged = rules.co_outcome(study, 0)
+    assert (judged.verdict, judged.interval) == (look.verdict, look.interval)
+    first = rules.now(study, 0)
+    both = {first.verdict, judged.verdict} - {"undecided"}
+    either = rules.either(study, 0)
+    assert (either.verdict in both) if both else either.verdict == "undecided"
+    assert either.stops == first.stops
 
 
 @pytest.mark.quick

@@ -147,6 +147,6 @@ class TestReleases:
         shared = dataclasses.replace(CONFIG, data=(str(data),), weights="yolov4")
         arm = Arm("focal", {"confidence_loss": "focal"}, "matched")
         with pytest.raises(BegunError):
-            train_and_measure(tmp_path, arm, arm, shared, 0, 0, {})
+            train_and_measure(tmp_path, arm, arm, shared, 0, 0, "best", {})
         assert "confidence gain" in capsys.readouterr().out
         assert hashed == [str(released.MODEL_DATA / release.file)]

@@ -7,11 +7,13 @@ import numpy as np
 from scipy import stats
 
 from utils.metrics.history import read_history
+from utils.metrics.statistics.significance import VarianceComponents
 from utils.text import number_of
 from yolo4.compare.contrast import LEVEL, Contrast
 from yolo4.compare.judging import judge_stored
 from yolo4.compare.study import Plan
 from yolo4.compare.study_files import MeasuredImages
+from yolo4.compare.verdict.looks import level_at
 
 POWER = 0.8
 # A guess, as long as no two seeds have finished: standard deviations in points of mAP.
@@ -34,15 +36,31 @@ def forecast(plan: Plan) -> list[str]:
     seeds = len(plan.seeds)
     if seeds > 1:
         image, seed, source = _earlier(plan) or _guess(plan, images)
-        points = detectable_difference(image, seed, seeds, plan.design.overlap)
+        looks = (*(look for look in plan.design.looks if look < seeds), seeds)
+        arms = sum(not arm.is_control for arm in plan.arms[1:]) or 1
+        level = _level(image, seed, looks, arms)
+        points = detectable_difference(image, seed, seeds, plan.design.overlap, level)
         sentences.append(
-            f"With {seeds} seeds it finds a difference of {points:.1f} points with {POWER:.0%} "
-            f"power, {source}."
+            f"With {number_of(seeds, 'seed')} and {number_of(len(looks), 'look')} it finds a "
+            f"difference of {points:.1f} points with {POWER:.0%} power{_correction(arms)}, "
+            f"{source}."
         )
     return sentences
 
 
-def detectable_difference(image: float, seed: float, seeds: int, overlap: float = 0.0) -> float:
+def _level(image: float, seed: float, looks: Sequence[int], arms: int) -> float:
+    """The level of the last look, at which the most demanding of the arms has to be found."""
+    variances = VarianceComponents(image**2, 2, seed**2, looks[-1])  # images don't matter here
+    return level_at(variances, looks, len(looks) - 1, LEVEL / arms)
+
+
+def _correction(arms: int) -> str:
+    return f" in each of {arms} comparisons" if arms > 1 else ""
+
+
+def detectable_difference(
+    image: float, seed: float, seeds: int, overlap: float = 0.0, level: float = LEVEL
+) -> float:
     """The true difference for which a t test of the mean over seeds has 80% power, about.
 
     Args:
@@ -50,10 +68,11 @@ def detectable_difference(image: float, seed: float, seeds: int, overlap: float 
         seed: standard deviation of a single seed's difference, for the same images.
         seeds: at least 2.
         overlap: see `yolo4.compare.design.Design`.
+        level: two-sided, of the test.
     """
     error = math.hypot(image, seed * math.sqrt(1 / seeds + overlap))
     freedom = seeds - 1
-    return float((stats.t.ppf(1 - LEVEL / 2, freedom) + stats.t.ppf(POWER, freedom)) * error)
+    return float((stats.t.ppf(1 - level / 2, freedom) + stats.t.ppf(POWER, freedom)) * error)
 
 
 def _cost(plan: Plan, images: MeasuredImages) -> str:

@@ -60,9 +60,16 @@ def interval_at(estimate: Estimate, design: Design, index: int, level: float) ->
         level: two-sided.
     """
     variances = cast(VarianceComponents, estimate.variances)
-    shares = variances.shares(design.looks).tolist()
-    nominal = 2 * nominal_levels(shares, level / 2, _FOR_A_DIFFERENCE)[index]
-    return _around(estimate.mean, variances.half_width(float(nominal)))
+    nominal = level_at(variances, design.looks, index, level)
+    return _around(estimate.mean, variances.half_width(nominal))
+
+
+def level_at(
+    variances: VarianceComponents, looks: Sequence[int], index: int, level: float
+) -> float:
+    """The two-sided level at which a look tests for a difference, so that all keep `level`."""
+    shares = variances.shares(looks).tolist()
+    return float(2 * nominal_levels(shares, level / 2, _FOR_A_DIFFERENCE)[index])
 
 
 def look_at(estimate: Estimate, design: Design, index: int, level: float = LEVEL) -> Look:

@@ -27,6 +27,20 @@ def test_a_t_test_finds_the_difference_with_about_80_percent_power(seeds):
     assert found.mean() == pytest.approx(0.8, abs=0.05)
 
 
+@pytest.mark.parametrize("arms", [1, 2])
+def test_the_forecast_counts_looks_and_arms(tmp_path, images, arms):
+    """A study of four looks, whose noise is the guess: its last look finds it with 80%."""
+    plan = make_plan(tmp_path, ("bce", "focal", "ohem")[: arms + 1], seeds=range(12))
+    _, power = forecast(plan)
+    points = float(power.split("difference of ")[1].split()[0])
+    image, error = 1.2 * (72 / 6) ** 0.5, 1.5 * 2**0.5
+    alone = detectable_difference(image, error, 12)
+    # Four looks of Pocock's design test at 0.018 at least, and Holm's first step divides that.
+    assert alone < points < detectable_difference(image, error, 12, level=0.018 / arms)
+    assert f"With 12 seeds and 4 looks it finds a difference of {points:.1f} points" in power
+    assert ("in each of 2 comparisons" in power) == (arms == 2)
+
+
 def test_more_seeds_reduce_the_part_of_the_seeds_alone():
     image, seed = 1.2, 2.0
     values = [detectable_difference(image, seed, seeds) for seeds in (3, 5, 12, 40, 10_000)]
