@@ -164,8 +164,8 @@ def _games(table: Table, scenario: Scenario, scores: bool) -> list[Game]:
     skills = [float(skill) for skill in skill_of(scenario, truths)]
     beside = [{_BESIDE: co_difference(scenario, s)} if table.co_outcome else {} for s in skills]
     return [
-        Game(scenario, truth, (0.0, skill, *others), design, table.rules, differences)
-        for truth, skill, differences in zip(truths, skills, beside, strict=True)
+        Game(scenario, truth, (0.0, skill, *others), design, table.rules, others_truth)
+        for truth, skill, others_truth in zip(truths, skills, beside, strict=True)
     ]
 
 

@@ -49,7 +49,7 @@ def forecast(plan: Plan) -> list[str]:
 
 
 def _level(image: float, seed: float, looks: Sequence[int], arms: int) -> float:
-    """The level of the last look, at which the most demanding of the arms has to be found."""
+    """The level of the last look's test of an arm; Holm's correction divides it by all arms."""
     variances = VarianceComponents(image**2, 2, seed**2, looks[-1])  # images don't matter here
     return level_at(variances, looks, len(looks) - 1, LEVEL / arms)
 
