@@ -46,8 +46,13 @@ def _measure(run: VocMatches, tested: int) -> np.ndarray:
 def _of_images(run: VocMatches, images: slice) -> VocMatches:
     start, stop, _ = images.indices(len(run.num_gt))
     kept = (run.images >= start) & (run.images < stop)
-    columns = (run.images - start, run.labels, run.scores, run.is_tp)
-    return VocMatches(*(column[kept] for column in columns), run.num_gt[images])
+    return VocMatches(
+        run.images[kept] - start,
+        run.labels[kept],
+        run.scores[kept],
+        run.is_tp[kept],
+        run.num_gt[images],
+    )
 
 
 def _threshold(val: VocMatches) -> float:
