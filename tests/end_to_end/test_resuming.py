@@ -11,6 +11,7 @@ from yolo4.build import build_model, load_run_model
 from yolo4.config import Config
 from yolo4.train import loop as training
 from yolo4.train.callbacks.progress_bar import ProgressBar
+from yolo4.train.callbacks.progress_page import ProgressPage
 from yolo4.train.state.progress import load_progress
 
 
@@ -77,6 +78,10 @@ def stored(path):
     return found
 
 
+def killed(*_):
+    raise Killed
+
+
 def kill_at(epoch, step, monkeypatch, train):
     """Train, and stop without warning at a step of an epoch, both counted from 0."""
 
@@ -93,17 +98,22 @@ def kill_at(epoch, step, monkeypatch, train):
 def test_a_run_killed_within_epochs_ends_as_if_it_had_never_stopped(
     folder, options, whole, monkeypatch, capsys
 ):
-    """With a state after every step, killed in both phases."""
+    """With a state after every step, killed in both phases, and before the page is written."""
     run = training.Run(folder / "within")
     config = Config(**options, save_minutes=1e-9, run_dir=str(run.folder))
     kill_at(0, 3, monkeypatch, lambda: training.train_model(config))
     assert load_progress(run.state_file).position == "step 3 of epoch 1"
+    with monkeypatch.context() as patch:
+        patch.setattr(ProgressPage, "on_epoch_end", killed)
+        with pytest.raises(Killed):
+            training.resume_run(run.folder)
+    assert load_progress(run.state_file).epoch == 0  # so the page will be written
     kill_at(2, 2, monkeypatch, lambda: training.resume_run(run.folder))
     assert load_progress(run.state_file).position == "step 2 of epoch 3"
     training.resume_run(run.folder)
     assert "from step 2 of epoch 3; it has 3 epochs" in capsys.readouterr().out
     assert_same_end(whole, run)
-    assert "Finished ; resumed 2 times, last from step 2 of epoch 3." in page_text(run)
+    assert "Finished ; resumed 3 times, last from step 2 of epoch 3." in page_text(run)
 
 
 @pytest.mark.slow

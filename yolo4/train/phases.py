@@ -16,7 +16,7 @@ from yolo4.config import Config
 from yolo4.train.batches import TrainingBatches
 from yolo4.train.callbacks.events import DetectionEvents
 from yolo4.train.callbacks.finite import StopOnNonFinite
-from yolo4.train.callbacks.history import CheckpointAndHistory
+from yolo4.train.callbacks.history import History, SaveState
 from yolo4.train.callbacks.progress_bar import ProgressBar
 from yolo4.train.callbacks.progress_page import ProgressPage
 from yolo4.train.callbacks.validation import Validation
@@ -209,7 +209,7 @@ def _run_epochs(
     batches = TrainingBatches(maker, batch_size, progress.epoch, config.workers, progress.step)
     bar = ProgressBar(config.epochs, batches, progress)
     validation = Validation(config, run, evaluator, progress)
-    history = CheckpointAndHistory(run, progress, config.epochs, config.eval_period)
+    history = History(run, progress, config.epochs, config.eval_period)
     every = [
         StopOnNonFinite(run),
         bar,
@@ -218,6 +218,7 @@ def _run_epochs(
         *callbacks,
         history,
         ProgressPage(setup, validation, history),
+        SaveState(run, progress),
     ]
     if keras.backend.backend() == "tensorflow":  # both write their events with TensorFlow
         every.append(keras.callbacks.TensorBoard(run.events_folder, write_graph=False))

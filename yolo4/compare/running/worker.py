@@ -69,7 +69,8 @@ def train_and_measure(
         _train(run, arm, dataclasses.replace(config, **settings), fold)
     except NonFiniteLossError:  # the run has kept why
         return
-    _measure(run, images)
+    with locked(run.folder):  # also sweeps what a killed process has left
+        _measure(run, images)
 
 
 def _positives_per_image(reference: Config, fold: MeasuredImages | None) -> float | None:

@@ -21,14 +21,14 @@ COLUMNS = ["epoch", "lr", "images_per_second", "waited_for_data", "loss", *TERMS
 COLUMNS += [f"val_{name}" for name in ("loss", *TERMS)] + ["map50"]
 
 
-class CheckpointAndHistory(keras.callbacks.Callback):
-    """Writes the history, its curves and the state for resuming after each epoch.
+class History(keras.callbacks.Callback):
+    """Writes the history and its curves after each epoch.
 
     It has to follow the callbacks that add to the logs.
 
     Args:
         run: receives the files.
-        progress: written with the state; updated.
+        progress: updated.
         epochs: epochs of the whole training.
         eval_period: one of so many epochs is measured.
     """
@@ -52,14 +52,13 @@ class CheckpointAndHistory(keras.callbacks.Callback):
         self.start = time.perf_counter() - self.progress.seconds
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        """Write everything, the state last: an epoch counts as finished once the state says so."""
+        """Write the files, and print a line."""
         self.progress.end_epoch()
         self.progress.history.append({"epoch": epoch + 1, **logs})
         self._write_history()
         if "map50" in logs:
             plot_history(self.run.history_file, self.run.curves_picture)
             gc.collect()  # figures are reference cycles of megabytes each
-        save_state(self.run.state_file, self.model, self.progress)
         self._seconds.append(time.perf_counter() - self.start)
         print(self._line(logs))
 
@@ -82,3 +81,24 @@ class CheckpointAndHistory(keras.callbacks.Callback):
             f"{logs['images_per_second']:.1f} images/s, "
             f"waited {logs['waited_for_data']:.0%} for data, {duration(self.seconds_left)} left"
         )
+
+
+class SaveState(keras.callbacks.Callback):
+    """Saves the state for resuming after each epoch.
+
+    It has to follow the callbacks that write files of the run: an epoch counts as finished once the
+    state says so, and nothing is written for it again.
+
+    Args:
+        run: receives the state.
+        progress: written with the state.
+    """
+
+    def __init__(self, run: Run, progress: Progress) -> None:
+        super().__init__()
+        self.run = run
+        self.progress = progress
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        """Save the state."""
+        save_state(self.run.state_file, self.model, self.progress)

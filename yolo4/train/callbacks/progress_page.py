@@ -7,7 +7,7 @@ import keras
 from utils.files.writing import write_atomically
 from utils.printable import one_line
 from yolo4.train.callbacks import Logs
-from yolo4.train.callbacks.history import CheckpointAndHistory
+from yolo4.train.callbacks.history import History
 from yolo4.train.callbacks.validation import Validation
 from yolo4.train.page.moment import Moment
 from yolo4.train.page.page import render
@@ -25,9 +25,7 @@ class ProgressPage(keras.callbacks.Callback):
         history: the history, and the time that is left.
     """
 
-    def __init__(
-        self, setup: TrainingSetup, validation: Validation, history: CheckpointAndHistory
-    ) -> None:
+    def __init__(self, setup: TrainingSetup, validation: Validation, history: History) -> None:
         super().__init__()
         self.setup = setup
         self.validation = validation
