@@ -8,7 +8,7 @@ from typing import overload
 import numpy as np
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, slots=True)
 class Record:
     """One annotated image.
 

@@ -7,7 +7,6 @@ import numpy as np
 from utils.annotations.raw import AnnotationError, Entry, Finding, Problem, RawObject
 from utils.annotations.scan_cache import ImageFacts, ScanCache
 from utils.errors import FileError
-from utils.files.reading import reading
 from utils.image import ImageError
 from utils.printable import brief
 
@@ -19,7 +18,7 @@ _LARGEST = float(np.finfo(np.float32).max)  # boxes are stored in this type
 Corners = tuple[float, float, float, float]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, slots=True)
 class CheckedEntry:
     """An entry after the checks.
 
@@ -53,8 +52,7 @@ def check_entry(entry: Entry, cache: ScanCache) -> CheckedEntry:
         cache: reads both files.
     """
     try:
-        with reading(entry.file, "the annotation of an image"):
-            annotation = cache.annotation(entry)
+        annotation = cache.annotation(entry)
     except AnnotationError as error:
         return CheckedEntry(entry, (0, 0), b"", [], [error.finding])
     except FileError as error:
@@ -129,7 +127,8 @@ def scale(item: RawObject, size: tuple[int, int]) -> RawObject:
     """Convert the corners of an object from fractions of the image's size to pixels."""
     width, height = size
     x1, y1, x2, y2 = item.corners
-    return item._replace(corners=(x1 * width, y1 * height, x2 * width, y2 * height))
+    corners = (x1 * width, y1 * height, x2 * width, y2 * height)
+    return RawObject(item.category, corners, item.where, item.difficult)
 
 
 def check_box(

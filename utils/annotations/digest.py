@@ -10,6 +10,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
+from utils.files.folders import folder_of
 from utils.files.reading import read_json, reading
 from utils.files.writing import write_atomically
 from utils.printable import brief
@@ -22,7 +23,7 @@ _BYTES = 8  # of a hash: two of a million images agree by chance once in 10 mill
 _Key = tuple[str, int]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ImageDigest:
     """An annotated image.
 
@@ -63,7 +64,7 @@ class DataDigest:
         cls, classes: Sequence[str], anchors: str, splits: Mapping[str, Sequence[Record]]
     ) -> "DataDigest":
         """The digest of records that `load_dataset` has read."""
-        folders = {record.image.parent for items in splits.values() for record in items}
+        folders = {folder_of(record.image) for items in splits.values() for record in items}
         root = _common_folder(folders)
         digests = {
             split: tuple(_digest_of(record, classes, root) for record in items)
@@ -110,15 +111,17 @@ def _text(value: Any) -> str:
     return value
 
 
-def _common_folder(folders: Iterable[Path]) -> str:
+def _common_folder(folders: Iterable[str]) -> str:
     """The folder that all are below; empty on Windows if they are on several drives."""
     with suppress(ValueError):
-        return Path(os.path.commonpath([str(path.absolute()) for path in folders])).as_posix()
+        absolute = [str(Path(folder).absolute()) for folder in folders]
+        return Path(os.path.commonpath(absolute)).as_posix()
     return ""
 
 
 def _digest_of(record: Record, classes: Sequence[str], root: str) -> ImageDigest:
-    names = "\0".join(classes[int(label)] for label in record.labels)
+    labels: list[int] = record.labels.tolist()
+    names = "\0".join(classes[label] for label in labels)
     parts = (
         record.boxes.tobytes(),
         record.difficult.tobytes(),
@@ -143,6 +146,8 @@ def _class_changes(before: Sequence[str], now: Sequence[str]) -> list[str]:
 
 def _image_changes(split: str, before: _Splits, now: _Splits) -> list[str]:
     """What has changed in a split; an image that comes from another one is reported there."""
+    if _without_names(before[split]) == _without_names(now.get(split, ())):
+        return []
     old, new = _by_content(before[split]), _by_content(now.get(split, ()))
     moved_to = {image.content: other for other in now if other != split for image in now[other]}
     left_others = {
@@ -169,6 +174,10 @@ def _image_changes(split: str, before: _Splits, now: _Splits) -> list[str]:
         if moved := [new[key].name for earlier, key in places if earlier != key]:
             changes["in another order"] = moved
     return [_say(split, what, names) for what, names in changes.items()]
+
+
+def _without_names(images: Iterable[ImageDigest]) -> list[tuple[str, str]]:
+    return [(image.content, image.objects) for image in images]
 
 
 def _lacking(images: Sequence[ImageDigest], others: Sequence[ImageDigest]) -> list[ImageDigest]:

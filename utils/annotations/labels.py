@@ -51,12 +51,8 @@ def make_record(
 ) -> Record:
     """Make the record of an image; objects of unknown classes become findings."""
     objects = [one for one in item.objects if one.category in labels]
-    for one in item.objects:
-        if one.category not in labels:
-            names = [*islice((name for name in labels if isinstance(name, str)), 6)]
-            shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
-            detail = f"{brief(one.category)} is not among the classes {shown}"
-            findings.append(Finding(Problem.UNKNOWN_CLASS, item.entry.file, one.where, detail))
+    if len(objects) < len(item.objects):
+        _report_unknown(item, labels, findings)
     return Record(
         image=item.entry.image,
         size=item.size,
@@ -65,3 +61,14 @@ def make_record(
         difficult=np.array([one.difficult for one in objects], bool),
         digest=item.digest,
     )
+
+
+def _report_unknown(
+    item: CheckedEntry, labels: Mapping[str | int, int], findings: list[Finding]
+) -> None:
+    for one in item.objects:
+        if one.category not in labels:
+            names = [*islice((name for name in labels if isinstance(name, str)), 6)]
+            shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+            detail = f"{brief(one.category)} is not among the classes {shown}"
+            findings.append(Finding(Problem.UNKNOWN_CLASS, item.entry.file, one.where, detail))

@@ -41,13 +41,12 @@ def unpack(file: Path, packed: Packed) -> Annotation:
         Exception: of any type, if it is something else.
     """
     categories, places, text, difficult, findings, size, relative = packed
-    if not all(isinstance(category, str | int) for category in categories):
-        raise TypeError("a category is no class")
-    numbers = struct.unpack(f"<{4 * len(categories)}d", base64.b64decode(text, validate=True))
-    boxes = zip(*(numbers[side::4] for side in range(4)), strict=True)
+    if not (set(map(type, categories)) <= {str, int} and set(map(type, places)) <= {str}):
+        raise TypeError("a category is no class, or a place no text")
+    boxes = struct.iter_unpack("<4d", base64.b64decode(text, validate=True))
     marked = set(difficult)
     objects = [
-        RawObject(category, corners, str(where), number in marked)
+        RawObject(category, corners, where, number in marked)
         for number, (category, corners, where) in enumerate(
             zip(categories, boxes, places, strict=True)
         )

@@ -90,7 +90,7 @@ class RawObject(NamedTuple):
     difficult: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Annotation:
     """What a file states about one image.
 
@@ -107,7 +107,7 @@ class Annotation:
     relative: bool = False
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, slots=True)
 class Entry:
     """An image of a data set, and how to read its annotation.
 

@@ -42,7 +42,7 @@ _READERS = ("image.py", "text.py", "decoding/*.py", "files/*.py", "annotations/*
 _T = TypeVar("_T")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ImageFacts:
     """What the checks need to know about an image file.
 
@@ -90,11 +90,16 @@ class ScanCache:
         self._newest_cacheable = time.time_ns() - _MIN_AGE_NS
         self._previous = self._load()
         self._current: dict[str, list] = {}
+        self._stamps: dict[str, list[Any] | None] = {}
 
     def has(self, image: Path) -> bool:
         """Whether an earlier scan has read the image and it has not changed since."""
-        cached = self._previous.get(self._path(image))
-        return isinstance(cached, list) and cached[:1] == [_stamp(image)]
+        path = self._path(image)
+        # Kept for `image_facts`. If the file changes in between, what is read then is newer than
+        # its stamp, so that the next scan reads it again.
+        stamp = self._stamps[path] = _stamp(path)
+        cached = self._previous.get(path)
+        return isinstance(cached, list) and cached[:1] == [stamp]
 
     def image_facts(self, image: Path) -> ImageFacts:
         """Return `read_facts(image)`, from the cache if possible; thread-safe."""
@@ -111,11 +116,21 @@ class ScanCache:
         return self._get(image, read, parse)
 
     def annotation(self, entry: Entry) -> Annotation:
-        """Return `entry.read()`, from the cache if possible; thread-safe."""
+        """Return `entry.read()`, from the cache if possible; thread-safe.
+
+        Raises:
+            AnnotationError: as `entry.read`.
+            FileError: it has raised something else.
+        """
+
+        def read() -> Annotation:
+            with reading(entry.file, "the annotation of an image"):
+                return entry.read()
+
         if entry.cache_key is None:
-            return entry.read()
+            return read()
         parse = partial(unpack, entry.file)
-        return self._get(entry.file, lambda: pack(entry.read()), parse, entry.cache_key)
+        return self._get(entry.file, lambda: pack(read()), parse, entry.cache_key)
 
     def save(self) -> None:
         """Write what this scan read, and drop files that it did not use."""
@@ -130,21 +145,21 @@ class ScanCache:
     def _get(
         self, file: Path, read: Callable[[], list], parse: Callable[[list], _T], key: str = ""
     ) -> _T:
-        path, stamp = self._path(file), _stamp(file)
+        path = self._path(file)
+        stamp = self._stamps.pop(path, None) or _stamp(path)
         if stamp is None:
             return parse(read())  # of a missing file; mostly an error that says so
         is_settled = max(stamp[1:]) < self._newest_cacheable
         stamp += [key] if key else []
-        content = result = None
-        cached = self._previous.get(path)
-        if isinstance(cached, list) and len(cached) == 2 and cached[0] == stamp:
+        kept, result = self._previous.get(path, []), None
+        if isinstance(kept, list) and len(kept) == 2 and kept[0] == stamp:
             with suppress(Exception):  # a damaged cache is rebuilt
-                content, result = cached[1], parse(cached[1])
+                result = parse(kept[1])
         if result is None:
-            content = read()
-            result = parse(content)
+            kept = [stamp, read()]
+            result = parse(kept[1])
         if is_settled:
-            self._current[path] = [stamp, content]
+            self._current[path] = kept
         return result
 
     def _load(self) -> dict[str, list]:
@@ -191,10 +206,10 @@ def _write(cache: Path, text: str) -> None:
         print(f"the next start will read the data again: {cache}: {error.strerror}")
 
 
-def _stamp(file: Path) -> list[Any] | None:
+def _stamp(file: Path | str) -> list[Any] | None:
     """Size and times of change of a file, None if it does not exist."""
     try:
-        status = file.stat()
+        status = os.stat(file)  # noqa: PTH116 - `Path` takes longer
     except (OSError, ValueError):
         return None
     return [status.st_size, status.st_mtime_ns, status.st_ctime_ns]

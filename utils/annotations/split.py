@@ -1,5 +1,6 @@
 """Assigns images to training, validation and test."""
 
+import os
 from collections import Counter
 from dataclasses import replace
 from hashlib import blake2b
@@ -131,14 +132,15 @@ def merge_repeats(
 ) -> dict[str, list[CheckedEntry]]:
     """Merge entries of a split that name the same image file into one with all their objects."""
     merged: dict[str, list[CheckedEntry]] = {}
-    real_folders: dict[Path, Path] = {}
+    real_folders: dict[str, str] = {}
     for split, items in splits.items():
         counts = Counter(item.digest for item in items)
-        first: dict[Path, CheckedEntry] = {}
+        first: dict[str, CheckedEntry] = {}
         for item in items:
             # Resolving links is slow, and only a file whose bytes repeat can be listed twice.
             repeated = counts[item.digest] > 1
-            key = _resolved(item.entry.image, real_folders) if repeated else item.entry.image
+            image = str(item.entry.image)
+            key = _resolved(image, real_folders) if repeated else image
             if key in first:
                 detail = f"listed again in {split}"
                 findings.append(Finding(Problem.LISTED_TWICE, item.entry.image, "", detail))
@@ -149,14 +151,14 @@ def merge_repeats(
     return merged
 
 
-def _resolved(image: Path, real_folders: dict[Path, Path]) -> Path:
+def _resolved(image: str, real_folders: dict[str, str]) -> str:
     """The image without links; `real_folders` keeps what is known of folders."""
-    folder = image.parent
-    if image.is_symlink():
-        return image.resolve()
+    folder, name = os.path.split(image)
+    if os.path.islink(image):  # noqa: PTH114 - `Path` takes longer
+        return os.path.realpath(image)
     if folder not in real_folders:
-        real_folders[folder] = folder.resolve()
-    return real_folders[folder] / image.name
+        real_folders[folder] = os.path.realpath(folder)
+    return f"{real_folders[folder]}{os.sep}{name}"
 
 
 def _merge_objects(one: CheckedEntry, other: CheckedEntry) -> CheckedEntry:

@@ -3,7 +3,7 @@
 import functools
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from operator import attrgetter
 from pathlib import Path
 
@@ -21,6 +21,11 @@ def in_order(paths: Iterable[Path]) -> list[Path]:
     return sorted(paths, key=attrgetter("parts"))
 
 
+def folder_of(path: str | Path) -> str:
+    """The folder of a file as text; `Path.parent` takes several times as long."""
+    return os.path.dirname(path)  # noqa: PTH120
+
+
 def files_below(folder: Path, suffix: str = "", without: Iterable[Path] = ()) -> list[Path]:
     """All files below a folder, sorted; follows links, and skips hidden files and folders.
 
@@ -31,7 +36,24 @@ def files_below(folder: Path, suffix: str = "", without: Iterable[Path] = ()) ->
         suffix: return only files with this suffix, in lower case and with its dot.
         without: folders that are skipped.
     """
-    files_found: list[Path] = []
+    found = [
+        parent / name
+        for parent, names in _walk(folder, without)
+        for name in names
+        if name.lower().endswith(suffix)
+    ]
+    return in_order(found)
+
+
+def paths_below(folder: Path) -> Iterator[str]:
+    """The paths of the same files as text, not sorted; this is several times as fast."""
+    for parent, names in _walk(folder):
+        start = str(parent / "_")[:-1]
+        yield from (f"{start}{name}" for name in names)
+
+
+def _walk(folder: Path, without: Iterable[Path] = ()) -> Iterator[tuple[Path, list[str]]]:
+    """Each folder, and the sorted names of the files in it."""
     visited = {os.path.realpath(skipped) for skipped in without}
     for parent, folders, files in os.walk(folder, onerror=_report, followlinks=True):
         real = os.path.realpath(parent)
@@ -40,13 +62,7 @@ def files_below(folder: Path, suffix: str = "", without: Iterable[Path] = ()) ->
             continue
         visited.add(real)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        below = Path(parent)
-        files_found += [
-            below / name
-            for name in files
-            if not name.startswith(".") and name.lower().endswith(suffix)
-        ]
-    return in_order(files_found)
+        yield Path(parent), sorted(name for name in files if not name.startswith("."))
 
 
 def _report(error: OSError) -> None:

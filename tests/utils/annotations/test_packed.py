@@ -44,3 +44,12 @@ def test_columns_of_different_lengths_are_refused(place, annotation):
     packed[place] = packed[place][:-1]
     with pytest.raises((ValueError, struct.error)):
         unpack(FILE, packed)
+
+
+@pytest.mark.parametrize("place", range(2))
+@given(ANNOTATIONS.filter(lambda annotation: annotation.objects))
+def test_a_class_or_a_place_of_another_type_is_refused(place, annotation):
+    packed = pack(annotation)
+    packed[place][0] = None
+    with pytest.raises(TypeError):
+        unpack(FILE, packed)

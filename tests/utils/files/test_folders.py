@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from utils.annotations.scan_cache import cache_folder
-from utils.files.folders import files_below, home_folder, in_order
+from utils.files.folders import files_below, home_folder, in_order, paths_below
 
 pytestmark = pytest.mark.quick
 
@@ -34,6 +34,17 @@ def test_files_below_a_folder_follow_links_once_and_skip_what_is_hidden(tmp_path
     assert found == ["a/2", "b/1", "link/6", "out/5"]
     without = files_below(folder, without=[folder / "out", tmp_path / "real"])
     assert [str(path.relative_to(folder)) for path in without] == ["a/2", "b/1"]
+
+
+@pytest.mark.parametrize("is_relative", [False, True])
+def test_paths_as_text_are_those_of_the_files(tmp_path, monkeypatch, is_relative):
+    for name in ("a", "b/c", "b.d", ".e"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    monkeypatch.chdir(tmp_path)
+    folder = Path() if is_relative else tmp_path
+    assert sorted(paths_below(folder)) == sorted(map(str, files_below(folder)))
+    assert len(list(paths_below(folder))) == 3
 
 
 def test_a_folder_that_cannot_be_read_is_named_once(tmp_path, monkeypatch, capsys):

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from utils.annotations.formats.seen import head_of
-from utils.annotations.image_files import files_below
 from utils.annotations.raw import RawDataSet
+from utils.files.folders import in_order, paths_below
 from utils.image import is_image_name
 
 _ANNOTATION_SUFFIXES = (".json", ".xml", ".csv")
@@ -23,8 +23,8 @@ def note_unused(root: Path, data_sets: list[RawDataSet]) -> None:
     as_found = set(map(str, files))
     others = [
         path
-        for path in files_below(root)
-        if str(path) not in as_found and (is_image_name(path.name) or _has_annotations(path))
+        for path in in_order(Path(path) for path in paths_below(root) if path not in as_found)
+        if is_image_name(path.name) or _has_annotations(path)
     ]
     used = {_absolute(path) for path in files} if others else set()
     for path in others:

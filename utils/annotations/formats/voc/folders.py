@@ -10,7 +10,7 @@ from utils.annotations.formats.voc.xml_file import root_name
 from utils.annotations.image_files import files_below, subfolder
 from utils.annotations.raw import DataFormat, Finding, Problem, RawDataSet
 from utils.annotations.split_names import first_split, split_of_folder
-from utils.files.folders import in_order
+from utils.files.folders import folder_of, in_order
 from utils.files.reading import is_lfs_pointer
 from utils.image import is_image_name
 
@@ -82,7 +82,7 @@ def _read(
         return data_set
     entries = entries_of(data_set, xml_files, matcher)
     for path, entry in entries.items():
-        split = first_split(map(matcher.split, (path.parent, entry.image.parent)))
+        split = first_split(map(matcher.split, (path, entry.image)))
         data_set.splits[split].append(entry)
     images = {entry.image for entry in entries.values()}
     data_set.findings += _without_annotation(images, matcher.index.paths)
@@ -93,8 +93,9 @@ def _xml_files(paths: Iterable[Path]) -> list[Path]:
     """The XML files in folders that hold a VOC annotation; the others there may be damaged."""
     folders = defaultdict(list)
     for path in in_order(paths):
-        if path.suffix.lower() == ".xml" and not path.name.startswith("."):
-            folders[path.parent].append(path)
+        name = path.name
+        if name.lower().endswith(".xml") and not name.startswith("."):
+            folders[folder_of(path)].append(path)
     return [path for files in folders.values() if any(map(_is_voc, files)) for path in files]
 
 

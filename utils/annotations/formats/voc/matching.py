@@ -17,6 +17,7 @@ from utils.annotations.raw import (
 )
 from utils.annotations.split_names import split_of_folder
 from utils.errors import UserError
+from utils.files.folders import folder_of
 
 
 class Matcher:
@@ -34,9 +35,11 @@ class Matcher:
     def __init__(self, root: Path, images: Iterable[Path], xml_files: Sequence[Path]) -> None:
         self.index = ImageIndex(images)
         self._root = root
-        self._splits: dict[Path, str] = {}
+        self._splits: dict[str, str] = {}
         beside = set(map(_without_suffix, self.index.paths))
-        self._with_images = {path.parent for path in xml_files if _without_suffix(path) in beside}
+        self._with_images = {
+            folder_of(path) for path in xml_files if _without_suffix(path) in beside
+        }
 
     def find(self, xml_file: Path) -> Path | None:
         """The image of an XML file, None if there is none.
@@ -54,22 +57,23 @@ class Matcher:
         shared = [matching_folders(xml_file, image) for image in images]
         return images[shared.index(max(shared))] if images else None
 
-    def split(self, folder: Path) -> str:
-        """The split that a folder is named after, or UNSPLIT."""
+    def split(self, file: Path) -> str:
+        """The split that the folder of a file is named after, or UNSPLIT."""
+        folder = folder_of(file)
         if folder not in self._splits:
-            self._splits[folder] = split_of_folder(folder, self._root)
+            self._splits[folder] = split_of_folder(Path(folder), self._root)
         return self._splits[folder]
 
     def _near(self, xml_file: Path, images: Sequence[Path]) -> list[Path]:
         """The images that the folders of an XML file and an image allow it to be about."""
-        folder = xml_file.parent
+        folder = folder_of(xml_file)
         if folder in self._with_images:
-            return [image for image in images if image.parent == folder]
-        split = self.split(folder)
+            return [image for image in images if folder_of(image) == folder]
+        split = self.split(xml_file)
         return [
             image
             for image in images
-            if UNSPLIT in (split, other := self.split(image.parent)) or other == split
+            if UNSPLIT in (split, other := self.split(image)) or other == split
         ]
 
 

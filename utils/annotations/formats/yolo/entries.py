@@ -14,6 +14,7 @@ from utils.annotations.formats.yolo.label_files import (
 )
 from utils.annotations.formats.yolo.labels import has_objects, read_labels
 from utils.annotations.raw import Entry, Finding, Problem, RawDataSet
+from utils.files.folders import folder_of
 
 
 def fill(
@@ -30,7 +31,7 @@ def fill(
         names_of: the class names for each folder of text files; those of the data set if None.
         key_points: how many numbers for key points follow each box.
     """
-    names_in: dict[Path, tuple[Names | None, str]] = {}
+    names_in: dict[str, tuple[Names | None, str]] = {}
     unlabeled: list[Path] = []
     for split, images in by_split.items():
         for image in images:
@@ -38,10 +39,11 @@ def fill(
             if label is None:
                 label = label_places(image)[0]
                 unlabeled.append(image)
-            if label.parent not in names_in:
+            folder = folder_of(label)
+            if folder not in names_in:
                 names = data_set.class_names if names_of is None else names_of[label.parent]
-                names_in[label.parent] = names, _hash_of(names, key_points)
-            names, key = names_in[label.parent]
+                names_in[folder] = names, _hash_of(names, key_points)
+            names, key = names_in[folder]
             read = partial(read_labels, label, names, key_points)
             data_set.splits[split].append(Entry(image, label, read, cache_key=key))
     if unlabeled:
@@ -50,7 +52,7 @@ def fill(
             f"images without a text file, used as background: {len(unlabeled)}; for "
             f"{unlabeled[0]} it was looked for as {places}"
         )
-    for folder in sorted(names_in):
+    for folder in sorted(map(Path, names_in)):
         stems = image_stems(folder)
         for path in text_files(folder):
             if path.stem not in stems and has_objects(path):

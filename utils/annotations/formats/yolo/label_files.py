@@ -1,10 +1,12 @@
 """Where the text file of an image is, and where the images of a text file are."""
 
+import os.path
 from contextlib import suppress
 from functools import lru_cache
+from itertools import product, starmap
 from pathlib import Path
 
-from utils.files.folders import in_order
+from utils.files.folders import folder_of, in_order
 from utils.image import is_image_name
 
 _IMAGE_FOLDERS = ("images", "jpegimages")
@@ -19,11 +21,10 @@ def label_file(image: Path) -> Path:
 
 def existing_label_file(image: Path) -> Path | None:
     """The text file of an image, in the first place that has one; None if there is none."""
-    stem = image.stem
-    places = (
-        folder / (stem + suffix) for folder in _label_folders(image.parent) for suffix in _SUFFIXES
-    )
-    return next(filter(Path.is_file, places), None)
+    names = [image.stem + suffix for suffix in _SUFFIXES]
+    places = starmap(os.path.join, product(_label_folders(folder_of(image)), names))
+    found = next(filter(os.path.isfile, places), None)  # a `Path` of each would take longer
+    return Path(found) if found else None
 
 
 def label_places(image: Path) -> list[Path]:
@@ -31,11 +32,12 @@ def label_places(image: Path) -> list[Path]:
 
     Of several folders `images` above the image, the nearest is replaced first.
     """
-    return [folder / f"{image.stem}.txt" for folder in _label_folders(image.parent)]
+    return [folder / f"{image.stem}.txt" for folder in _label_folders(folder_of(image))]
 
 
 @lru_cache(maxsize=1024)  # most images share their folder with others
-def _label_folders(image_folder: Path) -> tuple[Path, ...]:
+def _label_folders(folder_of_image: str) -> tuple[Path, ...]:
+    image_folder = Path(folder_of_image)
     folders = [
         folder.with_name(name) / image_folder.relative_to(folder)
         for folder in (image_folder, *image_folder.parents)
