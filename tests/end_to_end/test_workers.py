@@ -2,16 +2,14 @@
 
 import csv
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
 
 import pytest
 
 from tests.helpers import ROOT
-from tests.helpers.ports import free_ports
+from tests.helpers.processes import limit
+from tests.helpers.workers import finish, run_workers, start_workers
 from yolo4.run import Run
 from yolo4.sample_data.make import make_sample_data
 from yolo4.train.state.progress import load_progress
@@ -32,26 +30,16 @@ def data(tmp_path_factory):
 
 def start(count, *arguments):
     """Start that many workers with the same arguments."""
-    addresses = [f"127.0.0.1:{port}" for port in free_ports(count)]
-    started = []
-    for number in range(count):
-        task = {"type": "worker", "index": number}
-        of_cluster = json.dumps({"cluster": {"worker": addresses}, "task": task})
-        started.append(
-            subprocess.Popen(
-                [sys.executable, ROOT / "train.py", *map(str, arguments)],
-                env={**os.environ, "TF_CONFIG": of_cluster},
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
-        )
-    return started
+    return start_workers([(ROOT / "train.py", *arguments)] * count)
 
 
-def finish(workers, seconds=300):
-    """Wait for all; returns what each printed, to standard output and to standard error."""
-    return [worker.communicate(timeout=seconds) for worker in workers]
+def wait_until(holds, workers):
+    """Wait until something holds, while all workers run."""
+    deadline = time.monotonic() + limit(200)
+    while not holds():
+        assert time.monotonic() < deadline
+        assert all(worker.poll() is None for worker in workers), finish(workers)
+        time.sleep(0.2)
 
 
 def history(run):
@@ -66,9 +54,7 @@ def test_two_workers_train_like_one_process(tmp_path, data):
     runs = [Run(tmp_path / name) for name in ("one", "two")]
     for run, count in zip(runs, (1, 2), strict=True):
         arguments = ("--data", data, "--run-dir", run.folder, "--epochs", 2, *_SETTINGS.split())
-        workers = start(count, *arguments)
-        printed = finish(workers)
-        assert [worker.returncode for worker in workers] == [0] * count, printed
+        printed = run_workers([(ROOT / "train.py", *arguments)] * count)
     assert "best weights" in printed[0][0]
     assert printed[1][0].strip() == "worker 1 of 2, which only trains: waiting for all"
     assert sorted(path.name for path in runs[1].folder.iterdir()) == sorted(
@@ -80,27 +66,24 @@ def test_two_workers_train_like_one_process(tmp_path, data):
     assert devices == ["1", "2 on 2 workers"]
 
 
-def test_a_killed_worker_ends_all_and_the_rest_resumes(tmp_path, data):
+@pytest.mark.parametrize("killed", [0, 1], ids=["the chief", "the other"])
+def test_a_killed_worker_ends_all_and_the_rest_resumes(tmp_path, data, killed):
     run = Run(tmp_path / "run")
     arguments = ("--data", data, "--run-dir", run.folder, "--epochs", 400, *_SETTINGS.split())
     workers = start(2, *arguments)
-    deadline = time.monotonic() + 200
-    while not run.history_file.exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
-    workers[1].send_signal(signal.SIGKILL)
-    killed = time.monotonic()
-    ((_, errors), _) = finish(workers, 60)
-    assert time.monotonic() - killed < 60
-    assert workers[0].returncode == 2
-    (line,) = errors.strip().splitlines()
+    wait_until(run.history_file.exists, workers)
+    workers[killed].send_signal(signal.SIGKILL)
+    ended = time.monotonic() + limit(60)
+    printed = finish(workers, 60)
+    assert time.monotonic() < ended
+    left = 1 - killed
+    assert workers[left].returncode == 2, printed
+    (line,) = printed[left][1].strip().splitlines()
     assert line.startswith("error: another worker has ended or cannot be reached")
+    assert line.endswith(f"resume it with --resume {run.folder}")
     done = load_progress(run.state_file).epoch
     resumed = start(1, "--resume", run.folder)
-    while load_progress(run.state_file).epoch <= done:
-        assert resumed[0].poll() is None
-        assert time.monotonic() < deadline + 200
-        time.sleep(0.2)
+    wait_until(lambda: load_progress(run.state_file).epoch > done, resumed)
     resumed[0].terminate()
     finish(resumed)
     devices = json.loads(run.fingerprint_file.read_text())["devices"]

@@ -76,15 +76,18 @@ def _train_function(model: YOLOv4, strategy: Strategy) -> Callable[[Iterator], d
     total = next(metric for metric in model.metrics if metric.name == "loss")
 
     @tf.function(autograph=False)
-    def logged(terms: list[Tensor]) -> dict[str, Tensor]:
+    def logged(terms: list[Tensor], images: int) -> dict[str, Tensor]:
         for name, value in zip(TERMS, terms, strict=True):
             model.term_means[name].update_state(value)
-        total.update_state(sum(terms))
+        # Weighted as by Keras, so that another number of devices can continue the mean.
+        total.update_state(sum(terms), sample_weight=images)
         return model.get_metrics_result()
 
     def train(iterator: Iterator) -> dict[str, Tensor]:
-        terms = step(_split(next(iterator), strategy))
-        return logged([strategy.experimental_local_results(value)[0] for value in terms])
+        batch = next(iterator)
+        terms = step(_split(batch, strategy))
+        images = len(batch[0]) * strategy.num_replicas_in_sync // _local_devices(strategy)
+        return logged([strategy.experimental_local_results(value)[0] for value in terms], images)
 
     return train
 

@@ -12,9 +12,9 @@ import keras
 import numpy as np
 
 from nets.losses import focal
-from nets.networks.spec import NetworkSpec
 from nets.yolov4 import YOLOv4
 from tests.helpers.yolov4 import make_loss
+from tests.yolo4.train.devices.two_blocks import TWO_BLOCKS
 from yolo4.config import Config
 from yolo4.train.devices.devices import Devices
 from yolo4.train.devices.opening import open_devices
@@ -31,26 +31,6 @@ CASES = {
     },
     "each by itself": {"sync_batch_norm": False},
 }
-
-
-def _backbone(graph, images, width, depth):
-    return graph.conv(graph.conv(images, 8, 3, "mish", stride=2), 8, 3, "leaky", stride=2)
-
-
-def _neck(graph, features, width):
-    return [graph.head(features, level=0), graph.head(graph.max_pool(features), level=1)]
-
-
-TWO_BLOCKS = NetworkSpec(
-    name="two_blocks",
-    title="Two blocks",
-    strides=(4, 8),
-    cfg_anchors=((4, 6), (10, 14), (23, 27), (9, 9)),
-    masks=((0, 1), (2, 3)),
-    scale_x_y=(1.05, 1.1),
-    backbone=_backbone,
-    neck=_neck,
-)
 
 
 class Batches(keras.utils.PyDataset):

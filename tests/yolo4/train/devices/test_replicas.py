@@ -1,15 +1,9 @@
 """Five steps on several devices are five steps on one, in processes of their own."""
 
-import json
-import os
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 
-from tests.helpers import ROOT
-from tests.helpers.ports import free_ports
+from tests.helpers.workers import run_workers
 from tests.yolo4.train.devices.five_steps import CASES
 
 BACKENDS = ["tensorflow", "jax"]
@@ -24,23 +18,9 @@ def steps(tmp_path_factory):
         pytest.importorskip(backend)
         file = folder / f"{backend} {setting} {workers}.npz".replace(":", " ")
         if not file.exists():
-            addresses = [f"127.0.0.1:{port}" for port in free_ports(workers)]
             files = [file, *(folder / f"{n}.npz" for n in range(1, workers))]
-            tasks = [{"type": "worker", "index": n} for n in range(workers)]
-            environment = {**os.environ, "KERAS_BACKEND": backend, "PYTHONPATH": str(ROOT)}
-            processes = [
-                subprocess.Popen(
-                    [sys.executable, "-m", "tests.yolo4.train.devices.five_steps", setting, own],
-                    env=environment
-                    | {"TF_CONFIG": json.dumps({"cluster": {"worker": addresses}, "task": task})},
-                    stderr=subprocess.PIPE,
-                    text=True,
-                )
-                for own, task in zip(files, tasks, strict=True)
-            ]
-            for process in processes:
-                _, errors = process.communicate(timeout=300)
-                assert process.returncode == 0, errors
+            module = ("-m", "tests.yolo4.train.devices.five_steps", setting)
+            run_workers([(*module, own) for own in files], KERAS_BACKEND=backend)
         with np.load(file) as arrays:
             return dict(arrays)
 
