@@ -10,9 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from yolo4.formats.onnx import open_onnx
+
 ROOT = Path(__file__).parents[2]
 
-_NETWORK = ["--width", "0.0625", "--depth", "0.1", "--input-size", "64", "--batch-size", "2"]
+_SIDE = 64
+_IMAGES = (1, _SIDE, _SIDE, 3)
+_NETWORK = ["--width", "0.0625", "--depth", "0.1", "--input-size", f"{_SIDE}", "--batch-size", "2"]
 # Two phases, an average of the weights, loader processes, and a state after every step.
 _TRAINING = [*_NETWORK, "--epochs", "4", "--freeze-epochs", "1", "--eval-period", "2"]
 _TRAINING += ["--ema", "0.9", "--workers", "5", "--save-minutes", "0.0001"]
@@ -108,8 +112,15 @@ def _json(path: Path) -> Any:
     return _without_times(json.loads(path.read_text(encoding="utf-8")))
 
 
+def _outputs(path: Path) -> dict[str, bytes]:
+    """What a network computes: the names of its operations differ from export to export."""
+    images = np.random.default_rng(0).integers(0, 256, _IMAGES, np.uint8)
+    return {name: array.tobytes() for name, array in open_onnx(path)(images).items()}
+
+
 _READERS: dict[str, Callable[[Path], Any]] = {
     "history.csv": _history,
     ".npz": _arrays,
+    ".onnx": _outputs,
     ".json": _json,
 }
