@@ -26,8 +26,9 @@ _STUDY += ["--arms", "bce", "focal"]
 # What depends on the time, by file or key.
 _TIMES = {"images_per_second", "waited_for_data", "minutes", "made"}
 _DRAWN_WITH_TIMES = {"curves.png", "progress.html", "report.html"}
-# It may be one step older or younger.
-_NOT_COMPARED = {*_DRAWN_WITH_TIMES, "state.previous.npz"}
+_CHOSEN_BY_TIMES = {"streams.json"}
+# The previous state may be one step older or younger.
+_NOT_COMPARED = {*_DRAWN_WITH_TIMES, *_CHOSEN_BY_TIMES, "state.previous.npz"}
 _TENSORBOARD = "tensorboard"
 
 
