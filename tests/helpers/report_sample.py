@@ -56,37 +56,18 @@ def make_report(
         "made": "2026-03-01 12:00",
         "versions": {"python": "3.11.2", "tensorflow": "2.21.0", "keras": "3.15.1"},
         "output": "logs/compare",
-        "data": {
-            "paths": ["data/cells"],
-            "split": "test",
-            "images": 72,
-            "train_images": 205,
-            "val_images": 87,
-            "objects": {name: 821 // (i + 1) for i, name in enumerate(classes)},
-        },
+        "data": _data(classes),
         "leaks": {"sentences": [], "images": []},
         "settings": {
-            "data": ["data/cells"],
-            "epochs": 60,
-            "ema": None,
-            "input_size": 256,
-            "weights": None,
-            "fresh_heads": True,
+            **{"data": ["data/cells"], "epochs": 60, "ema": None, "input_size": 256},
+            **{"weights": None, "fresh_heads": True},
         },
         "seeds": list(seeds),
         "reference": arms[0],
         "runs_wanted": len(arms) * len(seeds),
         "runs_done": len(arms) * len(seeds) - len(unfinished),
         "resamples": 2000,
-        "pairing": {
-            "paired": True,
-            "reason": None,
-            "fingerprints": [
-                {"arm": arm, "seed": s, "initial_weights": f"{s:x}" * 64, "first_batches": "b" * 64}
-                for arm in arms
-                for s in seeds
-            ],
-        },
+        "pairing": _pairing(arms, seeds),
         "hardware": {"kinds": {}, "runs": {arm: {} for arm in arms}, "sentences": []},
         "purpose": [],
         "dose_response": [],
@@ -102,15 +83,36 @@ def make_report(
         "co_outcome": [_beside(contrast) for contrast in contrasts],
         "secondary": _secondary(contrasts, classes),
         "arms": made,
-        "differing_images": [
-            {
-                "image": f"JPEGImages/cell_{i:05d}.jpg",
-                "score": 3.0 - i,
-                "picture": {name: picture(i) for name in ("ground truth", *done)},
-                "found": dict.fromkeys(done, "12 right, 1 wrong, 2 missed"),
-            }
-            for i in range(2 if len(done) > 1 else 0)
-        ],
+        "differing_images": [_differing_image(i, done) for i in range(2 if len(done) > 1 else 0)],
+    }
+
+
+def _data(classes):
+    return {
+        "paths": ["data/cells"],
+        "split": "test",
+        "images": 72,
+        "train_images": 205,
+        "val_images": 87,
+        "objects": {name: 821 // (i + 1) for i, name in enumerate(classes)},
+    }
+
+
+def _pairing(arms, seeds):
+    fingerprints = [
+        {"arm": arm, "seed": seed, "initial_weights": f"{seed:x}" * 64, "first_batches": "b" * 64}
+        for arm in arms
+        for seed in seeds
+    ]
+    return {"paired": True, "reason": None, "fingerprints": fingerprints}
+
+
+def _differing_image(i, arms):
+    return {
+        "image": f"JPEGImages/cell_{i:05d}.jpg",
+        "score": 3.0 - i,
+        "picture": {name: picture(i) for name in ("ground truth", *arms)},
+        "found": dict.fromkeys(arms, "12 right, 1 wrong, 2 missed"),
     }
 
 

@@ -53,7 +53,7 @@ def paths_below(folder: Path) -> Iterator[str]:
 
 
 def _walk(folder: Path, without: Iterable[Path] = ()) -> Iterator[tuple[Path, list[str]]]:
-    """Each folder, and the sorted names of the files in it."""
+    """Each folder, and the names of the files in it."""
     visited = {os.path.realpath(skipped) for skipped in without}
     for parent, folders, files in os.walk(folder, onerror=_report, followlinks=True):
         real = os.path.realpath(parent)
@@ -62,7 +62,7 @@ def _walk(folder: Path, without: Iterable[Path] = ()) -> Iterator[tuple[Path, li
             continue
         visited.add(real)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield Path(parent), sorted(name for name in files if not name.startswith("."))
+        yield Path(parent), [name for name in files if not name.startswith(".")]
 
 
 def _report(error: OSError) -> None:

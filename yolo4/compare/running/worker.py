@@ -52,7 +52,7 @@ def train_and_measure(
     """
     prepare_streams()
     study = Study(folder)
-    run = StudyRun(study.run(arm.folder, seed).folder, measure)
+    run = dataclasses.replace(study.run(arm.folder, seed), measure=measure)
     images = MeasuredImages.load(study.measured_file(seed, folds))
     with quiet_start():
         from yolo4.train.devices.opening import open_devices

@@ -1,4 +1,4 @@
-"""A run that goes on with other devices, again and again, ends as on one device."""
+"""A run that is resumed on other devices, again and again, ends as on one device."""
 
 import json
 import shutil
