@@ -100,8 +100,8 @@ def test_outcomes(tmp_path, read, checksum, outcome):
     [
         (is_broken, inputs.TRACEBACK),
         (crashes, inputs.TRACEBACK),
-        (hangs, inputs.HANG),
-        (takes_memory, inputs.MEMORY),
+        pytest.param(hangs, inputs.HANG, marks=pytest.mark.slow),
+        pytest.param(takes_memory, inputs.MEMORY, marks=pytest.mark.slow),
     ],
 )
 def test_faults_of_a_child_are_counted_and_their_inputs_kept(tmp_path, monkeypatch, read, outcome):

@@ -30,8 +30,14 @@ from yolo4.sample_data.make import make_sample_data
 from yolo4.train.loop import train_model
 from yolo4.weights.darknet.write import write_darknet
 
-TINY = sorted(set(NETWORKS) - {"yolov4"})
-ONE_NETWORK = ["yolov4-tiny"]  # where the number of levels makes no difference
+ONE_NETWORK = ["yolov4-tiny-3l"]  # where the number of levels makes no difference
+TINY = [
+    *ONE_NETWORK,
+    *(
+        pytest.param(name, marks=pytest.mark.slow)
+        for name in sorted(set(NETWORKS) - {"yolov4", *ONE_NETWORK})
+    ),
+]
 SLIM = {"width": 0.125, "input_size": 96, "precision": "float32"}
 
 

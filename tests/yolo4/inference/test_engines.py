@@ -46,7 +46,11 @@ def test_every_backend_computes_what_keras_computes(run, wanted, backend, monkey
 
 
 @pytest.mark.parametrize(
-    "backend", ["keras", "openvino", pytest.param("onnxruntime", marks=pytest.mark.slow)]
+    "backend",
+    [
+        "keras",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("openvino", "onnxruntime")),
+    ],
 )
 def test_images_of_any_size_give_what_a_network_for_their_size_gives(run, backend, monkeypatch):
     monkeypatch.setattr(engine, "fast_precision", lambda: "float32")
