@@ -4,15 +4,18 @@ python -m benchmarks.gpu prints a row for each network, precision, batch size an
 telling ones first, as soon as it is measured: images/s of a training step or of the network alone,
 its share of the GPU's peak (the fastest product of two matrices of the same type), the memory and
 the seconds until the second step, most of which go into compilation. It stops after --seconds and
-says how to continue. Each row has a separate process.
+says how to continue. Each row has a separate process; several compile side by side, and each is
+measured alone.
 """
 
 import dataclasses
+import functools
 import itertools
 import os
 import statistics
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 from benchmarks.machine import machine
@@ -28,7 +31,7 @@ from yolo4.quiet import quiet_start
 _PRECISIONS = ("bfloat16", "float32")
 _JOBS: tuple[Job, ...] = ("training", "forward")
 _MODULES = ("keras", "torch")
-_LONGEST_ROW = 180  # seconds
+_LONGEST_COMPILATION = 180  # seconds
 _SECONDS_OF_A_TURN = 0.4
 _TURNS = 5
 _PRODUCTS = 20
@@ -47,6 +50,9 @@ class GpuOptions:
     input_size: int = option(416, "pixels a side", low=32)
     width: float = option(1.0, "channels, relative to the network's own")
     depth: float = option(1.0, "residual blocks, relative to the network's own")
+    at_once: int = option(
+        max(1, (os.cpu_count() or 1) // 4), "jobs whose rows compile at the same time", low=1
+    )
     product: int = option(8192, "side of the matrices", low=1)
 
 
@@ -113,50 +119,71 @@ def measure(options: GpuOptions) -> None:
     columns = ("row", "network", "job", "precision", "batch", "library", "images/s", "of the peak")
     columns += ("memory", "until the second step")
     print(f"\n| {' | '.join(columns)} |\n|{'---|' * len(columns)}")
-    left = _print_rows(todo, peaks, end)
+    left = _print_rows(todo, peaks, end, options.at_once)
     if left:
         print(f"\nrows from {left} on are left: continue with --first {left}")
 
 
-def _print_rows(todo: Sequence[tuple[int, Row]], peaks: dict[str, float], end: float) -> int | None:
-    """Measure and print rows until `end`; returns the number of the first that is left."""
-    workers = (row.worker() for _, row in todo)
-    following = next(workers, None)
-    for number, row in todo:
-        # The next worker loads its libraries in the meantime.
-        worker, following = following, next(workers, None)
-        seconds = end - time.monotonic()
-        try:
-            cells = _measure_row(worker, row.work, peaks[row.work.precision], seconds)
-        except WorkerError as error:
-            if time.monotonic() > end:
-                return number
-            cells = (str(error), "", "", "")
-        finally:
+def _print_rows(
+    todo: Sequence[tuple[int, Row]], peaks: dict[str, float], end: float, at_once: int
+) -> int | None:
+    """Measure and print rows until `end`; returns the number of the first that is left.
+
+    The rows of `at_once` jobs compile side by side: that is most of the work, and leaves most cores
+    idle. Then each is measured alone.
+    """
+    left = list(todo)
+    while left:
+        if time.monotonic() > end:
+            return left[0][0]
+        works = list(dict.fromkeys(row.work for _, row in left))[:at_once]
+        rows_now = [(number, row) for number, row in left if row.work in works]
+        left = left[len(rows_now) :]
+        workers = [row.worker() for _, row in rows_now]
+        limit = min(end, time.monotonic() + _LONGEST_COMPILATION * at_once)
+        with ThreadPoolExecutor(len(workers)) as pool:
+            starts = list(pool.map(functools.partial(_start, limit=limit), workers))
+        for worker, start in zip(workers, starts, strict=True):
+            if isinstance(start, WorkerError):
+                worker.close()
+        for (number, row), worker, start in zip(rows_now, workers, starts, strict=True):
+            cells = _measure_row(worker, row.work, peaks[row.work.precision], start)
             worker.close()
-        work = row.work
-        chosen = (work.network, work.job, work.precision, work.batch_size, row.library)
-        print(f"| {' | '.join(map(str, (number, *chosen, *cells)))} |")
+            work = row.work
+            chosen = (work.network, work.job, work.precision, work.batch_size, row.library)
+            print(f"| {' | '.join(map(str, (number, *chosen, *cells)))} |", flush=True)
     return None
 
 
+def _start(worker: Worker, limit: float) -> float | WorkerError:
+    """Make a worker's steps and do the first; returns the seconds it took, or why it failed."""
+    start = time.monotonic()
+    try:
+        worker.make(limit - start)
+        worker.run(1, limit - time.monotonic())
+    except WorkerError as error:
+        return error
+    return time.monotonic() - start
+
+
 def _measure_row(
-    worker: Worker, work: Work, peak: float, seconds: float
+    worker: Worker, work: Work, peak: float, start: float | WorkerError
 ) -> tuple[str, str, str, str]:
     """Images/s, share of the peak, memory and seconds until the second step."""
-    start = time.monotonic()
-
-    def left() -> float:
-        return min(start + _LONGEST_ROW, start + seconds) - time.monotonic()
-
-    worker.make(left())
-    worker.run(1, left())
-    first = time.monotonic() - start
-    count = max(1, min(50, round(_SECONDS_OF_A_TURN / worker.run(1, left()))))
-    step = statistics.median(worker.run(count, left()) / count for _ in range(_TURNS))
-    share = work.flops / step / peak
-    memory = f"{worker.memory() / 1e9:.1f} GB"
-    return f"{work.batch_size / step:.1f}", f"{share:.1%}", memory, f"{first:.0f} s"
+    try:
+        if isinstance(start, WorkerError):
+            raise start
+        count = max(1, min(50, round(_SECONDS_OF_A_TURN / worker.run(1))))
+        step = statistics.median(worker.run(count) / count for _ in range(_TURNS))
+        memory = f"{worker.memory() / 1e9:.1f} GB"
+    except WorkerError as error:
+        return str(error), "", "", ""
+    return (
+        f"{work.batch_size / step:.1f}",
+        f"{work.flops / step / peak:.1%}",
+        memory,
+        f"{start:.0f} s",
+    )
 
 
 def _peaks(side: int) -> dict[str, float]:
@@ -188,8 +215,8 @@ def _choose_backend() -> None:
     if chosen is None:
         raise UserError("neither JAX nor TensorFlow is installed")
     os.environ.setdefault("KERAS_BACKEND", chosen)
-    # Each row has the GPU to itself. Of its memory JAX would take three quarters.
-    os.environ.setdefault("XLA_PYTHON_CLIENT_MEM_FRACTION", "0.95")
+    # Several rows share the GPU's memory, of which JAX would take three quarters at once.
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     with quiet_start():
         pass  # the processes inherit its settings
 
