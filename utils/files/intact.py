@@ -9,6 +9,7 @@ import hashlib
 import os
 import re
 import shutil
+import struct
 from pathlib import Path
 from typing import BinaryIO
 
@@ -20,6 +21,9 @@ _START = b"\nsha256 "
 _LINE = re.compile(_START + rb"([0-9a-f]{64})\n")
 _LINE_SIZE = len(_START) + 64 + 1
 _CHUNK = 2**20
+_HDF5 = b"\x89HDF\r\n\x1a\n"
+_HDF5_END_AT = {0: 40, 1: 44, 2: 28, 3: 28}  # by the version of the superblock
+_ZIP, _ZIP_END, _ZIP_END_SIZE = b"PK\x03\x04", b"PK\x05\x06", 22
 
 
 def append_checksum(path: Path) -> None:
@@ -41,9 +45,10 @@ def require_intact(path: Path) -> None:
         # The line may be damaged itself: too short, too long, illegible.
         tail = file.read()
         start = tail.rfind(_START)
-        if start < 0:
+        if start < 0 and _ends_by_itself(file, end):
             return
-        line, size = _LINE.fullmatch(tail[start:]), end - len(tail) + start
+        line = _LINE.fullmatch(tail[start:]) if start >= 0 else None
+        size = end - len(tail) + start
         file.seek(0)
         if line is None or _sha256(file, size) != line[1].decode():
             raise FileError(
@@ -51,6 +56,22 @@ def require_intact(path: Path) -> None:
                 "damaged: its bytes are not those that were written, by its SHA-256; expected an "
                 "undamaged copy",
             )
+
+
+def _ends_by_itself(file: BinaryIO, size: int) -> bool:
+    """Whether nothing follows an HDF5 or ZIP file, such as what damage left of a checksum.
+
+    The superblock of HDF5 has the address of the end, and a ZIP file without a comment ends with
+    the 22 bytes of its end record. A file of another format has no checksum to be damaged.
+    """
+    file.seek(0)
+    head = file.read(64)
+    if head.startswith(_HDF5) and len(head) == 64 and head[8] in _HDF5_END_AT:
+        return size <= struct.unpack_from("<Q", head, _HDF5_END_AT[head[8]])[0]
+    if head.startswith(_ZIP):
+        file.seek(max(0, size - _ZIP_END_SIZE))
+        return file.read().startswith(_ZIP_END)
+    return True
 
 
 def _sha256(file: BinaryIO, size: int) -> str:

@@ -60,6 +60,31 @@ def test_a_damaged_checksum_is_found(folder, content, data):
         require_intact(path)
 
 
+@given(data=st.data())
+@pytest.mark.parametrize("libver", ["earliest", "latest", "npz"])
+def test_what_is_left_of_a_checksum_is_found(folder, libver, data):
+    path = folder / f"{libver}.bin"
+    if libver == "npz":
+        with path.open("wb") as file:
+            np.savez(file, a=np.ones(30))
+    else:
+        with h5py.File(path, "w", libver=libver) as file:
+            file["a"] = np.ones(30)
+    require_intact(path)
+    content = path.read_bytes()
+    append_checksum(path)
+    require_intact(path)
+    line = path.read_bytes()[len(content) :]
+    piece = data.draw(st.sampled_from([b"", b"-" * 10_000, b"1"]))
+    first = data.draw(st.integers(0, len(line) - 2))
+    path.write_bytes(
+        content + line[:first] + piece + line[data.draw(st.integers(first, len(line) - 1)) :]
+    )
+    assume(path.read_bytes() != content + line)
+    with pytest.raises(UserError, match="damaged"):
+        require_intact(path)
+
+
 @given(content=st.binary(max_size=300))
 def test_a_file_without_a_checksum_passes(folder, content):
     assume(b"\nsha256 " not in content)
