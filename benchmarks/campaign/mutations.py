@@ -21,6 +21,7 @@ VALUES = (
 _WORD = re.compile(rb"[^\s,;:=<>\"'\[\]{}/]+")
 _MOST_CHANGES = 3
 _MOST_JSON = 2**20
+_MOST_TEXT = 2**16  # bytes of text are the first ones, even in a large file
 
 
 def mutate(data: bytes, source: random.Random) -> bytes:
@@ -70,7 +71,7 @@ def _repeat_line(data: bytes, source: random.Random) -> bytes:
 
 def _replace_word(data: bytes, source: random.Random) -> bytes:
     """Replace a name or a number of text."""
-    words = list(_WORD.finditer(data[:_MOST_JSON]))
+    words = list(_WORD.finditer(data[:_MOST_TEXT]))
     if not words:
         return data
     word, other = source.choice(words), source.choice(words)
