@@ -10,11 +10,13 @@ from yolo4.config import Config
 
 Entry = Mapping[str, Any]
 
+_LEAST_LEARNED = 0.1  # VOC mAP
+
 
 def conditions(
     arm: Entry, reference: Entry, shared: Config, split: str, measure: Measure = "best"
 ) -> list[str]:
-    """What the difference between two arms is conditional on: protocol, epochs, images, runs.
+    """What the difference between two arms is conditional on: protocol, epochs, mAP, images, runs.
 
     Args:
         arm: its entry in the report, from `summarize_arm`.
@@ -33,6 +35,7 @@ def conditions(
     return [
         f"after {number_of(shared.epochs, 'epoch')}{_start(shared)} {_gains(arm, reference)}",
         _convergence(done),
+        *_level(arm, reference),
         *(["on images that chose the epoch too"] if (split, measure) == ("val", "best") else []),
         *lost,
     ]
@@ -71,6 +74,16 @@ def _convergence(done: list[Entry]) -> str:
     last = sum(run["best_epoch"] == run["last_epoch"] for run in done)
     word = "not converged" if 2 * last > len(done) else "converged"
     return f"{word} (the best epoch is the last in {last} of {number_of(len(done), 'run')})"
+
+
+def _level(arm: Entry, reference: Entry) -> list[str]:
+    """The reference's mean mAP; arms that have learned nothing are easily the same."""
+    means = [each["metrics"]["voc_map"]["mean"] for each in (reference, arm)]
+    if means[0] is None:
+        return []
+    level = f"at a VOC mAP of {100 * means[0]:.1f} for {reference['name']}"
+    has_learned = any(mean is not None and mean >= _LEAST_LEARNED for mean in means)
+    return [level if has_learned else f"{level}, when neither has learned to detect"]
 
 
 def _lost(arm: Entry) -> str:

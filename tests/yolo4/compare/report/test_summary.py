@@ -129,8 +129,10 @@ def test_a_verdict_says_what_it_is_conditional_on(report):
     assert focal.startswith(f"{start}, ")
     assert "focal" in focal.removeprefix(start)
     start = "After 4 epochs with equal gains, converged (the best epoch is the last in 0 of 2 runs)"
+    level = f"at a VOC mAP of {100 * report['arms'][0]['metrics']['voc_map']['mean']:.1f} for bce"
+    assert level in focal
     lost = "without the 1 of 1 run of ohem that diverged"
-    assert ohem.startswith(f"{start}, {lost}, ohem and bce cannot be compared")
+    assert ohem.startswith(f"{start}, {level}, {lost}, ohem and bce cannot be compared")
 
 
 @pytest.mark.quick

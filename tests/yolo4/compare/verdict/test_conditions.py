@@ -8,7 +8,7 @@ from yolo4.config import Config
 pytestmark = pytest.mark.quick
 
 
-def entry(name="focal", best=(4, 4, 3), last=4, failed=0, missing=0, **values):
+def entry(name="focal", best=(4, 4, 3), last=4, failed=0, missing=0, voc_map=0.8, **values):
     """An arm's entry in a report: finished runs with these best epochs, and others."""
     runs = [{"status": "done", "best_epoch": epoch, "last_epoch": last} for epoch in best]
     others = ["failed"] * failed + ["missing"] * missing
@@ -19,6 +19,7 @@ def entry(name="focal", best=(4, 4, 3), last=4, failed=0, missing=0, **values):
         "overrides": {},
         "tuning": None,
         "runs": runs,
+        "metrics": {"voc_map": {"mean": voc_map}},
     } | values
 
 
@@ -33,10 +34,22 @@ def test_a_study_in_which_most_runs_end_with_their_best_epoch_has_not_converged(
     assert conditions(entry(best=(4, 4, 4)), BCE, after(4), "test") == [
         "after 4 epochs with equal gains",
         "not converged (the best epoch is the last in 4 of 6 runs)",
+        "at a VOC mAP of 80.0 for bce",
     ]
     assert "converged (the best epoch is the last in 3 of 6 runs)" in conditions(
         entry(), BCE, after(4), "test"
     )
+
+
+def test_networks_that_have_learned_nothing_are_named():
+    words = "at a VOC mAP of 1.2 for bce"
+    low = entry("bce", voc_map=0.012)
+    assert f"{words}, when neither has learned to detect" in conditions(
+        entry(voc_map=0.09), low, after(4), "test"
+    )
+    assert words in conditions(entry(voc_map=0.1), low, after(4), "test")
+    unknown = entry("bce", voc_map=None)
+    assert not any("VOC mAP" in part for part in conditions(low, unknown, after(4), "test"))
 
 
 @pytest.mark.parametrize(
@@ -101,6 +114,7 @@ def test_one_epoch_and_one_run_are_singular():
     assert conditions(arm, reference, after(1), "test") == [
         "after 1 epoch with equal gains",
         "not converged (the best epoch is the last in 1 of 1 run)",
+        "at a VOC mAP of 80.0 for bce",
     ]
 
 
