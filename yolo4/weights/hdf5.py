@@ -1,5 +1,8 @@
 """Reads groups and arrays of HDF5 files that other people have written."""
 
+import mmap
+import re
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +15,14 @@ from utils.files.reading import reading, require_regular
 
 # The largest kernel of YOLOv4 has 38 MB.
 _MOST_BYTES = 1 << 30
+
+# A collection of the global heap, which holds texts of variable length: 16 bytes of a head with its
+# size, then its objects. Each has a head of 16 bytes, and its content is aligned to 8. An object
+# with the index 0 is free space, whose size includes its head. (HDF5 File Format Specification 3.0,
+# III.E)
+_HEAP = re.compile(rb"GCOL\x01\0\0\0")
+_HEAP_HEAD = _OBJECT_HEAD = 16
+_LEAST_HEAP = 4096
 
 
 @contextmanager
@@ -26,8 +37,39 @@ def open_hdf5(path: Path, expected: str) -> Iterator[h5py.File]:
         FileError: it cannot be opened, or the block raised an exception.
     """
     require_regular(path)
-    with reading(path, expected), h5py.File(path) as file:
-        yield file
+    with reading(path, expected):
+        _require_sound_heap(path)
+        with h5py.File(path) as file:
+            yield file
+
+
+def _require_sound_heap(path: Path) -> None:
+    """Refuse free space without a size in a heap of texts: HDF5 would loop there for good.
+
+    Raises:
+        ValueError: there is some.
+    """
+    if not path.stat().st_size:
+        return
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        for match in _HEAP.finditer(content):
+            start = match.start()
+            head = content[start + 8 : start + _HEAP_HEAD]
+            size = int.from_bytes(head, "little")
+            if size < _LEAST_HEAP or start + size > len(content):
+                continue  # data that looks like one, or HDF5 refuses it
+            if _has_endless_object(content[start + _HEAP_HEAD : start + size]):
+                raise ValueError("free space without a size in its heap of texts")
+
+
+def _has_endless_object(objects: bytes) -> bool:
+    place = 0
+    while place + _OBJECT_HEAD <= len(objects):
+        index, size = struct.unpack_from("<H6xQ", objects, place)
+        if index == size == 0:
+            return True
+        place += size if index == 0 else _OBJECT_HEAD + -(-size // 8) * 8
+    return False
 
 
 def member_of(parent: h5py.Group, name: str) -> Any:

@@ -2,6 +2,8 @@
 
 import io
 import os
+import subprocess
+import sys
 import zipfile
 
 import h5py
@@ -11,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nets.networks import YOLOV4
+from tests.helpers import ROOT
 from tests.helpers.hostile import is_harmless, mutated, refusal
 from utils.errors import FileError, UserError
 from yolo4.weights.darknet.cfg import read_cfg
@@ -178,6 +181,30 @@ def soft_link(file):
 def test_an_array_that_is_not_in_the_file_is_refused(change, fill, message):
     with pytest.raises(FileError, match=f"{message}.*; expected weights"):
         array_of(change(fill))
+
+
+def test_a_heap_in_which_hdf5_would_loop_for_good_is_refused(tmp_path):
+    content = keras2_bytes()
+    heap = content.index(b"GCOL")
+    place = heap + 16
+    while content[place : place + 2] != b"\0\0":  # the free space follows the texts
+        size = int.from_bytes(content[place + 8 : place + 16], "little")
+        place += 16 + -(-size // 8) * 8
+    path = tmp_path / "a.h5"
+    path.write_bytes(content[: place + 8] + bytes(8) + content[place + 16 :])
+    code = "import sys; from pathlib import Path; from yolo4.weights.keras2 import is_keras2; "
+    code += "is_keras2(Path(sys.argv[1]))"
+    # A loop in HDF5 can't be interrupted from within the process.
+    command = [sys.executable, "-c", code, str(path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert f"{path}: free space without a size in its heap of texts" in done.stderr
+
+
+def test_numbers_that_look_like_a_heap_are_no_damage(change):
+    heap = b"GCOL\x01\0\0\0" + (4096).to_bytes(8, "little")
+    numbers = np.frombuffer(heap + b"\1" * 4080 + heap[:8] + b"\xff" * 8, "f4")
+    path = change(lambda file: file.create_dataset("a/b", data=numbers))
+    np.testing.assert_array_equal(array_of(path), numbers)
 
 
 def test_an_archive_that_unpacks_to_too_much_is_refused(folder, monkeypatch):
