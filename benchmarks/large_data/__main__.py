@@ -11,6 +11,7 @@ that. The last line has the mAP of 5,000 validation images with as many detectio
 import dataclasses
 import multiprocessing
 import tempfile
+import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -29,6 +30,7 @@ from yolo4.cli import clean_exit, parse
 from yolo4.options import option
 
 _VALIDATION_IMAGES = 5000
+_SETTLING_SECONDS = 3  # a scan does not cache files that have just changed
 _STEPS = {"scan": first_scan, "second start": second_start, "first step": first_step}
 
 
@@ -53,6 +55,7 @@ def measure(options: LargeDataOptions) -> None:
             with tempfile.TemporaryDirectory(dir=options.folder) as folder:
                 root, cache = Path(folder, "data"), Path(folder, "cache")
                 in_process(FORMATS[format], root, images)
+                time.sleep(_SETTLING_SECONDS)
                 costs = [in_process(step, root, cache) for step in _STEPS.values()]
             print(f"| {format} | {images:,} | {' | '.join(map(_cells, costs))} |", flush=True)
     cost = in_process(validation, _VALIDATION_IMAGES)
