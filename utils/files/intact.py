@@ -61,16 +61,20 @@ def require_intact(path: Path) -> None:
 def _ends_by_itself(file: BinaryIO, size: int) -> bool:
     """Whether nothing follows an HDF5 or ZIP file, such as what damage left of a checksum.
 
-    The superblock of HDF5 has the address of the end, and a ZIP file without a comment ends with
-    the 22 bytes of its end record. A file of another format has no checksum to be damaged.
+    The superblock of HDF5 has the address of the end, and a ZIP file ends with the 22 bytes of its
+    end record and a comment. A file of another format has no checksum to be damaged.
     """
     file.seek(0)
     head = file.read(64)
     if head.startswith(_HDF5) and len(head) == 64 and head[8] in _HDF5_END_AT:
         return size <= struct.unpack_from("<Q", head, _HDF5_END_AT[head[8]])[0]
     if head.startswith(_ZIP):
-        file.seek(max(0, size - _ZIP_END_SIZE))
-        return file.read().startswith(_ZIP_END)
+        file.seek(max(0, size - _CHUNK))
+        tail = file.read()
+        start = tail.rfind(_ZIP_END)
+        if 0 <= start <= len(tail) - _ZIP_END_SIZE:
+            (comment,) = struct.unpack_from("<H", tail, start + _ZIP_END_SIZE - 2)
+            return start + _ZIP_END_SIZE + comment == len(tail)
     return True
 
 
