@@ -143,15 +143,21 @@ def _print_rows(
         limit = min(end, time.monotonic() + _LONGEST_COMPILATION * at_once)
         with ThreadPoolExecutor(len(workers)) as pool:
             starts = list(pool.map(functools.partial(_start, limit=limit), workers))
-        for worker, start in zip(workers, starts, strict=True):
+        cut_off = []
+        for (number, _), worker, start in zip(rows_now, workers, starts, strict=True):
             if isinstance(start, WorkerError):
                 worker.close()
+                cut_off += [number] if time.monotonic() > end else []
         for (number, row), worker, start in zip(rows_now, workers, starts, strict=True):
+            if number in cut_off:
+                continue
             cells = _measure_row(worker, row.work, peaks[row.work.precision], start)
             worker.close()
             work = row.work
             chosen = (work.network, work.job, work.precision, work.batch_size, row.library)
             print(f"| {' | '.join(map(str, (number, *chosen, *cells)))} |", flush=True)
+        if cut_off:
+            return cut_off[0]
     return None
 
 

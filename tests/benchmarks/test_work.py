@@ -1,9 +1,13 @@
 """The arithmetic of the networks, and the order in which a GPU is measured."""
 
+import time
+
 import pytest
 
+from benchmarks import gpu
 from benchmarks.gpu import GpuOptions, rows
 from benchmarks.peers.work import Work, forward_flops
+from benchmarks.workers import WorkerError
 
 pytestmark = pytest.mark.quick
 
@@ -38,3 +42,34 @@ def test_every_combination_is_a_row_and_the_most_telling_come_first(monkeypatch)
     assert (first.network, first.job, first.precision) == ("yolov4", "training", "bfloat16")
     assert {work.network for work in jobs[:12]} == {"yolov4"}
     assert jobs[-1].network == "yolov4-tiny"
+
+
+class LateWorker:
+    """A worker of PyTorch that is not done when the time is over; the others are."""
+
+    def __init__(self, row):
+        self.is_late = row.module == "torch"
+
+    def make(self, seconds):
+        if self.is_late:
+            time.sleep(max(0, seconds) + 0.01)
+            raise WorkerError("not done in time")
+
+    def run(self, steps, seconds=None):
+        return 0.1
+
+    def memory(self):
+        return 10**9
+
+    def close(self):
+        pass
+
+
+def test_rows_that_the_end_cuts_off_are_left_for_the_next_call(monkeypatch, capsys):
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    monkeypatch.setattr(gpu.Row, "worker", lambda row: LateWorker(row))
+    todo = list(enumerate(rows(GpuOptions(networks=("yolov4-tiny",), batches=(2,))), 1))
+    peaks = {"bfloat16": 1e12, "float32": 1e12}
+    assert gpu._print_rows(todo, peaks, time.monotonic() + 0.2, at_once=2) == 2
+    printed = capsys.readouterr().out.splitlines()
+    assert [line.split("|")[1].strip() for line in printed] == ["1", "4"]
