@@ -5,7 +5,8 @@ import pytest
 from benchmarks.large_data.making import BOXES_PER_IMAGE, FORMATS
 from benchmarks.large_data.measuring import first_scan, second_start
 from tests.helpers.cost import python_calls
-from utils.annotations import load_dataset, scan_cache
+from utils.annotations import load_dataset
+from utils.annotations.cached import cache_file
 
 pytestmark = pytest.mark.quick
 
@@ -30,7 +31,7 @@ def test_a_data_set_is_read_without_findings(tmp_path, format):
 @EVERY_FORMAT
 def test_a_second_start_takes_linear_time(tmp_path, format, monkeypatch):
     """Twice the images add twice the calls; in quadratic time they would add four times as many."""
-    monkeypatch.setattr(scan_cache, "_MIN_AGE_NS", -(10**12))
+    monkeypatch.setattr(cache_file, "_MIN_AGE_NS", -(10**12))
     monkeypatch.setenv("XDG_CACHE_HOME", "")
     calls = []
     for count in COUNTS:

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from utils.annotations.cached.scan_cache import ImageFacts, ScanCache
 from utils.annotations.raw import AnnotationError, Entry, Finding, Problem, RawObject
-from utils.annotations.scan_cache import ImageFacts, ScanCache
 from utils.errors import FileError
 from utils.image import ImageError
 from utils.printable import brief

@@ -1,18 +1,19 @@
 """Loads data sets from disk into checked records."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from utils.annotations.cached.scan_cache import ScanCache
+from utils.annotations.cached.whole_scan import WholeScan
 from utils.annotations.check import CheckedEntry
-from utils.annotations.formats.found import DataPaths, FoundData, find_data
+from utils.annotations.formats.found import DataPaths, FoundData, find_data, paths_of
 from utils.annotations.labels import class_names_of, make_record
 from utils.annotations.raw import Finding, RawDataSet
 from utils.annotations.report.scan_report import ScanReport, describe_first
 from utils.annotations.report.warnings import shorten, warnings_of
 from utils.annotations.scan import check_all
-from utils.annotations.scan_cache import ScanCache
 from utils.annotations.split import (
     create_missing_splits,
     merge_data_sets,
@@ -53,7 +54,8 @@ def load_dataset(
 ) -> DataSet:
     """Read data sets of any known format, check every image and box, and split them.
 
-    Images and XML files that have not changed since the last scan are not read again.
+    Files that have not changed since the last scan are not read again; if none has, nothing is
+    checked again either.
 
     Args:
         data: folders or files of data sets, as for `find_data`, or what that has found; several are
@@ -73,7 +75,27 @@ def load_dataset(
         UserError: no data set of a known format; no usable image or object; with "error" any bad
             data: the message has the first problem and the number of problems.
     """
-    found = data if isinstance(data, FoundData) else find_data(data)
+    if isinstance(data, FoundData):
+        paths, report = data.paths, _scan(data, class_names, seed, progress)
+    else:
+        paths = paths_of(data)
+        whole = WholeScan(paths, class_names, seed)
+        report = whole.read()
+        if report is None:
+            found = find_data(paths)
+            report = _scan(found, class_names, seed, progress)
+            whole.write(found.data_sets, report)
+    _require_usable(paths, report, on_bad_data)
+    report = replace(report, file=report_file)
+    if progress:
+        print(report.text)
+    return DataSet(report.format, report.class_names, report.splits, report)
+
+
+def _scan(
+    found: FoundData, class_names: Sequence[str] | None, seed: int, progress: bool
+) -> ScanReport:
+    """Check every image and box, and split the images."""
     notes = [note for data_set in found.data_sets for note in _notes_of(data_set)]
     findings = [finding for data_set in found.data_sets for finding in data_set.findings]
     unused = {path: why for data_set in found.data_sets for path, why in data_set.unused.items()}
@@ -84,21 +106,9 @@ def load_dataset(
     checked = create_missing_splits(checked, seed, notes)
     names = class_names_of(found.data_sets, checked, class_names)
     splits = _records(checked, names, findings)
-    _require_usable(found.paths, splits, findings, notes, on_bad_data)
     formats = " + ".join(dict.fromkeys(data_set.format for data_set in found.data_sets))
-    report = ScanReport(
-        formats,
-        names,
-        splits,
-        tuple(findings),
-        tuple(notes),
-        tuple(warnings_of(names, splits, checked)),
-        unused,
-        report_file,
-    )
-    if progress:
-        print(report.text)
-    return DataSet(formats, names, splits, report)
+    warnings = tuple(warnings_of(names, splits, checked))
+    return ScanReport(formats, names, splits, tuple(findings), tuple(notes), warnings, unused)
 
 
 def _notes_of(data_set: RawDataSet) -> list[str]:
@@ -117,21 +127,17 @@ def _records(
     }
 
 
-def _require_usable(
-    paths: list[Path],
-    splits: dict[str, list[Record]],
-    findings: list[Finding],
-    notes: list[str],
-    on_bad_data: str,
-) -> None:
+def _require_usable(paths: list[Path], report: ScanReport, on_bad_data: str) -> None:
     data = ", ".join(map(str, paths))
+    findings = report.findings
     if findings and on_bad_data == "error":
         raise UserError(
             f"{describe_first(findings)}; fix it, or skip bad data (--on-bad-data skip)"
         )
-    reason = describe_first(findings) if findings else "; ".join(notes)
+    reason = describe_first(findings) if findings else "; ".join(report.notes)
     reason = f" ({reason})" if reason else ""
-    if not any(splits.values()):
+    if not any(report.splits.values()):
         raise UserError(f"{data}: no usable image{reason}")
-    if not any(len(record.labels) for records in splits.values() for record in records):
+    records = (record for items in report.splits.values() for record in items)
+    if not any(len(record.labels) for record in records):
         raise UserError(f"{data}: no usable object in any image{reason}")

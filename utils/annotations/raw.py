@@ -138,6 +138,7 @@ class RawDataSet:
         files: the files that define the data set; not those of single images.
         class_files: the files that list the classes.
         unused: files that were seen and not used, and why.
+        is_complete: whether all that it names was found; if not, files elsewhere can complete it.
     """
 
     format: str
@@ -148,6 +149,7 @@ class RawDataSet:
     files: list[Path] = field(default_factory=list)
     class_files: list[Path] = field(default_factory=list)
     unused: dict[Path, str] = field(default_factory=dict)
+    is_complete: bool = True
 
     def use_as(self, split: str) -> None:
         """Make every entry part of one split, unless the data set defines splits itself."""

@@ -4,9 +4,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 
+from utils.annotations.cached.scan_cache import ScanCache
 from utils.annotations.check import CheckedEntry, check_box, check_entry, scale
 from utils.annotations.raw import Entry, Finding, Problem
-from utils.annotations.scan_cache import ScanCache
 from utils.progress import progress_bar
 
 

@@ -11,7 +11,7 @@ from hashlib import blake2b
 import imagehash
 import numpy as np
 
-from utils.annotations.scan_cache import cache_folder, code_versions
+from utils.annotations.cached.cache_file import cache_folder, code_versions
 from utils.errors import FileError
 from utils.files.reading import open_npz, reading
 from utils.files.writing import atomic_path

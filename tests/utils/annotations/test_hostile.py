@@ -11,7 +11,9 @@ from PIL import Image
 
 from tests.helpers.annotation_files import CAT, DOG, HEIGHT, WIDTH, load, voc_xml, write_image
 from tests.helpers.hostile import is_harmless, mutated
-from utils.annotations import Problem, load_dataset, scan_cache
+from utils.annotations import Problem, load_dataset
+from utils.annotations.cached import cache_file
+from utils.annotations.cached.whole_scan import WholeScan
 from utils.errors import UserError
 from utils.printable import printable
 
@@ -151,11 +153,12 @@ def test_values_of_12_bits_are_reported(tmp_path):
 
 @pytest.fixture
 def cached(tmp_path, monkeypatch):
-    """A data set that has been scanned, its report, and the file of the cache."""
-    monkeypatch.setattr(scan_cache, "_MIN_AGE_NS", -(10**12))
+    """A data set that has been scanned, its report, and the cache of its files."""
+    monkeypatch.setattr(cache_file, "_MIN_AGE_NS", -(10**12))
+    monkeypatch.setattr(WholeScan, "write", lambda *_: None)
     write(tmp_path, "VOC")
     report = load(tmp_path).report
-    (file,) = scan_cache.cache_folder().glob("*.json")
+    (file,) = cache_file.cache_folder().glob("*.json")
     return tmp_path, report, file
 
 

@@ -112,7 +112,9 @@ def test_a_small_file_of_many_pixels_takes_no_memory(tmp_path, kind, size, messa
 def test_bombs_take_no_memory(tmp_path):
     for kind in ("baseline", "progressive", "png"):
         (tmp_path / kind).write_bytes(stated_size(kind, 14_000, 14_000))
-    code = "import sys; from utils.annotations.scan_cache import *; from utils.image import *\n"
+    code = (
+        "import sys; from utils.annotations.cached.scan_cache import *; from utils.image import *\n"
+    )
     _, before = peak_memory(code)
     code += "for path in sys.argv[1:]:\n  try: read_facts(path)\n  except ImageError: print(1)\n"
     output, peak = peak_memory(code, *sorted(tmp_path.iterdir()))

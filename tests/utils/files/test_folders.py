@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from utils.annotations.scan_cache import cache_folder
+from utils.annotations.cached.cache_file import cache_folder
 from utils.files.folders import files_below, home_folder, in_order, paths_below
 
 pytestmark = pytest.mark.quick

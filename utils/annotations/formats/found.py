@@ -38,7 +38,7 @@ def find_data(data: DataPaths) -> FoundData:
         UserError: a path does not exist or has no known format, or a file that defines a data set
             is damaged.
     """
-    paths = [Path(data)] if isinstance(data, str | Path) else [Path(path) for path in data]
+    paths = paths_of(data)
     data_sets = []
     for path in paths:
         at_path = read_data_sets(path)
@@ -51,3 +51,8 @@ def find_data(data: DataPaths) -> FoundData:
     if not data_sets:
         raise UserError("no data set was named; expected at least one folder or file")
     return FoundData(paths, data_sets)
+
+
+def paths_of(data: DataPaths) -> list[Path]:
+    """The paths that are named."""
+    return [Path(data)] if isinstance(data, str | Path) else [Path(path) for path in data]

@@ -5,8 +5,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from utils.annotations.cached.packed import pack, pack_findings, unpack, unpack_findings
 from utils.annotations.image_files import ImagesBelow, path_parts
-from utils.annotations.packed import pack, pack_findings, unpack, unpack_findings
 from utils.annotations.raw import (
     Annotation,
     Entry,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from utils.annotations.cached.scan_cache import cached_content
 from utils.annotations.formats.coco.annotations import (
     NotCocoError,
     as_coco,
@@ -15,7 +16,6 @@ from utils.annotations.formats.coco.annotations import (
 )
 from utils.annotations.image_files import ImagesBelow, files_below
 from utils.annotations.raw import UNSPLIT, DataFormat, Entry, Finding, RawDataSet
-from utils.annotations.scan_cache import cached_content
 from utils.annotations.split_names import split_of_file, split_of_folder
 from utils.errors import UserError
 from utils.image import is_image_name

@@ -68,6 +68,7 @@ def read_yaml(path: Path) -> list[RawDataSet]:
             location = _locate(item, content, path)
             if location is None and split == "test":
                 data_set.notes.append(f"{path} names test images {item}, which do not exist")
+                data_set.is_complete = False
             elif location is None:
                 raise UserError(f"{path}: {key}: {item}: no such folder or list of images")
             else:

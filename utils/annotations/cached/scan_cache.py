@@ -6,8 +6,7 @@ A file is read again only if its size, its times of change, or the code that rea
 
 import json
 import os
-import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -15,29 +14,21 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any, TypeVar
 
-import PIL
-import simplejpeg
-
-from utils.annotations.packed import pack, unpack
+from utils.annotations.cached.cache_file import (
+    cache_folder,
+    code_versions,
+    name_of,
+    newest_cacheable,
+    read_kept,
+    stamp_of,
+    write_cache,
+    write_kept,
+)
+from utils.annotations.cached.packed import pack, unpack
 from utils.annotations.raw import Annotation, Entry
 from utils.errors import FileError
-from utils.files.folders import home_folder
-from utils.files.reading import (
-    MOST_BYTES_OF_DATA_SET,
-    parse_json,
-    read_json,
-    read_utf8,
-    reading,
-)
-from utils.files.writing import remove_leftovers, write_atomically
+from utils.files.reading import read_json, reading
 from utils.image import decode_image, exif_orientation, read_bytes, unused_bits
-
-# A file that changes twice within one tick of the file system's clock keeps its times, and the
-# coarsest clock (FAT's) ticks every two seconds. Files younger than that are not cached.
-_MIN_AGE_NS = 2 * 10**9
-_UTILS = Path(__file__).parents[1]
-# What reads images and annotations.
-_READERS = ("image.py", "text.py", "decoding/*.py", "files/*.py", "annotations/**/*.py")
 
 _T = TypeVar("_T")
 
@@ -83,11 +74,9 @@ class ScanCache:
     """
 
     def __init__(self, data: Sequence[Path]) -> None:
-        paths = "\0".join(str(path.absolute()) for path in data)
-        name = blake2b(os.fsencode(paths), digest_size=16).hexdigest()
         self._folder = Path.cwd()
-        self._file = cache_folder() / f"{name}.json"
-        self._newest_cacheable = time.time_ns() - _MIN_AGE_NS
+        self._file = cache_folder() / f"{name_of(*(path.absolute() for path in data))}.json"
+        self._newest_cacheable = newest_cacheable()
         self._previous = self._load()
         self._current: dict[str, list] = {}
         self._stamps: dict[str, list[Any] | None] = {}
@@ -97,7 +86,7 @@ class ScanCache:
         path = self._path(image)
         # Kept for `image_facts`. If the file changes in between, what is read then is newer than
         # its stamp, so that the next scan reads it again.
-        stamp = self._stamps[path] = _stamp(path)
+        stamp = self._stamps[path] = stamp_of(path)
         cached = self._previous.get(path)
         return isinstance(cached, list) and cached[:1] == [stamp]
 
@@ -136,7 +125,7 @@ class ScanCache:
         """Write what this scan read, and drop files that it did not use."""
         if self._current == self._previous:
             return
-        _write(self._file, json.dumps({"code": code_versions(_READERS), "files": self._current}))
+        write_cache(self._file, json.dumps({"code": code_versions(), "files": self._current}))
 
     def _path(self, file: Path) -> str:
         """The absolute path; `Path.absolute` asks for the folder each time."""
@@ -146,7 +135,7 @@ class ScanCache:
         self, file: Path, read: Callable[[], list], parse: Callable[[list], _T], key: str = ""
     ) -> _T:
         path = self._path(file)
-        stamp = self._stamps.pop(path, None) or _stamp(path)
+        stamp = self._stamps.pop(path, None) or stamp_of(path)
         if stamp is None:
             return parse(read())  # of a missing file; mostly an error that says so
         is_settled = max(stamp[1:]) < self._newest_cacheable
@@ -166,7 +155,7 @@ class ScanCache:
         try:
             content = read_json(self._file)
             with reading(self._file, "a cache of scans"):
-                return dict(content["files"]) if content["code"] == code_versions(_READERS) else {}
+                return dict(content["files"]) if content["code"] == code_versions() else {}
         except FileError:
             return {}
 
@@ -178,58 +167,11 @@ def cached_content(file: Path, read: Callable[[], Any]) -> Any:
         file: a file about many images.
         read: makes values of JSON of its content.
     """
-    stamp, newest = _stamp(file), time.time_ns() - _MIN_AGE_NS
-    path = blake2b(os.fsencode(file.absolute()), digest_size=16).hexdigest()
-    cache = cache_folder() / f"{path}.content.json"
+    stamp, newest = stamp_of(file), newest_cacheable()
+    cache = cache_folder() / f"{name_of(file.absolute())}.content.json"
     with suppress(FileError):
-        checksum, _, text = read_utf8(cache, MOST_BYTES_OF_DATA_SET).partition("\n")
-        if checksum == _checksum(stamp, text):
-            return parse_json(text, cache)
+        return read_kept(cache, stamp)
     content = read()
     if stamp is not None and max(stamp[1:]) < newest:
-        text = json.dumps(content)
-        _write(cache, f"{_checksum(stamp, text)}\n{text}")
+        write_kept(cache, stamp, content)
     return content
-
-
-def _checksum(stamp: list[Any] | None, text: str) -> str:
-    """A hash of the cached text, and of all that it depends on."""
-    state = json.dumps([code_versions(_READERS), stamp, blake2b(text.encode("utf-8")).hexdigest()])
-    return blake2b(state.encode("utf-8"), digest_size=16).hexdigest()
-
-
-def _write(cache: Path, text: str) -> None:
-    try:
-        write_atomically(cache, text)
-        remove_leftovers(cache.parent, shared=True)
-    except OSError as error:
-        print(f"the next start will read the data again: {cache}: {error.strerror}")
-
-
-def _stamp(file: Path | str) -> list[Any] | None:
-    """Size and times of change of a file, None if it does not exist."""
-    try:
-        status = os.stat(file)  # noqa: PTH116 - `Path` takes longer
-    except (OSError, ValueError):
-        return None
-    return [status.st_size, status.st_mtime_ns, status.st_ctime_ns]
-
-
-def cache_folder() -> Path:
-    """`yolov4/scans` in `$XDG_CACHE_HOME`, or in `~/.cache` if that is not set.
-
-    For a user without a home it is in `/.cache`, which cannot be written.
-    """
-    base = os.environ.get("XDG_CACHE_HOME") or (home_folder() or Path("/")) / ".cache"
-    return Path(base) / "yolov4" / "scans"
-
-
-def code_versions(patterns: Iterable[str]) -> list[str]:
-    """Versions of what reads files: the libraries, and hashes of the code.
-
-    Args:
-        patterns: of the files in `utils` that hold the code.
-    """
-    code = sorted(path for pattern in patterns for path in _UTILS.glob(pattern))
-    hashes = (blake2b(path.read_bytes(), digest_size=16).hexdigest() for path in code)
-    return [simplejpeg.__version__, PIL.__version__, *hashes]

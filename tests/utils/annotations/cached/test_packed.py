@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from utils.annotations.packed import pack, unpack
+from utils.annotations.cached.packed import pack, unpack
 from utils.annotations.raw import Annotation, Finding, Problem, RawObject
 
 pytestmark = pytest.mark.quick

@@ -17,7 +17,9 @@ from tests.helpers.annotation_files import (
     write_image,
     write_text,
 )
-from utils.annotations import Problem, scan_cache
+from utils.annotations import Problem
+from utils.annotations.cached import cache_file, scan_cache
+from utils.annotations.cached.whole_scan import WholeScan
 from utils.annotations.formats.voc import xml_file
 from utils.errors import UserError
 from utils.files import reading
@@ -27,9 +29,10 @@ pytestmark = pytest.mark.quick
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
-    """A cache folder for one test, in which files need no minimum age."""
+    """A cache folder for one test, in which files need no minimum age, and of files only."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(scan_cache, "_MIN_AGE_NS", -(10**12))
+    monkeypatch.setattr(cache_file, "_MIN_AGE_NS", -(10**12))
+    monkeypatch.setattr(WholeScan, "write", lambda *_: None)
     return tmp_path / "cache" / "yolov4" / "scans"
 
 
@@ -297,7 +300,7 @@ def test_a_damaged_cache_is_ignored(root, decoded, cache, damage):
 
 def test_images_are_read_again_by_another_version_of_the_decoder(root, decoded, monkeypatch):
     load(root)
-    monkeypatch.setattr(scan_cache.simplejpeg, "__version__", "0")
+    monkeypatch.setattr(cache_file.simplejpeg, "__version__", "0")
     load(root)
     assert len(decoded) == 6
 
@@ -305,7 +308,7 @@ def test_images_are_read_again_by_another_version_of_the_decoder(root, decoded, 
 def test_an_image_that_may_still_change_within_a_clock_tick_is_not_cached(
     root, decoded, cache, monkeypatch
 ):
-    monkeypatch.setattr(scan_cache, "_MIN_AGE_NS", 10**12)
+    monkeypatch.setattr(cache_file, "_MIN_AGE_NS", 10**12)
     load(root)
     load(root)
     assert len(decoded) == 6
