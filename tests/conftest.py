@@ -23,6 +23,11 @@ hypothesis.settings.register_profile("project", deadline=None, max_examples=50)
 hypothesis.settings.load_profile("project")
 
 
+def pytest_collection_modifyitems(items):
+    """Long tests come first, so that no process is left alone with one of them at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("quick") is not None)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _cache_of_its_own(tmp_path_factory):
     """Leave the user's cache folder alone, but for Matplotlib's list of fonts, slow to make."""
