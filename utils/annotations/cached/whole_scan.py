@@ -1,7 +1,7 @@
 """The result of a whole scan, for the next start if no file of the data set has changed.
 
 The files are listed and their sizes and times compared, but none is opened, no box is checked and
-no image is matched with its annotation. That takes a third of the time of a scan whose files are
+no image is matched with its annotation. That takes a quarter of the time of a scan whose files are
 all in the `ScanCache`.
 """
 
