@@ -57,6 +57,11 @@ OPTIONS = {
     "yolo4 convert": ConvertOptions(),
     "yolo4 export": ExportOptions(),
 }
+# Of the commands that take a preset.
+PRESET_DEFAULTS = {
+    "train.py": (train_defaults, train.CONFIG),
+    "compare.py": (compare_defaults, train.CONFIG | compare.CONFIG),
+}
 # Flags of commands that belong to other programs, or to the benchmarks.
 FOREIGN_FLAGS = {"--address", "--dist", "--head", "--help", "--logdir"}
 FOREIGN_FLAGS |= {"--nodes", "--ntasks-per-node", "--gpus-per-node", "--cpus-per-task"}  # Slurm
@@ -147,7 +152,8 @@ def test_table_of_predict_flags_is_that_of_the_code():
 def test_commands_are_understood(command, arguments):
     default = OPTIONS[command]
     if "--preset" in arguments:
-        default = train_defaults(train.CONFIG, arguments)
+        defaults, config = PRESET_DEFAULTS[command]
+        default = defaults(config, arguments)
     before = dataclasses.asdict(OPTIONS[command])
     after = dataclasses.asdict(parse(default, "", arguments))  # exits if it does not understand
     changed = {flag(name) for name, value in after.items() if value != before[name]}
