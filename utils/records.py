@@ -29,25 +29,46 @@ class Record:
     digest: bytes = b""
 
 
+@dataclass(frozen=True, eq=False)
 class CompactRecords(Sequence[Record]):
     """Records in a few arrays, which take a sixth of the memory and are soon pickled.
 
     A record is made when it is asked for; its arrays are parts of the common ones.
+
+    Attributes:
+        images: paths of the image files.
+        sizes: width and height of each image.
+        digests: of each image file.
+        ends: int64 `[images]`; the boxes of an image end there, where those of the next begin.
+        boxes: float32 `[N, 4]`, of all images in turn.
+        labels: int32 `[N]`.
+        difficult: bool `[N]`.
     """
 
-    def __init__(self, records: Sequence[Record]) -> None:
-        """Copy the records."""
-        self._images = [str(record.image) for record in records]
-        self._sizes = [record.size for record in records]
-        self._digests = [record.digest for record in records]
-        self._ends = np.cumsum([len(record.labels) for record in records], dtype=np.int64)
+    images: list[str]
+    sizes: list[tuple[int, int]]
+    digests: list[bytes]
+    ends: np.ndarray
+    boxes: np.ndarray
+    labels: np.ndarray
+    difficult: np.ndarray
+
+    @classmethod
+    def of(cls, records: Sequence[Record]) -> "CompactRecords":
+        """Copy records."""
         boxes = [np.reshape(record.boxes, (-1, 4)) for record in records]
-        self._boxes = np.concatenate([np.zeros((0, 4), np.float32), *boxes])
-        self._labels = np.concatenate([np.zeros(0, np.int32), *(r.labels for r in records)])
-        self._difficult = np.concatenate([np.zeros(0, bool), *(r.difficult for r in records)])
+        return cls(
+            [str(record.image) for record in records],
+            [record.size for record in records],
+            [record.digest for record in records],
+            np.cumsum([len(record.labels) for record in records], dtype=np.int64),
+            np.concatenate([np.zeros((0, 4), np.float32), *boxes]),
+            np.concatenate([np.zeros(0, np.int32), *(record.labels for record in records)]),
+            np.concatenate([np.zeros(0, bool), *(record.difficult for record in records)]),
+        )
 
     def __len__(self) -> int:
-        return len(self._images)
+        return len(self.images)
 
     @overload
     def __getitem__(self, index: int) -> Record: ...
@@ -58,14 +79,14 @@ class CompactRecords(Sequence[Record]):
         if isinstance(index, slice):
             return [self[number] for number in range(len(self))[index]]
         index = range(len(self))[index]
-        rows = slice(int(self._ends[index - 1]) if index else 0, int(self._ends[index]))
+        rows = slice(int(self.ends[index - 1]) if index else 0, int(self.ends[index]))
         return Record(
-            Path(self._images[index]),
-            self._sizes[index],
-            self._boxes[rows],
-            self._labels[rows],
-            self._difficult[rows],
-            self._digests[index],
+            Path(self.images[index]),
+            self.sizes[index],
+            self.boxes[rows],
+            self.labels[rows],
+            self.difficult[rows],
+            self.digests[index],
         )
 
 

@@ -35,7 +35,10 @@ def assert_equal(one, other):
 @given(st.lists(st.tuples(st.integers(0, 4), st.sampled_from([b"", b"\0", b"0123"]))))
 def test_records_are_the_same_also_after_pickling(made):
     records = [record(number, *each) for number, each in enumerate(made)]
-    for compact in (CompactRecords(records), pickle.loads(pickle.dumps(CompactRecords(records)))):
+    for compact in (
+        CompactRecords.of(records),
+        pickle.loads(pickle.dumps(CompactRecords.of(records))),
+    ):
         assert len(compact) == len(records)
         for one, other in zip(compact, records, strict=True):
             assert_equal(one, other)
@@ -43,7 +46,7 @@ def test_records_are_the_same_also_after_pickling(made):
 
 def test_they_are_indexed_like_a_list():
     records = [record(number, 2 * number) for number in range(5)]
-    compact = CompactRecords(records)
+    compact = CompactRecords.of(records)
     assert_equal(compact[-1], records[-1])
     assert [each.image for each in compact[1:4:2]] == [records[1].image, records[3].image]
     with pytest.raises(IndexError):
@@ -52,7 +55,7 @@ def test_they_are_indexed_like_a_list():
 
 def test_a_record_costs_its_objects_and_less_than_two_hundred_bytes():
     """As pickled: a path of 31 bytes, a size, a digest, and 21 bytes of each object."""
-    few, many = (CompactRecords([record(n, 7) for n in range(count)]) for count in (100, 1100))
+    few, many = (CompactRecords.of([record(n, 7) for n in range(count)]) for count in (100, 1100))
     added = len(pickle.dumps(many)) - len(pickle.dumps(few))
     assert 7 * 21 * 1000 < added < (7 * 21 + 200) * 1000
     arrays = len(pickle.dumps([record(n, 7) for n in range(1100)]))

@@ -70,7 +70,7 @@ class TrainingSet:
         Raises:
             UserError: `records` is empty.
         """
-        self._records = CompactRecords(checked(records, "training"))  # copied to every worker
+        self._records = CompactRecords.of(checked(records, "training"))  # copied to every worker
         self.input_size = input_size
         self.sizes = tuple(sizes) or (input_size,)
         self._seed = seed

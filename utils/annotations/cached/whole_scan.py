@@ -29,7 +29,7 @@ from utils.annotations.report.scan_report import ScanReport
 from utils.errors import FileError
 from utils.files.folders import paths_below
 from utils.files.reading import reading
-from utils.records import Record
+from utils.records import CompactRecords, Record
 
 # What a scan says of these may be another thing the next time, though no file below has changed.
 _UNSETTLED = {Problem.MISSING_IMAGE, Problem.BAD_IMAGE, Problem.BAD_ANNOTATION}
@@ -142,39 +142,29 @@ def _unpack(content: dict[str, Any]) -> ScanReport:
 
 
 def _pack_records(records: Sequence[Record]) -> dict[str, Any]:
-    boxes = np.concatenate([np.zeros((0, 4), np.float32), *(record.boxes for record in records)])
-    labels = np.concatenate([np.zeros(0, np.int32), *(record.labels for record in records)])
-    difficult = np.concatenate([np.zeros(0, bool), *(record.difficult for record in records)])
+    compact = CompactRecords.of(records)
     return {
-        "images": [str(record.image) for record in records],
-        "sizes": [record.size for record in records],
-        "digests": [record.digest.hex() for record in records],
-        "ends": np.cumsum([len(record.labels) for record in records]).tolist(),
-        "boxes": _text_of(boxes.astype("<f4")),
-        "labels": _text_of(labels.astype("<i4")),
-        "difficult": _text_of(difficult),
+        "images": compact.images,
+        "sizes": compact.sizes,
+        "digests": [digest.hex() for digest in compact.digests],
+        "ends": compact.ends.tolist(),
+        "boxes": _text_of(compact.boxes.astype("<f4")),
+        "labels": _text_of(compact.labels.astype("<i4")),
+        "difficult": _text_of(compact.difficult),
     }
 
 
 def _unpack_records(packed: dict[str, Any]) -> list[Record]:
-    boxes = _array_of(packed["boxes"], "<f4").reshape(-1, 4)
-    labels, difficult = _array_of(packed["labels"], "<i4"), _array_of(packed["difficult"], "?")
-    records, start = [], 0
-    columns = (packed[name] for name in ("images", "sizes", "digests", "ends"))
-    for image, (width, height), digest, end in zip(*columns, strict=True):
-        rows = slice(start, end)
-        records.append(
-            Record(
-                Path(image),
-                (width, height),
-                boxes[rows],
-                labels[rows],
-                difficult[rows],
-                bytes.fromhex(digest),
-            )
-        )
-        start = end
-    return records
+    compact = CompactRecords(
+        packed["images"],
+        [(width, height) for width, height in packed["sizes"]],
+        [bytes.fromhex(digest) for digest in packed["digests"]],
+        np.array(packed["ends"], np.int64),
+        _array_of(packed["boxes"], "<f4").reshape(-1, 4),
+        _array_of(packed["labels"], "<i4"),
+        _array_of(packed["difficult"], "?"),
+    )
+    return [compact[number] for number in range(len(compact))]
 
 
 def _text_of(array: np.ndarray) -> str:
