@@ -18,7 +18,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "network": "yolov4-tiny-3l",
         "width": 0.5,
         "input_size": 192,
-        "epochs": 16,
+        "epochs": 14,
         "batch_size": 8,
         "learning_rate": 4e-3,
         "warmup_epochs": 1.0,
