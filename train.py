@@ -20,13 +20,14 @@ CONFIG = dict(
     # network="yolov4-tiny-3l",
     # width=0.5,
     # input_size=192,
-    # epochs=14,
+    # confidence_gain=3.0,
+    # epochs=12,
     # batch_size=8,
-    # learning_rate=0.004,
+    # learning_rate=0.006,
     # warmup_epochs=1.0,
     # ema=None,
     # mixup=0.0,
-    # special_aug_ratio=0.6,
+    # special_aug_ratio=0.5,
     # eval_period=4,
 )
 

@@ -90,7 +90,7 @@ def test_config_of_train_py_leaves_room_for_every_preset():
 
 
 def test_help_shows_the_defaults_of_the_preset_that_is_named():
-    for flags, epochs in (([], 16), (["--preset", "full"], Config().epochs)):
+    for flags, epochs in (([], SAMPLE["epochs"]), (["--preset", "full"], Config().epochs)):
         command = [sys.executable, "train.py", *flags, "--help"]
         text = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
         assert re.search(rf"--epochs INT\b[^(]*\(default: {epochs}\)", re.sub(r"[\s│]+", " ", text))
