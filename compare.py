@@ -17,7 +17,8 @@ CONFIG = dict(
     # "as_is": only the elementwise loss differs. "matched": in addition, its gradient is as large
     # as BCE's at initialization. "tuned": trials on validation images choose each arm's settings.
     protocol="as_is",
-    # Of all arms but the matched ones. The preset "sample" has more, which suits focal alone.
+    # Multiplier of the confidence term; matched arms have their own. It replaces that of train.py,
+    # since the preset "sample" has one for focal.
     confidence_gain=1.0,
     # Folder of the study. The same command resumes an existing study.
     output="comparison",

@@ -9,6 +9,7 @@ import sys
 
 import pytest
 
+import compare
 import train
 from tests.helpers import ROOT
 from utils.errors import UserError
@@ -40,6 +41,16 @@ def test_full_is_what_config_defaults_to():
 def test_a_flag_wins_over_config_and_config_over_the_preset():
     config = {"preset": "sample", "width": 0.5, "epochs": 20}
     assert settings(config, "--width", "0.75") == Config(**{**SAMPLE, "width": 0.75, "epochs": 20})
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_compare_differs_from_train_in_the_confidence_gain_and_fresh_heads(preset):
+    argv = ["--preset", preset]
+    compared = compare_defaults(train.CONFIG | compare.CONFIG, argv)
+    assert (compared.confidence_gain, compared.fresh_heads) == (1.0, True)
+    gain = PRESETS[preset].get("confidence_gain", 1.0)
+    same = dataclasses.replace(compared.settings(), confidence_gain=gain, fresh_heads=False)
+    assert same == settings(train.CONFIG, *argv)
 
 
 @pytest.mark.parametrize("argv", [["--preset", "full"], ["--epochs=9", "--preset=full"]])
