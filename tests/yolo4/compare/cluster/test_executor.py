@@ -59,7 +59,8 @@ def notes(study, name):
 
 
 def test_two_jobs_at_once_and_chains_in_order(cluster, study, shares_files):
-    chains = [iter([job("a", seconds=2.0), job("c")]), iter([job("b", seconds=2.0)])]
+    # Long enough for the second worker to start on a busy machine while the first one works.
+    chains = [iter([job("a", seconds=5.0), job("c")]), iter([job("b", seconds=5.0)])]
     ended, begun = carry_out(study, chains, shares_files)
     assert set(ended) == {"a", "b", "c"}
     assert not any(each.killed for each in ended.values())
